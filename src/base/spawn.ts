@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import { type BerthError, systemErrorCode, unavailable } from './errors.ts';
+
+export interface RunOptions {
+  /** Written to standard input, which is then closed. */
+  input?: string | Uint8Array;
+  signal?: AbortSignal;
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+}
+
+export interface RunResult {
+  readonly code: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** Runs a program with an argument array (never a shell) and collects what it prints. Throws `unavailable` when it cannot be started. */
+export async function run(
+  file: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const child = spawn(file, args, {
+    stdio: 'pipe',
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  child.stdin.on('error', () => {}); // a program may end before it has read everything
+  child.stdin.end(options.input);
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  child.once('error', (error) => reject(startFailure(file, error)));
+  child.once('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+  const code = await promise;
+  return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
+}
+
+/** As {@link run}, but a non-zero exit code throws `unavailable` with the program's own words. */
+export async function runChecked(
+  file: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const result = await run(file, args, options);
+  if (result.code !== 0) {
+    throw unavailable(`${file} failed with exit code ${result.code}: ${result.stderr.trim()}`);
+  }
+  return result;
+}
+
+function startFailure(file: string, error: Error): BerthError | Error {
+  if (error.name === 'AbortError') return error;
+  if (systemErrorCode(error) === 'ENOENT') {
+    return unavailable(`the program ${file} is not installed`, { cause: error });
+  }
+  return unavailable(`${file} could not be started: ${error.message}`, { cause: error });
+}
