@@ -1,0 +1,51 @@
+import type { Readable } from 'node:stream';
+import type { Digest, Reference } from '../base/index.ts';
+import type { RootPlan } from '../runtime/contract.ts';
+import type { Image, ImageRuntimeConfig } from '../store/contract.ts';
+
+/** What the build endpoint was asked for, parsed. */
+export interface BuildRequest {
+  /** The context as a plain tar. */
+  readonly context: Readable;
+  /** Path inside the context. */
+  readonly dockerfile: string;
+  /** Names for the result. */
+  readonly tags: readonly Reference[];
+  readonly buildArgs: Readonly<Record<string, string | undefined>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** A stage's name or number; undefined: the last. */
+  readonly target: string | undefined;
+  readonly noCache: boolean;
+  readonly pull: boolean;
+  readonly platform: { readonly os: string; readonly architecture: string };
+}
+
+/** What a running build tells its client, in order. */
+export type BuildEvent =
+  | { readonly kind: 'output'; readonly text: string }
+  | { readonly kind: 'pull'; readonly progress: object }
+  | { readonly kind: 'result'; readonly imageId: Digest };
+
+/** One RUN step: a process in a root whose changes become a layer. */
+export interface RunStep {
+  readonly root: RootPlan;
+  /** The process's arguments, as the image's shell form or exec form gives them. */
+  readonly args: readonly string[];
+  /** Environment, user and working directory of the step. */
+  readonly config: ImageRuntimeConfig;
+  readonly env: readonly string[];
+  readonly network: 'default' | 'none' | 'host';
+  readonly onOutput: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What the builder needs of the engine. */
+export interface BuildHost {
+  /** The image of a FROM: local, or pulled (always when `pull`), reporting progress. Throws as the pull does. */
+  resolveImage(
+    reference: Reference,
+    options: { pull: boolean; signal: AbortSignal; onProgress: (progress: object) => void },
+  ): Promise<Image>;
+  /** Runs a step to its end; returns its exit code. Throws like a container's start when it cannot be started. */
+  runStep(step: RunStep): Promise<number>;
+}

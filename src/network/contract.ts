@@ -1,0 +1,103 @@
+import type { ContainerId, NetworkId } from '../base/index.ts';
+
+/** A network as it was created; `driver` decides what the kernel holds for it. */
+export type Network =
+  | BridgeNetwork
+  | { readonly id: NetworkId; readonly name: string; readonly driver: 'host' | 'none' };
+
+export interface BridgeNetwork {
+  readonly id: NetworkId;
+  readonly name: string;
+  readonly driver: 'bridge';
+  /** The interface's name on the host, at most 15 bytes. */
+  readonly bridge: string;
+  /** CIDR and gateway address. */
+  readonly subnet: string;
+  readonly gateway: string;
+  /** No way out of the network. */
+  readonly internal: boolean;
+  readonly mtu: number;
+}
+
+/** A container's connection to one network. */
+export interface Endpoint {
+  readonly containerId: ContainerId;
+  readonly networkId: NetworkId;
+  /** Without prefix length. */
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string | undefined;
+  readonly macAddress: string;
+  /** Name on the host's side, and inside ("eth0"). */
+  readonly hostInterface: string;
+  readonly containerInterface: string;
+}
+
+/** A published port whose host port is known. */
+export interface PublishedPort {
+  readonly protocol: 'tcp' | 'udp';
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerIp: string;
+  readonly containerPort: number;
+}
+
+/** Where the network namespace comes from; the launcher implements it. */
+export interface NamespaceSource {
+  create(): Promise<NamespaceHandle>;
+  release(handle: NamespaceHandle): Promise<void>;
+}
+
+export interface NamespaceHandle {
+  readonly handle: number;
+  /** A path that `ip` and `nsenter --net=` accept. */
+  readonly path: string;
+}
+
+export interface NewBridge {
+  readonly id: NetworkId;
+  readonly name: string;
+  readonly subnet?: string;
+  readonly gateway?: string;
+  readonly internal?: boolean;
+  readonly mtu?: number;
+  readonly bridge?: string;
+}
+
+/**
+ * Bridges, addresses and firewall rules of one instance. Everything it makes on the host carries the
+ * instance's name. It remembers nothing across restarts: the engine hands records back by {@link restore}.
+ */
+export interface NetworkDriver extends AsyncDisposable {
+  /** Chooses what was not given (a subnet free of host routes and other networks) and makes the bridge and rules. Throws `conflict` for overlaps, naming with what. */
+  createBridge(request: NewBridge): Promise<BridgeNetwork>;
+  removeBridge(network: BridgeNetwork): Promise<void>;
+  /** After a start: makes missing bridges and rules again, and takes the addresses and ports of living containers as used. Removes what belongs to no record. */
+  restore(state: {
+    networks: readonly BridgeNetwork[];
+    endpoints: readonly Endpoint[];
+    ports: readonly { containerId: ContainerId; ports: readonly PublishedPort[] }[];
+  }): Promise<void>;
+  /** A namespace with loopback up and no other interface. */
+  createSandbox(): Promise<NamespaceHandle>;
+  /** A namespace whose first interface is already connected to `network`; from the pool where one is ready. */
+  connectNew(
+    containerId: ContainerId,
+    network: BridgeNetwork,
+    options?: { address?: string; macAddress?: string },
+  ): Promise<{ namespace: NamespaceHandle; endpoint: Endpoint }>;
+  /** Adds an interface to an existing namespace. */
+  connect(
+    containerId: ContainerId,
+    network: BridgeNetwork,
+    namespacePath: string,
+    options?: { address?: string; macAddress?: string },
+  ): Promise<Endpoint>;
+  /** Removes the interface and frees the address; nothing to do is fine (the namespace may be gone). */
+  disconnect(endpoint: Endpoint): Promise<void>;
+  /** DNAT rules for ports whose host side is known; removed by {@link unpublish}. */
+  publish(containerId: ContainerId, ports: readonly PublishedPort[]): Promise<void>;
+  unpublish(containerId: ContainerId): Promise<void>;
+  /** Removes everything that this instance made on the host. */
+  removeInstance(): Promise<void>;
+}

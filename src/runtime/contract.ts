@@ -1,0 +1,211 @@
+import type { Duplex } from 'node:stream';
+import type { ContainerId } from '../base/index.ts';
+
+/** The file systems that a root is joined from. All paths are absolute host paths. */
+export interface RootPlan {
+  /** EROFS images or, where the kernel has no EROFS, plain folders; the bottom layer first. May be empty. */
+  readonly layers: readonly string[];
+  /** The writable layer: its upper and work directories, on one file system. Undefined: read-only. */
+  readonly writable: { readonly upper: string; readonly work: string } | undefined;
+}
+
+/** A host port that the supervisor holds and, for loopback clients, forwards. */
+export interface PortPlan {
+  readonly protocol: 'tcp' | 'udp';
+  /** "0.0.0.0", "::", or one address of the host. */
+  readonly hostIp: string;
+  /** 0: the kernel chooses. */
+  readonly hostPort: number;
+  readonly containerIp: string;
+  readonly containerPort: number;
+}
+
+export interface LogPlan {
+  readonly driver: 'json-file' | 'none';
+  /** The newest log file; older ones are `path.1`, `path.2`, … */
+  readonly path: string;
+  /** Bytes after which the file is rotated. */
+  readonly maxSize: number;
+  readonly maxFiles: number;
+}
+
+/** A network namespace that the launcher keeps; gone when nobody holds it any more. */
+export interface NetworkNamespace {
+  /** Names it for {@link SupervisorPlan}. */
+  readonly handle: number;
+  /** A path that iproute2, nsenter and OCI runtimes accept while this handle is open. */
+  readonly path: string;
+}
+
+/** What a supervisor does with one container. */
+export interface SupervisorPlan {
+  readonly id: ContainerId;
+  /** The container's own folder: holds config.json, the exit record and the socket's target. Exists already. */
+  readonly directory: string;
+  readonly root: RootPlan;
+  readonly terminal: boolean;
+  /** Keep standard input open until a client closes it; otherwise it is /dev/null. */
+  readonly openStdin: boolean;
+  /** Close standard input when the first attached client goes (Docker's StdinOnce). */
+  readonly stdinOnce: boolean;
+  /** Its handle is passed on to the supervisor, which keeps it open; undefined: the host's. */
+  readonly network: NetworkNamespace | undefined;
+  readonly ports: readonly PortPlan[];
+  readonly log: LogPlan;
+  /** Size in bytes of the tmpfs that the supervisor mounts at `<directory>/shm` in its own mount namespace; 0: none. */
+  readonly shmSize: number;
+  /** Absolute path of the OCI runtime (crun or runc), its global arguments, and its state folder. */
+  readonly runtime: { readonly path: string; readonly args: readonly string[]; readonly root: string };
+}
+
+/** How a process ended. "unknown" is a real result: the supervisor was killed before it could tell. */
+export type ExitStatus =
+  | {
+      readonly kind: 'exited';
+      /** The code, or 128 + the signal's number. */
+      readonly code: number;
+      readonly oomKilled: boolean;
+      readonly finishedAt: Date;
+    }
+  | { readonly kind: 'unknown'; readonly finishedAt: Date };
+
+export interface StartedProcess {
+  /** In the host's pid namespace. */
+  readonly pid: number;
+  readonly startedAt: Date;
+}
+
+export interface AttachOptions {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** One output chunk of an attached process; with a terminal everything is stdout. */
+export interface OutputChunk {
+  readonly stream: 'stdout' | 'stderr';
+  readonly data: Buffer;
+}
+
+/** A client's connection to a running process. Ends when the process has ended and all output was delivered. */
+export interface AttachSession extends AsyncDisposable {
+  /** Output with back-pressure: a reader that stops reading stops its own delivery. */
+  output(): AsyncIterable<OutputChunk>;
+  /** Resolves when the bytes are accepted; rejects after the process closed its input. */
+  write(data: Uint8Array): Promise<void>;
+  /** Half-close: the process sees end of file. */
+  closeInput(): Promise<void>;
+}
+
+export interface ExecSession extends AttachSession {
+  readonly pid: number;
+  readonly exited: Promise<ExitStatus>;
+  resize(rows: number, columns: number): Promise<void>;
+  signal(number: number): Promise<void>;
+}
+
+/** A connection failed because nothing listens on the container's port. */
+export interface PortRefusal {
+  readonly port: PortPlan;
+}
+
+/**
+ * The process that owns one container; it outlives berthd. States: prepared (root mounted, ports
+ * bound) → running → exited. Methods throw `conflict` in the wrong state, `unavailable` when it is gone.
+ */
+export interface Supervisor {
+  readonly id: ContainerId;
+  /** The supervisor's own pid. */
+  readonly pid: number;
+  /** The plan's ports with the host ports that were really bound. */
+  readonly ports: readonly PortPlan[];
+  /** /etc/passwd and /etc/group of the mounted root, empty where missing. */
+  readonly accounts: { readonly passwd: string; readonly group: string };
+  /** A path under which berthd sees the mounted root: `/proc/<pid>/root/…`. Symlinks inside are not confined: use a {@link FileWorker} to follow them. */
+  readonly rootPath: string;
+  /** The network namespace as a path that stays valid while the supervisor lives. */
+  readonly networkPath: string | undefined;
+  /**
+   * Creates and starts the container from `<directory>/config.json`. Throws `invalid`, `not-found` or `internal`
+   * with the OCI runtime's own words when the process cannot be started; the supervisor has then ended.
+   */
+  run(signal?: AbortSignal): Promise<StartedProcess>;
+  /** Gives up a prepared supervisor that was never run. */
+  discard(): Promise<void>;
+  attach(options: AttachOptions): Promise<AttachSession>;
+  /** `process` is an OCI process object. Throws like {@link run}. */
+  exec(process: object, options: AttachOptions & { readonly terminal: boolean }): Promise<ExecSession>;
+  /** Sends a signal to PID 1. */
+  signal(number: number): Promise<void>;
+  resize(rows: number, columns: number): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  readonly started: StartedProcess | undefined;
+  /** Resolves (never rejects) when PID 1 has ended, its output is in the log and the exit record is on disk. */
+  readonly exited: Promise<ExitStatus>;
+  /** Called for each refused forwarded connection; returns a function that stops it. */
+  onPortRefused(listener: (refusal: PortRefusal) => void): () => void;
+}
+
+/** Does inside a mounted root what Node cannot: xattrs, devices, RESOLVE_IN_ROOT. Paths are absolute inside that root. */
+export interface FileWorker extends AsyncDisposable {
+  /** lstat with the link's target; undefined where nothing is. Intermediate symlinks are followed inside the root; `follow` also the last one. */
+  stat(path: string, options?: { follow?: boolean }): Promise<FileStat | undefined>;
+  /** Creates a folder and its missing parents (mode 0755, uid and gid given). Existing ones stay as they are. */
+  makeDirectory(path: string, owner?: { uid: number; gid: number }): Promise<void>;
+  /** The content of a small regular file (at most `limit` bytes, default 1 MiB). */
+  readFile(path: string, limit?: number): Promise<Buffer>;
+  /** A tar (PAX, sorted by name, xattrs as SCHILY.xattr) of what is at `path`; names in it begin with `as` (default: the base name). */
+  pack(path: string, options?: { as?: string; signal?: AbortSignal }): Promise<NodeJS.ReadableStream>;
+  /** Unpacks a tar below `path`; entries never leave the root. `owner` overrides the tar's uid and gid. */
+  unpack(
+    path: string,
+    tar: NodeJS.ReadableStream,
+    options?: { owner?: { uid: number; gid: number }; signal?: AbortSignal },
+  ): Promise<void>;
+}
+
+export interface FileStat {
+  readonly type: 'file' | 'directory' | 'symlink' | 'block' | 'character' | 'fifo' | 'socket';
+  readonly size: number;
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: Date;
+  readonly linkTarget: string | undefined;
+}
+
+/**
+ * The long-lived native process of one berth instance: it mounts layers, keeps network namespaces and
+ * forks supervisors. Started when first needed; found again by a later berthd of the same instance.
+ */
+export interface Launcher extends AsyncDisposable {
+  /** Forks a supervisor, which mounts the root and binds the ports. Throws `conflict` when a port is taken. */
+  launch(plan: SupervisorPlan, signal?: AbortSignal): Promise<Supervisor>;
+  /**
+   * Finds the supervisor of a container whose folder this is, after berthd was restarted:
+   * alive, or how the container ended, or undefined when it never ran.
+   */
+  reconnect(id: ContainerId, directory: string): Promise<Supervisor | ExitStatus | undefined>;
+  /** Mounts a root in a namespace of its own and serves file operations in it. */
+  openFiles(root: RootPlan, signal?: AbortSignal): Promise<FileWorker>;
+  /** File operations in the mounted root of a running container, its volumes included. */
+  openContainerFiles(supervisor: Supervisor): Promise<FileWorker>;
+  /**
+   * The changes in a writable layer as a layer tar: whiteouts and opaque folders in the OCI form, `*.overlay.*`
+   * xattrs left out, sorted, deterministic (OCI image-spec, layer.md#representing-changes).
+   */
+  packChanges(upper: string, signal?: AbortSignal): Promise<NodeJS.ReadableStream>;
+  createNetworkNamespace(): Promise<NetworkNamespace>;
+  releaseNetworkNamespace(namespace: NetworkNamespace): Promise<void>;
+  /** Forgets a layer image that is about to be deleted; throws `conflict` while a root uses it. */
+  unmountLayer(path: string): Promise<void>;
+  /** Removes an upper, work or volume folder whatever its owners and modes are. */
+  removeTree(path: string): Promise<void>;
+  /** Disconnects; the launcher and its supervisors live on. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A raw byte stream in both directions, as hijacked HTTP connections are. */
+export type ByteStream = Duplex;

@@ -1,0 +1,163 @@
+import type { Readable } from 'node:stream';
+import type { DiffId, Digest } from '../base/index.ts';
+
+/** OCI image-spec, descriptor.md. */
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly platform?: { readonly os: string; readonly architecture: string; readonly variant?: string };
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** Blobs by digest, as they came: manifests, configs, compressed layers. Safe for concurrent use. */
+export interface ContentStore {
+  has(digest: Digest): Promise<boolean>;
+  /** Size in bytes; throws `not-found`. */
+  size(digest: Digest): Promise<number>;
+  /** The whole blob, for small ones (manifests, configs); throws `not-found`. */
+  read(digest: Digest): Promise<Buffer>;
+  open(digest: Digest): Promise<Readable>;
+  /** The path of the blob's file; throws `not-found`. */
+  path(digest: Digest): Promise<string>;
+  /** Stores bytes durably; returns their digest. */
+  put(data: Uint8Array): Promise<Digest>;
+  /**
+   * Stores a stream durably under the digest that it must have. Throws `invalid` when digest or size differ;
+   * nothing is kept then.
+   */
+  write(expected: { digest: Digest; size?: number }, source: Readable, signal?: AbortSignal): Promise<void>;
+  delete(digest: Digest): Promise<void>;
+}
+
+/** A layer, unpacked once and for all. */
+export interface Layer {
+  readonly diffId: DiffId;
+  /** EROFS image file, or a folder where the kernel has no EROFS. */
+  readonly path: string;
+  /** Bytes of the files in it, as Docker counts an image's size. */
+  readonly size: number;
+}
+
+/** Read-only layers by diff ID. Safe for concurrent use; one diff ID is unpacked at most once at a time. */
+export interface LayerStore {
+  get(diffId: DiffId): Promise<Layer | undefined>;
+  /**
+   * Unpacks a blob that the content store holds (gzip, zstd or plain tar, by its magic bytes) and checks its
+   * diff ID. Throws `invalid`, naming the entry, for a hostile or broken tar.
+   */
+  unpackBlob(blob: Digest, expected: DiffId, options?: LayerWriteOptions): Promise<Layer>;
+  /** Unpacks an uncompressed layer tar and names it by what it contains. */
+  unpackTar(tar: Readable, options?: LayerWriteOptions): Promise<Layer>;
+  delete(diffId: DiffId): Promise<void>;
+}
+
+export interface LayerWriteOptions {
+  readonly signal?: AbortSignal;
+  /** Called with the number of input bytes that were consumed so far. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+/** OCI image-spec, config.md, with Docker's additions; unknown members are kept. */
+export interface ImageConfig {
+  readonly architecture: string;
+  readonly os: string;
+  readonly variant?: string;
+  readonly created?: string;
+  readonly author?: string;
+  readonly config?: ImageRuntimeConfig;
+  readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly DiffId[] };
+  readonly history?: readonly HistoryEntry[];
+}
+
+export interface ImageRuntimeConfig {
+  readonly User?: string;
+  readonly ExposedPorts?: Readonly<Record<string, object>>;
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[] | null;
+  readonly Cmd?: readonly string[] | null;
+  readonly Volumes?: Readonly<Record<string, object>> | null;
+  readonly WorkingDir?: string;
+  readonly Labels?: Readonly<Record<string, string>> | null;
+  readonly StopSignal?: string;
+  readonly Shell?: readonly string[];
+  readonly Healthcheck?: Readonly<Record<string, unknown>>;
+  readonly OnBuild?: readonly string[];
+}
+
+export interface HistoryEntry {
+  readonly created?: string;
+  readonly created_by?: string;
+  readonly author?: string;
+  readonly comment?: string;
+  readonly empty_layer?: boolean;
+}
+
+/** An image that the store holds whole: its config and all its layers are there. */
+export interface Image {
+  /** The digest of its config, as `docker images` shows it. */
+  readonly id: Digest;
+  readonly config: ImageConfig;
+  readonly configBytes: Buffer;
+  /** Bottom first. */
+  readonly layers: readonly Layer[];
+  /** Sum of the layers' sizes. */
+  readonly size: number;
+  /** Canonical names with tags that point to it, `docker.io/library/debian:latest`. */
+  readonly tags: readonly string[];
+  /** `docker.io/library/debian@sha256:…`, from pulls. */
+  readonly repoDigests: readonly string[];
+  /** The compressed blobs of the layers, where known, for an exact push. */
+  readonly layerBlobs: readonly (Descriptor | undefined)[];
+}
+
+/** The images of one instance: records in the metadata database over {@link ContentStore} and {@link LayerStore}. */
+export interface ImageStore {
+  /** All images, newest first. */
+  list(): Promise<readonly Image[]>;
+  /** By config digest; undefined where there is none. */
+  get(id: Digest): Promise<Image | undefined>;
+  /** The image that a canonical name (with tag or digest) points to. */
+  byName(canonicalName: string): Promise<Image | undefined>;
+  /** By a prefix of the id's hex digits; throws `conflict` when it is ambiguous. */
+  byIdPrefix(hex: string): Promise<Image | undefined>;
+  /** Records an image whose layers are all unpacked, under names (each moves from another image if taken), in one transaction. */
+  add(image: NewImage): Promise<Image>;
+  tag(id: Digest, canonicalName: string): Promise<void>;
+  /** Removes a name; returns whether it was there. */
+  untag(canonicalName: string): Promise<boolean>;
+  /** Forgets the image; layers and blobs that nothing else needs are deleted. */
+  delete(id: Digest): Promise<{ readonly deletedLayers: readonly DiffId[] }>;
+}
+
+export interface NewImage {
+  readonly configBytes: Uint8Array;
+  readonly tags?: readonly string[];
+  readonly repoDigests?: readonly string[];
+  readonly manifest?: Descriptor;
+  readonly layerBlobs?: readonly (Descriptor | undefined)[];
+  /** An intermediate result of the builder: kept for its cache, not listed. */
+  readonly hidden?: boolean;
+}
+
+/**
+ * JSON documents by collection and key, in the metadata database: containers, networks, volumes, the build
+ * cache. A commit is durable when the promise resolves.
+ */
+export interface DocumentStore {
+  all<T>(collection: string): readonly { key: string; document: T }[];
+  get<T>(collection: string, key: string): T | undefined;
+  put(collection: string, key: string, document: unknown): void;
+  delete(collection: string, key: string): void;
+  /** Several changes, all or none. */
+  transaction<T>(work: () => T): T;
+}
+
+/** Everything that one data root holds. */
+export interface Store extends AsyncDisposable {
+  readonly content: ContentStore;
+  readonly layers: LayerStore;
+  readonly images: ImageStore;
+  readonly documents: DocumentStore;
+}
