@@ -1,0 +1,12 @@
+export * from './capabilities.ts';
+export type * from './contract.ts';
+export * from './devices.ts';
+export * from './environment.ts';
+export * from './host-facts.ts';
+export * from './mounts.ts';
+export * from './oci-spec.ts';
+export type * from './oci-types.ts';
+export * from './resources.ts';
+export * from './seccomp.ts';
+export * from './ulimits.ts';
+export * from './users.ts';
