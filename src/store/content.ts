@@ -1,0 +1,165 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import {
+  type Digest,
+  digestFromHex,
+  digestOf,
+  invalid,
+  KeyedLock,
+  notFound,
+  syncDirectory,
+  systemErrorCode,
+} from '../base/index.ts';
+import type { ContentStore } from './contract.ts';
+import type { DataRoot } from './data-root.ts';
+import type { Leases } from './leases.ts';
+
+const READ_SIZE = 256 * 1024;
+
+/**
+ * Blobs as files. A blob's file appears by rename, complete and synced; who writes the same digest at the same time
+ * replaces it by the same bytes.
+ */
+export class FileContentStore implements ContentStore {
+  readonly #root: DataRoot;
+  readonly #leases: Leases;
+  /** Per digest: publishing and deleting. */
+  readonly #lock = new KeyedLock();
+
+  constructor(root: DataRoot, leases: Leases) {
+    this.#root = root;
+    this.#leases = leases;
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    try {
+      await stat(this.#root.blob(digest));
+      return true;
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT') throw error;
+      return false;
+    }
+  }
+
+  async size(digest: Digest): Promise<number> {
+    return (await this.#found(digest, stat(this.#root.blob(digest)))).size;
+  }
+
+  async read(digest: Digest): Promise<Buffer> {
+    return this.#found(digest, readFile(this.#root.blob(digest)));
+  }
+
+  async open(digest: Digest): Promise<Readable> {
+    const file = await this.#found(digest, open(this.#root.blob(digest), 'r'));
+    return file.createReadStream({ highWaterMark: READ_SIZE });
+  }
+
+  async path(digest: Digest): Promise<string> {
+    const path = this.#root.blob(digest);
+    await this.#found(digest, stat(path));
+    return path;
+  }
+
+  async put(data: Uint8Array): Promise<Digest> {
+    const digest = digestOf(data);
+    await this.#writeFile(digest, async (file) => file.writeFile(data));
+    return digest;
+  }
+
+  async write(
+    expected: { digest: Digest; size?: number },
+    source: Readable,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    try {
+      await this.#writeFile(expected.digest, (file) => copyChecked(source, file, expected, signal));
+    } finally {
+      source.destroy();
+    }
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    await this.deleteUnless(digest, () => false);
+  }
+
+  /** Deletes a blob unless somebody needs it by then; returns whether it is gone. */
+  async deleteUnless(digest: Digest, isNeeded: () => boolean): Promise<boolean> {
+    return this.#lock.run(digest, async () => {
+      if (isNeeded()) return false;
+      await rm(this.#root.blob(digest), { force: true });
+      return true;
+    });
+  }
+
+  async #writeFile(digest: Digest, fill: (file: FileHandle) => Promise<void>): Promise<void> {
+    const temporary = join(this.#root.temporary, `blob-${randomBytes(8).toString('hex')}`);
+    try {
+      const file = await open(temporary, 'wx', 0o600);
+      try {
+        await fill(file);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await this.#lock.run(digest, async () => {
+        this.#leases.take(digest);
+        await rename(temporary, this.#root.blob(digest));
+        await syncDirectory(this.#root.blobs);
+      });
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async #found<T>(digest: Digest, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT') throw error;
+      throw notFound(`content ${digest} is not in the store`, { cause: error });
+    }
+  }
+}
+
+async function copyChecked(
+  source: Readable,
+  file: FileHandle,
+  expected: { digest: Digest; size?: number },
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const hash = createHash('sha256');
+  let size = 0;
+  const onAbort = () => source.destroy(abortReason(signal));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal?.throwIfAborted();
+    for await (const chunk of source) {
+      size += chunk.length;
+      if (expected.size !== undefined && size > expected.size) break;
+      hash.update(chunk);
+      await writeAll(file, chunk);
+    }
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+  if (expected.size !== undefined && size !== expected.size) {
+    const seen = size > expected.size ? `more than ${expected.size}` : `${size}`;
+    throw invalid(`content ${expected.digest} has ${seen} bytes instead of ${expected.size}`);
+  }
+  const digest = digestFromHex(hash.digest('hex'));
+  if (digest !== expected.digest) {
+    throw invalid(`content that should have the digest ${expected.digest} has ${digest}`);
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
+}
+
+function abortReason(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new Error(String(reason));
+}

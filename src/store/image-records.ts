@@ -1,0 +1,161 @@
+import { type DiffId, type Digest, internal, parseDiffId, parseDigest } from '../base/index.ts';
+import type { Descriptor, ImageConfig, Layer, NewImage } from './contract.ts';
+import { type Database, optionalText, text } from './database.ts';
+
+/** The rows about images in the metadata database: see the schema there. Synchronous. */
+export class ImageRecords {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  has(id: Digest): boolean {
+    return this.#database.get('SELECT 1 FROM images WHERE id = ?', id) !== undefined;
+  }
+
+  /** All that are not hidden. */
+  listed(): readonly Digest[] {
+    return this.#digests('SELECT id AS digest FROM images WHERE hidden = 0');
+  }
+
+  withIdPrefix(hex: string): readonly Digest[] {
+    const sql = 'SELECT id AS digest FROM images WHERE id >= ? AND id < ? LIMIT 2';
+    return this.#digests(sql, `sha256:${hex}`, `sha256:${hex}g`);
+  }
+
+  /** The image that a name with tag or digest means; of several with one index's digest, the newest here. */
+  named(name: string): Digest | undefined {
+    const [byTag] = this.#digests('SELECT image_id AS digest FROM tags WHERE name = ?', name);
+    if (byTag !== undefined) return byTag;
+    const sql = 'SELECT image_id AS digest FROM repo_digests WHERE name = ? ORDER BY rowid DESC LIMIT 1';
+    return this.#digests(sql, name)[0];
+  }
+
+  names(id: Digest): { readonly tags: readonly string[]; readonly repoDigests: readonly string[] } {
+    const tags = this.#database.all('SELECT name FROM tags WHERE image_id = ? ORDER BY name', id);
+    const digests = this.#database.all('SELECT name FROM repo_digests WHERE image_id = ? ORDER BY rowid', id);
+    return {
+      tags: tags.map((row) => text(row, 'name')),
+      repoDigests: digests.map((row) => text(row, 'name')),
+    };
+  }
+
+  layers(
+    id: Digest,
+    find: (diffId: DiffId) => Layer | undefined,
+  ): { readonly layers: readonly Layer[]; readonly layerBlobs: readonly (Descriptor | undefined)[] } {
+    const sql = 'SELECT diff_id, blob FROM image_layers WHERE image_id = ? ORDER BY position';
+    const rows = this.#database.all(sql, id);
+    const layers = rows.map((row) => {
+      const diffId = parseDiffId(text(row, 'diff_id'));
+      const layer = find(diffId);
+      if (layer === undefined) throw internal(`layer ${diffId} of image ${id} has no record`);
+      return layer;
+    });
+    const layerBlobs = rows.map((row) => {
+      const blob = optionalText(row, 'blob');
+      return blob === undefined ? undefined : (JSON.parse(blob) as Descriptor);
+    });
+    return { layers, layerBlobs };
+  }
+
+  /**
+   * Records an image, or adds what is new about one that is there (a hidden one stays so only if it is added as
+   * hidden again). Returns the digest of a manifest that is no longer the image's.
+   */
+  put(id: Digest, config: ImageConfig, image: NewImage): Digest | undefined {
+    const before = this.#manifest(id);
+    this.#putImage(id, image);
+    for (const [position, diffId] of config.rootfs.diff_ids.entries()) {
+      this.#putLayer(id, position, diffId, image.layerBlobs?.[position]);
+    }
+    for (const name of image.tags ?? []) this.#setTag(id, name);
+    for (const name of image.repoDigests ?? []) {
+      this.#database.run('DELETE FROM repo_digests WHERE name = ? AND image_id = ?', name, id);
+      this.#database.run('INSERT INTO repo_digests (name, image_id) VALUES (?, ?)', name, id);
+    }
+    return before === this.#manifest(id) ? undefined : before;
+  }
+
+  /** Moves the name to the image, which is not hidden any more. */
+  tag(id: Digest, name: string): void {
+    this.#setTag(id, name);
+    this.#database.run('UPDATE images SET hidden = 0 WHERE id = ?', id);
+  }
+
+  untag(name: string): boolean {
+    const tags = this.#database.run('DELETE FROM tags WHERE name = ?', name);
+    const digests = this.#database.run('DELETE FROM repo_digests WHERE name = ?', name);
+    return tags + digests > 0;
+  }
+
+  delete(id: Digest): void {
+    this.#database.run('DELETE FROM images WHERE id = ?', id);
+  }
+
+  /** Bottom first. */
+  layersOf(id: Digest): readonly DiffId[] {
+    const sql = 'SELECT diff_id FROM image_layers WHERE image_id = ? ORDER BY position';
+    return this.#database.all(sql, id).map((row) => parseDiffId(text(row, 'diff_id')));
+  }
+
+  /** Config, manifest and compressed layers. */
+  blobsOf(id: Digest): readonly Digest[] {
+    const manifest = this.#manifest(id);
+    const sql =
+      'SELECT blob_digest AS digest FROM image_layers WHERE image_id = ? AND blob_digest IS NOT NULL';
+    return [id, ...(manifest === undefined ? [] : [manifest]), ...this.#digests(sql, id)];
+  }
+
+  needsLayer(diffId: DiffId): boolean {
+    return this.#database.get('SELECT 1 FROM image_layers WHERE diff_id = ?', diffId) !== undefined;
+  }
+
+  needsBlob(digest: Digest): boolean {
+    const sql = `SELECT 1 FROM images WHERE id = ?1 OR manifest_digest = ?1
+      UNION ALL SELECT 1 FROM image_layers WHERE blob_digest = ?1`;
+    return this.#database.get(sql, digest) !== undefined;
+  }
+
+  #manifest(id: Digest): Digest | undefined {
+    const sql = 'SELECT manifest_digest AS digest FROM images WHERE id = ? AND manifest_digest IS NOT NULL';
+    return this.#digests(sql, id)[0];
+  }
+
+  #putImage(id: Digest, { manifest, hidden = false }: NewImage): void {
+    this.#database.run(
+      `INSERT INTO images (id, manifest, manifest_digest, hidden) VALUES (?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET
+         manifest = coalesce(excluded.manifest, manifest),
+         manifest_digest = coalesce(excluded.manifest_digest, manifest_digest),
+         hidden = min(excluded.hidden, hidden)`,
+      id,
+      manifest === undefined ? null : JSON.stringify(manifest),
+      manifest?.digest ?? null,
+      hidden ? 1 : 0,
+    );
+  }
+
+  #putLayer(id: Digest, position: number, diffId: DiffId, blob: Descriptor | undefined): void {
+    this.#database.run(
+      `INSERT INTO image_layers (image_id, position, diff_id, blob, blob_digest) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (image_id, position) DO UPDATE SET
+         blob = coalesce(excluded.blob, blob),
+         blob_digest = coalesce(excluded.blob_digest, blob_digest)`,
+      id,
+      position,
+      diffId,
+      blob === undefined ? null : JSON.stringify(blob),
+      blob?.digest ?? null,
+    );
+  }
+
+  #setTag(id: Digest, name: string): void {
+    this.#database.run('INSERT OR REPLACE INTO tags (name, image_id) VALUES (?, ?)', name, id);
+  }
+
+  #digests(sql: string, ...values: string[]): Digest[] {
+    return this.#database.all(sql, ...values).map((row) => parseDigest(text(row, 'digest')));
+  }
+}

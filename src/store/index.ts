@@ -1,0 +1,3 @@
+export * from './contract.ts';
+export { parseImageConfig } from './image-config.ts';
+export { openStore, type StoreOptions } from './open-store.ts';

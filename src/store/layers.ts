@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import {
+  conflict,
+  type DiffId,
+  type Digest,
+  digestHex,
+  KeyedLock,
+  parseDiffId,
+  syncDirectory,
+} from '../base/index.ts';
+import type { ContentStore, Layer, LayerStore, LayerWriteOptions } from './contract.ts';
+import type { DataRoot } from './data-root.ts';
+import { type Database, integer, type Row, text } from './database.ts';
+import type { LayerFormat } from './layer-format.ts';
+import type { Leases } from './leases.ts';
+import type { UnpackedLayer } from './unpack/unpack-layer.ts';
+
+/** What {@link UnpackedLayerStore} is made of. */
+export interface LayerStoreParts {
+  readonly root: DataRoot;
+  readonly database: Database;
+  readonly content: ContentStore;
+  readonly format: LayerFormat;
+  readonly leases: Leases;
+  /** Ends all unpacking. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Unpacked layers: a file or folder each, and a record that says it is whole. The record comes after the rename and goes
+ * before the deletion, so a file without a record is rubbish.
+ */
+export class UnpackedLayerStore implements LayerStore {
+  readonly #parts: LayerStoreParts;
+  /** Per diff ID: unpacking a blob, publishing, deleting. */
+  readonly #lock = new KeyedLock();
+
+  constructor(parts: LayerStoreParts) {
+    this.#parts = parts;
+  }
+
+  async get(diffId: DiffId): Promise<Layer | undefined> {
+    return this.find(diffId);
+  }
+
+  /** As {@link get}, at once. */
+  find(diffId: DiffId): Layer | undefined {
+    const row = this.#parts.database.get(
+      'SELECT diff_id, format, size FROM layers WHERE diff_id = ?',
+      diffId,
+    );
+    return row === undefined ? undefined : layerFrom(row, this.#parts);
+  }
+
+  async unpackBlob(blob: Digest, expected: DiffId, options: LayerWriteOptions = {}): Promise<Layer> {
+    return this.#lock.run(expected, async () => {
+      this.#parts.leases.take(expected);
+      const existing = this.find(expected);
+      if (existing !== undefined) return existing;
+      const input = await this.#parts.content.path(blob);
+      return this.#withTemporary(async (temporary) => {
+        const unpacked = await this.#unpack(input, temporary, expected, options);
+        return this.#publish(unpacked, temporary);
+      });
+    });
+  }
+
+  async unpackTar(tar: Readable, options: LayerWriteOptions = {}): Promise<Layer> {
+    return this.#withTemporary(async (temporary) => {
+      const unpacked = await this.#unpack(tar, temporary, undefined, options);
+      return this.#lock.run(unpacked.diffId, async () => {
+        this.#parts.leases.take(unpacked.diffId);
+        return this.find(unpacked.diffId) ?? this.#publish(unpacked, temporary);
+      });
+    });
+  }
+
+  async delete(diffId: DiffId): Promise<void> {
+    const isInUse = () =>
+      this.#parts.database.get('SELECT 1 FROM image_layers WHERE diff_id = ?', diffId) !== undefined;
+    if (!(await this.deleteUnless(diffId, isInUse))) throw conflict(`layer ${diffId} belongs to an image`);
+  }
+
+  /** Deletes a layer unless somebody needs it by then; returns whether it is gone. */
+  async deleteUnless(diffId: DiffId, isNeeded: () => boolean): Promise<boolean> {
+    return this.#lock.run(diffId, async () => {
+      const layer = this.find(diffId);
+      if (layer === undefined || isNeeded()) return layer === undefined;
+      this.#parts.database.run('DELETE FROM layers WHERE diff_id = ?', diffId);
+      await rm(layer.path, { recursive: true, force: true });
+      return true;
+    });
+  }
+
+  #unpack(
+    input: string | Readable,
+    destination: string,
+    expected: DiffId | undefined,
+    { signal, onProgress = () => {} }: LayerWriteOptions,
+  ): Promise<UnpackedLayer> {
+    const signals = signal === undefined ? [this.#parts.signal] : [this.#parts.signal, signal];
+    return this.#parts.format.unpack({
+      input,
+      destination,
+      expected,
+      onProgress,
+      signal: AbortSignal.any(signals),
+    });
+  }
+
+  async #publish({ diffId, size }: UnpackedLayer, temporary: string): Promise<Layer> {
+    const { root, format, database } = this.#parts;
+    const path = join(root.layers, layerFileName(diffId, format.name));
+    await rm(path, { recursive: true, force: true }); // without a record, it is a leftover
+    await rename(temporary, path);
+    await syncDirectory(root.layers);
+    database.run('INSERT INTO layers (diff_id, format, size) VALUES (?, ?, ?)', diffId, format.name, size);
+    return { diffId, path, size };
+  }
+
+  async #withTemporary<T>(work: (path: string) => Promise<T>): Promise<T> {
+    const temporary = join(this.#parts.root.temporary, `layer-${randomBytes(8).toString('hex')}`);
+    try {
+      return await work(temporary);
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  }
+}
+
+function layerFrom(row: Row, { root }: Pick<LayerStoreParts, 'root'>): Layer {
+  const diffId = parseDiffId(text(row, 'diff_id'));
+  return {
+    diffId,
+    path: join(root.layers, layerFileName(diffId, text(row, 'format'))),
+    size: integer(row, 'size'),
+  };
+}
+
+/** A layer's file name by the format that its record names: a data root may hold both. */
+export function layerFileName(diffId: DiffId, format: string): string {
+  const hex = digestHex(diffId);
+  return format === 'erofs' ? `${hex}.erofs` : hex;
+}
