@@ -47,6 +47,7 @@ export const notFound = (message: string, details?: ErrorDetails) =>
   new BerthError('not-found', message, details);
 export const conflict = (message: string, details?: ErrorDetails) =>
   new BerthError('conflict', message, details);
+export const denied = (message: string, details?: ErrorDetails) => new BerthError('denied', message, details);
 export const unavailable = (message: string, details?: ErrorDetails) =>
   new BerthError('unavailable', message, details);
 export const notImplemented = (message: string, details?: ErrorDetails) =>

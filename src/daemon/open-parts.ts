@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import type { EngineLog, EngineParts } from '../engine/index.ts';
+import { createNetworkDriver } from '../network/index.ts';
+import { createRegistryClient } from '../registry/index.ts';
+import { findOciRuntimes, openLauncher, readHostFacts } from '../runtime/index.ts';
+import { openStore } from '../store/index.ts';
+import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
+import { projectRoot } from './project-root.ts';
+
+export const VERSION = '0.1.0';
+
+/** The composition root: everything the engine is made of, opened in order, and closed again when one fails. */
+export async function openParts(
+  options: DaemonOptions,
+  log: EngineLog,
+  signal: AbortSignal,
+): Promise<EngineParts & AsyncDisposable> {
+  const { dataRoot, execRoot } = options;
+  await mkdir(dataRoot, { recursive: true, mode: 0o711 });
+  await mkdir(`${execRoot}/runtime`, { recursive: true, mode: 0o711 });
+  const nativeDirectory = `${projectRoot()}/native/build`;
+  const instance = instanceName(dataRoot);
+
+  await using opened = new AsyncDisposableStack();
+  const store = opened.use(await openStore({ dataRoot, signal }));
+  const launcher = opened.use(await openLauncher({ execRoot, nativeDirectory, signal }));
+  const network = opened.use(
+    await createNetworkDriver({
+      instance,
+      namespaces: {
+        create: () => launcher.createNetworkNamespace(),
+        release: (handle) => launcher.releaseNetworkNamespace(handle),
+      },
+      signal,
+    }),
+  );
+  const registry = createRegistryClient({ mirrors: options.mirrors, insecure: options.insecureRegistries });
+  const runtimes = await findOciRuntimes();
+  const closing = opened.move();
+  return {
+    settings: {
+      instance,
+      dataRoot,
+      execRoot,
+      nativeDirectory,
+      mirrors: options.mirrors,
+      insecureRegistries: options.insecureRegistries,
+      version: VERSION,
+    },
+    store,
+    registry,
+    network,
+    launcher,
+    hostFacts: await readHostFacts(),
+    runtimes,
+    log,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
+}
+
+/** Names this instance on the host: "default", or eight digits that the data root decides. */
+function instanceName(dataRoot: string): string {
+  if (dataRoot === DEFAULT_DATA_ROOT) return 'default';
+  return createHash('sha256').update(dataRoot).digest('hex').slice(0, 8);
+}

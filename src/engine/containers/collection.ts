@@ -1,0 +1,110 @@
+import { type ContainerId, conflict, KeyedLock, notFound } from '../../base/index.ts';
+import type { DocumentStore } from '../../store/index.ts';
+import type { ContainerRecord, ContainerState } from './container.ts';
+
+const COLLECTION = 'containers';
+
+/**
+ * All containers of the instance: in memory for reading, each change written through to the metadata
+ * database. One lock per container keeps its changes in order; {@link exclusively} takes it.
+ */
+export class ContainerCollection {
+  readonly #documents: DocumentStore;
+  readonly #byId = new Map<ContainerId, ContainerRecord>();
+  readonly #byName = new Map<string, ContainerId>();
+  readonly #lock = new KeyedLock();
+
+  constructor(documents: DocumentStore) {
+    this.#documents = documents;
+    for (const { document } of documents.all<ContainerRecord>(COLLECTION)) this.#index(document);
+  }
+
+  /** Newest first. */
+  all(): ContainerRecord[] {
+    return [...this.#byId.values()].sort((a, b) => b.createdAt.localeCompare(a.createdAt));
+  }
+
+  get(id: ContainerId): ContainerRecord | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** By id, name or unique prefix of an id, in this order; throws `not-found` in Docker's words, or `conflict`. */
+  find(reference: string): ContainerRecord {
+    const name = reference.replace(/^\//, '');
+    const exact = this.#byId.get(name as ContainerId) ?? this.byName(name);
+    if (exact !== undefined) return exact;
+    const matches = [...this.#byId.values()].filter(
+      (record) => /^[0-9a-f]+$/.test(name) && record.id.startsWith(name),
+    );
+    const [first, second] = matches;
+    if (second !== undefined) throw conflict(`Multiple IDs found with provided prefix: ${name}`);
+    if (first === undefined) throw notFound(`No such container: ${reference}`);
+    return first;
+  }
+
+  byName(name: string): ContainerRecord | undefined {
+    const id = this.#byName.get(name);
+    return id === undefined ? undefined : this.#byId.get(id);
+  }
+
+  /** Adds a record; throws `conflict` when the name is taken. */
+  add(record: ContainerRecord): void {
+    const holder = this.byName(record.name);
+    if (holder !== undefined) throw nameTaken(record.name, holder);
+    this.#documents.put(COLLECTION, record.id, record);
+    this.#index(record);
+  }
+
+  /** Replaces parts of a record; returns the new one. Throws `not-found` when it was removed meanwhile. */
+  update(id: ContainerId, change: Partial<Omit<ContainerRecord, 'id' | 'name'>>): ContainerRecord {
+    const record = { ...this.#existing(id), ...change };
+    this.#documents.put(COLLECTION, id, record);
+    this.#byId.set(id, record);
+    return record;
+  }
+
+  setState(id: ContainerId, state: ContainerState): ContainerRecord {
+    return this.update(id, { state });
+  }
+
+  rename(id: ContainerId, name: string): ContainerRecord {
+    const record = this.#existing(id);
+    const holder = this.byName(name);
+    if (holder !== undefined) throw nameTaken(name, holder);
+    const renamed = { ...record, name };
+    this.#documents.put(COLLECTION, id, renamed);
+    this.#byName.delete(record.name);
+    this.#index(renamed);
+    return renamed;
+  }
+
+  remove(id: ContainerId): void {
+    const record = this.#existing(id);
+    this.#documents.delete(COLLECTION, id);
+    this.#byId.delete(id);
+    this.#byName.delete(record.name);
+  }
+
+  /** Runs `work` while no other change to this container runs. */
+  exclusively<T>(id: ContainerId, work: () => Promise<T>): Promise<T> {
+    return this.#lock.run(id, work);
+  }
+
+  #existing(id: ContainerId): ContainerRecord {
+    const record = this.#byId.get(id);
+    if (record === undefined) throw notFound(`No such container: ${id}`);
+    return record;
+  }
+
+  #index(record: ContainerRecord): void {
+    this.#byId.set(record.id, record);
+    this.#byName.set(record.name, record.id);
+  }
+}
+
+function nameTaken(name: string, holder: ContainerRecord) {
+  return conflict(
+    `Conflict. The container name "/${name}" is already in use by container "${holder.id}". ` +
+      'You have to remove (or rename) that container to be able to reuse that name.',
+  );
+}

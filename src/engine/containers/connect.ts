@@ -1,0 +1,137 @@
+import { writeFile } from 'node:fs/promises';
+import { invalid } from '../../base/index.ts';
+import type { Endpoint, NamespaceHandle } from '../../network/index.ts';
+import type { PortPlan } from '../../runtime/index.ts';
+import { type ContainerRecord, isActive, type NetworkAttachment } from './container.ts';
+import { type ContainerContext, containerDirectory } from './context.ts';
+
+/** What a container gets of the network at its start. */
+export interface Connection {
+  /** undefined: the host's, or another container's. */
+  readonly namespace: NamespaceHandle | undefined;
+  /** Path of another container's namespace that this one joins. */
+  readonly joined: string | undefined;
+  readonly host: boolean;
+  readonly endpoints: readonly Endpoint[];
+  readonly ports: readonly PortPlan[];
+}
+
+/** Makes the namespace and interfaces that a record asks for. Release it with {@link disconnect}. */
+export async function connect(context: ContainerContext, record: ContainerRecord): Promise<Connection> {
+  const nothing = { namespace: undefined, joined: undefined, host: false, endpoints: [], ports: [] };
+  const { networkMode } = record.host;
+  if (networkMode === 'host') return { ...nothing, host: true };
+  if (networkMode.startsWith('container:')) {
+    return { ...nothing, joined: joinedPath(context, networkMode.slice('container:'.length)) };
+  }
+  if (networkMode === 'none') return { ...nothing, namespace: await context.parts.network.createSandbox() };
+  const { namespace, endpoints } = await connectBridges(context, record);
+  return { ...nothing, namespace, endpoints, ports: portPlans(record, endpoints) };
+}
+
+/** Takes apart what {@link connect} made; safe to call twice. */
+export async function disconnect(
+  context: ContainerContext,
+  record: ContainerRecord,
+  endpoints: readonly Endpoint[],
+  namespace: NamespaceHandle | undefined,
+): Promise<void> {
+  const { network, launcher } = context.parts;
+  await network.unpublish(record.id);
+  for (const endpoint of endpoints) {
+    await network.disconnect(endpoint);
+    const name = context.networks.byId(endpoint.networkId)?.network.name ?? endpoint.networkId;
+    context.events.emit('network', 'disconnect', endpoint.networkId, {
+      container: record.id,
+      name,
+      type: 'bridge',
+    });
+  }
+  if (namespace !== undefined) await launcher.releaseNetworkNamespace(namespace);
+}
+
+async function connectBridges(context: ContainerContext, record: ContainerRecord) {
+  const { network: driver } = context.parts;
+  const endpoints: Endpoint[] = [];
+  let namespace: NamespaceHandle | undefined;
+  try {
+    for (const attachment of record.networks) {
+      const { network } = context.networks.find(attachment.network);
+      if (network.driver !== 'bridge')
+        throw invalid(`cannot combine the network ${network.name} with others`);
+      if (namespace === undefined) {
+        const made = await driver.connectNew(record.id, network, addresses(attachment));
+        namespace = made.namespace;
+        endpoints.push(made.endpoint);
+      } else {
+        endpoints.push(await driver.connect(record.id, network, namespace.path, addresses(attachment)));
+      }
+      context.events.emit('network', 'connect', network.id, {
+        container: record.id,
+        name: network.name,
+        type: 'bridge',
+      });
+    }
+    return { namespace, endpoints };
+  } catch (error) {
+    await disconnect(context, record, endpoints, namespace);
+    throw error;
+  }
+}
+
+function addresses({ address, macAddress }: NetworkAttachment): { address?: string; macAddress?: string } {
+  return {
+    ...(address === undefined ? {} : { address }),
+    ...(macAddress === undefined ? {} : { macAddress }),
+  };
+}
+
+function joinedPath(context: ContainerContext, reference: string): string {
+  const other = context.collection.find(reference);
+  const path = context.running.get(other.id)?.supervisor.networkPath;
+  if (!isActive(other.state)) {
+    throw invalid(`cannot join network namespace of a non running container: ${other.id}`);
+  }
+  return path ?? `/proc/${other.state.pid}/ns/net`;
+}
+
+/** An empty host address means every one: a socket for IPv4 and one for IPv6. */
+function portPlans(record: ContainerRecord, endpoints: readonly Endpoint[]): PortPlan[] {
+  const [first] = endpoints;
+  if (first === undefined) return [];
+  const bindings = [...record.host.ports, ...(record.host.publishAllPorts ? exposedBindings(record) : [])];
+  return bindings.map(({ protocol, containerPort, hostIp, hostPort }) => ({
+    protocol,
+    containerPort,
+    hostPort,
+    hostIp: hostIp === '' ? '0.0.0.0' : hostIp,
+    containerIp: first.address,
+  }));
+}
+
+function exposedBindings({ config, host }: ContainerRecord) {
+  const published = new Set(host.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
+  return config.exposedPorts.flatMap((exposed) => {
+    const [port, protocol = 'tcp'] = exposed.split('/');
+    if (published.has(exposed) || (protocol !== 'tcp' && protocol !== 'udp')) return [];
+    return [{ protocol, containerPort: Number(port), hostIp: '', hostPort: 0 } as const];
+  });
+}
+
+/** Writes hosts, hostname and resolv.conf into the container's folder; returns where they are mounted from. */
+export async function writeNetworkFiles(
+  context: ContainerContext,
+  record: ContainerRecord,
+  connection: Connection,
+  texts: { hosts: string; resolvConf: string },
+): Promise<readonly { source: string; target: string }[]> {
+  if (connection.host) return [];
+  const directory = containerDirectory(context, record.id);
+  const files = [
+    { name: 'hosts', text: texts.hosts },
+    { name: 'hostname', text: `${record.config.hostname}\n` },
+    { name: 'resolv.conf', text: texts.resolvConf },
+  ];
+  await Promise.all(files.map(({ name, text }) => writeFile(`${directory}/${name}`, text, { mode: 0o644 })));
+  return files.map(({ name }) => ({ source: `${directory}/${name}`, target: `/etc/${name}` }));
+}

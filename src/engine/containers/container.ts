@@ -1,0 +1,209 @@
+import type { ContainerId, Digest } from '../../base/index.ts';
+import type { Endpoint } from '../../network/index.ts';
+import type { PortPlan } from '../../runtime/index.ts';
+
+/** A container as it is stored: what was asked for, and what became of it. */
+export interface ContainerRecord {
+  readonly id: ContainerId;
+  /** Without the leading slash that the API adds. */
+  readonly name: string;
+  readonly createdAt: string;
+  readonly imageId: Digest;
+  readonly config: ContainerConfig;
+  readonly host: HostOptions;
+  /** Resolved at creation; named volumes exist from then on. */
+  readonly mounts: readonly ContainerMount[];
+  /** Networks to join at the next start, the default gateway's first. */
+  readonly networks: readonly NetworkAttachment[];
+  readonly state: ContainerState;
+  /** Restarts by policy since the last start by a user. */
+  readonly restartCount: number;
+  /** The user asked for the stop, so that no restart policy applies. */
+  readonly stoppedByUser: boolean;
+}
+
+/** What runs, merged from the image and the request (Engine API, ContainerConfig). */
+export interface ContainerConfig {
+  /** The image as the user named it. */
+  readonly image: string;
+  readonly hostname: string;
+  readonly domainname: string;
+  readonly user: string;
+  readonly env: readonly string[];
+  readonly entrypoint: readonly string[] | undefined;
+  readonly cmd: readonly string[] | undefined;
+  readonly workingDir: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** "80/tcp" */
+  readonly exposedPorts: readonly string[];
+  /** Paths that get an anonymous volume. */
+  readonly volumes: readonly string[];
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly stopSignal: string | undefined;
+  /** Seconds. */
+  readonly stopTimeout: number | undefined;
+}
+
+/** How it runs here (Engine API, HostConfig); only what berth does, parsed. */
+export interface HostOptions {
+  readonly mounts: readonly MountRequest[];
+  readonly volumesFrom: readonly string[];
+  /** "default", "bridge", "host", "none", "container:ID", or a network's name. */
+  readonly networkMode: string;
+  readonly ports: readonly PortBinding[];
+  readonly publishAllPorts: boolean;
+  readonly autoRemove: boolean;
+  readonly restart: RestartPolicy;
+  readonly privileged: boolean;
+  readonly readonlyRootfs: boolean;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly securityOpt: readonly string[];
+  readonly groupAdd: readonly string[];
+  /** Path → options ("size=64m,mode=1777"). */
+  readonly tmpfs: Readonly<Record<string, string>>;
+  /** Bytes. */
+  readonly shmSize: number;
+  readonly resources: ResourceLimits;
+  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly devices: readonly { readonly host: string; readonly container: string; readonly access: string }[];
+  readonly extraHosts: readonly string[];
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+  readonly pidMode: string;
+  readonly ipcMode: string;
+  readonly utsMode: string;
+  readonly log: { readonly driver: 'json-file' | 'none'; readonly options: Readonly<Record<string, string>> };
+  readonly runtime: string | undefined;
+  readonly oomScoreAdj: number;
+  readonly init: boolean;
+}
+
+/** 0 means no limit of its own. */
+export interface ResourceLimits {
+  readonly memory: number;
+  readonly memorySwap: number;
+  readonly memoryReservation: number;
+  readonly nanoCpus: number;
+  readonly cpuShares: number;
+  readonly cpuPeriod: number;
+  readonly cpuQuota: number;
+  readonly cpusetCpus: string;
+  readonly cpusetMems: string;
+  readonly pidsLimit: number;
+  readonly blkioWeight: number;
+}
+
+export type RestartPolicy =
+  | { readonly name: 'no' }
+  | { readonly name: 'always' }
+  | { readonly name: 'unless-stopped' }
+  /** 0 retries: without end. */
+  | { readonly name: 'on-failure'; readonly maximumRetries: number };
+
+export interface PortBinding {
+  readonly protocol: 'tcp' | 'udp';
+  readonly containerPort: number;
+  /** "" is every address. */
+  readonly hostIp: string;
+  /** 0: the kernel chooses. */
+  readonly hostPort: number;
+}
+
+export type MountRequest =
+  | {
+      readonly type: 'bind';
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly propagation: string;
+      /** -v makes a missing source folder, --mount refuses it. */
+      readonly createSource: boolean;
+    }
+  | {
+      readonly type: 'volume';
+      /** "" makes an anonymous volume. */
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly noCopy: boolean;
+    }
+  | { readonly type: 'tmpfs'; readonly target: string; readonly options: string };
+
+/** A mount with its source settled. */
+export type ContainerMount =
+  | {
+      readonly type: 'bind';
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly propagation: string;
+    }
+  | {
+      readonly type: 'volume';
+      readonly volume: string;
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly noCopy: boolean;
+      /** Removed with the container by `rm -v` and `--rm`. */
+      readonly anonymous: boolean;
+    }
+  | { readonly type: 'tmpfs'; readonly target: string; readonly options: string };
+
+export interface NetworkAttachment {
+  /** Name or id of the network. */
+  readonly network: string;
+  readonly aliases: readonly string[];
+  readonly address: string | undefined;
+  readonly macAddress: string | undefined;
+}
+
+/** What the kernel holds for a container that runs. */
+export interface RunningDetails {
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly endpoints: readonly Endpoint[];
+  readonly ports: readonly PortPlan[];
+}
+
+export type ContainerState =
+  | { readonly status: 'created'; readonly error?: StartError }
+  | ({ readonly status: 'running' } & RunningDetails)
+  | ({ readonly status: 'paused' } & RunningDetails)
+  | ({ readonly status: 'restarting' } & Ended)
+  | ({ readonly status: 'exited' } & Ended);
+
+/** How the last run ended. */
+export interface Ended {
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly error?: string;
+}
+
+/** A start that never came to a process. */
+export interface StartError {
+  readonly message: string;
+  readonly exitCode: number;
+}
+
+export type ActiveState = Extract<ContainerState, RunningDetails>;
+
+/** Whether a process of the container exists now. */
+export function isActive(state: ContainerState): state is ActiveState {
+  return state.status === 'running' || state.status === 'paused';
+}
+
+/** The arguments of PID 1: entrypoint, then command. */
+export function commandOf(config: ContainerConfig): string[] {
+  return [...(config.entrypoint ?? []), ...(config.cmd ?? [])];
+}

@@ -1,0 +1,56 @@
+import type { ContainerId } from '../../base/index.ts';
+import type { NamespaceHandle } from '../../network/index.ts';
+import type { Supervisor } from '../../runtime/index.ts';
+import type { Events } from '../events.ts';
+import type { Networks } from '../networks.ts';
+import type { EngineParts } from '../parts.ts';
+import type { Volumes } from '../volumes.ts';
+import type { PendingAttachments } from './attach.ts';
+import type { ContainerCollection } from './collection.ts';
+import type { ContainerRecord } from './container.ts';
+import type { Endings } from './wait.ts';
+
+/** What the operations on containers share. Each operation is a function in a file of its own. */
+export interface ContainerContext {
+  readonly parts: EngineParts;
+  readonly events: Events;
+  readonly networks: Networks;
+  readonly volumes: Volumes;
+  readonly collection: ContainerCollection;
+  /** Handles of what runs now; gone from here when it has ended. */
+  readonly running: Map<ContainerId, RunningContainer>;
+  readonly attachments: PendingAttachments;
+  readonly endings: Endings;
+}
+
+/** berthd's side of a container that runs. */
+export interface RunningContainer {
+  readonly supervisor: Supervisor;
+  /** Held by the launcher until the container ends; undefined after berthd was restarted, as the supervisor holds it too. */
+  readonly namespace: NamespaceHandle | undefined;
+}
+
+/** Emits a container's event with the attributes that Docker gives each. */
+export function emit(
+  context: ContainerContext,
+  record: ContainerRecord,
+  action: string,
+  attributes: Readonly<Record<string, string>> = {},
+): void {
+  context.events.emit('container', action, record.id, {
+    ...record.config.labels,
+    ...attributes,
+    image: record.config.image,
+    name: record.name,
+  });
+}
+
+/** The container's own folder: bundle, writable layer, log, exit record. */
+export function containerDirectory(context: ContainerContext, id: ContainerId): string {
+  return `${context.parts.settings.dataRoot}/containers/${id}`;
+}
+
+/** The newest log file; rotated ones have `.1`, `.2` behind. */
+export function logPath(context: ContainerContext, id: ContainerId): string {
+  return `${containerDirectory(context, id)}/${id}-json.log`;
+}

@@ -1,0 +1,237 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
+import {
+  type ContainerId,
+  conflict,
+  invalid,
+  newContainerId,
+  notFound,
+  shortId,
+  systemErrorCode,
+} from '../../base/index.ts';
+import type { Image, ImageRuntimeConfig } from '../../store/index.ts';
+import { findImage } from '../images/resolve.ts';
+import {
+  type ContainerConfig,
+  type ContainerMount,
+  type ContainerRecord,
+  commandOf,
+  type HostOptions,
+  type MountRequest,
+  type NetworkAttachment,
+} from './container.ts';
+import { type ContainerContext, containerDirectory, emit } from './context.ts';
+import { newContainerName } from './names.ts';
+
+/** What a client asks for: the image's own values where it leaves something open. */
+export interface NewContainer {
+  /** "" for a generated one. */
+  readonly name: string;
+  readonly config: ContainerConfig;
+  readonly host: HostOptions;
+  readonly networks: readonly NetworkAttachment[];
+}
+
+/** Makes a container that can be started: record, folders, volumes; nothing in the kernel yet. */
+export async function createContainer(
+  context: ContainerContext,
+  request: NewContainer,
+): Promise<ContainerRecord> {
+  const { collection } = context;
+  const image = await findImage(context.parts.store.images, request.config.image);
+  const id = newContainerId();
+  const name = chooseName(context, request.name);
+  const config = mergeWithImage(request.config, image.config.config ?? {}, id, request.host);
+  if (commandOf(config).length === 0) throw invalid('no command specified');
+  checkNetworks(context, request);
+
+  const directory = containerDirectory(context, id);
+  const madeVolumes: string[] = [];
+  try {
+    await mkdir(`${directory}/upper`, { recursive: true, mode: 0o755 });
+    await mkdir(`${directory}/work`);
+    const mounts = await settleMounts(context, config, request.host, madeVolumes);
+    const record: ContainerRecord = {
+      id,
+      name,
+      createdAt: new Date().toISOString(),
+      imageId: image.id,
+      config,
+      host: request.host,
+      mounts,
+      networks: request.networks,
+      state: { status: 'created' },
+      restartCount: 0,
+      stoppedByUser: false,
+    };
+    collection.add(record);
+    emit(context, record, 'create');
+    return record;
+  } catch (error) {
+    await context.parts.launcher.removeTree(directory);
+    for (const volume of madeVolumes) await context.volumes.remove(volume, []);
+    throw error;
+  }
+}
+
+function chooseName(context: ContainerContext, wanted: string): string {
+  const { collection } = context;
+  const name = wanted.replace(/^\//, '');
+  if (name === '') return newContainerName((candidate) => collection.byName(candidate) !== undefined);
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
+    throw invalid(`Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+  }
+  const holder = collection.byName(name);
+  if (holder !== undefined) {
+    throw conflict(
+      `Conflict. The container name "/${name}" is already in use by container "${holder.id}". ` +
+        'You have to remove (or rename) that container to be able to reuse that name.',
+    );
+  }
+  return name;
+}
+
+/** Docker's merge: an entrypoint in the request drops the image's command too. */
+function mergeWithImage(
+  config: ContainerConfig,
+  image: ImageRuntimeConfig,
+  id: ContainerId,
+  host: HostOptions,
+): ContainerConfig {
+  const ownEntrypoint = config.entrypoint !== undefined;
+  // The API's way to clear the image's entrypoint is [""].
+  const cleared = config.entrypoint?.length === 1 && config.entrypoint[0] === '';
+  const entrypoint = cleared ? undefined : (config.entrypoint ?? image.Entrypoint ?? undefined);
+  return {
+    ...config,
+    hostname: host.utsMode === 'host' || config.hostname !== '' ? config.hostname : shortId(id),
+    user: config.user === '' ? (image.User ?? '') : config.user,
+    env: mergeEnv(image.Env ?? [], config.env),
+    entrypoint,
+    cmd: config.cmd ?? (ownEntrypoint ? undefined : (image.Cmd ?? undefined)),
+    workingDir: config.workingDir === '' ? (image.WorkingDir ?? '') : config.workingDir,
+    labels: { ...image.Labels, ...config.labels },
+    exposedPorts: [...new Set([...Object.keys(image.ExposedPorts ?? {}), ...config.exposedPorts])],
+    volumes: [...new Set([...Object.keys(image.Volumes ?? {}), ...config.volumes])],
+    stopSignal: config.stopSignal ?? image.StopSignal,
+  };
+}
+
+/** The request's variables first, then the image's that it does not set; "NAME" alone unsets. */
+function mergeEnv(image: readonly string[], own: readonly string[]): string[] {
+  const nameOf = (entry: string) => entry.split('=', 1)[0];
+  const set = new Set(own.map(nameOf));
+  const path = [...image, ...own].some((entry) => entry.startsWith('PATH='))
+    ? []
+    : ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
+  return [
+    ...own.filter((entry) => entry.includes('=')),
+    ...path,
+    ...image.filter((entry) => !set.has(nameOf(entry))),
+  ];
+}
+
+function checkNetworks(context: ContainerContext, { host, networks }: NewContainer): void {
+  const { networkMode } = host;
+  if (networkMode.startsWith('container:')) {
+    context.collection.find(networkMode.slice('container:'.length));
+    if (host.ports.length > 0) {
+      throw invalid('conflicting options: port publishing and the container type network mode');
+    }
+    return;
+  }
+  for (const { network } of networks) context.networks.find(network);
+}
+
+async function settleMounts(
+  context: ContainerContext,
+  config: ContainerConfig,
+  host: HostOptions,
+  madeVolumes: string[],
+): Promise<ContainerMount[]> {
+  const byTarget = new Map<string, ContainerMount>();
+  for (const reference of host.volumesFrom) {
+    const [name = '', mode = 'rw'] = reference.split(':');
+    for (const mount of context.collection.find(name).mounts) {
+      if (mount.type !== 'tmpfs')
+        byTarget.set(mount.target, mode === 'ro' ? { ...mount, readOnly: true } : mount);
+    }
+  }
+  for (const request of host.mounts) {
+    if (!isAbsolute(request.target))
+      throw invalid(`invalid mount path: '${request.target}' mount path must be absolute`);
+    if (request.target === '/') throw invalid(`invalid specification: destination can't be '/'`);
+    if (
+      byTarget.has(request.target) &&
+      host.mounts.filter(({ target }) => target === request.target).length > 1
+    ) {
+      throw invalid(`Duplicate mount point: ${request.target}`);
+    }
+    byTarget.set(request.target, await settleMount(context, request, madeVolumes));
+  }
+  for (const target of config.volumes) {
+    if (byTarget.has(target) || target in host.tmpfs) continue;
+    const request = { type: 'volume', source: '', target, readOnly: false, noCopy: false } as const;
+    byTarget.set(target, await settleMount(context, request, madeVolumes));
+  }
+  for (const [target, options] of Object.entries(host.tmpfs))
+    byTarget.set(target, { type: 'tmpfs', target, options });
+  // A mount must come after the one that it lies in.
+  return [...byTarget.values()].sort((a, b) => depth(a.target) - depth(b.target));
+}
+
+async function settleMount(
+  context: ContainerContext,
+  request: MountRequest,
+  madeVolumes: string[],
+): Promise<ContainerMount> {
+  switch (request.type) {
+    case 'tmpfs':
+      return request;
+    case 'bind': {
+      await requireSource(request);
+      const { type, source, target, readOnly, propagation } = request;
+      return { type, source, target, readOnly, propagation };
+    }
+    case 'volume': {
+      const known = context.volumes.list().some(({ name }) => name === request.source);
+      const volume = await context.volumes.create({ name: request.source });
+      if (!known) madeVolumes.push(volume.name);
+      const { target, readOnly, noCopy } = request;
+      const { name, mountpoint, anonymous } = volume;
+      return { type: 'volume', volume: name, source: mountpoint, target, readOnly, noCopy, anonymous };
+    }
+  }
+}
+
+async function requireSource(request: Extract<MountRequest, { type: 'bind' }>): Promise<void> {
+  if (!isAbsolute(request.source)) {
+    throw invalid(`invalid mount path: '${request.source}' mount path must be absolute`);
+  }
+  try {
+    await stat(request.source);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    if (!request.createSource) {
+      throw notFoundSource(request.source);
+    }
+    await mkdir(request.source, { recursive: true, mode: 0o755 });
+  }
+}
+
+function notFoundSource(source: string) {
+  return invalid(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
+}
+
+const depth = (path: string) => path.split('/').filter(Boolean).length;
+
+/** The image a record was made from; throws `not-found` when it was lost. */
+export async function imageOf(context: ContainerContext, record: ContainerRecord): Promise<Image> {
+  const image = await context.parts.store.images.get(record.imageId);
+  if (image === undefined) {
+    throw notFound(`the image ${shortId(record.imageId)} of container ${record.name} is gone`, {
+      hint: 'Remove the container and run it anew',
+    });
+  }
+  return image;
+}

@@ -1,0 +1,107 @@
+import { type ContainerId, conflict, type ExecId, invalid, newExecId, notFound } from '../../base/index.ts';
+import type { ExecSession, ExitStatus } from '../../runtime/index.ts';
+import { isActive } from './container.ts';
+import { type ContainerContext, emit } from './context.ts';
+import { execSpec } from './spec.ts';
+
+/** A further process in a container (Engine API, ExecConfig). */
+export interface ExecConfig {
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly workingDir: string;
+  readonly tty: boolean;
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly privileged: boolean;
+}
+
+export type ExecState =
+  | { readonly status: 'created' }
+  | { readonly status: 'running'; readonly session: ExecSession }
+  | { readonly status: 'exited'; readonly exitCode: number; readonly pid: number };
+
+export interface Exec {
+  readonly id: ExecId;
+  readonly containerId: ContainerId;
+  readonly config: ExecConfig;
+  readonly state: ExecState;
+}
+
+/** The exec sessions of the instance. They live in memory only: after a restart of berthd their ids are gone, as in Docker. */
+export class Execs {
+  readonly #context: ContainerContext;
+  readonly #byId = new Map<ExecId, Exec>();
+
+  constructor(context: ContainerContext) {
+    this.#context = context;
+    context.events.listen((event) => {
+      if (event.type === 'container' && event.action === 'destroy') this.#forget(event.actor as ContainerId);
+    });
+  }
+
+  create(reference: string, config: ExecConfig): ExecId {
+    const record = this.#context.collection.find(reference);
+    if (!isActive(record.state)) throw conflict(`container ${record.id} is not running`);
+    if (record.state.status === 'paused') {
+      throw conflict(`container ${record.name} is paused, unpause the container before exec`);
+    }
+    if (config.args.length === 0) throw invalid('no exec command specified');
+    const id = newExecId();
+    this.#byId.set(id, { id, containerId: record.id, config, state: { status: 'created' } });
+    emit(this.#context, record, `exec_create: ${config.args.join(' ')}`, { execID: id });
+    return id;
+  }
+
+  /** Runs it; the session ends with the process. Throws as a container's start does when it cannot be started. */
+  async start(reference: string): Promise<ExecSession> {
+    const exec = this.get(reference);
+    if (exec.state.status !== 'created') throw conflict(`exec session ${exec.id} has already run`);
+    const { collection, running } = this.#context;
+    const record = collection.find(exec.containerId);
+    const owner = running.get(record.id);
+    if (owner === undefined) throw conflict(`container ${record.id} is not running`);
+    const { config } = exec;
+    const session = await owner.supervisor.exec(execSpec(this.#context, record, config, owner.supervisor), {
+      stdin: config.attachStdin,
+      stdout: config.attachStdout,
+      stderr: config.attachStderr,
+      terminal: config.tty,
+    });
+    this.#byId.set(exec.id, { ...exec, state: { status: 'running', session } });
+    emit(this.#context, record, `exec_start: ${config.args.join(' ')}`, { execID: exec.id });
+    void session.exited.then((status) => this.#ended(exec, session.pid, status));
+    return session;
+  }
+
+  get(reference: string): Exec {
+    const exec = this.#byId.get(reference as ExecId);
+    if (exec === undefined) throw notFound(`No such exec instance: ${reference}`);
+    return exec;
+  }
+
+  ofContainer(id: ContainerId): Exec[] {
+    return [...this.#byId.values()].filter(
+      ({ containerId, state }) => containerId === id && state.status === 'running',
+    );
+  }
+
+  async resize(reference: string, rows: number, columns: number): Promise<void> {
+    const { id, state } = this.get(reference);
+    if (state.status !== 'running') throw conflict(`exec session ${id} is not running`);
+    await state.session.resize(rows, columns);
+  }
+
+  #ended(exec: Exec, pid: number, status: ExitStatus): void {
+    const exitCode = status.kind === 'exited' ? status.code : 255;
+    this.#byId.set(exec.id, { ...exec, state: { status: 'exited', exitCode, pid } });
+    const record = this.#context.collection.get(exec.containerId);
+    if (record === undefined) return;
+    emit(this.#context, record, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
+  }
+
+  #forget(containerId: ContainerId): void {
+    for (const exec of this.#byId.values()) if (exec.containerId === containerId) this.#byId.delete(exec.id);
+  }
+}

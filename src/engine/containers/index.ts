@@ -1,0 +1,135 @@
+import type { ContainerId } from '../../base/index.ts';
+import type { AttachOptions } from '../../runtime/index.ts';
+import type { Events } from '../events.ts';
+import type { Networks } from '../networks.ts';
+import type { EngineParts } from '../parts.ts';
+import type { Volumes } from '../volumes.ts';
+import { type Attachment, attachToContainer, PendingAttachments, resizeContainer } from './attach.ts';
+import { ContainerCollection } from './collection.ts';
+import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerContext, emit, logPath } from './context.ts';
+import { createContainer, type NewContainer } from './create.ts';
+import { Execs } from './exec.ts';
+import { type LogEntry, type LogOptions, readLogs } from './logs.ts';
+import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
+import { findSurvivors, type Survivors } from './restore.ts';
+import { type StartResult, startContainer } from './start.ts';
+import {
+  killContainer,
+  pauseContainer,
+  restartContainer,
+  type StopOptions,
+  stopContainer,
+  unpauseContainer,
+} from './stop.ts';
+import { Endings, type WaitCondition, type WaitResult, waitForContainer } from './wait.ts';
+
+export type { Attachment } from './attach.ts';
+export * from './container.ts';
+export type { NewContainer } from './create.ts';
+export type { Exec, ExecConfig } from './exec.ts';
+export type { LogEntry, LogOptions } from './logs.ts';
+export type { RemoveOptions } from './remove.ts';
+export type { StopOptions } from './stop.ts';
+export type { WaitCondition, WaitResult } from './wait.ts';
+
+/** The containers of one instance. A `reference` is a name, an id or a unique prefix of one. */
+export class Containers {
+  readonly execs: Execs;
+  readonly #context: ContainerContext;
+
+  constructor(parts: EngineParts, services: { events: Events; networks: Networks; volumes: Volumes }) {
+    this.#context = {
+      parts,
+      ...services,
+      collection: new ContainerCollection(parts.store.documents),
+      running: new Map(),
+      attachments: new PendingAttachments(),
+      endings: new Endings(),
+    };
+    this.execs = new Execs(this.#context);
+  }
+
+  /** Newest first. */
+  list(): ContainerRecord[] {
+    return this.#context.collection.all();
+  }
+
+  find(reference: string): ContainerRecord {
+    return this.#context.collection.find(reference);
+  }
+
+  create(request: NewContainer): Promise<ContainerRecord> {
+    return createContainer(this.#context, request);
+  }
+
+  start(reference: string): Promise<StartResult> {
+    return startContainer(this.#context, reference);
+  }
+
+  /** Returns whether it ran. */
+  stop(reference: string, options: StopOptions): Promise<boolean> {
+    return stopContainer(this.#context, reference, options);
+  }
+
+  restart(reference: string, options: StopOptions): Promise<void> {
+    return restartContainer(this.#context, reference, options);
+  }
+
+  kill(reference: string, signal: string): Promise<void> {
+    return killContainer(this.#context, reference, signal);
+  }
+
+  pause(reference: string): Promise<void> {
+    return pauseContainer(this.#context, reference);
+  }
+
+  unpause(reference: string): Promise<void> {
+    return unpauseContainer(this.#context, reference);
+  }
+
+  remove(reference: string, options: RemoveOptions): Promise<void> {
+    return removeContainer(this.#context, reference, options);
+  }
+
+  rename(reference: string, name: string): void {
+    const { id, name: oldName } = this.find(reference);
+    emit(this.#context, this.#context.collection.rename(id, name), 'rename', { oldName: `/${oldName}` });
+  }
+
+  wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {
+    return waitForContainer(this.#context, reference, condition, signal);
+  }
+
+  attach(reference: string, options: AttachOptions, signal: AbortSignal): Attachment {
+    return attachToContainer(this.#context, reference, options, signal);
+  }
+
+  resize(reference: string, rows: number, columns: number): Promise<void> {
+    return resizeContainer(this.#context, reference, rows, columns);
+  }
+
+  logs(reference: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogEntry> {
+    return readLogs(this.#context, reference, options, signal);
+  }
+
+  /** The path of the container's newest log file. */
+  logPath(id: ContainerId): string {
+    return logPath(this.#context, id);
+  }
+
+  volumeUsers(volume: string): string[] {
+    return volumeUsers(this.#context, volume);
+  }
+
+  /** Containers with an endpoint in a network, running ones only. */
+  networkUsers(networkId: string): ContainerRecord[] {
+    return this.list().filter(
+      ({ state }) => isActive(state) && state.endpoints.some((endpoint) => endpoint.networkId === networkId),
+    );
+  }
+
+  findSurvivors(): Promise<Survivors> {
+    return findSurvivors(this.#context);
+  }
+}

@@ -1,0 +1,73 @@
+import { constants } from 'node:os';
+import { conflict } from '../../base/index.ts';
+import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerContext, containerDirectory, emit } from './context.ts';
+import { endProcess } from './stop.ts';
+
+export interface RemoveOptions {
+  /** Kill it first when it runs. */
+  readonly force?: boolean;
+  /** Its anonymous volumes too. */
+  readonly removeVolumes?: boolean;
+}
+
+/** Removes a container as `docker rm` does. */
+export async function removeContainer(
+  context: ContainerContext,
+  reference: string,
+  options: RemoveOptions = {},
+): Promise<void> {
+  const record = context.collection.find(reference);
+  if (isActive(record.state) || record.state.status === 'restarting') {
+    if (options.force !== true) throw stillThere(record);
+    context.collection.update(record.id, { stoppedByUser: true });
+    await endProcess(context, record, constants.signals.SIGKILL, -1);
+  }
+  await context.collection.exclusively(record.id, async () => {
+    const current = context.collection.get(record.id);
+    // With --rm the end itself has removed it.
+    if (current !== undefined) await removeLocked(context, current, options);
+  });
+}
+
+/** Removes one that does not run; the caller holds its lock. */
+export async function removeLocked(
+  context: ContainerContext,
+  record: ContainerRecord,
+  options: RemoveOptions,
+): Promise<void> {
+  context.collection.remove(record.id);
+  await context.parts.launcher.removeTree(containerDirectory(context, record.id));
+  if (options.removeVolumes === true) await removeAnonymousVolumes(context, record);
+  emit(context, record, 'destroy');
+  const exitCode = record.state.status === 'exited' ? record.state.exitCode : 0;
+  context.endings.announce(record.id, 'next-exit', { exitCode });
+  context.endings.announce(record.id, 'removed', { exitCode });
+}
+
+async function removeAnonymousVolumes(context: ContainerContext, record: ContainerRecord): Promise<void> {
+  for (const mount of record.mounts) {
+    if (mount.type !== 'volume' || !mount.anonymous) continue;
+    if (volumeUsers(context, mount.volume).length === 0) await context.volumes.remove(mount.volume, []);
+  }
+}
+
+/** Ids of the containers that mount a volume. */
+export function volumeUsers(context: ContainerContext, volume: string): string[] {
+  return context.collection
+    .all()
+    .filter(({ mounts }) => mounts.some((mount) => mount.type === 'volume' && mount.volume === volume))
+    .map(({ id }) => id);
+}
+
+function stillThere(record: ContainerRecord) {
+  const word =
+    record.state.status === 'paused'
+      ? 'paused'
+      : record.state.status === 'restarting'
+        ? 'restarting'
+        : 'running';
+  return conflict(
+    `cannot remove container "${record.name}": container is ${word}: stop the container before removing or force remove`,
+  );
+}

@@ -1,0 +1,249 @@
+import { readFile } from 'node:fs/promises';
+import { invalid } from '../../base/index.ts';
+import type { RunStep } from '../../build/index.ts';
+import {
+  type ContainerSpecInput,
+  containerSpec,
+  type DeviceInput,
+  type HostFacts,
+  hostDevices,
+  type MountInput,
+  type NamespaceInput,
+  type OciSpec,
+  type ProcessInput,
+  type Propagation,
+  processSpec,
+  resolveDevice,
+  resolveUser,
+  type SeccompInput,
+  type Supervisor,
+  type WithWarnings,
+} from '../../runtime/index.ts';
+import type { Connection } from './connect.ts';
+import { type ContainerMount, type ContainerRecord, commandOf, isActive } from './container.ts';
+import { type ContainerContext, containerDirectory } from './context.ts';
+import type { ExecConfig } from './exec.ts';
+
+/** A host file that is bind-mounted into the container: hosts, hostname, resolv.conf. */
+export interface FileMount {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** The OCI configuration of a container, from its record and what this start has prepared. */
+export async function specOf(
+  context: ContainerContext,
+  record: ContainerRecord,
+  prepared: { connection: Connection; supervisor: Supervisor; files: readonly FileMount[] },
+): Promise<WithWarnings<OciSpec>> {
+  const { config, host } = record;
+  const { supervisor, files } = prepared;
+  const facts = context.parts.hostFacts;
+  const input: ContainerSpecInput = {
+    ...processOf(
+      record,
+      { args: commandOf(config), env: config.env, user: config.user, cwd: config.workingDir },
+      supervisor,
+    ),
+    terminal: config.tty,
+    id: record.id,
+    instance: context.parts.settings.instance,
+    root: 'rootfs',
+    readOnlyRoot: host.readonlyRootfs,
+    domainname: config.domainname,
+    mounts: [...withoutShadowed(files, record.mounts), ...record.mounts.map(mountInput)],
+    shm: host.ipcMode === 'host' ? '/dev/shm' : `${containerDirectory(context, record.id)}/shm`,
+    namespaces: {
+      network: networkNamespace(prepared.connection, supervisor),
+      pid: sharedNamespace(context, host.pidMode, 'pid'),
+      ipc: sharedNamespace(context, host.ipcMode, 'ipc'),
+      uts: sharedNamespace(context, host.utsMode, 'uts'),
+      cgroup: cgroupNamespace(facts),
+    },
+    seccomp: await seccompInput(host.securityOpt),
+    resources: host.resources,
+    oomScoreAdj: host.oomScoreAdj,
+    sysctls: host.sysctls,
+    devices: await devicesOf(record),
+    deviceRules: [],
+    annotations: {},
+    init: undefined,
+  };
+  return containerSpec(input, facts);
+}
+
+/** The OCI process of an exec session. */
+export function execSpec(
+  context: ContainerContext,
+  record: ContainerRecord,
+  config: ExecConfig,
+  supervisor: Supervisor,
+): object {
+  const input = {
+    ...processOf(
+      record,
+      {
+        args: config.args,
+        env: [...record.config.env, ...config.env],
+        user: config.user === '' ? record.config.user : config.user,
+        cwd: config.workingDir === '' ? record.config.workingDir : config.workingDir,
+      },
+      supervisor,
+    ),
+    terminal: config.tty,
+    privileged: config.privileged || record.host.privileged,
+  };
+  return processSpec(input, context.parts.hostFacts).value;
+}
+
+/** The OCI configuration of a build step: Docker's defaults, no options. */
+export function stepSpec(
+  step: RunStep,
+  prepared: {
+    id: string;
+    instance: string;
+    directory: string;
+    namespacePath: string | undefined;
+    accounts: Supervisor['accounts'];
+    files: readonly FileMount[];
+    facts: HostFacts;
+  },
+): OciSpec {
+  const { facts, files } = prepared;
+  const isolated: NamespaceInput = { kind: 'new' };
+  const { namespacePath } = prepared;
+  return containerSpec(
+    {
+      args: step.args,
+      env: step.env,
+      cwd: step.config.WorkingDir ?? '/',
+      user: resolveUser(step.config.User ?? '', prepared.accounts, []),
+      terminal: false,
+      hostname: 'buildkitsandbox',
+      capabilities: { add: [], drop: [] },
+      privileged: false,
+      noNewPrivileges: false,
+      ulimits: [],
+      id: prepared.id,
+      instance: prepared.instance,
+      root: 'rootfs',
+      readOnlyRoot: false,
+      mounts: files.map(fileMount),
+      shm: `${prepared.directory}/shm`,
+      namespaces: {
+        network: namespacePath === undefined ? { kind: 'host' } : { kind: 'path', path: namespacePath },
+        pid: isolated,
+        ipc: isolated,
+        uts: isolated,
+        cgroup: cgroupNamespace(facts),
+      },
+      seccomp: { kind: 'default' },
+      resources: {},
+      oomScoreAdj: 0,
+      sysctls: {},
+      devices: [],
+      deviceRules: [],
+      annotations: {},
+      init: undefined,
+    },
+    facts,
+  ).value;
+}
+
+function processOf(
+  { config, host }: ContainerRecord,
+  process: { args: readonly string[]; env: readonly string[]; user: string; cwd: string },
+  { accounts }: Supervisor,
+): Omit<ProcessInput, 'terminal'> {
+  return {
+    args: process.args,
+    env: process.env,
+    cwd: process.cwd,
+    user: resolveUser(process.user, accounts, host.groupAdd),
+    hostname: config.hostname === '' ? undefined : config.hostname,
+    capabilities: { add: host.capAdd, drop: host.capDrop },
+    privileged: host.privileged,
+    noNewPrivileges: host.securityOpt.some((option) => /^no-new-privileges([:=]true)?$/.test(option)),
+    ulimits: host.ulimits,
+  };
+}
+
+/** A user's own mount on /etc/hosts and the like wins over berth's. */
+function withoutShadowed(files: readonly FileMount[], mounts: readonly ContainerMount[]): MountInput[] {
+  return files.filter(({ target }) => !mounts.some((mount) => mount.target === target)).map(fileMount);
+}
+
+function fileMount({ source, target }: FileMount): MountInput {
+  return { kind: 'bind', source, destination: target, readOnly: false };
+}
+
+function mountInput(mount: ContainerMount): MountInput {
+  if (mount.type === 'tmpfs') {
+    return { kind: 'tmpfs', destination: mount.target, options: mount.options.split(',').filter(Boolean) };
+  }
+  const { type, source, target, readOnly } = mount;
+  return {
+    kind: type,
+    source,
+    destination: target,
+    readOnly,
+    ...(mount.type === 'bind' ? { propagation: parsePropagation(mount.propagation) } : {}),
+  };
+}
+
+function parsePropagation(text: string): Propagation {
+  switch (text) {
+    case 'private':
+    case 'rprivate':
+    case 'shared':
+    case 'rshared':
+    case 'slave':
+    case 'rslave':
+      return text;
+    default:
+      throw invalid(`invalid propagation mode: ${text}`);
+  }
+}
+
+function networkNamespace(connection: Connection, supervisor: Supervisor): NamespaceInput {
+  if (connection.host) return { kind: 'host' };
+  const path = connection.joined ?? supervisor.networkPath;
+  return path === undefined ? { kind: 'new' } : { kind: 'path', path };
+}
+
+/** A private cgroup namespace on the unified hierarchy, the host's on version 1 (Docker's defaults). */
+function cgroupNamespace(facts: HostFacts): NamespaceInput {
+  return facts.cgroups.version === 2 ? { kind: 'new' } : { kind: 'host' };
+}
+
+function sharedNamespace(
+  context: ContainerContext,
+  mode: string,
+  type: 'pid' | 'ipc' | 'uts',
+): NamespaceInput {
+  if (mode === '' || mode === 'private' || mode === 'shareable' || mode === 'none') return { kind: 'new' };
+  if (mode === 'host') return { kind: 'host' };
+  const reference = /^container:(.+)$/.exec(mode)?.[1];
+  if (reference === undefined) throw invalid(`invalid ${type} mode: ${mode}`);
+  const { state, id } = context.collection.find(reference);
+  if (!isActive(state)) throw invalid(`cannot join ${type} namespace of a non running container: ${id}`);
+  return { kind: 'path', path: `/proc/${state.pid}/ns/${type}` };
+}
+
+async function seccompInput(options: readonly string[]): Promise<SeccompInput> {
+  const value = options
+    .map((option) => /^seccomp[:=](.*)$/s.exec(option)?.[1])
+    .find((text) => text !== undefined);
+  if (value === undefined || value === 'builtin') return { kind: 'default' };
+  if (value === 'unconfined') return { kind: 'unconfined' };
+  // Docker's CLI sends the profile itself; a path is read here for clients that do not.
+  return { kind: 'custom', profile: value.startsWith('/') ? await readFile(value, 'utf8') : value };
+}
+
+async function devicesOf({ host }: ContainerRecord): Promise<DeviceInput[]> {
+  if (host.privileged) return hostDevices();
+  const resolved = await Promise.all(
+    host.devices.map((device) => resolveDevice(device.host, device.container || device.host, device.access)),
+  );
+  return resolved.flat();
+}

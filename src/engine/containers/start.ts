@@ -1,0 +1,225 @@
+import { writeFile } from 'node:fs/promises';
+import { BerthError, type ContainerId, conflict, errorMessage, isBerthError } from '../../base/index.ts';
+import { findPortHolder, networkFiles } from '../../network/index.ts';
+import type { PortPlan, Supervisor } from '../../runtime/index.ts';
+import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
+import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
+import { imageOf } from './create.ts';
+import { watchForEnd } from './finish.ts';
+import { reportPortRefusals } from './port-refusals.ts';
+import { removeLocked } from './remove.ts';
+import { specOf } from './spec.ts';
+import { fillVolumes } from './volume-copy.ts';
+
+/** What a start reports beside success. */
+export interface StartResult {
+  /** The container ran already. */
+  readonly alreadyRunning: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Starts a container as `docker start` does. Throws with the reason; nothing is left behind then. */
+export function startContainer(context: ContainerContext, reference: string): Promise<StartResult> {
+  const { id } = context.collection.find(reference);
+  return context.collection.exclusively(id, async () => {
+    const record = context.collection.find(id);
+    if (record.state.status === 'paused') {
+      throw conflict('cannot start a paused container, try unpause instead');
+    }
+    if (isActive(record.state)) return { alreadyRunning: true, warnings: [] };
+    const fresh = context.collection.update(id, { restartCount: 0, stoppedByUser: false });
+    return { alreadyRunning: false, warnings: await startLocked(context, fresh) };
+  });
+}
+
+/** The start itself; the caller holds the container's lock. */
+export async function startLocked(
+  context: ContainerContext,
+  record: ContainerRecord,
+): Promise<readonly string[]> {
+  try {
+    return await prepareAndRun(context, record);
+  } catch (error) {
+    const reason = await explain(error, context, record);
+    context.attachments.refuse(record.id, reason);
+    const exitCode = startExitCode(reason);
+    const state = { status: 'created', error: { message: reason.describe(), exitCode } } as const;
+    const failed = context.collection.setState(record.id, state);
+    context.endings.announce(record.id, 'next-exit', { exitCode, error: reason.describe() });
+    if (record.host.autoRemove) await removeLocked(context, failed, { removeVolumes: true });
+    throw reason;
+  }
+}
+
+async function prepareAndRun(context: ContainerContext, record: ContainerRecord): Promise<readonly string[]> {
+  const image = await imageOf(context, record);
+  const connection = await connect(context, record);
+  let supervisor: Supervisor | undefined;
+  try {
+    supervisor = await launch(context, record, connection, image.layers);
+    const warnings = await writeBundle(context, record, connection, supervisor);
+    await fillVolumes(context, record, image.layers);
+    await publish(context, record.id, supervisor.ports);
+    await context.attachments.connect(record.id, supervisor);
+    const { pid, startedAt } = await supervisor.run();
+    context.running.set(record.id, { supervisor, namespace: connection.namespace });
+    const started = context.collection.setState(record.id, {
+      status: 'running',
+      pid,
+      startedAt: startedAt.toISOString(),
+      endpoints: connection.endpoints,
+      ports: supervisor.ports,
+    });
+    emit(context, started, 'start');
+    reportPortRefusals(context, started, supervisor);
+    watchForEnd(context, record.id, supervisor);
+    return warnings;
+  } catch (error) {
+    await supervisor?.discard().catch((failure: unknown) => {
+      context.parts.log.warn(
+        { id: record.id, error: errorMessage(failure) },
+        'a failed start left its supervisor',
+      );
+    });
+    await disconnect(context, record, connection.endpoints, connection.namespace);
+    throw error;
+  }
+}
+
+function launch(
+  context: ContainerContext,
+  record: ContainerRecord,
+  connection: Connection,
+  layers: readonly { path: string }[],
+): Promise<Supervisor> {
+  const directory = containerDirectory(context, record.id);
+  const runtime = chooseRuntime(context, record);
+  const { log } = record.host;
+  return context.parts.launcher.launch({
+    id: record.id,
+    directory,
+    root: {
+      layers: layers.map(({ path }) => path),
+      writable: { upper: `${directory}/upper`, work: `${directory}/work` },
+    },
+    terminal: record.config.tty,
+    openStdin: record.config.openStdin,
+    stdinOnce: record.config.stdinOnce,
+    network: connection.namespace,
+    ports: withIPv6(connection.ports),
+    log: {
+      driver: log.driver,
+      path: logPath(context, record.id),
+      maxSize: Number(log.options['max-size'] ?? DEFAULT_LOG_SIZE),
+      maxFiles: Number(log.options['max-file'] ?? DEFAULT_LOG_FILES),
+    },
+    shmSize: record.host.ipcMode === 'host' ? 0 : record.host.shmSize,
+    runtime: {
+      path: runtime.path,
+      args: runtime.args,
+      root: `${context.parts.settings.execRoot}/runtime`,
+    },
+  });
+}
+
+/** Logs are rotated by default, so that a disk never fills: five files of 20 MB. */
+const DEFAULT_LOG_SIZE = 20_000_000;
+const DEFAULT_LOG_FILES = 5;
+
+/** A port for every IPv4 address is held on IPv6 too, as Docker does; a kernel-chosen one stays on IPv4. */
+function withIPv6(ports: readonly PortPlan[]): PortPlan[] {
+  return ports.flatMap((port) =>
+    port.hostIp === '0.0.0.0' && port.hostPort !== 0 ? [port, { ...port, hostIp: '::' }] : [port],
+  );
+}
+
+function chooseRuntime(context: ContainerContext, record: ContainerRecord) {
+  const { runtimes } = context.parts;
+  const wanted = record.host.runtime;
+  const found = wanted === undefined ? runtimes[0] : runtimes.find(({ name }) => name === wanted);
+  if (found !== undefined) return found;
+  const names = runtimes.map(({ name }) => name).join(', ');
+  throw new BerthError('invalid', `unknown or invalid runtime name: ${wanted ?? 'default'}`, {
+    hint: names === '' ? 'Install crun or runc' : `This host has: ${names}`,
+  });
+}
+
+async function writeBundle(
+  context: ContainerContext,
+  record: ContainerRecord,
+  connection: Connection,
+  supervisor: Supervisor,
+): Promise<readonly string[]> {
+  const texts = await networkFiles({
+    hostname: record.config.hostname,
+    domainname: record.config.domainname,
+    endpoints: connection.endpoints,
+    extraHosts: record.host.extraHosts,
+    dns: record.host.dns,
+    dnsSearch: record.host.dnsSearch,
+    dnsOptions: record.host.dnsOptions,
+  });
+  const files = await writeNetworkFiles(context, record, connection, texts);
+  const { value: spec, warnings } = await specOf(context, record, { connection, supervisor, files });
+  await writeFile(`${containerDirectory(context, record.id)}/config.json`, JSON.stringify(spec), {
+    mode: 0o600,
+  });
+  return warnings;
+}
+
+/** Firewall rules for the ports, now that the kernel has chosen those that were left open. */
+async function publish(
+  context: ContainerContext,
+  id: ContainerId,
+  ports: readonly PortPlan[],
+): Promise<void> {
+  const forwarded = ports.filter(({ hostIp }) => !hostIp.includes(':'));
+  if (forwarded.length > 0) await context.parts.network.publish(id, forwarded);
+}
+
+/** Names the holder of a taken port; leaves other errors as they are. */
+async function explain(
+  error: unknown,
+  context: ContainerContext,
+  record: ContainerRecord,
+): Promise<BerthError> {
+  const known =
+    error instanceof BerthError ? error : new BerthError('internal', errorMessage(error), { cause: error });
+  const taken = isBerthError(known, 'conflict') ? await takenPort(context, record) : undefined;
+  if (taken === undefined) return known;
+  return new BerthError('conflict', taken, { hint: 'Choose another host port with -p', cause: error });
+}
+
+async function takenPort(context: ContainerContext, record: ContainerRecord): Promise<string | undefined> {
+  for (const { hostIp, hostPort, protocol } of record.host.ports) {
+    if (hostPort === 0) continue;
+    const label = `driver failed programming external connectivity: Bind for ${hostIp === '' ? '0.0.0.0' : hostIp}:${hostPort} failed: port is already allocated`;
+    const other = context.collection
+      .all()
+      .find(
+        ({ id, state }) =>
+          id !== record.id &&
+          isActive(state) &&
+          state.ports.some((port) => port.hostPort === hostPort && port.protocol === protocol),
+      );
+    if (other !== undefined) return `${label} by container ${other.name}`;
+    const holder = await findPortHolder(protocol, hostIp, hostPort);
+    if (holder !== undefined) return `${label} by process ${holder.pid} (${holder.command})`;
+  }
+  return undefined;
+}
+
+/** 127 for a command that is not there, 126 for one that cannot be executed, 128 for the rest, as Docker. */
+function startExitCode(reason: BerthError): number {
+  const text = reason.message.toLowerCase();
+  if (text.includes('not found') || text.includes('no such file')) return 127;
+  if (
+    text.includes('permission denied') ||
+    text.includes('exec format error') ||
+    text.includes('is a directory')
+  ) {
+    return 126;
+  }
+  return 128;
+}

@@ -1,0 +1,164 @@
+import { constants } from 'node:os';
+import { type ContainerId, conflict, invalid } from '../../base/index.ts';
+import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerContext, emit } from './context.ts';
+import { startLocked } from './start.ts';
+
+/** Seconds between the stop signal and SIGKILL when nobody says otherwise, as in Docker. */
+const DEFAULT_GRACE = 10;
+
+export interface StopOptions {
+  readonly signal?: string;
+  /** Seconds; negative waits for ever. */
+  readonly timeout?: number;
+}
+
+/** Stops a container as `docker stop` does; returns whether it ran. */
+export async function stopContainer(
+  context: ContainerContext,
+  reference: string,
+  options: StopOptions = {},
+): Promise<boolean> {
+  const record = context.collection.find(reference);
+  if (record.state.status === 'restarting') {
+    return context.collection.exclusively(record.id, async () => cancelRestart(context, record.id));
+  }
+  if (!isActive(record.state)) return false;
+  context.collection.update(record.id, { stoppedByUser: true });
+  const number = signalNumber(options.signal ?? record.config.stopSignal ?? 'SIGTERM');
+  await endProcess(context, record, number, options.timeout ?? record.config.stopTimeout ?? DEFAULT_GRACE);
+  emit(context, record, 'stop');
+  return true;
+}
+
+/** Sends a signal as `docker kill` does. */
+export async function killContainer(
+  context: ContainerContext,
+  reference: string,
+  signal: string,
+): Promise<void> {
+  const number = signalNumber(signal);
+  const record = context.collection.find(reference);
+  const running = context.running.get(record.id);
+  if (running === undefined || !isActive(record.state)) {
+    throw conflict(`cannot kill container: ${reference}: container ${record.id} is not running`);
+  }
+  const ended = number === constants.signals.SIGKILL ? endOf(context, record.id) : undefined;
+  if (ended !== undefined) {
+    context.collection.update(record.id, { stoppedByUser: true });
+    if (record.state.status === 'paused') await running.supervisor.resume();
+  }
+  await running.supervisor.signal(number);
+  emit(context, record, 'kill', { signal: String(number) });
+  await ended;
+}
+
+export async function restartContainer(
+  context: ContainerContext,
+  reference: string,
+  options: StopOptions = {},
+): Promise<void> {
+  const { id } = context.collection.find(reference);
+  await stopContainer(context, reference, options);
+  await context.collection.exclusively(id, async () => {
+    const record = context.collection.update(id, { restartCount: 0, stoppedByUser: false });
+    if (!isActive(record.state)) await startLocked(context, record);
+    emit(context, record, 'restart');
+  });
+}
+
+export async function pauseContainer(context: ContainerContext, reference: string): Promise<void> {
+  await changePause(context, reference, 'running', 'paused');
+}
+
+export async function unpauseContainer(context: ContainerContext, reference: string): Promise<void> {
+  await changePause(context, reference, 'paused', 'running');
+}
+
+async function changePause(
+  context: ContainerContext,
+  reference: string,
+  from: 'running' | 'paused',
+  to: 'running' | 'paused',
+): Promise<void> {
+  const { id } = context.collection.find(reference);
+  await context.collection.exclusively(id, async () => {
+    const { state } = context.collection.find(id);
+    const running = context.running.get(id);
+    if (running === undefined || !isActive(state)) throw conflict(`container ${id} is not running`);
+    if (state.status !== from) {
+      throw conflict(to === 'paused' ? `container ${id} is already paused` : `container ${id} is not paused`);
+    }
+    await (to === 'paused' ? running.supervisor.pause() : running.supervisor.resume());
+    emit(
+      context,
+      context.collection.setState(id, { ...state, status: to }),
+      to === 'paused' ? 'pause' : 'unpause',
+    );
+  });
+}
+
+/** A signal's number from "SIGTERM", "term" or "15"; throws `invalid`. */
+export function signalNumber(text: string): number {
+  const upper = text.toUpperCase();
+  const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
+  const known = Object.entries(constants.signals).find(([key]) => key === name)?.[1];
+  const number = known ?? (/^\d+$/.test(text) ? Number(text) : realTimeSignal(name));
+  if (number === undefined || number < 1 || number > 64) throw invalid(`invalid signal: ${text}`);
+  return number;
+}
+
+/** SIGRTMIN+n and SIGRTMAX-n, which Node does not list. */
+function realTimeSignal(name: string): number | undefined {
+  const match = /^SIGRT(MIN|MAX)(?:([+-])(\d+))?$/.exec(name);
+  if (match === null) return undefined;
+  const [, base, sign = '+', offset = '0'] = match;
+  return (base === 'MIN' ? 34 : 64) + (sign === '-' ? -1 : 1) * Number(offset);
+}
+
+/** Signals PID 1, then kills it when the grace time is over. Resolves when the end is recorded. */
+export async function endProcess(
+  context: ContainerContext,
+  record: ContainerRecord,
+  signal: number,
+  grace: number,
+): Promise<void> {
+  const running = context.running.get(record.id);
+  if (running === undefined) return;
+  const { supervisor } = running;
+  const ended = endOf(context, record.id);
+  if (record.state.status === 'paused') await supervisor.resume();
+  await supervisor.signal(signal);
+  emit(context, record, 'kill', { signal: String(signal) });
+  const timer =
+    grace < 0 || signal === constants.signals.SIGKILL
+      ? undefined
+      : setTimeout(() => {
+          emit(context, record, 'kill', { signal: String(constants.signals.SIGKILL) });
+          void supervisor.signal(constants.signals.SIGKILL).catch(() => {});
+        }, grace * 1000);
+  try {
+    await ended;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Resolves when berthd has recorded the container's end. */
+async function endOf(context: ContainerContext, id: ContainerId): Promise<void> {
+  const running = context.running.get(id);
+  await running?.supervisor.exited;
+  // The end is recorded under the lock, which was asked for when `exited` was resolved.
+  await context.collection.exclusively(id, async () => {});
+}
+
+function cancelRestart(context: ContainerContext, id: ContainerId): boolean {
+  const record = context.collection.find(id);
+  if (record.state.status !== 'restarting') return false;
+  const { state } = context.collection.update(id, {
+    state: { ...record.state, status: 'exited' },
+    stoppedByUser: true,
+  });
+  context.endings.announce(id, 'next-exit', { exitCode: state.status === 'exited' ? state.exitCode : 0 });
+  return true;
+}

@@ -1,0 +1,39 @@
+import { type Builder, createBuilder } from '../build/index.ts';
+import { createBuildHost } from './build-host.ts';
+import { Containers } from './containers/index.ts';
+import { Events } from './events.ts';
+import { Images } from './images/index.ts';
+import { Networks } from './networks.ts';
+import type { EngineParts } from './parts.ts';
+import { Volumes } from './volumes.ts';
+
+/** The domain of one berth instance, made from its parts. It knows nothing of HTTP. */
+export interface Engine {
+  readonly parts: EngineParts;
+  readonly events: Events;
+  readonly containers: Containers;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly volumes: Volumes;
+  readonly builder: Builder;
+}
+
+/** Builds the engine and brings its state in line with what the kernel says. */
+export async function openEngine(parts: EngineParts): Promise<Engine> {
+  const { store, registry, launcher, network, settings } = parts;
+  const events = new Events();
+  const networks = new Networks({ documents: store.documents, driver: network, events });
+  const volumes = new Volumes({ documents: store.documents, launcher, events }, settings.dataRoot);
+  const images = new Images({ store, registry, events });
+  const containers = new Containers(parts, { events, networks, volumes });
+  const builder = createBuilder({
+    store,
+    launcher,
+    host: createBuildHost(parts, { images, networks }),
+    scratchDirectory: `${settings.dataRoot}/build`,
+  });
+  const survivors = await containers.findSurvivors();
+  await networks.restore(survivors.living);
+  await survivors.settle();
+  return { parts, events, containers, images, networks, volumes, builder };
+}

@@ -1,0 +1,52 @@
+import { canonicalName, familiarName, parseReference, type Reference } from '../../base/index.ts';
+import type { RegistryClient } from '../../registry/index.ts';
+import type { Image, Store } from '../../store/index.ts';
+import type { ContainerRecord } from '../containers/container.ts';
+import type { Events } from '../events.ts';
+import { Puller, type PullOptions } from './pull.ts';
+import { type Removal, removeImage } from './remove.ts';
+import { findImage, lookUp } from './resolve.ts';
+
+export type { PullOptions, PullProgress } from './pull.ts';
+export type { Removal } from './remove.ts';
+
+/** The images of one instance. */
+export class Images {
+  readonly #store: Store;
+  readonly #events: Events;
+  readonly #puller: Puller;
+
+  constructor(parts: { store: Store; registry: RegistryClient; events: Events }) {
+    this.#store = parts.store;
+    this.#events = parts.events;
+    this.#puller = new Puller(parts);
+  }
+
+  list(): Promise<readonly Image[]> {
+    return this.#store.images.list();
+  }
+
+  /** By id, prefix of an id, or name; throws `not-found`. */
+  find(text: string): Promise<Image> {
+    return findImage(this.#store.images, text);
+  }
+
+  lookUp(text: string): Promise<Image | undefined> {
+    return lookUp(this.#store.images, text);
+  }
+
+  pull(reference: Reference, options: PullOptions): Promise<Image> {
+    return this.#puller.pull(reference, options);
+  }
+
+  async tag(text: string, name: string): Promise<void> {
+    const image = await this.find(text);
+    const reference = parseReference(name);
+    await this.#store.images.tag(image.id, canonicalName(reference));
+    this.#events.emit('image', 'tag', image.id, { name: familiarName(reference) });
+  }
+
+  remove(text: string, force: boolean, containers: readonly ContainerRecord[]): Promise<Removal[]> {
+    return removeImage({ images: this.#store.images, events: this.#events, containers }, text, force);
+  }
+}

@@ -1,0 +1,140 @@
+import type { DiffId } from '../../base/index.ts';
+import {
+  canonicalName,
+  familiarName,
+  familiarRepository,
+  KeyedLock,
+  parseDiffId,
+  type Reference,
+  shortId,
+} from '../../base/index.ts';
+import type { Credentials, Platform, RegistryClient, RemoteDescriptor } from '../../registry/index.ts';
+import type { Image, ImageConfig, Store } from '../../store/index.ts';
+import type { Events } from '../events.ts';
+
+/** One line of Docker's progress stream. */
+export interface PullProgress {
+  readonly status: string;
+  readonly id?: string;
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+}
+
+export interface PullOptions {
+  readonly platform: Platform;
+  readonly credentials?: Credentials;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: PullProgress) => void;
+}
+
+/** Brings an image from its registry into the store. Layers arrive side by side; one that is here already is not fetched again. */
+export class Puller {
+  readonly #store: Store;
+  readonly #registry: RegistryClient;
+  readonly #events: Events;
+  /** Two pulls that need one layer share its download. */
+  readonly #layerLock = new KeyedLock();
+
+  constructor(parts: { store: Store; registry: RegistryClient; events: Events }) {
+    this.#store = parts.store;
+    this.#registry = parts.registry;
+    this.#events = parts.events;
+  }
+
+  async pull(reference: Reference, options: PullOptions): Promise<Image> {
+    const { onProgress, signal } = options;
+    const repository = familiarRepository(reference);
+    onProgress({
+      status: `Pulling from ${reference.path}`,
+      id: reference.tag ?? reference.digest ?? 'latest',
+    });
+    const remote = await this.#registry.resolve(reference, options);
+    const before = await this.#store.images.byName(canonicalName(reference));
+    const configBytes = await this.#fetchConfig(reference, remote.config, options);
+    const diffIds = configDiffIds(configBytes);
+    await Promise.all(
+      remote.layers.map((layer, index) => this.#fetchLayer(reference, layer, diffIds[index], options)),
+    );
+    signal.throwIfAborted();
+    await this.#store.content.put(remote.manifestBytes);
+    const image = await this.#store.images.add({
+      configBytes,
+      manifest: remote.manifest,
+      layerBlobs: remote.layers,
+      tags: reference.tag === undefined ? [] : [canonicalName({ ...reference, digest: undefined })],
+      repoDigests: [`${reference.domain}/${reference.path}@${remote.digest}`],
+    });
+    onProgress({ status: `Digest: ${remote.digest}` });
+    const news = before?.id === image.id ? 'Image is up to date for' : 'Downloaded newer image for';
+    onProgress({ status: `Status: ${news} ${familiarName(reference)}` });
+    this.#events.emit('image', 'pull', familiarName(reference), { name: repository });
+    return image;
+  }
+
+  async #fetchConfig(reference: Reference, config: RemoteDescriptor, options: PullOptions): Promise<Buffer> {
+    const { content } = this.#store;
+    if (!(await content.has(config.digest))) {
+      await content.write(config, await this.#registry.fetchBlob(reference, config, options), options.signal);
+    }
+    return content.read(config.digest);
+  }
+
+  async #fetchLayer(
+    reference: Reference,
+    layer: RemoteDescriptor,
+    diffId: DiffId | undefined,
+    options: PullOptions,
+  ): Promise<void> {
+    const id = shortId(layer.digest);
+    const tell = (status: string, current?: number) =>
+      options.onProgress({
+        status,
+        id,
+        progressDetail: current === undefined ? {} : { current, total: layer.size },
+      });
+    tell('Pulling fs layer');
+    await this.#layerLock.run(layer.digest, async () => {
+      const { content, layers } = this.#store;
+      if (diffId === undefined)
+        throw new RangeError(`the image's config lists fewer layers than its manifest`);
+      if ((await layers.get(diffId)) !== undefined) return tell('Already exists');
+      if (!(await content.has(layer.digest))) {
+        const source = await this.#registry.fetchBlob(reference, layer, options);
+        source.on(
+          'data',
+          countTo((bytes) => tell('Downloading', bytes)),
+        );
+        await content.write(layer, source, options.signal);
+      }
+      tell('Download complete');
+      await layers.unpackBlob(layer.digest, diffId, {
+        signal: options.signal,
+        onProgress: everyMegabyte((bytes) => tell('Extracting', bytes)),
+      });
+      tell('Pull complete');
+    });
+  }
+}
+
+function configDiffIds(configBytes: Buffer): DiffId[] {
+  const config = JSON.parse(configBytes.toString()) as ImageConfig;
+  return config.rootfs.diff_ids.map(parseDiffId);
+}
+
+function countTo(report: (bytes: number) => void): (chunk: Uint8Array) => void {
+  let total = 0;
+  const step = everyMegabyte(report);
+  return (chunk) => {
+    total += chunk.length;
+    step(total);
+  };
+}
+
+/** Progress lines cost more than the bytes they tell of when there is one per chunk. */
+function everyMegabyte(report: (bytes: number) => void): (bytes: number) => void {
+  let next = 0;
+  return (bytes) => {
+    if (bytes < next) return;
+    next = bytes + 1_000_000;
+    report(bytes);
+  };
+}

@@ -1,0 +1,178 @@
+import {
+  type ContainerId,
+  conflict,
+  denied,
+  invalid,
+  type NetworkId,
+  newNetworkId,
+  notFound,
+  notImplemented,
+} from '../base/index.ts';
+import type { BridgeNetwork, Endpoint, Network, NetworkDriver } from '../network/index.ts';
+import type { DocumentStore } from '../store/index.ts';
+import type { Events } from './events.ts';
+
+const COLLECTION = 'networks';
+
+/** A network as it is stored (Engine API, Network). */
+export interface NetworkRecord {
+  readonly network: Network;
+  readonly createdAt: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+  /** "bridge", "host" and "none", which are always there. */
+  readonly predefined: boolean;
+}
+
+export interface NewNetwork {
+  readonly name: string;
+  readonly driver: string;
+  readonly internal: boolean;
+  readonly enableIPv6: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+  readonly subnet: string | undefined;
+  readonly gateway: string | undefined;
+}
+
+/** Options of the bridge driver that berth honours (Docker's names). */
+const MTU = 'com.docker.network.driver.mtu';
+const BRIDGE_NAME = 'com.docker.network.bridge.name';
+
+/** The networks of the instance: records here, bridges and rules in the network driver. */
+export class Networks {
+  readonly #documents: DocumentStore;
+  readonly #driver: NetworkDriver;
+  readonly #events: Events;
+
+  constructor(parts: { documents: DocumentStore; driver: NetworkDriver; events: Events }) {
+    this.#documents = parts.documents;
+    this.#driver = parts.driver;
+    this.#events = parts.events;
+  }
+
+  list(): NetworkRecord[] {
+    return this.#documents.all<NetworkRecord>(COLLECTION).map(({ document }) => document);
+  }
+
+  /** By name, id, or unique prefix of an id. */
+  find(reference: string): NetworkRecord {
+    const records = this.list();
+    const exact = records.find(({ network }) => network.name === reference || network.id === reference);
+    if (exact !== undefined) return exact;
+    const matches = records.filter(({ network }) => reference !== '' && network.id.startsWith(reference));
+    const [first, second] = matches;
+    if (second !== undefined)
+      throw invalid(`network ${reference} is ambiguous (${matches.length} matches found on ID)`);
+    if (first === undefined) throw notFound(`network ${reference} not found`);
+    return first;
+  }
+
+  /** Makes the three predefined networks and puts back what the host lost. */
+  async restore(living: readonly LivingContainer[]): Promise<void> {
+    await this.#driver.restore({
+      networks: this.list().flatMap(({ network }) => (network.driver === 'bridge' ? [network] : [])),
+      endpoints: living.flatMap(({ endpoints }) => endpoints),
+      ports: living.map(({ id, ports }) => ({ containerId: id, ports })),
+    });
+    const present = new Set(this.list().map(({ network }) => network.name));
+    if (!present.has('bridge')) {
+      this.#put({
+        network: await this.#driver.createBridge({ id: newNetworkId(), name: 'bridge' }),
+        ...predefined(),
+      });
+    }
+    for (const driver of ['host', 'none'] as const) {
+      if (!present.has(driver))
+        this.#put({ network: { id: newNetworkId(), name: driver, driver }, ...predefined() });
+    }
+  }
+
+  async create(request: NewNetwork): Promise<NetworkRecord> {
+    const { name } = request;
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
+      throw invalid(`"${name}" is no valid network name`, {
+        hint: 'It starts with a letter or digit and goes on with those, "_", "." and "-"',
+      });
+    }
+    if (this.list().some(({ network }) => network.name === name)) {
+      throw conflict(`network with name ${name} already exists`);
+    }
+    if (request.driver !== 'bridge') throw refusedDriver(request.driver);
+    if (request.enableIPv6) throw notImplemented('IPv6 on networks is not there yet');
+    const network = await this.#driver.createBridge({
+      id: newNetworkId(),
+      name,
+      internal: request.internal,
+      ...(request.subnet === undefined ? {} : { subnet: request.subnet }),
+      ...(request.gateway === undefined ? {} : { gateway: request.gateway }),
+      ...bridgeOptions(request.options),
+    });
+    const record = {
+      network,
+      createdAt: new Date().toISOString(),
+      labels: request.labels,
+      options: request.options,
+      predefined: false,
+    };
+    this.#put(record);
+    this.#events.emit('network', 'create', network.id, { name, type: network.driver });
+    return record;
+  }
+
+  /** Throws `denied` for a predefined one and `conflict` naming the containers in `users`. */
+  async remove(reference: string, users: readonly { name: string; id: string }[]): Promise<void> {
+    const { network, predefined } = this.find(reference);
+    if (predefined) throw denied(`${network.name} is a pre-defined network and cannot be removed`);
+    if (users.length > 0) {
+      const names = users.map(({ name, id }) => `name:"${name}" id:"${id.slice(0, 12)}"`).join(', ');
+      throw denied(`error while removing network: network ${network.name} has active endpoints (${names})`);
+    }
+    if (network.driver === 'bridge') await this.#driver.removeBridge(network);
+    this.#documents.delete(COLLECTION, network.id);
+    this.#events.emit('network', 'destroy', network.id, { name: network.name, type: network.driver });
+  }
+
+  /** The bridge network of an endpoint, for its name. */
+  byId(id: NetworkId): NetworkRecord | undefined {
+    return this.#documents.get<NetworkRecord>(COLLECTION, id);
+  }
+
+  #put(record: NetworkRecord): void {
+    this.#documents.put(COLLECTION, record.network.id, record);
+  }
+}
+
+/** What a running container occupies, for {@link Networks.restore}. */
+export interface LivingContainer {
+  readonly id: ContainerId;
+  readonly endpoints: readonly Endpoint[];
+  readonly ports: Parameters<NetworkDriver['publish']>[1];
+}
+
+export function isBridge(network: Network): network is BridgeNetwork {
+  return network.driver === 'bridge';
+}
+
+function predefined() {
+  return { createdAt: new Date().toISOString(), labels: {}, options: {}, predefined: true };
+}
+
+function bridgeOptions(options: Readonly<Record<string, string>>): { mtu?: number; bridge?: string } {
+  const unknown = Object.keys(options).find((name) => name !== MTU && name !== BRIDGE_NAME);
+  if (unknown !== undefined) throw notImplemented(`the network option "${unknown}" is not there yet`);
+  const mtu = options[MTU];
+  const bridge = options[BRIDGE_NAME];
+  if (mtu !== undefined && !/^\d+$/.test(mtu)) throw invalid(`invalid MTU "${mtu}": it must be a number`);
+  return { ...(mtu === undefined ? {} : { mtu: Number(mtu) }), ...(bridge === undefined ? {} : { bridge }) };
+}
+
+function refusedDriver(driver: string) {
+  if (driver === 'host' || driver === 'none' || driver === 'null') {
+    return denied(`only one instance of "${driver}" network is allowed`);
+  }
+  if (['macvlan', 'ipvlan', 'overlay'].includes(driver)) {
+    return notImplemented(`the network driver ${driver} is not there yet`, { hint: 'Use --driver bridge' });
+  }
+  return notFound(`could not find plugin ${driver} in v1 plugin registry: plugin not found`);
+}

@@ -1,0 +1,35 @@
+import type { NetworkDriver } from '../network/index.ts';
+import type { RegistryClient } from '../registry/index.ts';
+import type { HostFacts, Launcher, OciRuntime } from '../runtime/index.ts';
+import type { Store } from '../store/index.ts';
+
+/** What the engine is built from; made in the composition root (`daemon/compose-engine.ts`). */
+export interface EngineParts {
+  readonly settings: EngineSettings;
+  readonly store: Store;
+  readonly registry: RegistryClient;
+  readonly network: NetworkDriver;
+  readonly launcher: Launcher;
+  readonly hostFacts: HostFacts;
+  /** The default first. */
+  readonly runtimes: readonly OciRuntime[];
+  readonly log: EngineLog;
+}
+
+export interface EngineSettings {
+  /** Short name of this instance, in the names of all that it makes on the host. */
+  readonly instance: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly nativeDirectory: string;
+  readonly mirrors: readonly string[];
+  readonly insecureRegistries: readonly string[];
+  readonly version: string;
+}
+
+/** The engine's log; pino satisfies it. */
+export interface EngineLog {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}

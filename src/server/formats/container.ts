@@ -1,0 +1,323 @@
+import { humanDuration } from '../../base/index.ts';
+import { type ContainerRecord, type ContainerState, commandOf, isActive } from '../../engine/index.ts';
+import type { Endpoint } from '../../network/index.ts';
+
+/** What formatting needs beside the record. */
+export interface ContainerFacts {
+  readonly networkName: (id: string) => string;
+  readonly logPath: string;
+  readonly sandboxKey: string;
+  /** Ids of running exec sessions. */
+  readonly execs: readonly string[];
+  /** The image's name as lists show it; its id when the name was moved to another image. */
+  readonly imageName: string;
+}
+
+/** One row of GET /containers/json (Engine API, ContainerSummary). */
+export function containerSummary(record: ContainerRecord, facts: ContainerFacts) {
+  const { id, name, imageId, config, state, createdAt, host } = record;
+  return {
+    Id: id,
+    Names: [`/${name}`],
+    Image: facts.imageName,
+    ImageID: imageId,
+    Command: commandOf(config).join(' '),
+    Created: Math.floor(Date.parse(createdAt) / 1000),
+    Ports: portList(record),
+    Labels: config.labels,
+    State: state.status,
+    Status: statusText(state),
+    HostConfig: { NetworkMode: networkMode(host.networkMode) },
+    NetworkSettings: { Networks: networks(record, facts) },
+    Mounts: mountPoints(record),
+  };
+}
+
+/** "Up 3 minutes", "Exited (0) 2 hours ago", as `docker ps` words it. */
+export function statusText(state: ContainerState, now = Date.now()): string {
+  const since = (time: string) => humanDuration(now - Date.parse(time));
+  switch (state.status) {
+    case 'created':
+      return 'Created';
+    case 'running':
+      return `Up ${since(state.startedAt)}`;
+    case 'paused':
+      return `Up ${since(state.startedAt)} (Paused)`;
+    case 'restarting':
+      return `Restarting (${state.exitCode}) ${since(state.finishedAt)} ago`;
+    case 'exited':
+      return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
+  }
+}
+
+/** GET /containers/{id}/json (Engine API, ContainerInspectResponse). */
+export function containerInspect(record: ContainerRecord, facts: ContainerFacts) {
+  const { id, name, imageId, config, createdAt } = record;
+  const [path = '', ...args] = commandOf(config);
+  return {
+    Id: id,
+    Created: createdAt,
+    Path: path,
+    Args: args,
+    State: stateInspect(record.state),
+    Image: imageId,
+    ResolvConfPath: '',
+    HostnamePath: '',
+    HostsPath: '',
+    LogPath: record.host.log.driver === 'json-file' ? facts.logPath : '',
+    Name: `/${name}`,
+    RestartCount: record.restartCount,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: facts.execs.length === 0 ? null : facts.execs,
+    HostConfig: hostConfig(record),
+    GraphDriver: { Data: null, Name: 'overlay2' },
+    Mounts: mountPoints(record),
+    Config: configInspect(record),
+    NetworkSettings: networkSettings(record, facts),
+  };
+}
+
+const NEVER = '0001-01-01T00:00:00Z';
+
+function stateInspect(state: ContainerState) {
+  const active = isActive(state) ? state : undefined;
+  const ended = state.status === 'exited' || state.status === 'restarting' ? state : undefined;
+  const failed = state.status === 'created' ? state.error : undefined;
+  return {
+    Status: state.status,
+    Running: active !== undefined || state.status === 'restarting',
+    Paused: state.status === 'paused',
+    Restarting: state.status === 'restarting',
+    OOMKilled: ended?.oomKilled ?? false,
+    Dead: false,
+    Pid: active?.pid ?? 0,
+    ExitCode: ended?.exitCode ?? failed?.exitCode ?? 0,
+    Error: ended?.error ?? failed?.message ?? '',
+    StartedAt: active?.startedAt ?? ended?.startedAt ?? NEVER,
+    FinishedAt: ended?.finishedAt ?? NEVER,
+  };
+}
+
+function configInspect({ config }: ContainerRecord) {
+  return {
+    Hostname: config.hostname,
+    Domainname: config.domainname,
+    User: config.user,
+    AttachStdin: config.attachStdin,
+    AttachStdout: config.attachStdout,
+    AttachStderr: config.attachStderr,
+    ...(config.exposedPorts.length === 0 ? {} : { ExposedPorts: keySet(config.exposedPorts) }),
+    Tty: config.tty,
+    OpenStdin: config.openStdin,
+    StdinOnce: config.stdinOnce,
+    Env: config.env,
+    Cmd: config.cmd ?? null,
+    Image: config.image,
+    Volumes: config.volumes.length === 0 ? null : keySet(config.volumes),
+    WorkingDir: config.workingDir,
+    Entrypoint: config.entrypoint ?? null,
+    Labels: config.labels,
+    ...(config.stopSignal === undefined ? {} : { StopSignal: config.stopSignal }),
+    ...(config.stopTimeout === undefined ? {} : { StopTimeout: config.stopTimeout }),
+  };
+}
+
+function keySet(keys: readonly string[]): Record<string, object> {
+  return Object.fromEntries(keys.map((key) => [key, {}]));
+}
+
+function hostConfig({ host }: ContainerRecord) {
+  const { resources, restart } = host;
+  const listOrNull = <T>(list: readonly T[]) => (list.length === 0 ? null : list);
+  return {
+    Binds: listOrNull(
+      host.mounts.flatMap((mount) => {
+        if (mount.type === 'tmpfs' || mount.source === '') return [];
+        return [`${mount.source}:${mount.target}${mount.readOnly ? ':ro' : ''}`];
+      }),
+    ),
+    ContainerIDFile: '',
+    LogConfig: { Type: host.log.driver, Config: host.log.options },
+    NetworkMode: networkMode(host.networkMode),
+    PortBindings: portBindings(host.ports),
+    RestartPolicy: {
+      Name: restart.name,
+      MaximumRetryCount: restart.name === 'on-failure' ? restart.maximumRetries : 0,
+    },
+    AutoRemove: host.autoRemove,
+    VolumeDriver: '',
+    VolumesFrom: listOrNull(host.volumesFrom),
+    ConsoleSize: [0, 0],
+    CapAdd: listOrNull(host.capAdd),
+    CapDrop: listOrNull(host.capDrop),
+    CgroupnsMode: 'private',
+    Dns: listOrNull(host.dns),
+    DnsOptions: host.dnsOptions,
+    DnsSearch: host.dnsSearch,
+    ExtraHosts: listOrNull(host.extraHosts),
+    GroupAdd: listOrNull(host.groupAdd),
+    IpcMode: host.ipcMode,
+    Cgroup: '',
+    Links: null,
+    OomScoreAdj: host.oomScoreAdj,
+    PidMode: host.pidMode,
+    Privileged: host.privileged,
+    PublishAllPorts: host.publishAllPorts,
+    ReadonlyRootfs: host.readonlyRootfs,
+    SecurityOpt: listOrNull(host.securityOpt),
+    ...(Object.keys(host.tmpfs).length === 0 ? {} : { Tmpfs: host.tmpfs }),
+    UTSMode: host.utsMode,
+    UsernsMode: '',
+    ShmSize: host.shmSize,
+    ...(Object.keys(host.sysctls).length === 0 ? {} : { Sysctls: host.sysctls }),
+    Runtime: host.runtime ?? '',
+    Isolation: '',
+    CpuShares: resources.cpuShares,
+    Memory: resources.memory,
+    NanoCpus: resources.nanoCpus,
+    CgroupParent: '',
+    BlkioWeight: resources.blkioWeight,
+    CpuPeriod: resources.cpuPeriod,
+    CpuQuota: resources.cpuQuota,
+    CpusetCpus: resources.cpusetCpus,
+    CpusetMems: resources.cpusetMems,
+    Devices: host.devices.map(({ host: source, container, access }) => ({
+      PathOnHost: source,
+      PathInContainer: container,
+      CgroupPermissions: access,
+    })),
+    DeviceCgroupRules: null,
+    DeviceRequests: null,
+    MemoryReservation: resources.memoryReservation,
+    MemorySwap: resources.memorySwap,
+    MemorySwappiness: null,
+    OomKillDisable: false,
+    PidsLimit: resources.pidsLimit === 0 ? null : resources.pidsLimit,
+    Ulimits: host.ulimits.map(({ name, hard, soft }) => ({ Name: name, Hard: hard, Soft: soft })),
+    Init: host.init ? true : null,
+  };
+}
+
+const networkMode = (mode: string) => (mode === 'default' ? 'bridge' : mode);
+
+function portBindings(ports: ContainerRecord['host']['ports']) {
+  const byPort: Record<string, { HostIp: string; HostPort: string }[]> = {};
+  for (const { containerPort, protocol, hostIp, hostPort } of ports) {
+    const key = `${containerPort}/${protocol}`;
+    byPort[key] = [
+      ...(byPort[key] ?? []),
+      { HostIp: hostIp, HostPort: hostPort === 0 ? '' : String(hostPort) },
+    ];
+  }
+  return byPort;
+}
+
+/** Published ports first by address, then the exposed ones that are not. */
+function portList({ state, config }: ContainerRecord) {
+  if (!isActive(state)) return [];
+  const published = state.ports.map((port) => ({
+    IP: port.hostIp,
+    PrivatePort: port.containerPort,
+    PublicPort: port.hostPort,
+    Type: port.protocol,
+  }));
+  const known = new Set(published.map(({ PrivatePort, Type }) => `${PrivatePort}/${Type}`));
+  const exposed = config.exposedPorts
+    .filter((key) => !known.has(key))
+    .map((key) => ({ PrivatePort: Number(key.split('/')[0]), Type: key.split('/')[1] ?? 'tcp' }));
+  return [...exposed, ...published];
+}
+
+function mountPoints({ mounts }: ContainerRecord) {
+  return mounts
+    .filter((mount) => mount.type !== 'tmpfs')
+    .map((mount) => {
+      const common = { Source: mount.source, Destination: mount.target, RW: !mount.readOnly };
+      if (mount.type === 'bind') {
+        return { Type: 'bind', ...common, Mode: mount.readOnly ? 'ro' : '', Propagation: mount.propagation };
+      }
+      return { Type: 'volume', Name: mount.volume, ...common, Driver: 'local', Mode: 'z', Propagation: '' };
+    });
+}
+
+function networkSettings(record: ContainerRecord, facts: ContainerFacts) {
+  const active = isActive(record.state) ? record.state : undefined;
+  const first = active?.endpoints[0];
+  const onBridge = first !== undefined && facts.networkName(first.networkId) === 'bridge' ? first : undefined;
+  return {
+    Bridge: '',
+    SandboxID: active === undefined ? '' : record.id,
+    SandboxKey: facts.sandboxKey,
+    Ports: active === undefined ? {} : inspectPorts(record),
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: onBridge === undefined ? '' : endpointId(onBridge),
+    Gateway: onBridge?.gateway ?? '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: onBridge?.address ?? '',
+    IPPrefixLen: onBridge?.prefixLength ?? 0,
+    IPv6Gateway: '',
+    MacAddress: onBridge?.macAddress ?? '',
+    Networks: networks(record, facts),
+  };
+}
+
+function inspectPorts({ state, config }: ContainerRecord) {
+  const ports: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
+  for (const key of config.exposedPorts) ports[key] = null;
+  if (!isActive(state)) return ports;
+  for (const { containerPort, protocol, hostIp, hostPort } of state.ports) {
+    const key = `${containerPort}/${protocol}`;
+    ports[key] = [...(ports[key] ?? []), { HostIp: hostIp, HostPort: String(hostPort) }];
+  }
+  return ports;
+}
+
+function networks(record: ContainerRecord, facts: ContainerFacts) {
+  const { networkMode: mode } = record.host;
+  if (mode === 'host' || mode === 'none') return { [mode]: endpointInspect(record, undefined, '') };
+  const active = isActive(record.state) ? record.state : undefined;
+  return Object.fromEntries(
+    record.networks.map(({ network }, index) => {
+      const endpoint = active?.endpoints[index];
+      return [
+        endpoint === undefined ? network : facts.networkName(endpoint.networkId),
+        endpointInspect(record, endpoint, network),
+      ];
+    }),
+  );
+}
+
+function endpointInspect(record: ContainerRecord, endpoint: Endpoint | undefined, network: string) {
+  const attachment = record.networks.find((candidate) => candidate.network === network);
+  return {
+    IPAMConfig: attachment?.address === undefined ? null : { IPv4Address: attachment.address },
+    Links: null,
+    Aliases: attachment === undefined || attachment.aliases.length === 0 ? null : attachment.aliases,
+    MacAddress: endpoint?.macAddress ?? '',
+    DriverOpts: null,
+    GwPriority: 0,
+    NetworkID: endpoint?.networkId ?? '',
+    EndpointID: endpoint === undefined ? '' : endpointId(endpoint),
+    Gateway: endpoint?.gateway ?? '',
+    IPAddress: endpoint?.address ?? '',
+    IPPrefixLen: endpoint?.prefixLength ?? 0,
+    IPv6Gateway: '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    DNSNames: null,
+  };
+}
+
+/** Docker gives endpoints ids of their own; here container and network name one. */
+function endpointId(endpoint: Endpoint): string {
+  return `${endpoint.containerId.slice(0, 32)}${endpoint.networkId.slice(0, 32)}`;
+}

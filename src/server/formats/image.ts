@@ -1,0 +1,73 @@
+import { familiarName, parseReference } from '../../base/index.ts';
+import type { Image } from '../../store/index.ts';
+
+/** Digest references as users see them. */
+export function familiarDigest(repoDigest: string): string {
+  return repoDigest.replace(/^docker\.io\/(library\/)?/, '');
+}
+
+export function familiarTags(image: Image): string[] {
+  return image.tags.map((tag) => familiarName(parseReference(tag)));
+}
+
+/** One row of GET /images/json (Engine API, ImageSummary). */
+export function imageSummary(image: Image, containers: number) {
+  return {
+    Id: image.id,
+    ParentId: '',
+    RepoTags: familiarTags(image),
+    RepoDigests: image.repoDigests.map(familiarDigest),
+    Created: unixTime(image.config.created),
+    Size: image.size,
+    SharedSize: -1,
+    Labels: image.config.config?.Labels ?? null,
+    Containers: containers,
+  };
+}
+
+/** GET /images/{name}/json (Engine API, ImageInspect). */
+export function imageInspect(image: Image) {
+  const { config } = image;
+  return {
+    Id: image.id,
+    RepoTags: familiarTags(image),
+    RepoDigests: image.repoDigests.map(familiarDigest),
+    Parent: '',
+    Comment: '',
+    Created: config.created ?? '',
+    DockerVersion: '',
+    Author: config.author ?? '',
+    Config: config.config ?? {},
+    Architecture: config.architecture,
+    ...(config.variant === undefined ? {} : { Variant: config.variant }),
+    Os: config.os,
+    Size: image.size,
+    GraphDriver: { Data: null, Name: 'overlay2' },
+    RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
+    Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
+  };
+}
+
+/** GET /images/{name}/history: newest first; a layer's size stands with the step that made it. */
+export function imageHistory(image: Image) {
+  const layers = [...image.layers];
+  const rows = (image.config.history ?? []).map((entry) => ({
+    Id: '<missing>',
+    Created: unixTime(entry.created),
+    CreatedBy: entry.created_by ?? '',
+    Tags: null as string[] | null,
+    Size: entry.empty_layer === true ? 0 : (layers.shift()?.size ?? 0),
+    Comment: entry.comment ?? '',
+  }));
+  const last = rows.at(-1);
+  if (last !== undefined) {
+    last.Id = image.id;
+    last.Tags = familiarTags(image);
+  }
+  return rows.reverse();
+}
+
+function unixTime(text: string | undefined): number {
+  const milliseconds = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000);
+}

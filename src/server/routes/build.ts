@@ -1,0 +1,96 @@
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { invalid, notImplemented, parseReference } from '../../base/index.ts';
+import type { BuildRequest } from '../../build/index.ts';
+import type { Engine } from '../../engine/index.ts';
+import { Query } from '../fields.ts';
+import { answerWithLines, clientSignal } from '../streams.ts';
+
+/** POST /build: the classic builder's endpoint, a context tar in and JSON lines out. */
+export function buildRoutes(app: FastifyInstance, engine: Engine): void {
+  app.post('/build', async (request, reply) => {
+    const build = parseBuild(request);
+    const signal = clientSignal(request);
+    await answerWithLines(reply, async (send) => {
+      await engine.builder.build(
+        build,
+        (event) => {
+          if (event.kind === 'output') send({ stream: event.text });
+          else if (event.kind === 'pull') send(event.progress);
+          else send({ aux: { ID: event.imageId } });
+        },
+        signal,
+      );
+    });
+  });
+
+  app.post('/build/prune', () => {
+    throw notImplemented('pruning the build cache is not there yet');
+  });
+}
+
+const REFUSED = [
+  'remote',
+  'squash',
+  'cachefrom',
+  'outputs',
+  'extrahosts',
+  'memory',
+  'cpuquota',
+  'cgroupparent',
+];
+
+function parseBuild(request: FastifyRequest): BuildRequest {
+  const query = new Query(request.query);
+  for (const name of REFUSED) {
+    if (!['', '0', '[]', 'null', 'false'].includes(query.text(name))) {
+      throw notImplemented(`the build option "${name}" is not there yet`);
+    }
+  }
+  if (query.text('version') === '2') {
+    throw notImplemented('this endpoint is the classic builder', {
+      hint: 'Set DOCKER_BUILDKIT=0 for the docker CLI',
+    });
+  }
+  const args = query.json('buildargs');
+  return {
+    context: contextStream(request),
+    dockerfile: query.text('dockerfile') || 'Dockerfile',
+    tags: query.all('t').filter(Boolean).map(parseReference),
+    buildArgs: Object.fromEntries(
+      args.names().map((name) => [name, args.has(name) ? args.text(name) : undefined]),
+    ),
+    labels: labels(query),
+    target: query.text('target') || undefined,
+    noCache: query.flag('nocache'),
+    pull: query.flag('pull'),
+    platform: platform(query.text('platform')),
+  };
+}
+
+function labels(query: Query): Record<string, string> {
+  const fields = query.json('labels');
+  return Object.fromEntries(fields.names().map((name) => [name, fields.text(name)]));
+}
+
+function platform(text: string) {
+  const own = process.arch === 'x64' ? 'amd64' : process.arch;
+  const [os = 'linux', architecture = own] = text.split('/').filter(Boolean);
+  if (os !== 'linux' || architecture !== own) {
+    throw notImplemented(`building for ${text} is not there yet`, {
+      hint: `This host builds for linux/${own}`,
+    });
+  }
+  return { os, architecture };
+}
+
+/** The body as a plain tar; clients may send it compressed. */
+function contextStream(request: FastifyRequest): Readable {
+  const body = request.body as Readable | undefined;
+  if (body === undefined || typeof body.pipe !== 'function') {
+    throw invalid('the build context is missing', { hint: 'Send a tar with Content-Type application/x-tar' });
+  }
+  const encoding = request.headers['content-encoding'];
+  return encoding === 'gzip' ? body.pipe(createGunzip()) : body;
+}

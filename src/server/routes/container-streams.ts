@@ -1,0 +1,180 @@
+import type { FastifyInstance } from 'fastify';
+import { errorMessage, invalid } from '../../base/index.ts';
+import type { Engine, ExecConfig } from '../../engine/index.ts';
+import { Fields, Query } from '../fields.ts';
+import { hijack, MULTIPLEXED_STREAM, RAW_STREAM } from '../hijack.ts';
+import { clientSignal, multiplexed, plainHeaders, pump, writeAll } from '../streams.ts';
+
+/** Attach, exec and logs: answers that are byte streams. */
+export function containerStreamRoutes(app: FastifyInstance, engine: Engine): void {
+  const { containers } = engine;
+
+  app.post<Reference>('/containers/:name/attach', async (request, reply) => {
+    const query = new Query(request.query);
+    const streams = {
+      stdin: query.flag('stdin'),
+      stdout: query.flag('stdout'),
+      stderr: query.flag('stderr'),
+    };
+    const attachment = containers.attach(request.params.name, streams, clientSignal(request));
+    attachment.session.catch(() => {}); // reported below; the answer goes out before it is awaited
+    const { terminal } = attachment;
+    const history = query.flag('logs') ? await storedOutput(engine, request.params.name) : [];
+    const socket = hijack(request, reply, terminal ? RAW_STREAM : MULTIPLEXED_STREAM);
+    for (const { stream, text } of history) {
+      await writeAll(socket, terminal ? text : multiplexed(stream, Buffer.from(text)));
+    }
+    if (!query.flag('stream')) {
+      socket.end();
+      return;
+    }
+    try {
+      await pump(socket, await attachment.session, { terminal });
+    } catch {
+      socket.end(); // the start failed: the client hears why from the start's own answer
+    }
+  });
+
+  app.get<Reference>('/containers/:name/logs', async (request, reply) => {
+    const query = new Query(request.query);
+    const stdout = query.flag('stdout');
+    const stderr = query.flag('stderr');
+    if (!stdout && !stderr) throw invalid('Bad parameters: you must choose at least one stream');
+    const { config } = containers.find(request.params.name);
+    const signal = clientSignal(request);
+    const entries = containers.logs(request.params.name, { stdout, stderr, ...logRange(query) }, signal);
+    const first = await entries.next();
+    reply.hijack();
+    const { raw } = reply;
+    raw.writeHead(200, {
+      ...plainHeaders(reply),
+      'Content-Type': config.tty ? RAW_STREAM : MULTIPLEXED_STREAM,
+    });
+    raw.flushHeaders();
+    const timestamps = query.flag('timestamps');
+    for (let entry = first; entry.done !== true; entry = await entries.next()) {
+      const { stream, text, time } = entry.value;
+      const line = Buffer.from(timestamps ? `${time} ${text}` : text);
+      await writeAll(raw, config.tty ? line : multiplexed(stream, line));
+      if (raw.destroyed) break;
+    }
+    await entries.return(undefined);
+    raw.end();
+  });
+
+  app.post<Reference>('/containers/:name/exec', (request, reply) => {
+    const id = containers.execs.create(request.params.name, parseExec(new Fields(request.body)));
+    reply.code(201).send({ Id: id });
+  });
+
+  app.post<ExecReference>('/exec/:id/start', async (request, reply) => {
+    const { execs } = containers;
+    const detach = new Fields(request.body).flag('Detach');
+    const { config } = execs.get(request.params.id);
+    const session = await execs.start(request.params.id);
+    if (detach) {
+      void drain(session.output());
+      reply.code(200);
+      return;
+    }
+    const socket = hijack(request, reply, config.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
+    await pump(socket, session, { terminal: config.tty });
+  });
+
+  app.post<ExecReference>('/exec/:id/resize', async (request, reply) => {
+    const query = new Query(request.query);
+    await containers.execs.resize(request.params.id, query.number('h') ?? 0, query.number('w') ?? 0);
+    reply.code(200);
+  });
+
+  app.get<ExecReference>('/exec/:id/json', (request) => {
+    const { id, containerId, config, state } = containers.execs.get(request.params.id);
+    const [entrypoint = '', ...args] = config.args;
+    return {
+      ID: id,
+      Running: state.status === 'running',
+      ExitCode: state.status === 'exited' ? state.exitCode : null,
+      ProcessConfig: {
+        tty: config.tty,
+        entrypoint,
+        arguments: args,
+        privileged: config.privileged,
+        ...(config.user === '' ? {} : { user: config.user }),
+      },
+      OpenStdin: config.attachStdin,
+      OpenStderr: config.attachStderr,
+      OpenStdout: config.attachStdout,
+      CanRemove: state.status === 'exited',
+      ContainerID: containerId,
+      DetachKeys: '',
+      Pid: state.status === 'running' ? state.session.pid : state.status === 'exited' ? state.pid : 0,
+    };
+  });
+}
+
+interface Reference {
+  Params: { name: string };
+}
+
+interface ExecReference {
+  Params: { id: string };
+}
+
+function parseExec(body: Fields): ExecConfig {
+  return {
+    args: body.texts('Cmd'),
+    env: body.texts('Env'),
+    user: body.text('User'),
+    workingDir: body.text('WorkingDir'),
+    tty: body.flag('Tty'),
+    attachStdin: body.flag('AttachStdin'),
+    attachStdout: body.flag('AttachStdout'),
+    attachStderr: body.flag('AttachStderr'),
+    privileged: body.flag('Privileged'),
+  };
+}
+
+function logRange(query: Query) {
+  const tail = query.text('tail');
+  if (tail !== '' && tail !== 'all' && !/^-?\d+$/.test(tail))
+    throw invalid(`invalid tail: "${tail}" is no number`);
+  const lines = Number(tail);
+  return {
+    follow: query.flag('follow'),
+    tail: tail === '' || tail === 'all' || lines < 0 ? undefined : lines,
+    since: logTime(query.text('since')),
+    until: logTime(query.text('until')),
+  };
+}
+
+/** Seconds since the epoch with an optional fraction; "" and 0 are open. */
+function logTime(text: string): Date | undefined {
+  if (text === '' || text === '0') return undefined;
+  const seconds = Number(text);
+  const date = Number.isNaN(seconds) ? new Date(text) : new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) throw invalid(`invalid time: "${text}"`);
+  return date;
+}
+
+async function storedOutput(engine: Engine, name: string) {
+  const everything = {
+    stdout: true,
+    stderr: true,
+    follow: false,
+    tail: undefined,
+    since: undefined,
+    until: undefined,
+  };
+  const entries = [];
+  const never = new AbortController().signal;
+  for await (const entry of engine.containers.logs(name, everything, never)) entries.push(entry);
+  return entries;
+}
+
+async function drain(output: AsyncIterable<unknown>): Promise<void> {
+  try {
+    for await (const _chunk of output);
+  } catch (error) {
+    process.emitWarning(`a detached exec session broke off: ${errorMessage(error)}`);
+  }
+}

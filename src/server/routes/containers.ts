@@ -1,0 +1,204 @@
+import type { FastifyInstance } from 'fastify';
+import { invalid, shortId } from '../../base/index.ts';
+import { type ContainerRecord, type Engine, isActive } from '../../engine/index.ts';
+import { parseNewContainer } from '../container-request.ts';
+import { Fields, Query } from '../fields.ts';
+import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
+import { type ContainerFacts, containerInspect, containerSummary } from '../formats/container.ts';
+import { clientSignal, plainHeaders } from '../streams.ts';
+
+const LIST_FILTERS = [
+  'ancestor',
+  'before',
+  'exited',
+  'id',
+  'label',
+  'name',
+  'network',
+  'publish',
+  'expose',
+  'since',
+  'status',
+  'volume',
+  'health',
+  'is-task',
+];
+
+/** Containers: list, create, inspect and the operations without a stream. */
+export function containerRoutes(app: FastifyInstance, engine: Engine): void {
+  const { containers } = engine;
+
+  app.get('/containers/json', async (request) => {
+    const query = new Query(request.query);
+    const limit = query.number('limit') ?? 0;
+    const filters = parseFilters(query, LIST_FILTERS);
+    const all = query.flag('all') || limit > 0 || filters.has('status') || filters.has('exited');
+    const selected = containers
+      .list()
+      .filter((record) => (all || isActive(record.state)) && matches(engine, record, filters));
+    const shown = limit > 0 ? selected.slice(0, limit) : selected;
+    return Promise.all(shown.map(async (record) => containerSummary(record, await facts(engine, record))));
+  });
+
+  app.post('/containers/create', async (request, reply) => {
+    const name = new Query(request.query).text('name');
+    const { id } = await containers.create(parseNewContainer(name, new Fields(request.body)));
+    reply.code(201);
+    return { Id: id, Warnings: [] };
+  });
+
+  app.get<Reference>('/containers/:name/json', async (request) => {
+    const record = containers.find(request.params.name);
+    return containerInspect(record, await facts(engine, record));
+  });
+
+  app.post<Reference>('/containers/:name/start', async (request, reply) => {
+    const { alreadyRunning } = await containers.start(request.params.name);
+    reply.code(alreadyRunning ? 304 : 204);
+  });
+
+  app.post<Reference>('/containers/:name/stop', async (request, reply) => {
+    const ran = await containers.stop(request.params.name, stopOptions(request.query));
+    reply.code(ran ? 204 : 304);
+  });
+
+  app.post<Reference>('/containers/:name/restart', async (request, reply) => {
+    await containers.restart(request.params.name, stopOptions(request.query));
+    reply.code(204);
+  });
+
+  app.post<Reference>('/containers/:name/kill', async (request, reply) => {
+    await containers.kill(request.params.name, new Query(request.query).text('signal') || 'SIGKILL');
+    reply.code(204);
+  });
+
+  app.post<Reference>('/containers/:name/pause', async (request, reply) => {
+    await containers.pause(request.params.name);
+    reply.code(204);
+  });
+
+  app.post<Reference>('/containers/:name/unpause', async (request, reply) => {
+    await containers.unpause(request.params.name);
+    reply.code(204);
+  });
+
+  app.post<Reference>('/containers/:name/rename', (request, reply) => {
+    const name = new Query(request.query).text('name').replace(/^\//, '');
+    if (name === '') throw invalid('Neither old nor new names may be empty');
+    containers.rename(request.params.name, name);
+    reply.code(204).send();
+  });
+
+  app.post<Reference>('/containers/:name/resize', async (request, reply) => {
+    const query = new Query(request.query);
+    await containers.resize(request.params.name, query.number('h') ?? 0, query.number('w') ?? 0);
+    reply.code(200);
+  });
+
+  app.post<Reference>('/containers/:name/wait', async (request, reply) => {
+    const condition = waitCondition(new Query(request.query).text('condition'));
+    const signal = clientSignal(request);
+    const result = containers.wait(request.params.name, condition, signal);
+    // Clients start the container once they see the headers: they go out as soon as the wait is registered.
+    reply.hijack();
+    reply.raw.writeHead(200, { ...plainHeaders(reply), 'Content-Type': 'application/json' });
+    reply.raw.flushHeaders();
+    const { exitCode, error } = await result.catch(() => ({ exitCode: 0, error: undefined }));
+    const failure = error === undefined ? {} : { Error: { Message: error } };
+    reply.raw.end(`${JSON.stringify({ StatusCode: exitCode, ...failure })}\n`);
+  });
+
+  app.delete<Reference>('/containers/:name', async (request, reply) => {
+    const query = new Query(request.query);
+    await containers.remove(request.params.name, {
+      force: query.flag('force'),
+      removeVolumes: query.flag('v'),
+    });
+    reply.code(204);
+  });
+
+  app.post('/containers/prune', async (request) => {
+    const filters = parseFilters(new Query(request.query), ['label', 'until']);
+    const stopped = containers
+      .list()
+      .filter(({ state, config }) => !isActive(state) && passesLabels(filters, config.labels));
+    for (const { id } of stopped) await containers.remove(id, {});
+    return { ContainersDeleted: stopped.map(({ id }) => id), SpaceReclaimed: 0 };
+  });
+}
+
+interface Reference {
+  Params: { name: string };
+}
+
+/** What the formats need to know beside a record. */
+export async function facts(engine: Engine, record: ContainerRecord): Promise<ContainerFacts> {
+  const named = await engine.images.lookUp(record.config.image);
+  return {
+    networkName: (id) => engine.networks.list().find(({ network }) => network.id === id)?.network.name ?? id,
+    logPath: engine.containers.logPath(record.id),
+    sandboxKey: isActive(record.state) ? `/proc/${record.state.pid}/ns/net` : '',
+    execs: engine.containers.execs.ofContainer(record.id).map(({ id }) => id),
+    imageName: named?.id === record.imageId ? record.config.image : shortId(record.imageId),
+  };
+}
+
+function stopOptions(raw: unknown) {
+  const query = new Query(raw);
+  const timeout = query.number('t');
+  const signal = query.text('signal');
+  return { ...(timeout === undefined ? {} : { timeout }), ...(signal === '' ? {} : { signal }) };
+}
+
+function waitCondition(text: string) {
+  switch (text) {
+    case '':
+    case 'not-running':
+      return 'not-running';
+    case 'next-exit':
+    case 'removed':
+      return text;
+    default:
+      throw invalid(`invalid condition: "${text}"`);
+  }
+}
+
+function matches(engine: Engine, record: ContainerRecord, filters: Filters): boolean {
+  const { id, name, state, config, imageId, networks, mounts } = record;
+  const created = (reference: string) => engine.containers.find(reference).createdAt;
+  return (
+    passes(filters, 'id', (value) => id.startsWith(value)) &&
+    passes(filters, 'name', (value) => new RegExp(value).test(name) || new RegExp(value).test(`/${name}`)) &&
+    passes(filters, 'status', (value) => state.status === value) &&
+    passes(filters, 'exited', (value) => state.status === 'exited' && state.exitCode === Number(value)) &&
+    passes(filters, 'ancestor', (value) => isAncestor(value, config.image, imageId)) &&
+    passes(filters, 'network', (value) => networks.some(({ network }) => network === value)) &&
+    passes(filters, 'volume', (value) =>
+      mounts.some((mount) => mount.target === value || (mount.type === 'volume' && mount.volume === value)),
+    ) &&
+    passes(filters, 'publish', (value) => publishes(record, value)) &&
+    passes(filters, 'expose', (value) =>
+      config.exposedPorts.includes(value.includes('/') ? value : `${value}/tcp`),
+    ) &&
+    passes(filters, 'before', (value) => record.createdAt < created(value)) &&
+    passes(filters, 'since', (value) => record.createdAt > created(value)) &&
+    passes(filters, 'health', (value) => value === 'none') &&
+    passesLabels(filters, config.labels)
+  );
+}
+
+function isAncestor(value: string, image: string, imageId: string): boolean {
+  return (
+    image === value ||
+    image === `${value}:latest` ||
+    imageId.replace('sha256:', '').startsWith(value.replace('sha256:', ''))
+  );
+}
+
+function publishes({ state }: ContainerRecord, value: string): boolean {
+  const [port, protocol = 'tcp'] = value.split('/');
+  return (
+    isActive(state) &&
+    state.ports.some((published) => String(published.hostPort) === port && published.protocol === protocol)
+  );
+}

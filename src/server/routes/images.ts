@@ -1,0 +1,157 @@
+import type { FastifyInstance } from 'fastify';
+import {
+  canonicalName,
+  familiarRepository,
+  invalid,
+  notImplemented,
+  parseReference,
+} from '../../base/index.ts';
+import type { Engine } from '../../engine/index.ts';
+import type { Credentials } from '../../registry/index.ts';
+import type { Image } from '../../store/index.ts';
+import { Query } from '../fields.ts';
+import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
+import { familiarTags, imageHistory, imageInspect, imageSummary } from '../formats/image.ts';
+import { answerWithLines, clientSignal } from '../streams.ts';
+
+const FILTERS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
+
+/** Images: list, pull, inspect, tag, remove. A name may have slashes, so it is a wildcard in the path. */
+export function imageRoutes(app: FastifyInstance, engine: Engine): void {
+  const { images, containers } = engine;
+
+  app.get('/images/json', async (request) => {
+    const query = new Query(request.query);
+    const filters = parseFilters(query, FILTERS);
+    const all = await images.list();
+    const used = containers.list();
+    return all
+      .filter((image) => matches(image, filters, all))
+      .map((image) => imageSummary(image, used.filter(({ imageId }) => imageId === image.id).length));
+  });
+
+  app.post('/images/create', async (request, reply) => {
+    const query = new Query(request.query);
+    if (query.text('fromSrc') !== '') throw notImplemented('importing images is not there yet');
+    const reference = parseReference(withTag(query.text('fromImage'), query.text('tag')));
+    const credentials = parseCredentials(request.headers['x-registry-auth']);
+    await answerWithLines(reply, async (send) => {
+      await images.pull(reference, {
+        platform: parsePlatform(query.text('platform')),
+        ...(credentials === undefined ? {} : { credentials }),
+        signal: clientSignal(request),
+        onProgress: send,
+      });
+    });
+  });
+
+  app.get<Wildcard>('/images/*', async (request) => {
+    const { name, action } = splitAction(request.params['*'], ['json', 'history']);
+    const image = await images.find(name);
+    return action === 'history' ? imageHistory(image) : imageInspect(image);
+  });
+
+  app.post<Wildcard>('/images/*', async (request, reply) => {
+    const { name, action } = splitAction(request.params['*'], ['tag', 'push']);
+    if (action === 'push') throw notImplemented('pushing images is not there yet');
+    const query = new Query(request.query);
+    await images.tag(name, withTag(query.text('repo'), query.text('tag')));
+    reply.code(201);
+  });
+
+  app.delete<Wildcard>('/images/*', async (request) => {
+    const force = new Query(request.query).flag('force');
+    const removals = await images.remove(request.params['*'], force, containers.list());
+    return removals.map((removal) =>
+      'untagged' in removal ? { Untagged: removal.untagged } : { Deleted: removal.deleted },
+    );
+  });
+
+  app.post('/images/prune', async (request) => {
+    const filters = parseFilters(new Query(request.query), ['dangling', 'label', 'until']);
+    const onlyDangling = passes(filters, 'dangling', (value) => value === 'true' || value === '1');
+    const used = new Set(containers.list().map(({ imageId }) => imageId));
+    const unused = (await images.list()).filter(
+      (image) => !used.has(image.id) && (!onlyDangling || image.tags.length === 0),
+    );
+    const deleted = [];
+    for (const { id } of unused) deleted.push(...(await images.remove(id, true, [])));
+    return {
+      ImagesDeleted: deleted.map((removal) =>
+        'untagged' in removal ? { Untagged: removal.untagged } : { Deleted: removal.deleted },
+      ),
+      SpaceReclaimed: unused.reduce((sum, { size }) => sum + size, 0),
+    };
+  });
+}
+
+interface Wildcard {
+  Params: { '*': string };
+}
+
+function splitAction(path: string, actions: readonly string[]): { name: string; action: string } {
+  const at = path.lastIndexOf('/');
+  const action = path.slice(at + 1);
+  if (at < 1 || !actions.includes(action)) throw notImplemented(`there is no /images/${path}`);
+  return { name: path.slice(0, at), action };
+}
+
+function withTag(name: string, tag: string): string {
+  if (name === '') throw invalid('the image name is missing');
+  if (tag === '') return name;
+  return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`;
+}
+
+/** "linux/arm64/v8", or JSON; "" is this machine's. */
+function parsePlatform(text: string) {
+  const own = process.arch === 'x64' ? 'amd64' : process.arch;
+  if (text === '') return { os: 'linux', architecture: own };
+  const [os = 'linux', architecture = own, variant] = text.split('/');
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+}
+
+/** The X-Registry-Auth header: base64url of JSON (Engine API, Authentication). */
+export function parseCredentials(header: string | string[] | undefined): Credentials | undefined {
+  if (typeof header !== 'string' || header === '') return undefined;
+  try {
+    const { username, password } = JSON.parse(Buffer.from(header, 'base64url').toString()) as Record<
+      string,
+      unknown
+    >;
+    if (typeof username !== 'string' || typeof password !== 'string' || username === '') return undefined;
+    return { username, password };
+  } catch (error) {
+    throw invalid('the X-Registry-Auth header is no base64url-encoded JSON', { cause: error });
+  }
+}
+
+function matches(image: Image, filters: Filters, all: readonly Image[]): boolean {
+  const created = (text: string) =>
+    all.find((other) => familiarTags(other).includes(text) || other.id.includes(text))?.config.created ?? '';
+  const own = image.config.created ?? '';
+  return (
+    passes(filters, 'reference', (pattern) =>
+      familiarTags(image).some((tag) => matchesPattern(pattern, tag)),
+    ) &&
+    passes(
+      filters,
+      'dangling',
+      (value) => (image.tags.length === 0) === (value === 'true' || value === '1'),
+    ) &&
+    passes(filters, 'before', (value) => own < created(value)) &&
+    passes(filters, 'since', (value) => own > created(value)) &&
+    passesLabels(filters, image.config.config?.Labels ?? {})
+  );
+}
+
+/** A shell pattern against "name:tag" or, without a colon in it, against the name. */
+function matchesPattern(pattern: string, tag: string): boolean {
+  const reference = parseReference(tag);
+  const expression = new RegExp(
+    `^${pattern
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '[^/]*')
+      .replaceAll('?', '[^/]')}$`,
+  );
+  return [tag, familiarRepository(reference), canonicalName(reference)].some((name) => expression.test(name));
+}

@@ -1,0 +1,117 @@
+import { cpus, hostname, release, totalmem } from 'node:os';
+import type { FastifyInstance } from 'fastify';
+import { type Engine, isActive } from '../../engine/index.ts';
+import { API_VERSION, MIN_API_VERSION } from '../versions.ts';
+
+/** Ping, version, info. */
+export function systemRoutes(app: FastifyInstance, engine: Engine): void {
+  app.get('/_ping', (_request, reply) => {
+    reply.headers({
+      'Builder-Version': '1',
+      'Cache-Control': 'no-cache, no-store, must-revalidate',
+      Pragma: 'no-cache',
+      Swarm: 'inactive',
+    });
+    reply.type('text/plain; charset=utf-8');
+    return 'OK';
+  });
+  app.get('/version', () => versionAnswer(engine));
+  app.get('/info', () => infoAnswer(engine));
+  // docker login asks for this; berth keeps no credentials of its own.
+  app.post('/auth', () => ({ Status: 'Login Succeeded', IdentityToken: '' }));
+}
+
+const ARCHITECTURES: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
+const architecture = ARCHITECTURES[process.arch] ?? process.arch;
+
+function versionAnswer({ parts }: Engine) {
+  const { version } = parts.settings;
+  return {
+    Platform: { Name: 'berth' },
+    Components: [
+      {
+        Name: 'Engine',
+        Version: version,
+        Details: {
+          ApiVersion: API_VERSION,
+          Arch: architecture,
+          KernelVersion: release(),
+          MinAPIVersion: MIN_API_VERSION,
+          Os: 'linux',
+          NodeVersion: process.version,
+        },
+      },
+      ...parts.runtimes.map((runtime) => ({ Name: runtime.name, Version: runtime.version, Details: {} })),
+    ],
+    Version: version,
+    ApiVersion: API_VERSION,
+    MinAPIVersion: MIN_API_VERSION,
+    GitCommit: '',
+    GoVersion: '',
+    Os: 'linux',
+    Arch: architecture,
+    KernelVersion: release(),
+    BuildTime: '',
+  };
+}
+
+async function infoAnswer({ parts, containers, images }: Engine) {
+  const all = containers.list();
+  const count = (status: string) => all.filter(({ state }) => state.status === status).length;
+  const { settings, runtimes } = parts;
+  return {
+    ID: settings.instance,
+    Containers: all.length,
+    ContainersRunning: count('running'),
+    ContainersPaused: count('paused'),
+    ContainersStopped: all.filter(({ state }) => !isActive(state)).length,
+    Images: (await images.list()).length,
+    Driver: 'overlay2',
+    DriverStatus: [['Layer format', 'EROFS']],
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', 'none'],
+      Authorization: null,
+      Log: ['json-file', 'none'],
+    },
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: true,
+    Debug: false,
+    OomKillDisable: false,
+    SystemTime: new Date().toISOString(),
+    LoggingDriver: 'json-file',
+    CgroupDriver: 'cgroupfs',
+    CgroupVersion: '1',
+    KernelVersion: release(),
+    OperatingSystem: 'Linux',
+    OSType: 'linux',
+    Architecture: process.arch === 'x64' ? 'x86_64' : process.arch,
+    NCPU: cpus().length,
+    MemTotal: totalmem(),
+    DockerRootDir: settings.dataRoot,
+    Name: hostname(),
+    Labels: [],
+    ExperimentalBuild: false,
+    ServerVersion: settings.version,
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: {
+      InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8'],
+      IndexConfigs: {},
+      Mirrors: settings.mirrors,
+    },
+    Runtimes: Object.fromEntries(runtimes.map(({ name, path }) => [name, { path }])),
+    DefaultRuntime: runtimes[0]?.name ?? '',
+    Swarm: { LocalNodeState: 'inactive' },
+    LiveRestoreEnabled: true,
+    Isolation: '',
+    InitBinary: '',
+    SecurityOptions: ['name=seccomp,profile=builtin', 'name=cgroupns'],
+    Warnings: null,
+  };
+}

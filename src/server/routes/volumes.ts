@@ -1,0 +1,81 @@
+import type { FastifyInstance } from 'fastify';
+import type { Engine, Volume } from '../../engine/index.ts';
+import { Fields, Query } from '../fields.ts';
+import { parseFilters, passes, passesLabels } from '../filters.ts';
+
+/** Volumes: list, create, inspect, remove, prune. */
+export function volumeRoutes(app: FastifyInstance, engine: Engine): void {
+  const { volumes, containers } = engine;
+
+  app.get('/volumes', (request) => {
+    const filters = parseFilters(new Query(request.query), ['dangling', 'driver', 'label', 'name']);
+    const listed = volumes
+      .list()
+      .filter(
+        (volume) =>
+          passes(filters, 'name', (value) => volume.name.includes(value)) &&
+          passes(filters, 'driver', (value) => value === 'local') &&
+          passes(
+            filters,
+            'dangling',
+            (value) =>
+              (containers.volumeUsers(volume.name).length === 0) === (value === 'true' || value === '1'),
+          ) &&
+          passesLabels(filters, volume.labels),
+      );
+    return { Volumes: listed.map(volumeInspect), Warnings: null };
+  });
+
+  app.post('/volumes/create', async (request, reply) => {
+    const body = new Fields(request.body);
+    const volume = await volumes.create({
+      name: body.text('Name'),
+      driver: body.text('Driver'),
+      driverOptions: body.textMap('DriverOpts'),
+      labels: body.textMap('Labels'),
+    });
+    reply.code(201);
+    return volumeInspect(volume);
+  });
+
+  app.get<Reference>('/volumes/:name', (request) => volumeInspect(volumes.get(request.params.name)));
+
+  app.delete<Reference>('/volumes/:name', async (request, reply) => {
+    const { name } = request.params;
+    const force = new Query(request.query).flag('force');
+    const known = volumes.list().some((volume) => volume.name === name);
+    if (known || !force) await volumes.remove(name, containers.volumeUsers(name));
+    reply.code(204);
+  });
+
+  app.post('/volumes/prune', async (request) => {
+    const filters = parseFilters(new Query(request.query), ['all', 'label']);
+    const all = filters.has('all') && passes(filters, 'all', (value) => value === 'true' || value === '1');
+    const unused = volumes
+      .list()
+      .filter(
+        (volume) =>
+          (all || volume.anonymous) &&
+          containers.volumeUsers(volume.name).length === 0 &&
+          passesLabels(filters, volume.labels),
+      );
+    for (const { name } of unused) await volumes.remove(name, []);
+    return { VolumesDeleted: unused.map(({ name }) => name), SpaceReclaimed: 0 };
+  });
+}
+
+interface Reference {
+  Params: { name: string };
+}
+
+function volumeInspect(volume: Volume) {
+  return {
+    CreatedAt: volume.createdAt,
+    Driver: 'local',
+    Labels: volume.labels,
+    Mountpoint: volume.mountpoint,
+    Name: volume.name,
+    Options: null,
+    Scope: 'local',
+  };
+}

@@ -1,0 +1,155 @@
+import { chmod, unlink } from 'node:fs/promises';
+import { createServer, type RequestListener } from 'node:http';
+import { connect, type Server } from 'node:net';
+import fastify, { type FastifyInstance } from 'fastify';
+import { conflict, invalid, notFound, systemErrorCode } from '../base/index.ts';
+import type { Engine } from '../engine/index.ts';
+import { httpError } from './http-errors.ts';
+import { buildRoutes } from './routes/build.ts';
+import { containerStreamRoutes } from './routes/container-streams.ts';
+import { containerRoutes } from './routes/containers.ts';
+import { eventRoutes } from './routes/events.ts';
+import { imageRoutes } from './routes/images.ts';
+import { networkRoutes } from './routes/networks.ts';
+import { systemRoutes } from './routes/system.ts';
+import { volumeRoutes } from './routes/volumes.ts';
+import { API_VERSION, checkVersion, stripVersion } from './versions.ts';
+
+/** Where berthd listens. */
+export type ListenAddress =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** Serves the Engine API on each address; disposing closes them and ends open streams. */
+export async function serve(engine: Engine, addresses: readonly ListenAddress[]): Promise<AsyncDisposable> {
+  const servers: Server[] = [];
+  const app = createApp(engine, (handler) => {
+    // An Upgrade request goes down the normal route, which hijacks its connection after parsing the body.
+    const server = createServer({ shouldUpgradeCallback: () => false, keepAliveTimeout: 60_000 }, handler);
+    server.requestTimeout = 0; // a build context may take its time
+    servers.push(server);
+    return server;
+  });
+  await app.ready();
+  const [first] = servers;
+  const rest = addresses.slice(1).map(() => {
+    const server = createServer(
+      { shouldUpgradeCallback: () => false, keepAliveTimeout: 60_000 },
+      (request, response) => app.routing(request, response),
+    );
+    server.requestTimeout = 0;
+    return server;
+  });
+  const all = [...(first === undefined ? [] : [first]), ...rest];
+  await Promise.all(all.map((server, index) => listen(server, addresses[index])));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const server of all) {
+        server.close();
+        if ('closeAllConnections' in server && typeof server.closeAllConnections === 'function')
+          server.closeAllConnections();
+      }
+      await app.close();
+    },
+  };
+}
+
+function createApp(
+  engine: Engine,
+  serverFactory: (handler: RequestListener) => ReturnType<typeof createServer>,
+): FastifyInstance {
+  const app = fastify({
+    serverFactory,
+    exposeHeadRoutes: true,
+    bodyLimit: 4 * 1024 * 1024,
+    forceCloseConnections: true,
+    rewriteUrl: (request) => stripVersion(request.url ?? '/'),
+    routerOptions: { maxParamLength: 512 },
+  });
+  acceptBodies(app);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'Api-Version': API_VERSION,
+      'Docker-Experimental': 'false',
+      Ostype: 'linux',
+      Server: `berth/${engine.parts.settings.version} (linux)`,
+    });
+    checkVersion(request.originalUrl);
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    const { status, body } = httpError(
+      isBadBody(error) ? invalid(`invalid request body: ${error.message}`) : error,
+    );
+    if (status >= 500) engine.parts.log.error({ error: String(error) }, body.message);
+    reply.code(status).send(body);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const { status, body } = httpError(
+      notFound(`page not found: ${request.method} ${stripVersion(request.originalUrl)}`),
+    );
+    reply.code(status).send(body);
+  });
+  for (const routes of [
+    systemRoutes,
+    containerRoutes,
+    containerStreamRoutes,
+    imageRoutes,
+    buildRoutes,
+    networkRoutes,
+    volumeRoutes,
+    eventRoutes,
+  ]) {
+    routes(app, engine);
+  }
+  return app;
+}
+
+/** JSON bodies may be empty; a build context stays a stream; anything else is ignored, as Docker does. */
+function acceptBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    if (body === '') return done(null, undefined);
+    try {
+      done(null, JSON.parse(String(body)));
+    } catch (error) {
+      done(invalid(`invalid JSON: ${error instanceof Error ? error.message : ''}`));
+    }
+  });
+  app.addContentTypeParser('*', (request, payload, done) => {
+    if (request.routeOptions.url === '/build') return done(null, payload);
+    payload.resume();
+    done(null, undefined);
+  });
+}
+
+function isBadBody(error: unknown): error is Error {
+  return error instanceof Error && systemErrorCode(error)?.startsWith('FST_ERR_CTP') === true;
+}
+
+async function listen(server: Server, address: ListenAddress | undefined): Promise<void> {
+  if (address === undefined) return;
+  if (address.kind === 'unix') await removeDeadSocket(address.path);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  if (address.kind === 'unix') server.listen(address.path, resolve);
+  else server.listen(address.port, address.host, resolve);
+  await promise;
+  if (address.kind === 'unix') await chmod(address.path, 0o660);
+}
+
+/** A socket file that nobody answers on is a leftover; one that answers belongs to another daemon. */
+async function removeDeadSocket(path: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const probe = connect(path, () => resolve(true));
+  probe.once('error', () => resolve(false));
+  const alive = await promise;
+  probe.destroy();
+  if (alive) {
+    throw conflict(`another daemon is already listening on ${path}`, {
+      hint: 'Stop it, or give this one another --host and --data-root',
+    });
+  }
+  await unlink(path).catch((error: unknown) => {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  });
+}

@@ -1,0 +1,99 @@
+import { once } from 'node:events';
+import type { Duplex, Writable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AttachSession } from '../runtime/index.ts';
+import { httpError } from './http-errors.ts';
+
+/** A chunk in Docker's multiplexed stream: one byte of stream number, three zero, u32 big-endian length. */
+export function multiplexed(stream: 'stdout' | 'stderr', data: Buffer): Buffer {
+  const header = Buffer.alloc(8);
+  header.writeUInt8(stream === 'stdout' ? 1 : 2, 0);
+  header.writeUInt32BE(data.length, 4);
+  return Buffer.concat([header, data]);
+}
+
+/** Joins a hijacked connection and a process until the process ends or the client goes. */
+export async function pump(
+  socket: Duplex,
+  session: AttachSession,
+  options: { terminal: boolean },
+): Promise<void> {
+  void pumpInput(socket, session);
+  try {
+    for await (const { stream, data } of session.output()) {
+      if (socket.destroyed) break;
+      await writeAll(socket, options.terminal ? data : multiplexed(stream, data));
+    }
+  } finally {
+    await session[Symbol.asyncDispose]();
+    socket.end();
+  }
+}
+
+async function pumpInput(socket: Duplex, session: AttachSession): Promise<void> {
+  try {
+    for await (const chunk of socket.iterator({ destroyOnReturn: false }))
+      await session.write(chunk as Buffer);
+    await session.closeInput();
+  } catch {
+    // The process closed its input or ended; the client learns of it by the end of the output.
+    socket.resume();
+  }
+}
+
+/** Writes with back-pressure; returns early when the other side is gone. */
+export async function writeAll(to: Writable, data: Uint8Array | string): Promise<void> {
+  if (to.destroyed || to.write(data)) return;
+  await Promise.race([once(to, 'drain'), once(to, 'close')]);
+}
+
+/** Aborts when the client's connection closes. */
+export function clientSignal(request: FastifyRequest): AbortSignal {
+  const gone = new AbortController();
+  request.raw.socket.once('close', () => gone.abort());
+  return gone.signal;
+}
+
+/**
+ * Answers with a stream of JSON lines. Headers go out with the first line, so that an error before it has a
+ * status of its own; a later one becomes the last line, as Docker's clients expect.
+ */
+export async function answerWithLines(
+  reply: FastifyReply,
+  work: (send: (line: object) => void) => Promise<void>,
+): Promise<void> {
+  const { raw } = reply;
+  const send = (line: object) => {
+    if (!raw.headersSent) {
+      reply.hijack();
+      raw.writeHead(200, { ...plainHeaders(reply), 'Content-Type': 'application/json' });
+    }
+    raw.write(`${JSON.stringify(line)}\r\n`);
+  };
+  try {
+    await work(send);
+  } catch (thrown) {
+    if (!raw.headersSent) throw thrown;
+    const { body, error } = httpError(thrown);
+    send({ errorDetail: { ...exitCodeOf(error.cause), message: body.message }, error: body.message });
+  }
+  raw.end();
+}
+
+/** Headers that hooks have set on the reply, for an answer that is written past it. */
+export function plainHeaders(reply: FastifyReply): Record<string, string> {
+  return Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]));
+}
+
+/** A failed build step tells its exit code beside the message. */
+function exitCodeOf(cause: unknown): { code?: number } {
+  if (
+    typeof cause === 'object' &&
+    cause !== null &&
+    'exitCode' in cause &&
+    typeof cause.exitCode === 'number'
+  ) {
+    return { code: cause.exitCode };
+  }
+  return {};
+}
