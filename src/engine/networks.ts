@@ -90,6 +90,7 @@ export class Networks {
 
   async create(request: NewNetwork): Promise<NetworkRecord> {
     const { name } = request;
+    if (name.trim() === '') throw invalid('invalid name: name is empty');
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
       throw invalid(`"${name}" is no valid network name`, {
         hint: 'It starts with a letter or digit and goes on with those, "_", "." and "-"',
@@ -174,5 +175,5 @@ function refusedDriver(driver: string) {
   if (['macvlan', 'ipvlan', 'overlay'].includes(driver)) {
     return notImplemented(`the network driver ${driver} is not there yet`, { hint: 'Use --driver bridge' });
   }
-  return notFound(`could not find plugin ${driver} in v1 plugin registry: plugin not found`);
+  return notFound(`plugin "${driver}" not found`);
 }

@@ -82,7 +82,7 @@ const OCI_VERSION = '1.0.2';
 const INIT_PATH = '/sbin/docker-init';
 
 /** Docker's masks (moby, daemon/pkg/oci/defaults.go). */
-const MASKED_PATHS: readonly string[] = [
+export const MASKED_PATHS: readonly string[] = [
   '/proc/acpi',
   '/proc/asound',
   '/proc/interrupts',
@@ -97,7 +97,8 @@ const MASKED_PATHS: readonly string[] = [
   '/sys/firmware',
 ];
 
-const READONLY_PATHS: readonly string[] = [
+/** Docker's read-only paths (moby, daemon/pkg/oci/defaults.go). */
+export const READONLY_PATHS: readonly string[] = [
   '/proc/bus',
   '/proc/fs',
   '/proc/irq',

@@ -191,7 +191,7 @@ function parsePorts(bindings: Fields): PortBinding[] {
 
 function hostPort(text: string): number {
   if (text === '') return 0;
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw invalid(`invalid hostPort: ${text}`);
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw invalid(`invalid port specification: "${text}"`);
   return Number(text);
 }
 

@@ -83,10 +83,8 @@ function createApp(
     if (status >= 500) engine.parts.log.error({ error: String(error) }, body.message);
     reply.code(status).send(body);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const { status, body } = httpError(
-      notFound(`page not found: ${request.method} ${stripVersion(request.originalUrl)}`),
-    );
+  app.setNotFoundHandler((_request, reply) => {
+    const { status, body } = httpError(notFound('page not found'));
     reply.code(status).send(body);
   });
   for (const routes of [

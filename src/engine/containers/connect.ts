@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { invalid } from '../../base/index.ts';
-import type { Endpoint, NamespaceHandle } from '../../network/index.ts';
+import { invalid, isBerthError, notFound } from '../../base/index.ts';
+import type { Endpoint, NamespaceHandle, Network } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
 import { type ContainerRecord, isActive, type NetworkAttachment } from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
@@ -56,7 +56,7 @@ async function connectBridges(context: ContainerContext, record: ContainerRecord
   let namespace: NamespaceHandle | undefined;
   try {
     for (const attachment of record.networks) {
-      const { network } = context.networks.find(attachment.network);
+      const network = findNetwork(context, attachment.network);
       if (network.driver !== 'bridge')
         throw invalid(`cannot combine the network ${network.name} with others`);
       if (namespace === undefined) {
@@ -76,6 +76,15 @@ async function connectBridges(context: ContainerContext, record: ContainerRecord
   } catch (error) {
     await disconnect(context, record, endpoints, namespace);
     throw error;
+  }
+}
+
+function findNetwork(context: ContainerContext, reference: string): Network {
+  try {
+    return context.networks.find(reference).network;
+  } catch (error) {
+    if (!isBerthError(error, 'not-found')) throw error;
+    throw notFound(`failed to set up container networking: ${error.message}`, { cause: error });
   }
 }
 

@@ -131,7 +131,7 @@ function mergeEnv(image: readonly string[], own: readonly string[]): string[] {
   ];
 }
 
-function checkNetworks(context: ContainerContext, { host, networks }: NewContainer): void {
+function checkNetworks(context: ContainerContext, { host }: NewContainer): void {
   const { networkMode } = host;
   if (networkMode.startsWith('container:')) {
     context.collection.find(networkMode.slice('container:'.length));
@@ -140,7 +140,6 @@ function checkNetworks(context: ContainerContext, { host, networks }: NewContain
     }
     return;
   }
-  for (const { network } of networks) context.networks.find(network);
 }
 
 async function settleMounts(

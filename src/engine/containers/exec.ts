@@ -45,7 +45,7 @@ export class Execs {
     const record = this.#context.collection.find(reference);
     if (!isActive(record.state)) throw conflict(`container ${record.id} is not running`);
     if (record.state.status === 'paused') {
-      throw conflict(`container ${record.name} is paused, unpause the container before exec`);
+      throw conflict(`Container ${record.name} is paused, unpause the container before exec`);
     }
     if (config.args.length === 0) throw invalid('no exec command specified');
     const id = newExecId();
@@ -57,7 +57,7 @@ export class Execs {
   /** Runs it; the session ends with the process. Throws as a container's start does when it cannot be started. */
   async start(reference: string): Promise<ExecSession> {
     const exec = this.get(reference);
-    if (exec.state.status !== 'created') throw conflict(`exec session ${exec.id} has already run`);
+    if (exec.state.status !== 'created') throw conflict(`exec command ${exec.id} has already run`);
     const { collection, running } = this.#context;
     const record = collection.find(exec.containerId);
     const owner = running.get(record.id);

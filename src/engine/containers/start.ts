@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { BerthError, type ContainerId, conflict, errorMessage, isBerthError } from '../../base/index.ts';
-import { findPortHolder, networkFiles } from '../../network/index.ts';
+import { BerthError, type ContainerId, conflict, errorMessage } from '../../base/index.ts';
+import { networkFiles } from '../../network/index.ts';
 import type { PortPlan, Supervisor } from '../../runtime/index.ts';
 import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
 import { type ContainerRecord, isActive } from './container.ts';
@@ -10,6 +10,7 @@ import { watchForEnd } from './finish.ts';
 import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
 import { specOf } from './spec.ts';
+import { explainStartFailure, startExitCode } from './start-failure.ts';
 import { fillVolumes } from './volume-copy.ts';
 
 /** What a start reports beside success. */
@@ -41,7 +42,7 @@ export async function startLocked(
   try {
     return await prepareAndRun(context, record);
   } catch (error) {
-    const reason = await explain(error, context, record);
+    const reason = await explainStartFailure(error, context, record);
     context.attachments.refuse(record.id, reason);
     const exitCode = startExitCode(reason);
     const state = { status: 'created', error: { message: reason.describe(), exitCode } } as const;
@@ -176,50 +177,4 @@ async function publish(
 ): Promise<void> {
   const forwarded = ports.filter(({ hostIp }) => !hostIp.includes(':'));
   if (forwarded.length > 0) await context.parts.network.publish(id, forwarded);
-}
-
-/** Names the holder of a taken port; leaves other errors as they are. */
-async function explain(
-  error: unknown,
-  context: ContainerContext,
-  record: ContainerRecord,
-): Promise<BerthError> {
-  const known =
-    error instanceof BerthError ? error : new BerthError('internal', errorMessage(error), { cause: error });
-  const taken = isBerthError(known, 'conflict') ? await takenPort(context, record) : undefined;
-  if (taken === undefined) return known;
-  return new BerthError('conflict', taken, { hint: 'Choose another host port with -p', cause: error });
-}
-
-async function takenPort(context: ContainerContext, record: ContainerRecord): Promise<string | undefined> {
-  for (const { hostIp, hostPort, protocol } of record.host.ports) {
-    if (hostPort === 0) continue;
-    const label = `driver failed programming external connectivity: Bind for ${hostIp === '' ? '0.0.0.0' : hostIp}:${hostPort} failed: port is already allocated`;
-    const other = context.collection
-      .all()
-      .find(
-        ({ id, state }) =>
-          id !== record.id &&
-          isActive(state) &&
-          state.ports.some((port) => port.hostPort === hostPort && port.protocol === protocol),
-      );
-    if (other !== undefined) return `${label} by container ${other.name}`;
-    const holder = await findPortHolder(protocol, hostIp, hostPort);
-    if (holder !== undefined) return `${label} by process ${holder.pid} (${holder.command})`;
-  }
-  return undefined;
-}
-
-/** 127 for a command that is not there, 126 for one that cannot be executed, 128 for the rest, as Docker. */
-function startExitCode(reason: BerthError): number {
-  const text = reason.message.toLowerCase();
-  if (text.includes('not found') || text.includes('no such file')) return 127;
-  if (
-    text.includes('permission denied') ||
-    text.includes('exec format error') ||
-    text.includes('is a directory')
-  ) {
-    return 126;
-  }
-  return 128;
 }

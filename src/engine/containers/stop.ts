@@ -37,8 +37,8 @@ export async function killContainer(
   reference: string,
   signal: string,
 ): Promise<void> {
-  const number = signalNumber(signal);
   const record = context.collection.find(reference);
+  const number = checkedSignal(reference, signal);
   const running = context.running.get(record.id);
   if (running === undefined || !isActive(record.state)) {
     throw conflict(`cannot kill container: ${reference}: container ${record.id} is not running`);
@@ -51,6 +51,14 @@ export async function killContainer(
   await running.supervisor.signal(number);
   emit(context, record, 'kill', { signal: String(number) });
   await ended;
+}
+
+function checkedSignal(reference: string, signal: string): number {
+  try {
+    return signalNumber(signal);
+  } catch (error) {
+    throw invalid(`cannot kill container: ${reference}: ${errorMessage(error)}`, { cause: error });
+  }
 }
 
 export async function restartContainer(
@@ -87,7 +95,7 @@ async function changePause(
     const running = context.running.get(id);
     if (running === undefined || !isActive(state)) throw conflict(`container ${id} is not running`);
     if (state.status !== from) {
-      throw conflict(to === 'paused' ? `container ${id} is already paused` : `container ${id} is not paused`);
+      throw conflict(to === 'paused' ? `container ${id} is already paused` : `Container ${id} is not paused`);
     }
     await (to === 'paused' ? running.supervisor.pause() : running.supervisor.resume());
     emit(

@@ -1,6 +1,7 @@
 import { humanDuration } from '../../base/index.ts';
 import { type ContainerRecord, type ContainerState, commandOf, isActive } from '../../engine/index.ts';
 import type { Endpoint } from '../../network/index.ts';
+import { MASKED_PATHS, READONLY_PATHS } from '../../runtime/index.ts';
 
 /** What formatting needs beside the record. */
 export interface ContainerFacts {
@@ -11,6 +12,9 @@ export interface ContainerFacts {
   readonly execs: readonly string[];
   /** The image's name as lists show it; its id when the name was moved to another image. */
   readonly imageName: string;
+  readonly defaultRuntime: string;
+  /** "private" on the unified cgroup hierarchy, "host" on version 1. */
+  readonly cgroupNamespace: 'private' | 'host';
 }
 
 /** One row of GET /containers/json (Engine API, ContainerSummary). */
@@ -21,7 +25,7 @@ export function containerSummary(record: ContainerRecord, facts: ContainerFacts)
     Names: [`/${name}`],
     Image: facts.imageName,
     ImageID: imageId,
-    Command: commandOf(config).join(' '),
+    Command: commandOf(config).map(quoted).join(' '),
     Created: Math.floor(Date.parse(createdAt) / 1000),
     Ports: portList(record),
     Labels: config.labels,
@@ -31,6 +35,11 @@ export function containerSummary(record: ContainerRecord, facts: ContainerFacts)
     NetworkSettings: { Networks: networks(record, facts) },
     Mounts: mountPoints(record),
   };
+}
+
+/** As `docker ps` shows an argument: quoted where a shell would need it. */
+function quoted(argument: string): string {
+  return /[\s"']/.test(argument) ? `'${argument.replaceAll("'", `'"'"'`)}'` : argument;
 }
 
 /** "Up 3 minutes", "Exited (0) 2 hours ago", as `docker ps` words it. */
@@ -67,14 +76,14 @@ export function containerInspect(record: ContainerRecord, facts: ContainerFacts)
     LogPath: record.host.log.driver === 'json-file' ? facts.logPath : '',
     Name: `/${name}`,
     RestartCount: record.restartCount,
-    Driver: 'overlay2',
+    Driver: 'overlayfs',
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: facts.execs.length === 0 ? null : facts.execs,
-    HostConfig: hostConfig(record),
-    GraphDriver: { Data: null, Name: 'overlay2' },
+    HostConfig: hostConfig(record, facts),
+    GraphDriver: { Data: null, Name: 'overlayfs' },
     Mounts: mountPoints(record),
     Config: configInspect(record),
     NetworkSettings: networkSettings(record, facts),
@@ -130,7 +139,7 @@ function keySet(keys: readonly string[]): Record<string, object> {
   return Object.fromEntries(keys.map((key) => [key, {}]));
 }
 
-function hostConfig({ host }: ContainerRecord) {
+function hostConfig({ host }: ContainerRecord, facts: ContainerFacts) {
   const { resources, restart } = host;
   const listOrNull = <T>(list: readonly T[]) => (list.length === 0 ? null : list);
   return {
@@ -154,10 +163,10 @@ function hostConfig({ host }: ContainerRecord) {
     ConsoleSize: [0, 0],
     CapAdd: listOrNull(host.capAdd),
     CapDrop: listOrNull(host.capDrop),
-    CgroupnsMode: 'private',
+    CgroupnsMode: facts.cgroupNamespace,
     Dns: listOrNull(host.dns),
-    DnsOptions: host.dnsOptions,
-    DnsSearch: host.dnsSearch,
+    DnsOptions: listOrNull(host.dnsOptions),
+    DnsSearch: listOrNull(host.dnsSearch),
     ExtraHosts: listOrNull(host.extraHosts),
     GroupAdd: listOrNull(host.groupAdd),
     IpcMode: host.ipcMode,
@@ -174,7 +183,7 @@ function hostConfig({ host }: ContainerRecord) {
     UsernsMode: '',
     ShmSize: host.shmSize,
     ...(Object.keys(host.sysctls).length === 0 ? {} : { Sysctls: host.sysctls }),
-    Runtime: host.runtime ?? '',
+    Runtime: host.runtime ?? facts.defaultRuntime,
     Isolation: '',
     CpuShares: resources.cpuShares,
     Memory: resources.memory,
@@ -185,11 +194,13 @@ function hostConfig({ host }: ContainerRecord) {
     CpuQuota: resources.cpuQuota,
     CpusetCpus: resources.cpusetCpus,
     CpusetMems: resources.cpusetMems,
-    Devices: host.devices.map(({ host: source, container, access }) => ({
-      PathOnHost: source,
-      PathInContainer: container,
-      CgroupPermissions: access,
-    })),
+    Devices: listOrNull(
+      host.devices.map(({ host: source, container, access }) => ({
+        PathOnHost: source,
+        PathInContainer: container,
+        CgroupPermissions: access,
+      })),
+    ),
     DeviceCgroupRules: null,
     DeviceRequests: null,
     MemoryReservation: resources.memoryReservation,
@@ -197,8 +208,20 @@ function hostConfig({ host }: ContainerRecord) {
     MemorySwappiness: null,
     OomKillDisable: false,
     PidsLimit: resources.pidsLimit === 0 ? null : resources.pidsLimit,
-    Ulimits: host.ulimits.map(({ name, hard, soft }) => ({ Name: name, Hard: hard, Soft: soft })),
-    Init: host.init ? true : null,
+    Ulimits: listOrNull(host.ulimits.map(({ name, hard, soft }) => ({ Name: name, Hard: hard, Soft: soft }))),
+    BlkioWeightDevice: null,
+    BlkioDeviceReadBps: null,
+    BlkioDeviceWriteBps: null,
+    BlkioDeviceReadIOps: null,
+    BlkioDeviceWriteIOps: null,
+    CpuRealtimePeriod: 0,
+    CpuRealtimeRuntime: 0,
+    CpuCount: 0,
+    CpuPercent: 0,
+    IOMaximumIOps: 0,
+    IOMaximumBandwidth: 0,
+    MaskedPaths: host.privileged ? null : MASKED_PATHS,
+    ReadonlyPaths: host.privileged ? null : READONLY_PATHS,
   };
 }
 
@@ -249,15 +272,9 @@ function networkSettings(record: ContainerRecord, facts: ContainerFacts) {
   const first = active?.endpoints[0];
   const onBridge = first !== undefined && facts.networkName(first.networkId) === 'bridge' ? first : undefined;
   return {
-    Bridge: '',
     SandboxID: active === undefined ? '' : record.id,
     SandboxKey: facts.sandboxKey,
     Ports: active === undefined ? {} : inspectPorts(record),
-    HairpinMode: false,
-    LinkLocalIPv6Address: '',
-    LinkLocalIPv6PrefixLen: 0,
-    SecondaryIPAddresses: null,
-    SecondaryIPv6Addresses: null,
     EndpointID: onBridge === undefined ? '' : endpointId(onBridge),
     Gateway: onBridge?.gateway ?? '',
     GlobalIPv6Address: '',

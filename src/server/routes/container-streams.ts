@@ -39,7 +39,7 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
     const query = new Query(request.query);
     const stdout = query.flag('stdout');
     const stderr = query.flag('stderr');
-    if (!stdout && !stderr) throw invalid('Bad parameters: you must choose at least one stream');
+    if (!stdout && !stderr) throw invalid("must specify at least one of 'stdout' or 'stderr'");
     const { config } = containers.find(request.params.name);
     const signal = clientSignal(request);
     const entries = containers.logs(request.params.name, { stdout, stderr, ...logRange(query) }, signal);

@@ -1,0 +1,6 @@
+import type { Script } from '../script.ts';
+import { attach, badCreate, containers } from './containers.ts';
+import { images, networks, system, volumes } from './others.ts';
+
+/** Every script, in the order in which they run. */
+export const scripts: readonly Script[] = [system, containers, attach, badCreate, images, networks, volumes];
