@@ -1,10 +1,10 @@
-import type { Readable, TransformOptions } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { notImplemented } from '../../base/index.ts';
 
 /** Decompression runs in libuv's threads; it stays ahead of the reader by up to four chunks. */
 const CHUNK_SIZE = 256 * 1024;
-const OPTIONS: { readonly chunkSize: number } & TransformOptions = {
+const OPTIONS = {
   chunkSize: CHUNK_SIZE,
   readableHighWaterMark: 4 * CHUNK_SIZE,
 };

@@ -1,0 +1,79 @@
+import { Readable } from 'node:stream';
+import { BerthError, invalid, unavailable } from '../base/index.ts';
+import type { RemoteDescriptor } from './contract.ts';
+import { discard, type Response } from './transport.ts';
+
+/** So many connections in a row may break off without having brought a byte. */
+const MAX_FRUITLESS = 3;
+/** And so many in all. */
+const MAX_CONNECTIONS = 50;
+
+export interface BlobSource {
+  /** Asks for the blob from a byte on; throws where the registry does not have it. */
+  request(from: number): Promise<Response>;
+  /** A failure while the body is read, in words. */
+  failure(response: Response, error: unknown): unknown;
+}
+
+/** A blob's bytes from the first answer on; when the connection breaks off, the rest is asked for by Range. */
+export function blobStream(blob: RemoteDescriptor, first: Response, source: BlobSource): Readable {
+  return Readable.from(resumingChunks(blob, first, source), { objectMode: false });
+}
+
+async function* resumingChunks(
+  { digest, size }: RemoteDescriptor,
+  first: Response,
+  source: BlobSource,
+): AsyncGenerator<Buffer> {
+  let response = first;
+  let position = 0;
+  let fruitless = 0;
+  for (let connections = 1; ; connections += 1) {
+    const start = position;
+    let failure: unknown;
+    try {
+      for await (const chunk of bodyFrom(response, position)) {
+        position += chunk.length;
+        if (position > size)
+          throw invalid(`blob ${digest} is longer than the ${size} bytes its manifest says`);
+        yield chunk;
+      }
+    } catch (error) {
+      if (error instanceof BerthError || isAbort(error)) throw error;
+      failure = source.failure(response, error);
+    } finally {
+      await discard(response);
+    }
+    if (position === size) return;
+    fruitless = position > start ? 0 : fruitless + 1;
+    if (fruitless >= MAX_FRUITLESS || connections >= MAX_CONNECTIONS) {
+      throw (
+        failure ??
+        unavailable(`${new URL(response.url).host} ended blob ${digest} after ${position} of ${size} bytes`)
+      );
+    }
+    response = await source.request(position);
+  }
+}
+
+/** The body from a byte of the blob on, whether the server obeyed the Range or sent everything again. */
+async function* bodyFrom(response: Response, position: number): AsyncGenerator<Buffer> {
+  let skip = position - startOf(response);
+  if (skip < 0) throw unavailable(`${new URL(response.url).host} sent another range than it was asked for`);
+  for await (const chunk of response.body) {
+    const kept: Buffer = skip > 0 ? chunk.subarray(Math.min(skip, chunk.length)) : chunk;
+    skip -= chunk.length - kept.length;
+    if (kept.length > 0) yield kept;
+  }
+}
+
+function startOf(response: Response): number {
+  if (response.status !== 206) return 0;
+  return Number(
+    /^bytes ([0-9]+)-/.exec(response.header('content-range') ?? '')?.[1] ?? Number.MAX_SAFE_INTEGER,
+  );
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}

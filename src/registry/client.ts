@@ -1,0 +1,224 @@
+import type { Readable } from 'node:stream';
+import {
+  BerthError,
+  type Digest,
+  digestOf,
+  errorMessage,
+  familiarName,
+  invalid,
+  isBerthError,
+  notFound,
+  type Reference,
+} from '../base/index.ts';
+import { type AccessRequest, Authorizer } from './authorizer.ts';
+import { blobStream } from './blob-stream.ts';
+import type {
+  Credentials,
+  Platform,
+  RegistryClient,
+  RegistryOptions,
+  RemoteDescriptor,
+  RemoteImage,
+} from './contract.ts';
+import { type Endpoint, EndpointChooser } from './endpoint.ts';
+import { accessDenied, errorFrom } from './errors.ts';
+import { ACCEPTED_MANIFESTS, type Manifest, parseManifest } from './manifest.ts';
+import { choosePlatform } from './platform.ts';
+import { DEFAULT_TIMING, type Response, readBody, type Timing, Transport } from './transport.ts';
+
+/** Registries refuse larger ones too (OCI distribution-spec, "Pushing Manifests"). */
+const MAX_MANIFEST = 4 * 1024 * 1024;
+const MAX_INDEX_DEPTH = 3;
+
+/** A client for the registries of the OCI distribution spec, Docker's among them. Throws `invalid` for options that make no sense. */
+export function createRegistryClient(
+  options: RegistryOptions,
+  timing: Timing = DEFAULT_TIMING,
+): RegistryClient {
+  return new OciRegistryClient(options, timing);
+}
+
+interface Wish {
+  readonly credentials?: Credentials;
+  readonly signal?: AbortSignal;
+}
+
+interface FetchedManifest {
+  readonly digest: Digest;
+  readonly bytes: Buffer;
+  readonly manifest: Manifest;
+}
+
+class OciRegistryClient implements RegistryClient {
+  readonly #chooser: EndpointChooser;
+  readonly #transport: Transport;
+  readonly #authorizer: Authorizer;
+  /** The endpoint that has last served a repository is asked first for its blobs. */
+  readonly #served = new Map<string, Endpoint>();
+  /** Insecure registries' endpoints with the scheme that they speak. */
+  readonly #schemes = new Map<string, Endpoint>();
+
+  constructor(options: RegistryOptions, timing: Timing) {
+    this.#chooser = new EndpointChooser(options);
+    this.#transport = new Transport(this.#chooser, timing, process.env);
+    this.#authorizer = new Authorizer(this.#transport, this.#chooser);
+  }
+
+  async resolve(reference: Reference, options: Wish & { platform: Platform }): Promise<RemoteImage> {
+    const endpoints = await this.#endpoints(reference, options.signal);
+    return this.#atFirstEndpoint(reference, endpoints, async (endpoint) => {
+      const image = await this.#resolveAt(this.#access(endpoint, reference, options), options.platform);
+      this.#served.set(repositoryKey(reference), endpoint);
+      return image;
+    });
+  }
+
+  async fetchBlob(reference: Reference, blob: RemoteDescriptor, options: Wish): Promise<Readable> {
+    const endpoints = await this.#endpoints(reference, options.signal);
+    const served = this.#served.get(repositoryKey(reference));
+    const order =
+      served === undefined ? endpoints : [served, ...endpoints.filter((it) => it.base !== served.base)];
+    return this.#atFirstEndpoint(reference, order, async (endpoint) => {
+      const access = this.#access(endpoint, reference, options);
+      const request = (from: number) =>
+        this.#get(access, `blobs/${blob.digest}`, from === 0 ? {} : { range: `bytes=${from}-` });
+      const first = await request(0);
+      return blobStream(blob, first, {
+        request,
+        failure: (response, error) => this.#transport.failure(response.url, error),
+      });
+    });
+  }
+
+  /** The places to ask; which scheme an insecure registry speaks is found out once. */
+  async #endpoints(reference: Reference, signal: AbortSignal | undefined): Promise<readonly Endpoint[]> {
+    const endpoints = this.#chooser.endpoints(reference);
+    return Promise.all(endpoints.map((endpoint) => this.#withScheme(endpoint, signal)));
+  }
+
+  async #withScheme(endpoint: Endpoint, signal: AbortSignal | undefined): Promise<Endpoint> {
+    if (!endpoint.isInsecure || endpoint.isMirror) return endpoint;
+    const known = this.#schemes.get(endpoint.base);
+    if (known !== undefined) return known;
+    const plain = { ...endpoint, base: endpoint.base.replace(/^https:/, 'http:') };
+    for (const candidate of [endpoint, plain]) {
+      if (!(await this.#transport.answers(`${candidate.base}/v2/`, signal))) continue;
+      this.#schemes.set(endpoint.base, candidate);
+      return candidate;
+    }
+    return plain;
+  }
+
+  /** Tries the endpoints in order until one succeeds; when none does, the error has each one's reason. */
+  async #atFirstEndpoint<T>(
+    reference: Reference,
+    endpoints: readonly Endpoint[],
+    work: (endpoint: Endpoint) => Promise<T>,
+  ): Promise<T> {
+    const failures: { endpoint: Endpoint; error: BerthError }[] = [];
+    for (const endpoint of endpoints) {
+      try {
+        return await work(endpoint);
+      } catch (error) {
+        if (!isBerthError(error) || error.kind === 'cancelled') throw error;
+        failures.push({ endpoint, error });
+        if (!isWorthAnother(error)) break;
+      }
+    }
+    throw combine(reference, failures);
+  }
+
+  async #resolveAt(access: AccessRequest, platform: Platform): Promise<RemoteImage> {
+    const name = familiarName(access.reference);
+    const top = await this.#manifest(access, access.reference.digest ?? access.reference.tag ?? 'latest');
+    let fetched = top;
+    for (let depth = 0; fetched.manifest.kind === 'index'; depth += 1) {
+      if (depth === MAX_INDEX_DEPTH) throw invalid(`${name} is an index of indexes of indexes`);
+      const chosen = choosePlatform(fetched.manifest.entries, platform, name);
+      fetched = await this.#manifest(access, chosen.digest);
+    }
+    const { digest, bytes, manifest } = fetched;
+    return {
+      digest: top.digest,
+      manifest: { mediaType: manifest.mediaType, digest, size: bytes.length },
+      manifestBytes: bytes,
+      config: manifest.config,
+      layers: manifest.layers,
+    };
+  }
+
+  async #manifest(access: AccessRequest, wanted: string): Promise<FetchedManifest> {
+    const name = familiarName(access.reference);
+    const response = await this.#get(access, `manifests/${wanted}`, { accept: ACCEPTED_MANIFESTS });
+    const bytes = await this.#body(response);
+    const digest = digestOf(bytes);
+    const promised = wanted.startsWith('sha256:') ? wanted : response.header('docker-content-digest');
+    if (promised?.startsWith('sha256:') && promised !== digest) {
+      throw invalid(`the manifest of ${name} should have the digest ${promised} but has ${digest}`);
+    }
+    return { digest, bytes, manifest: parseManifest(bytes, response.header('content-type'), name) };
+  }
+
+  async #body(response: Response): Promise<Buffer> {
+    try {
+      return await readBody(response, MAX_MANIFEST);
+    } catch (error) {
+      throw this.#transport.failure(response.url, error);
+    }
+  }
+
+  /** A successful answer to a GET within the repository; answers challenges on the way. */
+  async #get(access: AccessRequest, path: string, headers: Record<string, string>): Promise<Response> {
+    const { endpoint, reference, signal } = access;
+    const url = `${endpoint.base}/v2/${reference.path}/${path}`;
+    const send = (authorization: string | undefined) => {
+      const all = authorization === undefined ? headers : { ...headers, authorization };
+      return this.#transport.send(url, { headers: all, signal });
+    };
+    let response = await send(this.#authorizer.known(access));
+    if (response.status === 401) {
+      const authorization = await this.#authorizer.answer(access, response);
+      if (authorization === undefined) throw await this.#noWayIn(access, response);
+      response.body.on('error', () => {}).destroy();
+      response = await send(authorization);
+    }
+    if (response.status !== 200 && response.status !== 206) throw await errorFrom(response, reference);
+    return response;
+  }
+
+  async #noWayIn({ reference, credentials }: AccessRequest, response: Response): Promise<BerthError> {
+    const error = await errorFrom(response, reference);
+    if (credentials !== undefined || error.kind !== 'unauthorized') return error;
+    const { message } = accessDenied(reference, 'no basic auth credentials');
+    return new BerthError('unauthorized', message, { cause: error });
+  }
+
+  #access(endpoint: Endpoint, reference: Reference, { credentials, signal }: Wish): AccessRequest {
+    return { endpoint, reference, credentials: endpoint.isMirror ? undefined : credentials, signal };
+  }
+}
+
+function repositoryKey({ domain, path }: Reference): string {
+  return `${domain}/${path}`;
+}
+
+/** A wrong image is wrong everywhere; what an endpoint lacks or refuses, another one may have. */
+function isWorthAnother({ kind }: BerthError): boolean {
+  return kind === 'unavailable' || kind === 'not-found' || kind === 'unauthorized';
+}
+
+function combine(
+  reference: Reference,
+  failures: readonly { endpoint: Endpoint; error: BerthError }[],
+): BerthError {
+  const last = failures.at(-1);
+  if (last === undefined) return notFound(`no registry is known for ${familiarName(reference)}`);
+  if (failures.length === 1) return last.error;
+  const answered = failures.find(({ error }) => error.kind !== 'unavailable') ?? last;
+  const others = failures
+    .filter((failure) => failure !== answered)
+    .map(({ endpoint, error }) => `${endpoint.base}: ${errorMessage(error)}`);
+  const message = `${answered.error.message} (at ${answered.endpoint.base}; ${others.join('; ')})`;
+  const { kind, hint } = answered.error;
+  return new BerthError(kind, message, { cause: answered.error, ...(hint === undefined ? {} : { hint }) });
+}

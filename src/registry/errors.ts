@@ -1,0 +1,114 @@
+import {
+  BerthError,
+  type ErrorKind,
+  familiarName,
+  familiarRepository,
+  type Reference,
+} from '../base/index.ts';
+import { parseChallenges } from './challenge.ts';
+import { type Response, readBody, retryAfter } from './transport.ts';
+
+/** An error as a registry words it (OCI distribution-spec, "Error Codes"). */
+interface RegistryError {
+  readonly code: string;
+  readonly message: string;
+}
+
+const MAX_ERROR_BODY = 64 * 1024;
+
+/** What an answer that is no success means, in the registry's own words and, where Docker has known ones, in those. */
+export async function errorFrom(response: Response, reference: Reference): Promise<BerthError> {
+  const host = new URL(response.url).host;
+  const [error = byStatus(response)] = await registryErrors(response);
+  const words = `${error.code.toLowerCase().replaceAll('_', ' ')}: ${error.message}`;
+  switch (error.code) {
+    case 'MANIFEST_UNKNOWN':
+      return new BerthError('not-found', `manifest for ${familiarName(reference)} not found: ${words}`);
+    case 'NAME_UNKNOWN':
+      return new BerthError('not-found', `repository ${familiarRepository(reference)} not found: ${words}`);
+    case 'BLOB_UNKNOWN':
+      return new BerthError('not-found', `${host}: ${words}`);
+    case 'DENIED':
+      return accessDenied(reference, words);
+    case 'UNAUTHORIZED':
+      // A token that lacks the scope: the repository may be private or not exist.
+      if (isInsufficientScope(response)) {
+        return accessDenied(reference, 'denied: requested access to the resource is denied');
+      }
+      return new BerthError('unauthorized', `${host}: ${words}`, {
+        hint: `Log in with: berth login ${host}`,
+      });
+    case 'TOOMANYREQUESTS':
+      return new BerthError('unavailable', `${host}: ${words}`, { hint: patienceHint(response) });
+    default:
+      return new BerthError(kindOf(response.status), `${host}: ${words}`);
+  }
+}
+
+/** Docker's words for a repository that is private or missing: registries do not say which. */
+export function accessDenied(reference: Reference, reason: string): BerthError {
+  const repository = familiarRepository(reference);
+  return new BerthError(
+    'not-found',
+    `pull access denied for ${repository}, repository does not exist or may require 'docker login': ${reason}`,
+  );
+}
+
+async function registryErrors(response: Response): Promise<RegistryError[]> {
+  try {
+    const value: unknown = JSON.parse((await readBody(response, MAX_ERROR_BODY)).toString());
+    return parseErrors(value);
+  } catch {
+    return []; // proxies answer with HTML; the status has to do then
+  }
+}
+
+function parseErrors(value: unknown): RegistryError[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if ('errors' in value && Array.isArray(value.errors)) return value.errors.flatMap(parseError);
+  // Docker Hub's token service
+  if ('details' in value && typeof value.details === 'string') {
+    return [{ code: 'UNAUTHORIZED', message: value.details }];
+  }
+  return [];
+}
+
+function parseError(value: unknown): RegistryError[] {
+  if (typeof value !== 'object' || value === null || !('code' in value)) return [];
+  const code = String(value.code);
+  const message = 'message' in value && typeof value.message === 'string' ? value.message : '';
+  return [{ code, message: message === '' ? code.toLowerCase() : message }];
+}
+
+function byStatus({ status, url }: Response): RegistryError {
+  switch (status) {
+    case 401:
+      return { code: 'UNAUTHORIZED', message: 'authentication required' };
+    case 403:
+      return { code: 'DENIED', message: 'requested access to the resource is denied' };
+    case 404:
+      return url.includes('/blobs/')
+        ? { code: 'BLOB_UNKNOWN', message: 'blob unknown to registry' }
+        : { code: 'MANIFEST_UNKNOWN', message: 'manifest unknown' };
+    case 429:
+      return { code: 'TOOMANYREQUESTS', message: 'too many requests' };
+    default:
+      return { code: 'UNKNOWN', message: `unexpected status ${status}` };
+  }
+}
+
+function kindOf(status: number): ErrorKind {
+  if (status === 404) return 'not-found';
+  return 'unavailable';
+}
+
+function isInsufficientScope(response: Response): boolean {
+  const challenges = parseChallenges(response.header('www-authenticate') ?? '');
+  return challenges.some(({ parameters }) => parameters.get('error') === 'insufficient_scope');
+}
+
+function patienceHint(response: Response): string {
+  const milliseconds = retryAfter(response);
+  if (milliseconds === undefined) return 'Wait, log in for a higher limit, or use a mirror';
+  return `Try again in ${Math.ceil(milliseconds / 1000)} s, log in for a higher limit, or use a mirror`;
+}

@@ -1,0 +1,2 @@
+export { createRegistryClient } from './client.ts';
+export * from './contract.ts';
