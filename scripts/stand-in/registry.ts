@@ -18,6 +18,8 @@ export interface RegistryProcess {
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
   readonly pid: number;
+  /** Ends it and resolves when it has ended. */
+  stop(): Promise<void>;
 }
 
 /**
@@ -47,14 +49,21 @@ export async function startRegistryProcess(options: RegistryProcessOptions): Pro
   const watcher = watch(logFile, lookForAddress);
   lookForAddress(); // what it said before the watch began
   child.once('error', reject);
-  child.once('exit', () =>
-    reject(new Error(`docker-registry ended: ${readLog().trim().split('\n').at(-1)}`)),
-  );
+  const ended = Promise.withResolvers<void>();
+  child.once('exit', () => {
+    ended.resolve();
+    reject(new Error(`docker-registry ended: ${readLog().trim().split('\n').at(-1)}`));
+  });
   try {
     const started = { url: await url, pid: child.pid ?? 0 };
     await writeFile(join(options.folder, 'pid'), `${started.pid}\n`);
     child.unref();
-    return started;
+    const stop = async () => {
+      child.ref();
+      child.kill();
+      await ended.promise;
+    };
+    return { ...started, stop };
   } finally {
     watcher.close();
   }

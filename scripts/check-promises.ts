@@ -1,0 +1,15 @@
+// check-promises.ts PROMISES REPORT: fails unless each promise names a test that ran and passed.
+import { readFileSync } from 'node:fs';
+import { brokenPromises } from './promises.ts';
+import { readReport } from './test-report.ts';
+
+const [promisesFile = '', reportFile = ''] = process.argv.slice(2);
+const report = readReport(reportFile);
+if (report === undefined) {
+  console.error('the test run wrote no report');
+  process.exitCode = 1;
+} else {
+  const broken = brokenPromises(readFileSync(promisesFile, 'utf8'), report, process.cwd());
+  for (const one of broken) console.error(`${promisesFile}:${one.line}: ${one.reason}`);
+  process.exitCode = broken.length === 0 ? 0 : 1;
+}

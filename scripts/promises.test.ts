@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { brokenPromises } from './promises.ts';
+import type { TestReport } from './test-report.ts';
+
+const report: TestReport = {
+  testResults: [
+    {
+      name: '/repo/test/engine/run.test.ts',
+      status: 'failed',
+      assertionResults: [
+        { ancestorTitles: ['run'], title: 'prints', status: 'passed' },
+        { ancestorTitles: [], title: 'stops', status: 'failed' },
+        { ancestorTitles: [], title: 'waits', status: 'skipped' },
+      ],
+    },
+  ],
+};
+
+const broken = (markdown: string) => brokenPromises(markdown, report, '/repo');
+
+test('a promise whose test passed is kept, on one line or several', () => {
+  expect(broken('- It prints. `test/engine/run.test.ts › run › prints`')).toEqual([]);
+  expect(
+    broken('# Run\n\n- It prints,\n  always.\n  `test/engine/run.test.ts › run ›\n  prints`\n\nProse.'),
+  ).toEqual([]);
+});
+
+test('a promise whose test failed, was skipped or does not exist is named with its line', () => {
+  expect(broken('\n- It stops. `test/engine/run.test.ts › stops`')).toEqual([
+    { line: 2, reason: 'the test "test/engine/run.test.ts › stops" is failed' },
+  ]);
+  expect(broken('- It waits. `test/engine/run.test.ts › waits`')[0]?.reason).toMatch(/is skipped/);
+  expect(broken('- It flies. `test/engine/run.test.ts › flies`')[0]?.reason).toMatch(/does not exist/);
+});
+
+test('a promise without a test is named, even when the item before it has one', () => {
+  expect(broken('- It prints. `test/engine/run.test.ts › run › prints`\n- It sings.')).toEqual([
+    { line: 2, reason: 'this promise names no test (`file › test name`)' },
+  ]);
+});
