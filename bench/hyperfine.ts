@@ -1,0 +1,43 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from '../src/base/index.ts';
+import type { Engine } from './engines.ts';
+import type { Measurement } from './measurements.ts';
+
+/** One engine's time for one measurement. */
+export type Timing =
+  | { readonly state: 'measured'; readonly medianMs: number; readonly minMs: number; readonly maxMs: number }
+  | { readonly state: 'failed'; readonly reason: string };
+
+interface HyperfineReport {
+  /** Seconds. */
+  readonly results: readonly { readonly median: number; readonly min: number; readonly max: number }[];
+}
+
+/** Times one measurement on one engine, without a shell between. */
+export async function time(engine: Engine, measurement: Measurement): Promise<Timing> {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-bench-'));
+  try {
+    const report = join(folder, 'report.json');
+    const command = (args: readonly string[]) => ['docker', '-H', engine.host, ...args].join(' ');
+    const prepare =
+      measurement.prepare === undefined ? ['--warmup', '2'] : ['--prepare', command(measurement.prepare)];
+    const args = ['-N', '--runs', String(measurement.runs), ...prepare, '--export-json', report];
+    const result = await run('hyperfine', [...args, command(measurement.args)]);
+    if (result.code !== 0)
+      return { state: 'failed', reason: await reasonOf(engine, measurement, result.stderr) };
+    const { results }: HyperfineReport = JSON.parse(readFileSync(report, 'utf8'));
+    const [one] = results;
+    if (one === undefined) return { state: 'failed', reason: 'hyperfine reported nothing' };
+    return { state: 'measured', medianMs: one.median * 1000, minMs: one.min * 1000, maxMs: one.max * 1000 };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** hyperfine hides what the command said: run it once more to hear it. */
+async function reasonOf(engine: Engine, measurement: Measurement, fallback: string): Promise<string> {
+  const { code, stderr } = await run('docker', ['-H', engine.host, ...measurement.args]);
+  return (code === 0 ? fallback : stderr).trim().split('\n').at(-1) ?? '';
+}

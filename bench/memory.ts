@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { runChecked } from '../src/base/index.ts';
+import { docker, type Engine } from './engines.ts';
+
+/** In KiB. */
+export interface MemoryUse {
+  /** Resident: the process that serves the socket, and the containerd beside a dockerd. */
+  readonly daemon: number;
+  /** Private: the process that keeps one container. */
+  readonly supervisor: number;
+}
+
+/** Reads an engine's memory while `container` runs. */
+export async function memoryOf(engine: Engine, container: string): Promise<MemoryUse> {
+  const served = await servingProcess(engine.host.slice('unix://'.length));
+  const beside = commandOf(served) === 'dockerd' ? processesCalled('containerd') : [];
+  const init = Number(await docker(engine, 'inspect', '--format', '{{.State.Pid}}', container));
+  return {
+    daemon: [served, ...beside]
+      .map((pid) => field(`/proc/${pid}/status`, 'VmRSS'))
+      .reduce((a, b) => a + b, 0),
+    supervisor: privateMemory(field(`/proc/${init}/status`, 'PPid')),
+  };
+}
+
+async function servingProcess(socket: string): Promise<number> {
+  const { stdout } = await runChecked('ss', [
+    '-xlpHn',
+    'src',
+    `unix:${socket.replace('/var/run/', '/run/')}`,
+  ]);
+  const pid = /pid=(\d+)/.exec(stdout.toString())?.[1];
+  if (pid === undefined) throw new Error(`nobody listens on ${socket}`);
+  return Number(pid);
+}
+
+function privateMemory(pid: number): number {
+  const file = `/proc/${pid}/smaps_rollup`;
+  return field(file, 'Private_Clean') + field(file, 'Private_Dirty');
+}
+
+function processesCalled(name: string): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((pid) => commandOf(pid) === name);
+}
+
+function commandOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return undefined; // ended meanwhile
+  }
+}
+
+/** A number from a file of `Name:  number` lines. */
+function field(file: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? Number.NaN);
+}
