@@ -62,11 +62,12 @@ function timingCell(timing: Timing | undefined, dockerd: Timing | undefined, nam
 function goalCell({ goalMs, goalRatio }: Measurement, byEngine: ReadonlyMap<string, Timing>): string {
   const berth = milliseconds(byEngine.get('berth'));
   const dockerd = milliseconds(byEngine.get('dockerd'));
-  if (goalMs !== undefined) return verdict(`< ${goalMs}`, berth && berth < goalMs);
-  if (goalRatio !== undefined) {
-    return verdict(`≤ ${goalRatio} × dockerd`, berth && dockerd && berth <= goalRatio * dockerd);
+  if (goalMs !== undefined) {
+    return verdict(`< ${goalMs}`, berth === undefined ? undefined : berth < goalMs);
   }
-  return '';
+  if (goalRatio === undefined) return '';
+  const known = berth !== undefined && dockerd !== undefined;
+  return verdict(`≤ ${goalRatio} × dockerd`, known ? berth <= goalRatio * dockerd : undefined);
 }
 
 const milliseconds = (timing: Timing | undefined): number | undefined =>
@@ -90,8 +91,7 @@ function memoryLine(
 
 const megabytes = (kib: number): number => (kib * 1024) / 1_000_000;
 
-/** `met` is no boolean where something that the goal compares was not measured. */
-function verdict(goal: string, met: boolean | number | undefined): string {
-  if (typeof met !== 'boolean') return goal;
-  return `${goal}: ${met ? 'met' : 'not met'}`;
+/** `met` is undefined where something that the goal compares was not measured. */
+function verdict(goal: string, met: boolean | undefined): string {
+  return met === undefined ? goal : `${goal}: ${met ? 'met' : 'not met'}`;
 }
