@@ -1,0 +1,59 @@
+/* A framed connection on the event loop: whole frames in, a queue out. */
+#ifndef BERTH_CONNECTION_H
+#define BERTH_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buffer.h"
+#include "failure.h"
+#include "frame.h"
+#include "loop.h"
+
+struct connection;
+
+struct connection_events {
+    /* A frame of our protocol version came. The payload is valid until the handler returns. */
+    void (*frame)(struct connection *connection, const struct frame *frame);
+    /* The peer has gone or broke the protocol; the owner frees the connection. Called once, from the loop. */
+    void (*closed)(struct connection *connection);
+    /* The queue is empty again; may be NULL. */
+    void (*drained)(struct connection *connection);
+};
+
+struct connection {
+    struct watch watch;
+    struct loop *loop;
+    const struct connection_events *events;
+    size_t frame_limit;
+    struct buffer in;
+    struct buffer out;
+    size_t sent; /* of `out` */
+    bool paused; /* not reading */
+    bool closing; /* closes when the queue is empty */
+    bool in_handler;
+};
+
+/* Takes `fd` over. -1 when it cannot be watched (the descriptor is closed). */
+int connection_open(struct connection *connection, struct loop *loop, int fd, size_t frame_limit,
+                    const struct connection_events *events);
+
+/* Never blocks: what the socket does not take is queued. A broken connection reports `closed` from the loop later. */
+void connection_send(struct connection *connection, uint8_t type, uint16_t id, const void *payload, size_t length);
+
+/* Sends an error frame. */
+void connection_refuse(struct connection *connection, uint16_t id, const struct failure *why);
+
+/* Bytes that wait for the peer. */
+size_t connection_queued(const struct connection *connection);
+
+/* Stops and starts reading; frames that are already here wait as well. */
+void connection_pause(struct connection *connection, bool paused);
+
+/* Closes when everything is sent; `closed` is called then. */
+void connection_finish(struct connection *connection);
+
+/* Closes at once, without calling `closed`. */
+void connection_release(struct connection *connection);
+
+#endif

@@ -1,0 +1,169 @@
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "frame.h"
+#include "protocol.h"
+
+#define PORTS_MAX 16384
+
+int texts_add(struct texts *texts, char *owned) {
+    char **items = realloc(texts->items, (texts->count + 1) * sizeof(*items));
+    if (!items) return -1;
+    texts->items = items;
+    texts->items[texts->count++] = owned;
+    return 0;
+}
+
+void texts_free(struct texts *texts) {
+    for (size_t index = 0; index < texts->count; index++) free(texts->items[index]);
+    free(texts->items);
+    *texts = (struct texts){0};
+}
+
+static int broken(struct failure *why, const struct field *field) {
+    return fail(why, FAILURE_INVALID, "field %u of the plan is not valid", field->tag);
+}
+
+static int take_text(const struct field *field, char **into, struct failure *why) {
+    if (*into || field->length == 0) return broken(why, field);
+    *into = field_text(field);
+    return *into ? 0 : broken(why, field);
+}
+
+static int take_item(const struct field *field, struct texts *into, struct failure *why) {
+    char *text = field_text(field);
+    if (text && texts_add(into, text) == 0) return 0;
+    free(text);
+    return broken(why, field);
+}
+
+static int take_number(const struct field *field, uint64_t *into, struct failure *why) {
+    return field_number(field, into) ? 0 : broken(why, field);
+}
+
+static int take_flag(const struct field *field, bool *into, struct failure *why) {
+    uint64_t number;
+    if (!field_number(field, &number) || number > 1) return broken(why, field);
+    *into = number == 1;
+    return 0;
+}
+
+static int take_port_number(const struct field *field, uint16_t *into, struct failure *why) {
+    uint64_t number;
+    if (!field_number(field, &number) || number > UINT16_MAX) return broken(why, field);
+    *into = (uint16_t)number;
+    return 0;
+}
+
+static int take_word(const struct field *field, const char *no, const char *yes, bool *into, struct failure *why) {
+    bool is_yes = field->length == strlen(yes) && memcmp(field->value, yes, field->length) == 0;
+    bool is_no = field->length == strlen(no) && memcmp(field->value, no, field->length) == 0;
+    *into = is_yes;
+    return is_yes || is_no ? 0 : broken(why, field);
+}
+
+static int take_port_field(const struct field *field, struct port_plan *port, struct failure *why) {
+    switch (field->tag) {
+        case PORT_TAG_PROTOCOL: return take_word(field, "tcp", "udp", &port->udp, why);
+        case PORT_TAG_HOST_IP: return take_text(field, &port->host_ip, why);
+        case PORT_TAG_HOST_PORT: return take_port_number(field, &port->host_port, why);
+        case PORT_TAG_CONTAINER_IP: return take_text(field, &port->container_ip, why);
+        case PORT_TAG_CONTAINER_PORT: return take_port_number(field, &port->container_port, why);
+        default: return broken(why, field);
+    }
+}
+
+static int take_port(const struct field *outer, struct plan *plan, struct failure *why) {
+    if (plan->port_count >= PORTS_MAX) return broken(why, outer);
+    struct port_plan *ports = realloc(plan->ports, (plan->port_count + 1) * sizeof(*ports));
+    if (!ports) return broken(why, outer);
+    plan->ports = ports;
+    struct port_plan *port = &ports[plan->port_count++];
+    *port = (struct port_plan){0};
+    size_t at = 0;
+    struct field field;
+    enum field_result result;
+    while ((result = field_next(outer->value, outer->length, &at, &field)) == FIELD_NEXT) {
+        if (take_port_field(&field, port, why) < 0) return -1;
+    }
+    if (result == FIELD_BROKEN || !port->host_ip || !port->container_ip || !port->container_port) {
+        return broken(why, outer);
+    }
+    return 0;
+}
+
+static int take_field(const struct field *field, struct plan *plan, struct failure *why) {
+    switch (field->tag) {
+        case TAG_ID: return take_text(field, &plan->id, why);
+        case TAG_DIRECTORY: return take_text(field, &plan->directory, why);
+        case TAG_SOCKET: return take_text(field, &plan->socket, why);
+        case TAG_LAYER: return take_item(field, &plan->root.layers, why);
+        case TAG_UPPER: return take_text(field, &plan->root.upper, why);
+        case TAG_WORK: return take_text(field, &plan->root.work, why);
+        case TAG_TERMINAL: return take_flag(field, &plan->terminal, why);
+        case TAG_OPEN_STDIN: return take_flag(field, &plan->open_stdin, why);
+        case TAG_STDIN_ONCE: return take_flag(field, &plan->stdin_once, why);
+        case TAG_NETWORK: plan->has_network = true; return take_number(field, &plan->network, why);
+        case TAG_PORT: return take_port(field, plan, why);
+        case TAG_LOG_DRIVER: return take_word(field, "none", "json-file", &plan->log_json, why);
+        case TAG_LOG_PATH: return take_text(field, &plan->log_path, why);
+        case TAG_LOG_MAX_SIZE: return take_number(field, &plan->log_max_size, why);
+        case TAG_LOG_MAX_FILES: return take_number(field, &plan->log_max_files, why);
+        case TAG_SHM_SIZE: return take_number(field, &plan->shm_size, why);
+        case TAG_RUNTIME_PATH: return take_text(field, &plan->runtime, why);
+        case TAG_RUNTIME_ARGUMENT: return take_item(field, &plan->runtime_arguments, why);
+        case TAG_RUNTIME_ROOT: return take_text(field, &plan->runtime_root, why);
+        default: return broken(why, field);
+    }
+}
+
+static int check_whole(const struct plan *plan, struct failure *why) {
+    if (!plan->id || !plan->directory || !plan->socket || !plan->runtime || !plan->runtime_root) {
+        return fail(why, FAILURE_INVALID, "the plan lacks its id, directory, socket, runtime or the runtime's root");
+    }
+    if (!plan->root.upper != !plan->root.work) {
+        return fail(why, FAILURE_INVALID, "the plan names only one of the upper and the work directory");
+    }
+    if (plan->log_json && !plan->log_path) return fail(why, FAILURE_INVALID, "the plan has no path for the log");
+    return 0;
+}
+
+int plan_decode(const uint8_t *payload, size_t length, struct plan *plan, struct failure *why) {
+    *plan = (struct plan){0};
+    size_t at = 0;
+    struct field field;
+    enum field_result result;
+    while ((result = field_next(payload, length, &at, &field)) == FIELD_NEXT) {
+        if (take_field(&field, plan, why) < 0) return -1;
+    }
+    if (result == FIELD_BROKEN) return fail(why, FAILURE_INVALID, "a field of the plan ends after its payload");
+    return check_whole(plan, why);
+}
+
+void plan_free(struct plan *plan) {
+    char *texts[] = {plan->id,       plan->directory, plan->socket,  plan->root.upper,
+                     plan->root.work, plan->log_path, plan->runtime, plan->runtime_root};
+    for (size_t index = 0; index < sizeof(texts) / sizeof(*texts); index++) free(texts[index]);
+    for (size_t index = 0; index < plan->port_count; index++) {
+        free(plan->ports[index].host_ip);
+        free(plan->ports[index].container_ip);
+    }
+    free(plan->ports);
+    texts_free(&plan->root.layers);
+    texts_free(&plan->runtime_arguments);
+    *plan = (struct plan){0};
+}
+
+int port_encode(struct buffer *out, const struct port_plan *port, uint16_t bound_port) {
+    AUTO_BUFFER fields = {0};
+    if (field_append_text(&fields, PORT_TAG_PROTOCOL, port->udp ? "udp" : "tcp") < 0 ||
+        field_append_text(&fields, PORT_TAG_HOST_IP, port->host_ip) < 0 ||
+        field_append_number(&fields, PORT_TAG_HOST_PORT, bound_port) < 0 ||
+        field_append_text(&fields, PORT_TAG_CONTAINER_IP, port->container_ip) < 0 ||
+        field_append_number(&fields, PORT_TAG_CONTAINER_PORT, port->container_port) < 0) {
+        return -1;
+    }
+    return field_append(out, TAG_PORT, fields.data, fields.length);
+}

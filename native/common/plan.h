@@ -1,0 +1,65 @@
+/* What a supervisor does with one container (SupervisorPlan of src/runtime/contract.ts), decoded from fields. */
+#ifndef BERTH_PLAN_H
+#define BERTH_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buffer.h"
+#include "failure.h"
+
+/* A list of owned strings. */
+struct texts {
+    char **items;
+    size_t count;
+};
+
+struct port_plan {
+    bool udp;
+    char *host_ip;
+    uint16_t host_port;
+    char *container_ip;
+    uint16_t container_port;
+};
+
+struct root_plan {
+    struct texts layers; /* the bottom one first */
+    char *upper;         /* NULL: read-only */
+    char *work;
+};
+
+struct plan {
+    char *id;
+    char *directory;
+    char *socket;
+    struct root_plan root;
+    bool terminal;
+    bool open_stdin;
+    bool stdin_once;
+    bool has_network;
+    uint64_t network;
+    struct port_plan *ports;
+    size_t port_count;
+    bool log_json;
+    char *log_path;
+    uint64_t log_max_size;
+    uint64_t log_max_files;
+    uint64_t shm_size;
+    char *runtime;
+    struct texts runtime_arguments;
+    char *runtime_root;
+};
+
+/* Fields that are unknown, missing, doubled or out of range are refused by name. `plan` is to be freed either way. */
+int plan_decode(const uint8_t *payload, size_t length, struct plan *plan, struct failure *why);
+
+void plan_free(struct plan *plan);
+
+/* Appends a port as one TAG_PORT field, with the port that was bound. */
+int port_encode(struct buffer *out, const struct port_plan *port, uint16_t bound_port);
+
+int texts_add(struct texts *texts, char *owned);
+void texts_free(struct texts *texts);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * What is said between berthd and its native parts; src/runtime/protocol.ts is the same. A request has an id of the
+ * client's choice, its answer (OK, ERROR or the one named here) carries the same id; other frames have id 0.
+ */
+#ifndef BERTH_PROTOCOL_H
+#define BERTH_PROTOCOL_H
+
+enum message {
+    /* To the launcher. */
+    MESSAGE_LAUNCHER_HELLO = 0x01,  /* → LAUNCHER_STATE */
+    MESSAGE_LAUNCH = 0x02,          /* a plan → OK {pid} */
+    MESSAGE_CREATE_NETWORK = 0x03,  /* → OK {network} */
+    MESSAGE_RELEASE_NETWORK = 0x04, /* {network} */
+    MESSAGE_OPEN_FILES = 0x05,      /* {socket, layer*, upper, work} or {socket, directory} */
+    MESSAGE_UNMOUNT_LAYER = 0x06,   /* {layer} */
+
+    /* To a supervisor. The first frame of a connection decides what it is: HELLO, ATTACH or EXEC. */
+    MESSAGE_HELLO = 0x10,       /* control connection → STATE */
+    MESSAGE_RUN = 0x11,         /* → STARTED */
+    MESSAGE_DISCARD = 0x12,
+    MESSAGE_SIGNAL = 0x13,      /* {number} */
+    MESSAGE_RESIZE = 0x14,      /* {rows, columns} */
+    MESSAGE_PAUSE = 0x15,
+    MESSAGE_RESUME = 0x16,
+    MESSAGE_ATTACH = 0x17,      /* {streams} */
+    MESSAGE_EXEC = 0x18,        /* {streams, terminal, process} → STARTED; SIGNAL and RESIZE then mean that process */
+    MESSAGE_STDIN = 0x19,       /* raw bytes; OK when the process's pipe has taken all of them */
+    MESSAGE_CLOSE_STDIN = 0x1a,
+
+    /* Answers and events. */
+    MESSAGE_OK = 0x80,
+    MESSAGE_LAUNCHER_STATE = 0x81, /* {pid} */
+    MESSAGE_STATE = 0x82,          /* {state, pid, port*, passwd, group, network, started pid and time} */
+    MESSAGE_STARTED = 0x83,        /* {pid, time} */
+    MESSAGE_STDOUT = 0x90,         /* raw bytes */
+    MESSAGE_STDERR = 0x91,         /* raw bytes */
+    MESSAGE_EXITED = 0x92,         /* {code, oom, time} */
+    MESSAGE_PORT_REFUSED = 0x93,   /* {port index} */
+    MESSAGE_ERROR = 0xff,          /* {kind, message, port index?, runtime log?} */
+};
+
+enum tag {
+    TAG_ID = 1,
+    TAG_DIRECTORY = 2,
+    TAG_SOCKET = 3,
+    TAG_LAYER = 4, /* repeated, the bottom one first */
+    TAG_UPPER = 5,
+    TAG_WORK = 6,
+    TAG_TERMINAL = 7,
+    TAG_OPEN_STDIN = 8,
+    TAG_STDIN_ONCE = 9,
+    TAG_NETWORK = 10, /* in a plan the launcher's handle, in a state the supervisor's own descriptor */
+    TAG_PORT = 11,    /* repeated; fields of its own: enum port_tag */
+    TAG_LOG_DRIVER = 12,
+    TAG_LOG_PATH = 13,
+    TAG_LOG_MAX_SIZE = 14,
+    TAG_LOG_MAX_FILES = 15,
+    TAG_SHM_SIZE = 16,
+    TAG_RUNTIME_PATH = 17,
+    TAG_RUNTIME_ARGUMENT = 18, /* repeated */
+    TAG_RUNTIME_ROOT = 19,
+
+    TAG_KIND = 32,
+    TAG_MESSAGE = 33,
+    TAG_PORT_INDEX = 34,
+    TAG_RUNTIME_LOG = 35,
+    TAG_PID = 36,
+    TAG_TIME = 37, /* nanoseconds since the epoch */
+    TAG_CODE = 38,
+    TAG_OOM_KILLED = 39,
+    TAG_STATE = 40, /* enum state_value */
+    TAG_PASSWD = 41,
+    TAG_GROUP = 42,
+    TAG_NUMBER = 43,
+    TAG_ROWS = 44,
+    TAG_COLUMNS = 45,
+    TAG_STREAMS = 46, /* bits: enum stream_bit */
+    TAG_PROCESS = 47, /* an OCI process object as JSON */
+};
+
+enum port_tag {
+    PORT_TAG_PROTOCOL = 1, /* "tcp" or "udp" */
+    PORT_TAG_HOST_IP = 2,
+    PORT_TAG_HOST_PORT = 3,
+    PORT_TAG_CONTAINER_IP = 4,
+    PORT_TAG_CONTAINER_PORT = 5,
+};
+
+enum state_value { STATE_PREPARED = 0, STATE_RUNNING = 1, STATE_EXITED = 2 };
+
+enum stream_bit { STREAM_STDIN = 1, STREAM_STDOUT = 2, STREAM_STDERR = 4 };
+
+#endif

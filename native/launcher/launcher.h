@@ -1,0 +1,56 @@
+/* The launcher's whole state, and what its files offer each other. */
+#ifndef BERTH_LAUNCHER_H
+#define BERTH_LAUNCHER_H
+
+#include <sys/types.h>
+
+#include "common/connection.h"
+#include "common/loop.h"
+#include "common/plan.h"
+#include "layers.h"
+#include "networks.h"
+
+/* A berthd that is connected. */
+struct client {
+    struct connection connection;
+    struct launcher *launcher;
+    struct client *next;
+};
+
+/* A supervisor or file worker. Its report pipe carries one frame, the answer to the request that started it. */
+struct child {
+    pid_t pid;
+    struct watch report;
+    struct buffer reported;
+    bool silence_is_success; /* a file worker's report is closed by its exec */
+    struct client *client; /* NULL: nobody waits for the answer any more */
+    uint16_t request;
+    struct layer **layers;
+    size_t layer_count;
+    struct launcher *launcher;
+    struct child *next;
+};
+
+struct launcher {
+    struct loop loop;
+    struct watch listening;
+    struct watch signals;
+    struct layers layers;
+    struct networks networks;
+    struct client *clients;
+    struct child *children;
+    int host_mounts; /* the mount namespace that the launcher was started in */
+    char *programs;  /* the folder of berth-shim and berth-fs */
+};
+
+/* requests.c */
+void client_accept(struct launcher *launcher, int socket);
+
+/* children.c: both answer the request when the child reports. */
+int start_supervisor(struct client *client, uint16_t request, const struct plan *plan, const struct frame *frame,
+                     struct failure *why);
+int start_file_worker(struct client *client, uint16_t request, const char *socket, const struct root_plan *root,
+                      const char *directory, struct failure *why);
+void reap_children(struct launcher *launcher);
+
+#endif
