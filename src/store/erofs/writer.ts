@@ -61,9 +61,9 @@ export class ErofsWriter implements TarSink {
 
   entry(entry: TarEntry): void {
     this.#isContentKept = false;
+    if (isAufsRecord(entry.name)) return;
     const place = this.#tree.place(entry.name);
     if (place.name === OPAQUE_MARKER) place.parent.isOpaque = true;
-    else if (place.name.startsWith(AUFS_PREFIX)) return;
     else if (place.name.startsWith(WHITEOUT_PREFIX)) this.#whiteout(place);
     else if (place.name === '') this.#rootEntry(entry);
     else this.#namedEntry(entry, place);
@@ -243,6 +243,12 @@ export class ErofsWriter implements TarSink {
       if (tail !== undefined) this.#output.append(tail);
     }
   }
+}
+
+/** Folders and files at the layer's top that only aufs understood. */
+function isAufsRecord(name: ByteString): boolean {
+  const path = name.replace(/^(?:\.\/+)+/, '');
+  return path.startsWith(AUFS_PREFIX) && path !== OPAQUE_MARKER;
 }
 
 const NO_XATTRS: ReadonlyMap<ByteString, Buffer> = new Map();

@@ -16,6 +16,9 @@ import {
 /** Extended headers (PAX, GNU long names) are held in memory up to this size. */
 const MAX_EXTENDED_HEADER = 1024 * 1024;
 
+/** Types that can be a folder and have bytes in the archive: files by type, and GNU's lists of a folder's content. */
+const DIRECTORIES_WITH_CONTENT = ['\0', '0', 'D'];
+
 const XATTR_KEY = 'SCHILY.xattr.';
 
 /** What the next bytes of the archive are. */
@@ -207,8 +210,9 @@ export class TarReader {
     this.#longName = undefined;
     this.#longLink = undefined;
     this.#sink.entry(entry);
-    // Only files have content; what other headers say about a size means nothing.
-    if (entry.type !== 'file') this.#state = skip(header.type === 'D' ? paddedSize(stored) : 0);
+    // Only files have content; what headers of links and devices say about a size means nothing.
+    if (entry.type !== 'file')
+      this.#state = skip(DIRECTORIES_WITH_CONTENT.includes(header.type) ? paddedSize(stored) : 0);
     else if (sparse === undefined) this.#beginData(stored, undefined);
     else if ('map' in sparse) this.#beginData(stored, sparse.map);
     else this.#state = { at: 'sparse-map', map: new SparseMapReader(), realSize: sparse.realSize, stored };

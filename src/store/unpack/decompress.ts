@@ -2,12 +2,10 @@ import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { notImplemented } from '../../base/index.ts';
 
-/** Decompression runs in libuv's threads; it stays ahead of the reader by up to four chunks. */
-const CHUNK_SIZE = 256 * 1024;
-const OPTIONS = {
-  chunkSize: CHUNK_SIZE,
-  readableHighWaterMark: 4 * CHUNK_SIZE,
-};
+const CHUNK_SIZE = 512 * 1024;
+/** Decompression, which runs in one of libuv's threads, stays ahead of the reader by up to so much. */
+const READ_AHEAD = 4 * CHUNK_SIZE;
+const OPTIONS = { chunkSize: CHUNK_SIZE, readableHighWaterMark: READ_AHEAD };
 const MAGIC_LENGTH = 6;
 
 /**
@@ -22,7 +20,47 @@ export async function* decompress(source: Readable): AsyncGenerator<Buffer> {
     return;
   }
   source.once('error', (error) => decoder.destroy(error));
-  yield* source.pipe(decoder);
+  yield* readAhead(source.pipe(decoder));
+}
+
+/**
+ * The chunks of a stream as they are. (A stream's own iterator joins what has gathered, a copy, and lets the next
+ * decompression wait for the reader.)
+ */
+async function* readAhead(stream: Readable): AsyncGenerator<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let failure: unknown;
+  let wake = () => {};
+  stream.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= READ_AHEAD) stream.pause();
+    wake();
+  });
+  stream.once('end', () => wake());
+  stream.once('error', (error) => {
+    failure = error;
+    wake();
+  });
+  try {
+    for (;;) {
+      const chunk = chunks.shift();
+      if (chunk !== undefined) {
+        size -= chunk.length;
+        if (stream.isPaused()) stream.resume();
+        yield chunk;
+      } else {
+        if (failure !== undefined) throw failure;
+        if (stream.readableEnded) return;
+        const { promise, resolve } = Promise.withResolvers<void>();
+        wake = resolve;
+        await promise;
+      }
+    }
+  } finally {
+    stream.destroy();
+  }
 }
 
 function decoderFor(start: Buffer) {

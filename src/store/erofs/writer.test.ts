@@ -1,0 +1,457 @@
+import { mkdir, open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { runChecked } from '../../base/index.ts';
+import {
+  fsck,
+  gnuTree,
+  imageOf,
+  listing,
+  mountedTree,
+  mountObstacle,
+  type TestEntry,
+  tarOf,
+  temporaryFolder,
+} from '../testing/images.ts';
+
+const obstacle = await mountObstacle();
+const whereMountable = test.skipIf(obstacle !== undefined);
+
+const root: TestEntry = { header: { name: './', type: 'directory', mode: 0o755, mtime: new Date(1e12) } };
+
+function directory(name: string, mode = 0o755): TestEntry {
+  return { header: { name: `${name}/`, type: 'directory', mode, mtime: new Date(1.5e12) } };
+}
+
+function file(name: string, content: string | Buffer = name, header: object = {}): TestEntry {
+  return { header: { name, mode: 0o644, mtime: new Date(1.6e12), ...header }, content };
+}
+
+/** Checks the image of a tar with fsck and against GNU tar's tree. */
+async function expectSameTree(tar: Buffer): Promise<void> {
+  await using folder = await temporaryFolder();
+  const image = join(folder.path, 'image');
+  await imageOf(tar, image);
+  expect(await fsck(image)).toBe('');
+  const mounted = await mountedTree(image);
+  const expected = await gnuTree(tar, join(folder.path, 'gnu'));
+  expect(listing(mounted).split('\n')).toEqual(listing(expected).split('\n'));
+}
+
+async function refusal(entries: readonly TestEntry[]): Promise<string> {
+  await using folder = await temporaryFolder();
+  const result = imageOf(await tarOf(entries), join(folder.path, 'image'));
+  return result.then(
+    () => 'accepted',
+    (error: Error) => error.message,
+  );
+}
+
+describe(`a mounted image equals GNU tar's tree${obstacle === undefined ? '' : ` (skipped: ${obstacle})`}`, () => {
+  whereMountable('with every kind of file', async () => {
+    const tar = await tarOf([
+      root,
+      directory('d', 0o1777),
+      file('d/file', 'content', { uid: 70_000, gid: 200_000, mode: 0o4755 }),
+      file('d/empty', ''),
+      file('d/block', Buffer.alloc(4096, 1)),
+      file('d/blocks', Buffer.alloc(10_000, 2)),
+      {
+        header: {
+          name: 'd/symlink',
+          type: 'symlink',
+          linkname: '../x/y',
+          mode: 0o777,
+          mtime: new Date(1e12),
+        },
+      },
+      { header: { name: 'd/long', type: 'symlink', linkname: 'l/'.repeat(2000), mtime: new Date(1e12) } },
+      { header: { name: 'other', type: 'link', linkname: 'd/file' } },
+      { header: { name: 'd/fifo', type: 'fifo', mode: 0o600, mtime: new Date(1e12) } },
+      {
+        header: {
+          name: 'd/char',
+          type: 'character-device',
+          devmajor: 259,
+          devminor: 200_000,
+          mtime: new Date(1e12),
+        },
+      },
+      { header: { name: 'd/disk', type: 'block-device', devmajor: 8, devminor: 1, mtime: new Date(1e12) } },
+    ]);
+    await expectSameTree(tar);
+  });
+
+  whereMountable('with nanoseconds, times before 1970 and long names', async () => {
+    const tar = await tarOf([
+      root,
+      file('nano', 'x', { pax: { mtime: '1700000000.123456789' } }),
+      file('old', 'x', { pax: { mtime: '-1.5' } }),
+      file(`${'ü'.repeat(120)}/${'n'.repeat(255)}`.replace('/', '-').slice(0, 120), 'x'),
+      file('n'.repeat(255), 'x'),
+    ]);
+    await expectSameTree(tar);
+  });
+
+  whereMountable('with extended attributes', async () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 12 }, (_, i) => [`SCHILY.xattr.trusted.name-${i}`, `${i}`.repeat(100)]),
+    );
+    const tar = await tarOf([
+      root,
+      directory('d'),
+      { header: { ...directory('d').header, name: 'd/sub/', pax: many } },
+      file('many', 'x', { pax: many }),
+      file('user', 'x', { pax: { 'SCHILY.xattr.user.note': 'a=b\nc', 'SCHILY.xattr.trusted.x': 'y' } }),
+      file('capability', 'x', {
+        pax: { 'SCHILY.xattr.security.capability': '\u0001\0\0\u0002\0\u0004\0\0\0\0\0\0\0\0\0\0\0\0\0\0' },
+      }),
+    ]);
+    await expectSameTree(tar);
+  });
+
+  whereMountable(
+    'with a folder of many files',
+    async () => {
+      const names = Array.from({ length: 20_000 }, (_, i) => `d/file-${i}-${'x'.repeat(i % 40)}`);
+      await expectSameTree(await tarOf([root, directory('d'), ...names.map((name) => file(name, ''))]));
+    },
+    60_000,
+  );
+
+  whereMountable(
+    'for any sequence of entries',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(entriesArbitrary(), async (entries) => {
+          await expectSameTree(await tarOf(entries));
+        }),
+        { numRuns: 40 },
+      );
+    },
+    120_000,
+  );
+
+  whereMountable(
+    "for this machine's documentation",
+    async () => {
+      const { stdout } = await runChecked('tar', ['--create', '--directory=/usr/share/doc', '.']);
+      await expectSameTree(stdout);
+    },
+    120_000,
+  );
+});
+
+/** Folders first; then files, links and repeated entries in any order, over each other. */
+function entriesArbitrary(): fc.Arbitrary<TestEntry[]> {
+  const name = fc.constantFrom('a', 'b', 'c', 'é', 'a.b', 'x'.repeat(120));
+  const path = fc.array(name, { minLength: 1, maxLength: 2 }).map((names) => names.join('/'));
+  const time = fc.date({ min: new Date(0), max: new Date(2 ** 31 * 1000 - 1000), noInvalidDate: true });
+  const common = fc.record({
+    mode: fc.integer({ min: 0o400, max: 0o7777 }),
+    uid: fc.nat(200_000),
+    mtime: time,
+  });
+  const size = fc.constantFrom(0, 1, 511, 512, 4095, 4096, 4097, 70_000);
+  const entry = fc.oneof(
+    { weight: 4, arbitrary: fc.tuple(path, common, size).map(([p, c, n]) => file(p, Buffer.alloc(n, p), c)) },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(path, common).map(([p, c]): TestEntry => {
+        return { header: { ...c, name: p, type: 'symlink', linkname: 'nowhere' } };
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(path, common).map(([p, c]): TestEntry => {
+        return { header: { ...c, name: p, type: 'fifo' } };
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(path, common).map(([p, c]): TestEntry => {
+        return { header: { ...c, name: `${p}/`, type: 'directory' } };
+      }),
+    },
+  );
+  return fc.array(entry, { maxLength: 25 }).map(withExplicitFolders);
+}
+
+/** Drops what GNU tar cannot do: entries below what is not a folder at that time, files over folders that are not empty. Every folder gets an entry. */
+function withExplicitFolders(entries: readonly TestEntry[]): TestEntry[] {
+  const kinds = new Map<string, string>();
+  const kept: TestEntry[] = [root];
+  for (const entry of entries) {
+    const path = entry.header.name.replace(/\/$/, '');
+    const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
+    if (parent !== '' && kinds.get(parent) === undefined) {
+      kinds.set(parent, 'directory');
+      kept.push(directory(parent));
+    }
+    if (parent !== '' && kinds.get(parent) !== 'directory') continue;
+    const kind = entry.header.type ?? 'file';
+    const isUsed = [...kinds.keys()].some((known) => known.startsWith(`${path}/`));
+    if (kind !== 'directory' && isUsed) continue;
+    kinds.set(path, kind);
+    kept.push(entry);
+  }
+  return [
+    ...kept,
+    ...[...kinds].filter(([, kind]) => kind === 'directory').map(([path]) => directory(path)),
+    root,
+  ];
+}
+
+describe('an image', () => {
+  test('has the same bytes for the same tar, however it arrives', async () => {
+    await using folder = await temporaryFolder();
+    const tar = await tarOf([root, directory('d'), file('d/x', Buffer.alloc(9000, 7)), file('a')]);
+    const a = await imageOf(tar, join(folder.path, 'a'));
+    const b = await imageOf(tar, join(folder.path, 'b'), 777);
+    expect(a).toEqual(b);
+    expect((await readFile(join(folder.path, 'a'))).equals(await readFile(join(folder.path, 'b')))).toBe(
+      true,
+    );
+    expect(a.size).toBe(9001);
+  });
+
+  whereMountable('turns whiteouts into the form of overlayfs', async () => {
+    await using folder = await temporaryFolder();
+    const image = join(folder.path, 'image');
+    const tar = await tarOf([
+      root,
+      file('d/.wh.gone', ''),
+      file('opaque/.wh..wh..opq', ''),
+      file('.wh.kept', ''),
+      file('kept', 'still here'),
+      file('renewed/x', 'x'),
+      file('.wh.renewed', ''),
+      file('.wh..wh.plnk/1', ''),
+    ]);
+    await imageOf(tar, image);
+    expect(await fsck(image)).toBe('');
+    const tree = listing(await mountedTree(image));
+    expect(tree).toMatch(/"\.\/d\/gone","mode":0,.*"type":"character","major":0,"minor":0/);
+    expect(tree).toMatch(/"\.\/kept".*"type":"file"/);
+    expect(tree).not.toContain('.wh.');
+    const opaque = (await mountedTree(image)).toString('latin1').match(/trusted\.overlay\.opaque=y/g);
+    expect(opaque).toHaveLength(2);
+  });
+
+  whereMountable('lets a later entry replace an earlier one, file over folder and back', async () => {
+    await using folder = await temporaryFolder();
+    const image = join(folder.path, 'image');
+    const tar = await tarOf([
+      root,
+      file('d/x', 'x'),
+      file('d', 'now a file'),
+      file('f', 'first'),
+      file('f/below', 'now in a folder'),
+      file('same', 'old'),
+      file('same', 'new content'),
+    ]);
+    const { size } = await imageOf(tar, image);
+    expect(size).toBe('now a file'.length + 'now in a folder'.length + 'new content'.length);
+    expect(await fsck(image)).toBe('');
+    const names = listing(await mountedTree(image)).match(/(?<="name":")[^"]*/g);
+    expect(names).toEqual(['./', './d', './f/', './f/below', './same']);
+  });
+
+  whereMountable('holds more extended attributes than most file systems', async () => {
+    await using folder = await temporaryFolder();
+    const image = join(folder.path, 'image');
+    const pax: Record<string, string> = { 'SCHILY.xattr.user.large': 'v'.repeat(60_000) };
+    for (let i = 0; i < 500; i += 1) pax[`SCHILY.xattr.trusted.name-${i}`] = `${i}`.repeat(50);
+    const tar = await tarOf([
+      root,
+      file('a', 'x', { pax }),
+      { header: { ...directory('d').header, pax } },
+      file('z'),
+    ]);
+    await imageOf(tar, image);
+    expect(await fsck(image)).toBe('');
+    const xattrs = (name: string, tree: string) =>
+      tree
+        .split('\n')
+        .find((line) => line.includes(`"${name}"`))
+        ?.match(/"xattrs".*/);
+    const [mounted, original] = [listing(await mountedTree(image)), listing(tar)];
+    expect(xattrs('./a', mounted)?.[0]).toBe(xattrs('a', original)?.[0]);
+    expect(xattrs('./d/', mounted)?.[0]).toBe(xattrs('d/', original)?.[0]);
+  });
+
+  whereMountable("drops overlayfs's own attributes of a tar", async () => {
+    await using folder = await temporaryFolder();
+    const image = join(folder.path, 'image');
+    const pax = {
+      'SCHILY.xattr.trusted.overlay.redirect': '/etc',
+      'SCHILY.xattr.trusted.overlay.opaque': 'y',
+      'SCHILY.xattr.user.overlay.metacopy': '',
+      'SCHILY.xattr.trusted.overlay.overlay.opaque': 'y',
+      'SCHILY.xattr.user.fine': '1',
+    };
+    await imageOf(await tarOf([root, file('x', 'x', { pax })]), image);
+    const tree = (await mountedTree(image)).toString('latin1');
+    expect(tree).toContain('user.fine');
+    expect(tree).not.toContain('overlay');
+  });
+
+  whereMountable('follows symlinks on the way inside the layer, and makes missing folders', async () => {
+    await using folder = await temporaryFolder();
+    const image = join(folder.path, 'image');
+    const link = (name: string, linkname: string): TestEntry => ({
+      header: { name, type: 'symlink', linkname },
+    });
+    const tar = await tarOf([
+      root,
+      link('lib', 'usr/lib'),
+      file('lib/a', ''),
+      link('usr/abs', '/opt/../usr/lib'),
+      file('usr/abs/b', ''),
+      { header: { name: 'later-link', type: 'link', linkname: 'z' } },
+      file('z', 'z'),
+    ]);
+    await imageOf(tar, image);
+    expect(await fsck(image)).toBe('');
+    const tree = listing(await mountedTree(image));
+    for (const name of ['usr/lib/a', 'usr/lib/b', 'later-link']) expect(tree).toContain(`"./${name}"`);
+  });
+
+  whereMountable(
+    'holds sparse files as holes',
+    async () => {
+      await using folder = await temporaryFolder();
+      await mkdir(join(folder.path, 'source'));
+      const sparse = await open(join(folder.path, 'source', 'sparse'), 'w');
+      for (let i = 0; i < 30; i += 1) await sparse.write(Buffer.alloc(4096, i + 1), 0, 4096, i * 3_000_000);
+      await sparse.truncate(5 * 2 ** 30);
+      await sparse.close();
+      for (const format of [
+        'gnu',
+        'pax --sparse-version=0.0',
+        'pax --sparse-version=0.1',
+        'pax --sparse-version=1.0',
+      ]) {
+        const options = format
+          .split(' ')
+          .map((option) => (option.startsWith('-') ? option : `--format=${option}`));
+        const source = join(folder.path, 'source');
+        const { stdout } = await runChecked('tar', [
+          '--create',
+          '--sparse',
+          ...options,
+          `--directory=${source}`,
+          '.',
+        ]);
+        const image = join(folder.path, `image-${format}`);
+        await imageOf(stdout, image);
+        expect((await stat(image)).blocks * 512, format).toBeLessThan(2_000_000);
+        expect(await fsck(image), format).toBe('');
+        expect(await sparseContent(image), format).toBe('the same');
+      }
+
+      async function sparseContent(image: string): Promise<string> {
+        const program = `
+        const { spawnSync } = require('node:child_process');
+        const { mkdtempSync, openSync, readSync, fstatSync, rmdirSync } = require('node:fs');
+        const folder = mkdtempSync('/tmp/erofs-sparse-');
+        spawnSync('mount', ['-t', 'erofs', process.argv[1], folder]);
+        const fds = [folder + '/sparse', process.argv[2]].map((path) => openSync(path));
+        const sizes = fds.map((fd) => fstatSync(fd).size);
+        let same = sizes[0] === sizes[1];
+        const [a, b] = [Buffer.alloc(100_000_000), Buffer.alloc(100_000_000)];
+        readSync(fds[0], a); readSync(fds[1], b);
+        console.log(same && a.equals(b) ? 'the same' : 'different ' + sizes);
+        spawnSync('umount', ['-l', folder]);
+        rmdirSync(folder);`;
+        const arguments_ = [
+          '--mount',
+          process.execPath,
+          '-e',
+          program,
+          image,
+          join(folder.path, 'source', 'sparse'),
+        ];
+        return (await runChecked('unshare', arguments_)).stdout.toString().trim();
+      }
+    },
+    120_000,
+  );
+});
+
+describe('a hostile tar is refused with the name of its entry', () => {
+  const link = (name: string, linkname: string): TestEntry => ({
+    header: { name, type: 'symlink', linkname },
+  });
+  const cases: [string, TestEntry[], RegExp][] = [
+    ['an absolute name', [file('/etc/passwd')], /entry "\/etc\/passwd": its name is absolute/],
+    ['a name that climbs', [file('a/../../x')], /entry "a\/\.\.\/\.\.\/x": its name leads out of the layer/],
+    [
+      'a symlink that climbs',
+      [link('up', '../..'), file('up/x')],
+      /entry "up\/x": .* leads out of the layer/,
+    ],
+    [
+      'a symlink loop',
+      [link('a', 'b'), link('b', 'a'), file('a/x')],
+      /entry "a\/x": too many symbolic links/,
+    ],
+    [
+      'a hard link that climbs',
+      [{ header: { name: 'h', type: 'link', linkname: '../../etc/passwd' } }],
+      /entry "h": its name leads out/,
+    ],
+    [
+      'a hard link to nothing',
+      [{ header: { name: 'h', type: 'link', linkname: 'nothing' } }],
+      /entry "h": the hard link's target "nothing" is not in the layer/,
+    ],
+    [
+      'a hard link to a folder',
+      [directory('d'), { header: { name: 'h', type: 'link', linkname: 'd' } }],
+      /entry "h": a hard link to the folder "d"/,
+    ],
+    [
+      'a whiteout of the parent',
+      [file('d/.wh...', '')],
+      /entry "d\/\.wh\.\.\.": ".." cannot be a file's name/,
+    ],
+    ['a name too long', [file('n'.repeat(256))], /has 256 bytes/],
+    ['a link as the root', [link('./', 'x')], /entry "\.\/": the layer's root would be a symlink/],
+  ];
+  test.each(cases)('%s', async (_, entries, message) => {
+    expect(await refusal(entries)).toMatch(message);
+  });
+
+  test('one that ends within an entry, wherever', async () => {
+    await using folder = await temporaryFolder();
+    const tar = await tarOf([root, file('first', Buffer.alloc(3000, 1)), file('n'.repeat(200), 'x')]);
+    const ends = [100, 700, 2000, 4608, 5000, 5200, 6000];
+    for (const end of ends) {
+      const result = imageOf(tar.subarray(0, end), join(folder.path, `image-${end}`));
+      await expect(result, `cut at ${end}`).rejects.toThrow(/truncated|malformed/);
+    }
+  });
+
+  test('whatever is done to its bytes, nothing but "invalid" comes out', async () => {
+    await using folder = await temporaryFolder();
+    const tar = await tarOf([root, directory('d'), file('d/x', 'x', { pax: { mtime: '1.5' } }), file('y')]);
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(tar.length - 1), fc.nat(255)), { maxLength: 20 }),
+        async (edits) => {
+          const broken = Buffer.from(tar);
+          for (const [at, value] of edits) broken[at] = value;
+          count += 1;
+          const outcome = await imageOf(broken, join(folder.path, `${count}`)).catch(
+            (error: unknown) => error,
+          );
+          if (outcome instanceof Error) expect(outcome).toMatchObject({ kind: 'invalid' });
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});

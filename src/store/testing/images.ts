@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { type Header, type Pack, pack } from 'tar-stream';
+import { run, runChecked } from '../../base/index.ts';
+import { TarReader } from '../tar/reader.ts';
+import { unpackLayer } from '../unpack/unpack-layer.ts';
+import { canonicalTarArguments } from './canonical-tar.ts';
+
+/** Why tests that mount images cannot run here; undefined where they can. */
+export async function mountObstacle(): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return 'needs root to mount';
+  const fileSystems = await readFile('/proc/filesystems', 'utf8');
+  return fileSystems.includes('\terofs\n') ? undefined : 'needs a kernel with EROFS';
+}
+
+/** A folder for one test, removed with `await using`. */
+export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'berth-store-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** One entry of a tar under test: a header as tar-stream takes it, and its content. */
+export interface TestEntry {
+  readonly header: Partial<Header> & { readonly name: string };
+  readonly content?: string | Buffer;
+}
+
+/** An archive of these entries, written by tar-stream: another hand than the reader's. */
+export async function tarOf(entries: readonly TestEntry[]): Promise<Buffer> {
+  const archive: Pack = pack();
+  for (const { header, content } of entries) {
+    if (content === undefined) archive.entry(header);
+    else archive.entry(header, content);
+  }
+  archive.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of archive) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks);
+}
+
+/** Unpacks a tar into an image file, in this thread. */
+export async function imageOf(tar: Buffer, imagePath: string, chunkSize = 64 * 1024) {
+  const chunks = Array.from({ length: Math.ceil(tar.length / chunkSize) }, (_, i) =>
+    tar.subarray(i * chunkSize, (i + 1) * chunkSize),
+  );
+  return unpackLayer(Readable.from(chunks, { objectMode: false }), { imagePath, expected: undefined });
+}
+
+/** What fsck.erofs complains about; empty for a clean image. */
+export async function fsck(image: string): Promise<string> {
+  const { code, stdout, stderr } = await run('fsck.erofs', [image]);
+  return code === 0 ? stderr : `exit code ${code}: ${stdout}${stderr}`;
+}
+
+/** The tree of an image, mounted, as {@link canonicalTarArguments} writes it. */
+export async function mountedTree(image: string): Promise<Buffer> {
+  const program = fileURLToPath(new URL('./list-image.ts', import.meta.url));
+  const { stdout } = await runChecked('unshare', ['--mount', process.execPath, program, image]);
+  return stdout;
+}
+
+/** The tree that GNU tar unpacks, in the same form. */
+export async function gnuTree(tar: Buffer, folder: string): Promise<Buffer> {
+  await mkdir(folder);
+  const extract = [
+    '--extract',
+    '--preserve-permissions',
+    '--numeric-owner',
+    '--xattrs',
+    '--xattrs-include=*',
+    '--delay-directory-restore',
+  ];
+  await runChecked('tar', [...extract, `--directory=${folder}`], { input: tar });
+  const { stdout } = await runChecked('tar', canonicalTarArguments(folder));
+  return stdout;
+}
+
+/** All that a tar says, a line per entry: for readable differences, and because tar lists xattrs in the file system's order. */
+export function listing(tar: Buffer): string {
+  const lines: string[] = [];
+  let hash = createHash('sha256');
+  const reader = new TarReader({
+    entry({ xattrs, ...entry }) {
+      hash = createHash('sha256');
+      const sorted = [...xattrs].sort().map(([name, value]) => `${name}=${value.toString('base64')}`);
+      lines.push(JSON.stringify({ ...entry, xattrs: sorted }));
+    },
+    data(chunk) {
+      hash.update(chunk);
+      lines[lines.length - 1] =
+        `${lines.at(-1)?.replace(/ sha256:.*/, '')} sha256:${hash.copy().digest('hex')}`;
+    },
+    hole() {},
+  });
+  reader.push(tar);
+  reader.end();
+  return lines.join('\n');
+}
