@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { type ContainerId, conflict, invalid } from '../../base/index.ts';
+import { type ContainerId, conflict, errorMessage, invalid } from '../../base/index.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { startLocked } from './start.ts';

@@ -1,0 +1,66 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseHost, readOptions } from './options.ts';
+
+const fileWith = (text: string) => {
+  const path = `${mkdtempSync('/tmp/berth-options-')}/daemon.json`;
+  writeFileSync(path, text);
+  return path;
+};
+const empty = fileWith('{}');
+
+describe("berthd's options", () => {
+  it('default to folders and a socket of its own', () => {
+    expect(readOptions(['--config-file', empty])).toMatchObject({
+      dataRoot: '/var/lib/berth',
+      execRoot: '/run/berth',
+      hosts: [{ kind: 'unix', path: '/run/berth/berth.sock' }],
+      mirrors: [],
+    });
+  });
+
+  it("come from the configuration file with dockerd's keys", () => {
+    const path = fileWith(
+      '{"data-root":"/data","hosts":["tcp://127.0.0.1:2375"],"registry-mirrors":["http://m"]}',
+    );
+    expect(readOptions(['--config-file', path])).toMatchObject({
+      dataRoot: '/data',
+      hosts: [{ kind: 'tcp', host: '127.0.0.1', port: 2375 }],
+      mirrors: ['http://m'],
+    });
+  });
+
+  it('are repeatable where dockerd has them so', () => {
+    const { hosts } = readOptions(['--config-file', empty, '-H', 'unix:///a', '--host', 'tcp://:1']);
+    expect(hosts).toEqual([
+      { kind: 'unix', path: '/a' },
+      { kind: 'tcp', host: '127.0.0.1', port: 1 },
+    ]);
+  });
+
+  it.each([
+    ['{"data-root": 7}', '"data-root" must be a string'],
+    ['{"colour": "red"}', 'does not have the option "colour"'],
+    ['{', 'is no JSON'],
+    ['[]', 'must hold a JSON object'],
+  ])('refuse the configuration file %s with the reason', (text, message) => {
+    expect(() => readOptions(['--config-file', fileWith(text)])).toThrow(message);
+  });
+
+  it('refuse an option that stands in both places', () => {
+    const path = fileWith('{"data-root":"/data"}');
+    expect(() => readOptions(['--config-file', path, '--data-root', '/other'])).toThrow('data-root');
+  });
+
+  it('refuse unknown flags, relative paths, and a file that is not there', () => {
+    expect(() => readOptions(['--colour'])).toThrow("unknown option '--colour'");
+    expect(() => readOptions(['--config-file', empty, '--data-root', 'here'])).toThrow('absolute path');
+    expect(() => readOptions(['--config-file', '/no/such/file'])).toThrow('/no/such/file');
+  });
+
+  it('refuse addresses that nobody can listen on', () => {
+    expect(() => parseHost('localhost:80')).toThrow('invalid host address');
+    expect(() => parseHost('tcp://localhost')).toThrow('invalid host address');
+    expect(() => parseHost(`unix:///${'x'.repeat(110)}`)).toThrow('longer than 107 bytes');
+  });
+});

@@ -1,0 +1,64 @@
+import { conflict, invalid, unavailable } from '../base/index.ts';
+import { contains, formatAddress, parseAddress, parseSubnet, type Subnet, sizeOf } from './ipv4.ts';
+
+/**
+ * The addresses of one network. Freed addresses are given out last, so that a client that still knows the old
+ * holder does not reach a new one at once.
+ */
+export class AddressPool {
+  readonly #network: string;
+  readonly #subnet: Subnet;
+  readonly #taken = new Set<number>();
+  #next: number;
+
+  constructor(network: { readonly name: string; readonly subnet: string; readonly gateway: string }) {
+    this.#network = network.name;
+    this.#subnet = parseSubnet(network.subnet);
+    this.#taken.add(parseAddress(network.gateway));
+    this.#next = this.#subnet.first + 1;
+  }
+
+  get prefixLength(): number {
+    return this.#subnet.prefixLength;
+  }
+
+  /** Takes a free address, or the one asked for. Throws `conflict` when that is taken, `unavailable` when none is free. */
+  take(wanted?: string): string {
+    const address = wanted === undefined ? this.#free() : this.#checked(wanted);
+    this.#taken.add(address);
+    return formatAddress(address);
+  }
+
+  release(address: string): void {
+    this.#taken.delete(parseAddress(address));
+  }
+
+  /** The last address is the broadcast address (RFC 919). */
+  #free(): number {
+    const usable = sizeOf(this.#subnet) - 2;
+    for (let tried = 0; tried < usable; tried += 1) {
+      const candidate = this.#next;
+      this.#next = candidate + 1 >= this.#subnet.first + usable + 1 ? this.#subnet.first + 1 : candidate + 1;
+      if (!this.#taken.has(candidate)) return candidate;
+    }
+    throw unavailable(`no address is free in network ${this.#network}: all ${usable} are taken`, {
+      hint: 'Remove containers, or make a network with a larger --subnet',
+    });
+  }
+
+  #checked(text: string): number {
+    const address = parseAddress(text);
+    if (!contains(this.#subnet, address)) {
+      throw invalid(`the address ${text} is not in the subnet of network ${this.#network}`);
+    }
+    if (this.#taken.has(address))
+      throw conflict(`Address already in use: ${text} in network ${this.#network}`);
+    return address;
+  }
+}
+
+/** A local unicast MAC address that the IPv4 address decides, as Docker's (02:42 and the address's bytes). */
+export function macAddressOf(address: string): string {
+  const bytes = address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
+  return ['02', '42', ...bytes].join(':');
+}

@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Instance, startInstance } from './instance.ts';
+
+const SERVER =
+  'while :; do echo -e "HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\nConnection: close\\r\\n\\r\\nhello" | nc -l -p 80; done';
+
+describe('a container whose berthd is killed', () => {
+  let instance: Instance;
+  beforeEach(async () => {
+    instance = await startInstance();
+    await instance.berthOk(['pull', '-q', 'busybox:latest']);
+  });
+  afterEach(async () => instance[Symbol.asyncDispose]());
+
+  const page = async (port: string) => (await fetch(`http://127.0.0.1:${port}/`)).text();
+
+  it('keeps answering, and ps, logs, exec, stop and rm work on it after the next start', async () => {
+    await instance.berthOk([
+      'run',
+      '-d',
+      '--name',
+      'web',
+      '-p',
+      '127.0.0.1::80',
+      'busybox',
+      'sh',
+      '-c',
+      `echo begun; ${SERVER}`,
+    ]);
+    const port = (await instance.berthOk(['port', 'web', '80'])).split(':').at(-1) ?? '';
+    expect(await page(port)).toBe('hello');
+
+    await instance.killDaemon();
+    expect(await page(port)).toBe('hello');
+
+    await instance.startDaemon();
+    expect(await page(port)).toBe('hello');
+    expect(await instance.berthOk(['ps', '--format', '{{.Names}} {{.State}}'])).toBe('web running');
+    expect(await instance.berthOk(['logs', 'web'])).toContain('begun');
+    expect(await instance.berthOk(['exec', 'web', 'echo', 'inside'])).toBe('inside');
+    await instance.berthOk(['stop', '-t', '0', 'web']);
+    await instance.berthOk(['rm', 'web']);
+    expect(await instance.berthOk(['ps', '-aq'])).toBe('');
+  });
+
+  it('has its exit code recorded when it ends meanwhile', async () => {
+    await instance.berthOk([
+      'run',
+      '-d',
+      '-i',
+      '--name',
+      'short',
+      'busybox',
+      'sh',
+      '-c',
+      'sleep 1; echo last words; exit 42',
+    ]);
+    await instance.killDaemon();
+    await instance.startDaemon();
+    expect(await instance.berthOk(['wait', 'short'])).toBe('42');
+    expect(await instance.berthOk(['logs', 'short'])).toBe('last words');
+  });
+
+  it('is removed at its end when it was run with --rm, also by the next berthd', async () => {
+    await instance.berthOk(['run', '-d', '--rm', '--name', 'gone', 'busybox', 'sleep', '1']);
+    await instance.killDaemon();
+    await instance.startDaemon();
+    await expect.poll(() => instance.berthOk(['ps', '-aq']), { timeout: 10_000 }).toBe('');
+  });
+});

@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { type RunResult, run } from '../../src/base/index.ts';
+import { send } from '../compat/send.ts';
+import { startRegistry } from '../fixtures/registry.ts';
+
+const ROOT = `${import.meta.dirname}/../..`;
+
+/** A berthd of a test's own: data root, socket, bridge and registry are nobody else's. */
+export interface Instance extends AsyncDisposable {
+  readonly socketPath: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly daemon: ChildProcess;
+  /** Runs `berth …` against this instance, as a user would. */
+  berth(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** As {@link berth}, but fails the test with what was printed when the exit code is not 0; returns standard output, trimmed. */
+  berthOk(args: readonly string[], options?: CommandOptions): Promise<string>;
+  /** Sends one request; "GET /containers/json". */
+  api(line: string, body?: unknown): Promise<{ status: number; body: unknown }>;
+  /** Kills berthd at once, as a crash would. */
+  killDaemon(): Promise<void>;
+  /** Starts berthd again on the same data root. */
+  startDaemon(): Promise<void>;
+}
+
+export interface CommandOptions {
+  readonly input?: string;
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Starts berthd in fresh folders, with a registry of the stand-ins as docker.io's mirror. */
+export async function startInstance(options: { args?: readonly string[] } = {}): Promise<Instance> {
+  await using cleanup = new AsyncDisposableStack();
+  const folder = await mkdtemp('/tmp/berth-test-');
+  cleanup.defer(() => rm(folder, { recursive: true, force: true }));
+  const registry = cleanup.use(await startRegistry());
+  const dataRoot = `${folder}/data`;
+  const execRoot = `${folder}/run`;
+  const socketPath = `${folder}/berth.sock`;
+  const daemonArgs = [
+    ...['--data-root', dataRoot, '--exec-root', execRoot, '-H', `unix://${socketPath}`],
+    ...['--registry-mirror', registry.url, '--config-file', `${ROOT}/test/fixtures/daemon.json`],
+    ...(options.args ?? []),
+  ];
+  let daemon = await spawnDaemon(daemonArgs);
+  const env = { ...process.env, DOCKER_HOST: `unix://${socketPath}` };
+
+  const berth = async (args: readonly string[], { input, cwd, env: extra }: CommandOptions = {}) => {
+    const result: RunResult = await run(`${ROOT}/bin/berth`, args, {
+      env: { ...env, ...extra },
+      ...(input === undefined ? {} : { input }),
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    return { code: result.code, stdout: result.stdout.toString(), stderr: result.stderr };
+  };
+  cleanup.defer(async () => {
+    if (daemon.exitCode === null && daemon.signalCode === null) {
+      const { stdout } = await berth(['ps', '-aq']);
+      const ids = stdout.split('\n').filter(Boolean);
+      if (ids.length > 0) await berth(['rm', '-f', '-v', ...ids]);
+      await endProcess(daemon, 'SIGTERM');
+    }
+    await endLauncher(execRoot);
+  });
+  const closing = cleanup.move();
+  return {
+    socketPath,
+    dataRoot,
+    execRoot,
+    get daemon() {
+      return daemon;
+    },
+    berth,
+    async berthOk(args, commandOptions) {
+      const { code, stdout, stderr } = await berth(args, commandOptions);
+      if (code !== 0) throw new Error(`berth ${args.join(' ')} ended with ${code}:\n${stdout}${stderr}`);
+      return stdout.trim();
+    },
+    async api(line, body) {
+      const answer = await send(socketPath, { name: line, request: line }, line, body);
+      const text = answer.body.toString();
+      const json = answer.contentType.startsWith('application/json') && text !== '';
+      return { status: answer.status, body: json ? JSON.parse(text) : text };
+    },
+    killDaemon: () => endProcess(daemon, 'SIGKILL'),
+    async startDaemon() {
+      daemon = await spawnDaemon(daemonArgs);
+    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
+}
+
+/** Starts bin/berthd and waits until it says that it is ready. */
+async function spawnDaemon(args: readonly string[]): Promise<ChildProcess> {
+  const daemon = spawn(`${ROOT}/bin/berthd`, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const said: string[] = [];
+  const lines = createInterface({ input: daemon.stderr });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  lines.on('line', (line) => {
+    said.push(line);
+    if (line.includes('berthd is ready')) resolve();
+  });
+  daemon.once('exit', (code) => reject(new Error(`berthd ended with ${code}:\n${said.join('\n')}`)));
+  await promise;
+  return daemon;
+}
+
+async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
+}
+
+/** The launcher outlives berthd by design; a test's own must not outlive the test. */
+async function endLauncher(execRoot: string): Promise<void> {
+  const pid = Number(await readFile(`${execRoot}/launcher.pid`, 'utf8').catch(() => '0'));
+  if (pid > 0) process.kill(pid, 'SIGTERM');
+}
