@@ -2,6 +2,7 @@ export * from './capabilities.ts';
 export type * from './contract.ts';
 export * from './devices.ts';
 export * from './environment.ts';
+export * from './files.ts';
 export * from './host-facts.ts';
 export * from './mounts.ts';
 export * from './oci-spec.ts';
