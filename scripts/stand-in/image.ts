@@ -58,13 +58,7 @@ function environment(kind: StandIn): string[] {
  * container reaches what it reaches on the host. A value that carries a password stays out of the image.
  */
 function pipSettings(): string[] {
-  const carried = [
-    'index-url',
-    'extra-index-url',
-    'trusted-host',
-    'default-timeout',
-    'disable-pip-version-check',
-  ];
+  const carried = ['index-url', 'extra-index-url', 'trusted-host'];
   const settings = { ...pipConfiguration(), ...pipEnvironment() };
   return carried.flatMap((key) => {
     const value = settings[key];
