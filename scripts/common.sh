@@ -22,3 +22,8 @@ quietly() {
   local sentence=$1 output; shift
   output=$("$@" 2>&1) || { printf '%s\n' "$output" >&2; fail "$sentence"; }
 }
+
+# The host's answers to "may a mirror's date be old?" and "through which proxy?" decide whether apt works at all.
+apt_settings() {
+  apt-config dump | grep -E '^Acquire::(Check-Valid-Until|Check-Date|https?::Proxy) ' || true
+}
