@@ -11,6 +11,8 @@ const report: TestReport = {
         { ancestorTitles: ['run'], title: 'prints', status: 'passed' },
         { ancestorTitles: [], title: 'stops', status: 'failed' },
         { ancestorTitles: [], title: 'waits', status: 'skipped' },
+        { ancestorTitles: ['run'], title: 'ends', status: 'failed' },
+        { ancestorTitles: ['stop'], title: 'ends', status: 'passed' },
       ],
     },
   ],
@@ -23,6 +25,15 @@ test('a promise whose test passed is kept, on one line or several', () => {
   expect(
     broken('# Run\n\n- It prints,\n  always.\n  `test/engine/run.test.ts › run ›\n  prints`\n\nProse.'),
   ).toEqual([]);
+});
+
+test('a test may be named without its describe block; of two with one name, the one that did not pass counts', () => {
+  expect(broken('- It prints. `test/engine/run.test.ts › prints`')).toEqual([]);
+  expect(broken('- It stops. `test/engine/run.test.ts › ends`')[0]?.reason).toMatch(/is failed/);
+});
+
+test('a list without a promise is broken', () => {
+  expect(broken('# Promises')).toEqual([{ line: 1, reason: 'nothing is promised here' }]);
 });
 
 test('a promise whose test failed, was skipped or does not exist is named with its line', () => {

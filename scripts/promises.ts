@@ -9,12 +9,13 @@ export interface BrokenPromise {
 
 /**
  * Holds a list of promises against a test run. A promise is a list item (`- …`, with what follows it up to the next item,
- * blank line or heading); it names its tests as `` `file › test name` ``, with the names of describe blocks before the
- * test's own, each after a ` › `.
+ * blank line or heading); it names its tests as `` `file › test name` ``. A list without a promise is broken too.
  */
 export function brokenPromises(markdown: string, report: TestReport, root: string): BrokenPromise[] {
   const statuses = testStatuses(report, root);
-  return promises(markdown).flatMap(({ line, text }): BrokenPromise[] => {
+  const list = promises(markdown);
+  if (list.length === 0) return [{ line: 1, reason: 'nothing is promised here' }];
+  return list.flatMap(({ line, text }): BrokenPromise[] => {
     const tests = [...text.matchAll(/`([^`]+ › [^`]+)`/g)].map((match) =>
       (match[1] ?? '').replace(/\s+/g, ' '),
     );
@@ -46,13 +47,16 @@ function promises(markdown: string): { line: number; text: string }[] {
   return found;
 }
 
+/** By `file › describe › test` and by `file › test`; where several tests share a name, one that did not pass counts. */
 function testStatuses(report: TestReport, root: string): Map<string, string> {
-  return new Map(
-    report.testResults.flatMap((file) =>
-      file.assertionResults.map((test): [string, string] => [
-        [relative(root, file.name), ...test.ancestorTitles, test.title].join(' › ').replace(/\s+/g, ' '),
-        test.status,
-      ]),
-    ),
-  );
+  const statuses = new Map<string, string>();
+  for (const file of report.testResults) {
+    for (const test of file.assertionResults) {
+      for (const path of [[test.title], [...test.ancestorTitles, test.title]]) {
+        const name = [relative(root, file.name), ...path].join(' › ').replace(/\s+/g, ' ');
+        if (test.status !== 'passed' || !statuses.has(name)) statuses.set(name, test.status);
+      }
+    }
+  }
+  return statuses;
 }
