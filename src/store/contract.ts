@@ -48,6 +48,16 @@ export interface LayerStore {
    * diff ID. Throws `invalid`, naming the entry, for a hostile or broken tar.
    */
   unpackBlob(blob: Digest, expected: DiffId, options?: LayerWriteOptions): Promise<Layer>;
+  /**
+   * As {@link unpackBlob}, for a blob that is just arriving: stores it in the content store (see
+   * {@link ContentStore.write}) and unpacks it meanwhile. Nothing is kept when either fails.
+   */
+  receiveBlob(
+    blob: { readonly digest: Digest; readonly size: number },
+    expected: DiffId,
+    source: Readable,
+    options?: LayerWriteOptions,
+  ): Promise<Layer>;
   /** Unpacks an uncompressed layer tar and names it by what it contains. */
   unpackTar(tar: Readable, options?: LayerWriteOptions): Promise<Layer>;
   delete(diffId: DiffId): Promise<void>;

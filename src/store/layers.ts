@@ -16,6 +16,7 @@ import type { DataRoot } from './data-root.ts';
 import { type Database, integer, type Row, text } from './database.ts';
 import type { LayerFormat } from './layer-format.ts';
 import type { Leases } from './leases.ts';
+import { readTwice } from './tee.ts';
 import type { UnpackedLayer } from './unpack/unpack-layer.ts';
 
 /** What {@link UnpackedLayerStore} is made of. */
@@ -68,6 +69,29 @@ export class UnpackedLayerStore implements LayerStore {
     });
   }
 
+  async receiveBlob(
+    blob: { readonly digest: Digest; readonly size: number },
+    expected: DiffId,
+    source: Readable,
+    options: LayerWriteOptions = {},
+  ): Promise<Layer> {
+    return this.#lock.run(expected, async () => {
+      this.#parts.leases.take(expected);
+      const existing = this.find(expected);
+      if (existing !== undefined) {
+        await this.#parts.content.write(blob, source, options.signal);
+        return existing;
+      }
+      const hadBlob = await this.#parts.content.has(blob.digest);
+      try {
+        return await this.#receive(blob, expected, source, options);
+      } catch (error) {
+        if (!hadBlob) await this.#parts.content.delete(blob.digest);
+        throw error;
+      }
+    });
+  }
+
   async unpackTar(tar: Readable, options: LayerWriteOptions = {}): Promise<Layer> {
     return this.#withTemporary(async (temporary) => {
       const unpacked = await this.#unpack(tar, temporary, undefined, options);
@@ -92,6 +116,23 @@ export class UnpackedLayerStore implements LayerStore {
       this.#parts.database.run('DELETE FROM layers WHERE diff_id = ?', diffId);
       await rm(layer.path, { recursive: true, force: true });
       return true;
+    });
+  }
+
+  #receive(
+    blob: { readonly digest: Digest; readonly size: number },
+    expected: DiffId,
+    source: Readable,
+    options: LayerWriteOptions,
+  ): Promise<Layer> {
+    return this.#withTemporary(async (temporary) => {
+      const [unpacked] = await readTwice(
+        source,
+        options.signal,
+        (copy, signal) => this.#unpack(copy, temporary, expected, { ...options, signal }),
+        (copy, signal) => this.#parts.content.write(blob, copy, signal),
+      );
+      return this.#publish(unpacked, temporary);
     });
   }
 

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { run, runChecked } from '../../base/index.ts';
+import type { Store } from '../contract.ts';
+import { openStore } from '../open-store.ts';
 import { TarReader } from '../tar/reader.ts';
 import { unpackLayer } from '../unpack/unpack-layer.ts';
 import { canonicalTarArguments } from './canonical-tar.ts';
@@ -21,6 +23,33 @@ export async function mountObstacle(): Promise<string | undefined> {
 export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'berth-store-'));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** A store in a folder of its own, closed and removed with `await using`. */
+export async function temporaryStore(): Promise<
+  AsyncDisposable & { readonly store: Store; readonly root: string }
+> {
+  const folder = await temporaryFolder();
+  const stop = new AbortController();
+  const store = await openStore({ dataRoot: folder.path, signal: stop.signal });
+  return {
+    store,
+    root: folder.path,
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await store[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The files below a data root, relative and sorted, without the database's own. */
+export async function filesIn(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('metadata.db'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .sort();
 }
 
 /** One entry of a tar under test: a header as tar-stream takes it, and its content. */

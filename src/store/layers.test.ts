@@ -1,0 +1,164 @@
+import { readFile } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Readable } from 'node:stream';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { digestOf, parseDiffId } from '../base/index.ts';
+import { filesIn, tarOf, temporaryStore } from './testing/images.ts';
+
+const tar = await tarOf([
+  { header: { name: 'etc/', type: 'directory' } },
+  { header: { name: 'etc/name' }, content: 'a layer' },
+  { header: { name: 'etc/large' }, content: Buffer.alloc(300_000, 'x') },
+]);
+const diffId = parseDiffId(digestOf(tar));
+const layerFile = `layers/${diffId.slice(7)}.erofs`;
+const size = 300_007;
+
+function stream(data: Buffer, chunk = 10_000): Readable {
+  return Readable.from(
+    Array.from({ length: Math.ceil(data.length / chunk) }, (_, i) =>
+      data.subarray(i * chunk, (i + 1) * chunk),
+    ),
+    { objectMode: false },
+  );
+}
+
+/** As parallel compressors write it. */
+function twoMembers(compress: (data: Buffer) => Buffer): Buffer {
+  return Buffer.concat([compress(tar.subarray(0, 1000)), compress(tar.subarray(1000))]);
+}
+
+describe('the layer store', () => {
+  test.each([
+    ['plain', tar],
+    ['gzip', gzipSync(tar)],
+    ['zstd', zstdCompressSync(tar)],
+    ['several gzip members', twoMembers(gzipSync)],
+    ['several zstd frames', twoMembers(zstdCompressSync)],
+  ])('unpacks a blob: %s', async (_, blob) => {
+    await using opened = await temporaryStore();
+    const { layers, content } = opened.store;
+    const progress: number[] = [];
+    const layer = await layers.unpackBlob(await content.put(blob), diffId, {
+      onProgress: (n) => progress.push(n),
+    });
+    expect(layer).toEqual({ diffId, size, path: `${opened.root}/${layerFile}` });
+    expect(await layers.get(diffId)).toEqual(layer);
+    expect(progress.at(-1)).toBe(blob.length);
+  });
+
+  test('unpacks a tar and names it by its content, with the same bytes as a blob', async () => {
+    await using a = await temporaryStore();
+    await using b = await temporaryStore();
+    const fromTar = await a.store.layers.unpackTar(stream(tar));
+    const fromBlob = await b.store.layers.unpackBlob(await b.store.content.put(gzipSync(tar)), diffId);
+    expect(fromTar.diffId).toBe(diffId);
+    expect((await readFile(fromTar.path)).equals(await readFile(fromBlob.path))).toBe(true);
+    expect(await filesIn(a.root)).toEqual([layerFile]);
+  });
+
+  test('receives a blob: stores and unpacks it in one go', async () => {
+    await using opened = await temporaryStore();
+    const blob = gzipSync(tar);
+    const descriptor = { digest: digestOf(blob), size: blob.length };
+    const layer = await opened.store.layers.receiveBlob(descriptor, diffId, stream(blob, 100));
+    expect(layer.size).toBe(size);
+    expect(await filesIn(opened.root)).toEqual(
+      [`blobs/sha256/${descriptor.digest.slice(7)}`, layerFile].sort(),
+    );
+    const again = await opened.store.layers.receiveBlob(descriptor, diffId, stream(blob));
+    expect(again).toEqual(layer);
+  });
+
+  test('keeps neither blob nor layer when one of the two is wrong', async () => {
+    await using opened = await temporaryStore();
+    const blob = gzipSync(tar);
+    const { layers } = opened.store;
+    const right = { digest: digestOf(blob), size: blob.length };
+    const wrongDigest = layers.receiveBlob({ ...right, digest: digestOf('x') }, diffId, stream(blob));
+    await expect(wrongDigest).rejects.toMatchObject({ kind: 'invalid' });
+    expect(await layers.get(diffId)).toBeUndefined();
+    const broken = Buffer.concat([Buffer.from('no tar'), Buffer.alloc(100_000, 1)]);
+    const noTar = layers.receiveBlob(
+      { digest: digestOf(broken), size: broken.length },
+      diffId,
+      stream(broken, 100),
+    );
+    await expect(noTar).rejects.toMatchObject({ kind: 'invalid', message: expect.stringContaining('tar') });
+    expect(await filesIn(opened.root)).toEqual([]);
+  });
+
+  test.each([
+    [
+      'a wrong diff ID',
+      gzipSync(tar),
+      parseDiffId(digestOf('other')),
+      /has the diff ID .* but its image says/,
+    ],
+    ['truncated gzip', gzipSync(tar).subarray(0, -300), diffId, /compressed data is broken/],
+    ['truncated zstd', zstdCompressSync(tar).subarray(0, -10), diffId, /compressed data is broken|truncated/],
+    ['a truncated tar', tar.subarray(0, 5000), diffId, /entry "etc\/large": it is truncated/],
+    ['bzip2', Buffer.from('BZh91AY&SY'), diffId, /bzip2/],
+  ])('refuses %s and keeps nothing of it', async (_, blob, expected, message) => {
+    await using opened = await temporaryStore();
+    const { layers, content } = opened.store;
+    const digest = await content.put(blob);
+    await expect(layers.unpackBlob(digest, expected)).rejects.toThrow(message);
+    await content.delete(digest);
+    expect(await filesIn(opened.root)).toEqual([]);
+    expect(await layers.get(expected)).toBeUndefined();
+  });
+
+  test('unpacks one layer once, whoever asks at the same time', async () => {
+    await using opened = await temporaryStore();
+    const { layers, content } = opened.store;
+    const blob = await content.put(gzipSync(tar));
+    const asked = Array.from({ length: 8 }, () => layers.unpackBlob(blob, diffId));
+    const streamed = Array.from({ length: 3 }, () => layers.unpackTar(stream(tar)));
+    const all = await Promise.all([...asked, ...streamed]);
+    expect(new Set(all.map((layer) => JSON.stringify(layer))).size).toBe(1);
+    expect((await filesIn(opened.root)).filter((name) => !name.startsWith('blobs'))).toEqual([layerFile]);
+  });
+
+  test('stops when asked to, and leaves nothing', async () => {
+    await using opened = await temporaryStore();
+    const endless = new Readable({ read() {} });
+    endless.push(tar.subarray(0, 5000));
+    const abort = new AbortController();
+    const unpacking = opened.store.layers.unpackTar(endless, {
+      signal: abort.signal,
+      onProgress: () => abort.abort(),
+    });
+    await expect(unpacking).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await filesIn(opened.root)).toEqual([]);
+  });
+
+  test('passes on why its source failed', async () => {
+    await using opened = await temporaryStore();
+    const source = Readable.from(
+      (async function* () {
+        yield tar.subarray(0, 5000);
+        throw new Error('connection lost');
+      })(),
+    );
+    await expect(opened.store.layers.unpackTar(source)).rejects.toThrow('connection lost');
+    expect(await filesIn(opened.root)).toEqual([]);
+  });
+
+  test("never blocks the caller's event loop for long", async () => {
+    await using opened = await temporaryStore();
+    const large = await tarOf(
+      Array.from({ length: 3000 }, (_, i) => ({
+        header: { name: `d/${i}` },
+        content: Buffer.alloc(20_000, i),
+      })),
+    );
+    const blob = await opened.store.content.put(gzipSync(large, { level: 1 }));
+    const delays = monitorEventLoopDelay({ resolution: 1 });
+    delays.enable();
+    await opened.store.layers.unpackBlob(blob, parseDiffId(digestOf(large)));
+    delays.disable();
+    expect(delays.percentile(99) / 1e6).toBeLessThan(20);
+  });
+});
