@@ -7,6 +7,7 @@ import { containerMounts, type MountInput, rootPropagation } from './mounts.ts';
 import type { OciDeviceRule, OciLinux, OciNamespace, OciProcess, OciSpec } from './oci-types.ts';
 import { ociResources, type ResourceInput } from './resources.ts';
 import { type SeccompInput, seccompFilter } from './seccomp.ts';
+import { SECCOMP_ANNOTATION } from './seccomp-cache.ts';
 import { rlimits, type UlimitInput } from './ulimits.ts';
 import type { ResolvedUser } from './users.ts';
 
@@ -115,6 +116,11 @@ export function containerSpec(input: ContainerSpecInput, host: HostFacts): WithW
     input.init === undefined ? input : { ...input, args: [INIT_PATH, '--', ...input.args] },
     host,
   );
+  if (SECCOMP_ANNOTATION in input.annotations) {
+    throw invalid(`the annotation ${SECCOMP_ANNOTATION} cannot be set`, {
+      hint: 'Use --security-opt seccomp=FILE for another filter',
+    });
+  }
   const linux = linuxSpec(input, process.value.capabilities.bounding, host);
   const isOwnUts = input.namespaces.uts.kind === 'new';
   const spec: OciSpec = {
