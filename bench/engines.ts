@@ -45,7 +45,9 @@ export interface BenchDaemon extends AsyncDisposable {
 
 /** Starts berthd; throws with its own words when it ends before it listens. */
 export async function startBerthd(): Promise<BenchDaemon> {
+  await using cleanup = new AsyncDisposableStack();
   const folder = mkdtempSync('/var/tmp/berth-bench.');
+  cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
   const socket = join(folder, 'berth.sock');
   const args = [
     '--data-root',
@@ -56,25 +58,23 @@ export async function startBerthd(): Promise<BenchDaemon> {
     `unix://${socket}`,
   ];
   const daemon = spawn(join(root, 'bin/berthd'), args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = once(daemon, 'exit');
+  cleanup.defer(async () => {
+    daemon.kill('SIGTERM');
+    await ended;
+  });
   let said = '';
   const listening = Promise.withResolvers<void>();
   daemon.stderr.on('data', async (chunk: Buffer) => {
     said += chunk.toString();
     if (await accepts(socket)) listening.resolve();
   });
-  daemon.once('exit', () =>
-    listening.reject(new Error(`berthd ended: ${/^.*(?:berthd:|Error).*$/m.exec(said)?.[0] ?? said.trim()}`)),
-  );
+  daemon.once('exit', () => {
+    listening.reject(new Error(`berthd ended: ${/^.*(?:berthd:|Error).*$/m.exec(said)?.[0] ?? said.trim()}`));
+  });
   await listening.promise;
-  return {
-    host: `unix://${socket}`,
-    async [Symbol.asyncDispose]() {
-      const ended = once(daemon, 'exit');
-      daemon.kill('SIGTERM');
-      await ended;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  const running = cleanup.move();
+  return { host: `unix://${socket}`, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 function accepts(socket: string): Promise<boolean> {

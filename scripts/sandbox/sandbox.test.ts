@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { run } from '../../src/base/index.ts';
+
+const sandbox = join(import.meta.dirname, 'run');
+
+/** What one sandbox has on this machine: a folder and cgroups of its name. */
+const traces = (name: string) => globSync([`/var/tmp/${name}`, `/sys/fs/cgroup/**/${name}`]);
+
+describe.skipIf(process.getuid?.() !== 0)('the sandbox of a test run (needs root)', () => {
+  test('shows its own processes and network only, and hands on the exit code', async () => {
+    const { code, stdout } = await run(sandbox, ['sh', '-c', 'ls /sys/class/net; echo $$; ls /tmp; exit 7']);
+    expect(code).toBe(7);
+    const [loopback, tap, pid, ...files] = stdout.toString().trim().split('\n');
+    expect([loopback, tap, ...files]).toEqual(['lo', 'tap0']);
+    expect(Number(pid)).toBeLessThan(1000);
+  });
+
+  test('leaves nothing on the machine when it is killed, and ends what ran in it', async () => {
+    const tellName = "tr '\\0' '\\n' </proc/1/cmdline | sed -n 's,^/var/tmp/,,p'";
+    const script = `setsid sleep infinity & mkdir "$(ls -d /sys/fs/cgroup/pids /sys/fs/cgroup | tail -1)/deep"; ${tellName}; wait`;
+    const child = spawn(sandbox, ['sh', '-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const [said] = await once(child.stdout, 'data');
+    const name = String(said).trim();
+    expect(traces(name).length).toBeGreaterThan(1);
+    child.kill('SIGKILL');
+    await once(child, 'close'); // its output is closed by the last process that held it
+    expect(traces(name)).toEqual([]);
+  });
+
+  test('tells what the command left behind', async () => {
+    const script = 'ip link add left type bridge; setsid sleep infinity >/dev/null 2>&1 &';
+    const { stderr } = await run(sandbox, ['sh', '-c', script], { env: { ...process.env, BERTH_LEAKS: '' } });
+    expect(stderr).toMatch(/^left behind: link left:$/m);
+    expect(stderr).toMatch(/^left behind: process .* sleep infinity$/m);
+  });
+});
