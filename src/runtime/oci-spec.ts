@@ -11,7 +11,10 @@ import { SECCOMP_ANNOTATION } from './seccomp-cache.ts';
 import { rlimits, type UlimitInput } from './ulimits.ts';
 import type { ResolvedUser } from './users.ts';
 
-/** A namespace of the container: a new one, the host's, or the one at a path like /proc/<pid>/ns/net. */
+/**
+ * A namespace of the container: a new one, the host's, or the one at a path like /proc/<pid>/ns/net. The path must not
+ * be that of the host's namespace: sysctls are set in it, and not every OCI runtime notices.
+ */
 export type NamespaceInput =
   | { readonly kind: 'new' }
   | { readonly kind: 'host' }
