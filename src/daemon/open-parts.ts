@@ -32,11 +32,11 @@ export async function openParts(
         create: () => launcher.createNetworkNamespace(),
         release: (handle) => launcher.releaseNetworkNamespace(handle),
       },
-      signal,
     }),
   );
   const registry = createRegistryClient({ mirrors: options.mirrors, insecure: options.insecureRegistries });
   const runtimes = await findOciRuntimes();
+  for (const warning of runtimes.warnings) log.warn({}, warning);
   const closing = opened.move();
   return {
     settings: {

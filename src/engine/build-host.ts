@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { canonicalName, newContainerId, type Reference } from '../base/index.ts';
 import type { BuildHost, RunStep } from '../build/index.ts';
 import { type BridgeNetwork, type Endpoint, type NamespaceHandle, networkFiles } from '../network/index.ts';
-import type { Supervisor } from '../runtime/index.ts';
+import { requireRuntime, type Supervisor } from '../runtime/index.ts';
 import type { Image } from '../store/index.ts';
 import { stepSpec } from './containers/spec.ts';
 import type { Images } from './images/index.ts';
@@ -97,8 +97,7 @@ function launchStep(
   directory: string,
   { namespace }: StepNetwork,
 ): Promise<Supervisor> {
-  const [runtime] = parts.runtimes;
-  if (runtime === undefined) throw new RangeError('no OCI runtime');
+  const runtime = requireRuntime(parts.runtimes, undefined);
   return parts.launcher.launch(
     {
       id,

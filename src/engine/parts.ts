@@ -1,6 +1,6 @@
 import type { NetworkDriver } from '../network/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
-import type { HostFacts, Launcher, OciRuntime } from '../runtime/index.ts';
+import type { HostFacts, Launcher, OciRuntimes } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
 
 /** What the engine is built from; made in the composition root (`daemon/compose-engine.ts`). */
@@ -11,8 +11,7 @@ export interface EngineParts {
   readonly network: NetworkDriver;
   readonly launcher: Launcher;
   readonly hostFacts: HostFacts;
-  /** The default first. */
-  readonly runtimes: readonly OciRuntime[];
+  readonly runtimes: OciRuntimes;
   readonly log: EngineLog;
 }
 

@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { ContainerId } from '../base/index.ts';
 
 /** The file systems that a root is joined from. All paths are absolute host paths. */
@@ -156,7 +156,7 @@ export interface FileWorker extends AsyncDisposable {
   /** The content of a small regular file (at most `limit` bytes, default 1 MiB). */
   readFile(path: string, limit?: number): Promise<Buffer>;
   /** A tar (PAX, sorted by name, xattrs as SCHILY.xattr) of what is at `path`; names in it begin with `as` (default: the base name). */
-  pack(path: string, options?: { as?: string; signal?: AbortSignal }): Promise<NodeJS.ReadableStream>;
+  pack(path: string, options?: { as?: string; signal?: AbortSignal }): Promise<Readable>;
   /** Unpacks a tar below `path`; entries never leave the root. `owner` overrides the tar's uid and gid. */
   unpack(
     path: string,
@@ -196,7 +196,7 @@ export interface Launcher extends AsyncDisposable {
    * The changes in a writable layer as a layer tar: whiteouts and opaque folders in the OCI form, `*.overlay.*`
    * xattrs left out, sorted, deterministic (OCI image-spec, layer.md#representing-changes).
    */
-  packChanges(upper: string, signal?: AbortSignal): Promise<NodeJS.ReadableStream>;
+  packChanges(upper: string, signal?: AbortSignal): Promise<Readable>;
   createNetworkNamespace(): Promise<NetworkNamespace>;
   releaseNetworkNamespace(namespace: NetworkNamespace): Promise<void>;
   /** Forgets a layer image that is about to be deleted; throws `conflict` while a root uses it. */
@@ -206,6 +206,3 @@ export interface Launcher extends AsyncDisposable {
   /** Disconnects; the launcher and its supervisors live on. */
   [Symbol.asyncDispose](): Promise<void>;
 }
-
-/** A raw byte stream in both directions, as hijacked HTTP connections are. */
-export type ByteStream = Duplex;

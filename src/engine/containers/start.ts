@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { BerthError, type ContainerId, conflict, errorMessage } from '../../base/index.ts';
+import { type ContainerId, conflict } from '../../base/index.ts';
 import { networkFiles } from '../../network/index.ts';
-import type { PortPlan, Supervisor } from '../../runtime/index.ts';
+import { type PortPlan, requireRuntime, type Supervisor } from '../../runtime/index.ts';
 import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
@@ -95,7 +95,7 @@ function launch(
   layers: readonly { path: string }[],
 ): Promise<Supervisor> {
   const directory = containerDirectory(context, record.id);
-  const runtime = chooseRuntime(context, record);
+  const runtime = requireRuntime(context.parts.runtimes, record.host.runtime);
   const { log } = record.host;
   return context.parts.launcher.launch({
     id: record.id,
@@ -133,17 +133,6 @@ function withIPv6(ports: readonly PortPlan[]): PortPlan[] {
   return ports.flatMap((port) =>
     port.hostIp === '0.0.0.0' && port.hostPort !== 0 ? [port, { ...port, hostIp: '::' }] : [port],
   );
-}
-
-function chooseRuntime(context: ContainerContext, record: ContainerRecord) {
-  const { runtimes } = context.parts;
-  const wanted = record.host.runtime;
-  const found = wanted === undefined ? runtimes[0] : runtimes.find(({ name }) => name === wanted);
-  if (found !== undefined) return found;
-  const names = runtimes.map(({ name }) => name).join(', ');
-  throw new BerthError('invalid', `unknown or invalid runtime name: ${wanted ?? 'default'}`, {
-    hint: names === '' ? 'Install crun or runc' : `This host has: ${names}`,
-  });
 }
 
 async function writeBundle(

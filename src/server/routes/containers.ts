@@ -140,7 +140,7 @@ export async function facts(engine: Engine, record: ContainerRecord): Promise<Co
     sandboxKey: isActive(record.state) ? `/proc/${record.state.pid}/ns/net` : '',
     execs: engine.containers.execs.ofContainer(record.id).map(({ id }) => id),
     imageName: named?.id === record.imageId ? record.config.image : shortId(record.imageId),
-    defaultRuntime: engine.parts.runtimes[0]?.name ?? '',
+    defaultRuntime: engine.parts.runtimes.preferred?.name ?? '',
     cgroupNamespace: engine.parts.hostFacts.cgroups.version === 2 ? 'private' : 'host',
   };
 }
