@@ -38,7 +38,7 @@ export function parseManifest(bytes: Buffer, contentType: string | undefined, na
   const value = parseJson(bytes, name);
   const mediaType =
     typeof value.mediaType === 'string' ? value.mediaType : (contentType?.split(';')[0]?.trim() ?? '');
-  if (value.schemaVersion === 1 || /manifest\.v1\+/.test(mediaType)) {
+  if (value.schemaVersion === 1 || /docker\.distribution\.manifest\.v1\+/.test(mediaType)) {
     throw invalid(`${name} is an image of the old format "schema 1", which is not supported`, {
       hint: 'Push it again with a current client',
     });
