@@ -1,0 +1,76 @@
+import type { Readable } from 'node:stream';
+import { progressMessages } from './streams.ts';
+import type { Transport } from './transport.ts';
+import type { ProgressMessage } from './types/index.ts';
+
+/** A build as POST /build takes it. */
+export interface BuildOptions {
+  /** The Dockerfile's path inside the context. */
+  readonly dockerfile?: string;
+  readonly tags?: readonly string[];
+  /** An undefined value takes the Dockerfile's default. */
+  readonly buildArgs?: Readonly<Record<string, string | undefined>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly target?: string;
+  readonly noCache?: boolean;
+  /** Look for newer base images. */
+  readonly pull?: boolean;
+  readonly quiet?: boolean;
+  readonly platform?: string;
+  readonly networkMode?: string;
+  readonly extraHosts?: readonly string[];
+  readonly cacheFrom?: readonly string[];
+  /** Bytes. */
+  readonly shmSize?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The /build part of the API. */
+export class Build {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /**
+   * Builds an image from a context (a tar, also compressed), sent while it is read. Yields the output and
+   * the result (`aux.ID`); throws what failed.
+   */
+  async *run(context: Readable, options: BuildOptions = {}): AsyncGenerator<ProgressMessage> {
+    const body = await this.#transport.stream({
+      method: 'POST',
+      path: '/build',
+      query: {
+        t: options.tags,
+        dockerfile: options.dockerfile,
+        buildargs: jsonUnlessEmpty(options.buildArgs, null),
+        labels: jsonUnlessEmpty(options.labels),
+        target: options.target,
+        nocache: options.noCache,
+        pull: options.pull === true ? '1' : undefined,
+        q: options.quiet,
+        platform: options.platform,
+        networkmode: options.networkMode,
+        extrahosts: options.extraHosts,
+        cachefrom: options.cacheFrom === undefined ? undefined : JSON.stringify(options.cacheFrom),
+        shmsize: options.shmSize,
+        rm: true,
+        forcerm: true,
+        version: '1',
+      },
+      headers: { 'Content-Type': 'application/x-tar' },
+      body: context,
+      signal: options.signal,
+    });
+    yield* progressMessages(body, 'invalid');
+  }
+}
+
+function jsonUnlessEmpty(
+  values: Readonly<Record<string, string | undefined>> | undefined,
+  missing?: null,
+): string | undefined {
+  if (values === undefined || Object.keys(values).length === 0) return undefined;
+  return JSON.stringify(values, (_key, value) => (value === undefined ? missing : value));
+}

@@ -1,0 +1,212 @@
+import { type OutputStream, outputChunks } from './streams.ts';
+import { type Filters, type HijackedStream, isMultiplexed, type Transport } from './transport.ts';
+import type {
+  ContainerCreated,
+  ContainerCreateRequest,
+  ContainerInspect,
+  ContainerSummary,
+  ContainersPruned,
+  WaitResult,
+} from './types/index.ts';
+
+/** Which exit a wait is for. `next-exit` is what a client that is about to start the container needs. */
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+
+/** A wait that the engine has taken note of: no exit from here on is missed. */
+export interface PendingExit {
+  /** Resolves when the container has exited. */
+  exit(): Promise<WaitResult>;
+}
+
+export interface AttachOptions {
+  readonly stdin?: boolean;
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+  /** Stay attached to what comes; else only `logs`. Default true. */
+  readonly stream?: boolean;
+  /** First replay what was logged so far. */
+  readonly logs?: boolean;
+  readonly detachKeys?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface LogOptions {
+  readonly follow?: boolean;
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+  /** Unix seconds, with up to nine decimals. */
+  readonly since?: string;
+  readonly until?: string;
+  readonly timestamps?: boolean;
+  /** A number of lines, or "all". */
+  readonly tail?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** The /containers part of the API. A `reference` is a name, an id, or the unique start of one. */
+export class Containers {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  async list(
+    options: { all?: boolean; size?: boolean; limit?: number; filters?: Filters; signal?: AbortSignal } = {},
+  ): Promise<readonly ContainerSummary[]> {
+    const { all, size, limit, filters, signal } = options;
+    const query = { all, size, limit };
+    return this.#transport.json({ method: 'GET', path: '/containers/json', query, filters, signal });
+  }
+
+  async create(
+    request: ContainerCreateRequest,
+    options: { name?: string; platform?: string; signal?: AbortSignal } = {},
+  ): Promise<ContainerCreated> {
+    const { name, platform, signal } = options;
+    const query = { name, platform };
+    return this.#transport.json({ method: 'POST', path: '/containers/create', query, json: request, signal });
+  }
+
+  async inspect(
+    reference: string,
+    options: { size?: boolean; signal?: AbortSignal } = {},
+  ): Promise<ContainerInspect> {
+    const { size, signal } = options;
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, 'json'), query: { size }, signal });
+  }
+
+  /** Starts it; false when it was running already. */
+  async start(
+    reference: string,
+    options: { detachKeys?: string; signal?: AbortSignal } = {},
+  ): Promise<boolean> {
+    const { signal, ...query } = options;
+    const status = await this.#transport.run({
+      method: 'POST',
+      path: pathOf(reference, 'start'),
+      query,
+      signal,
+    });
+    return status !== 304;
+  }
+
+  /** Stops it, killing it after `timeout` seconds (-1: never); false when it was not running. */
+  async stop(
+    reference: string,
+    options: { timeout?: number; killSignal?: string; signal?: AbortSignal } = {},
+  ): Promise<boolean> {
+    const { timeout, killSignal, signal } = options;
+    const query = { t: timeout, signal: killSignal };
+    const status = await this.#transport.run({
+      method: 'POST',
+      path: pathOf(reference, 'stop'),
+      query,
+      signal,
+    });
+    return status !== 304;
+  }
+
+  async restart(
+    reference: string,
+    options: { timeout?: number; killSignal?: string; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const { timeout, killSignal, signal } = options;
+    const query = { t: timeout, signal: killSignal };
+    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'restart'), query, signal });
+  }
+
+  /** Sends a signal, by name or number; KILL by default. */
+  async kill(reference: string, options: { killSignal?: string; signal?: AbortSignal } = {}): Promise<void> {
+    const query = { signal: options.killSignal };
+    await this.#transport.run({
+      method: 'POST',
+      path: pathOf(reference, 'kill'),
+      query,
+      signal: options.signal,
+    });
+  }
+
+  /** Removes it; `volumes` also its anonymous volumes; `force` kills it first. */
+  async remove(
+    reference: string,
+    options: { force?: boolean; volumes?: boolean; link?: boolean; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const { force, volumes, link, signal } = options;
+    const query = { force, v: volumes, link };
+    await this.#transport.run({ method: 'DELETE', path: pathOf(reference), query, signal });
+  }
+
+  async rename(reference: string, name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#transport.run({
+      method: 'POST',
+      path: pathOf(reference, 'rename'),
+      query: { name },
+      ...options,
+    });
+  }
+
+  /** Registers a wait; resolves as soon as the engine has it, long before the exit. */
+  async wait(
+    reference: string,
+    options: { condition?: WaitCondition; signal?: AbortSignal } = {},
+  ): Promise<PendingExit> {
+    const { condition, signal } = options;
+    const answer = await this.#transport.openJson<WaitResult>({
+      method: 'POST',
+      path: pathOf(reference, 'wait'),
+      query: { condition },
+      signal,
+    });
+    return { exit: answer.read };
+  }
+
+  /** Takes over a connection to the container's terminal or pipes. Works before the start, too. */
+  async attach(reference: string, options: AttachOptions): Promise<HijackedStream> {
+    const { signal, stream = true, ...query } = options;
+    return this.#transport.hijack({
+      method: 'POST',
+      path: pathOf(reference, 'attach'),
+      query: { stream, ...query },
+      signal,
+    });
+  }
+
+  /** What the container wrote; with `follow`, until it exits. */
+  async logs(reference: string, options: LogOptions = {}): Promise<OutputStream> {
+    const { signal, stdout = true, stderr = true, ...query } = options;
+    const body = await this.#transport.stream({
+      method: 'GET',
+      path: pathOf(reference, 'logs'),
+      query: { stdout, stderr, ...query },
+      signal,
+    });
+    return { body, multiplexed: isMultiplexed(body) };
+  }
+
+  /** What the container wrote so far, as text. */
+  async logText(reference: string, options: Omit<LogOptions, 'follow'> = {}): Promise<string> {
+    const parts: Buffer[] = [];
+    for await (const { data } of outputChunks(await this.logs(reference, options))) parts.push(data);
+    return Buffer.concat(parts).toString();
+  }
+
+  /** Tells the terminal's size in characters. */
+  async resize(
+    reference: string,
+    size: { rows: number; columns: number },
+    options: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const query = { h: size.rows, w: size.columns };
+    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'resize'), query, ...options });
+  }
+
+  /** Removes all stopped containers that match. */
+  async prune(options: { filters?: Filters; signal?: AbortSignal } = {}): Promise<ContainersPruned> {
+    return this.#transport.json({ method: 'POST', path: '/containers/prune', ...options });
+  }
+}
+
+function pathOf(reference: string, action?: string): string {
+  return `/containers/${encodeURIComponent(reference)}${action === undefined ? '' : `/${action}`}`;
+}

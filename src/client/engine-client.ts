@@ -1,0 +1,50 @@
+import { Build } from './build.ts';
+import { Containers } from './containers.ts';
+import { Exec } from './exec.ts';
+import { type HostAddress, parseHost } from './host.ts';
+import { Images } from './images.ts';
+import { Networks } from './networks.ts';
+import { System } from './system.ts';
+import { Transport } from './transport.ts';
+import { Volumes } from './volumes.ts';
+
+export interface EngineClientOptions {
+  /** Where the engine listens: `unix:///run/berth/berth.sock`, `tcp://host:2375`, or parsed. */
+  readonly host: string | HostAddress;
+  /** Fixes the API version, for example "1.43"; else the newest that both sides speak. */
+  readonly apiVersion?: string;
+}
+
+/**
+ * A client of one engine that serves the Docker Engine API. Every method throws a BerthError: the engine's own message,
+ * a kind from its status; `unavailable` or `denied` when it cannot be reached. Connects when first used.
+ */
+export class EngineClient {
+  readonly host: HostAddress;
+  readonly containers: Containers;
+  readonly exec: Exec;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly volumes: Volumes;
+  readonly system: System;
+  readonly build: Build;
+  readonly #transport: Transport;
+
+  constructor(options: EngineClientOptions) {
+    this.host = typeof options.host === 'string' ? parseHost(options.host) : options.host;
+    const transport = new Transport(this.host, options.apiVersion);
+    this.#transport = transport;
+    this.containers = new Containers(transport);
+    this.exec = new Exec(transport);
+    this.images = new Images(transport);
+    this.networks = new Networks(transport);
+    this.volumes = new Volumes(transport);
+    this.system = new System(transport);
+    this.build = new Build(transport);
+  }
+
+  /** Closes the idle connections; requests that run go on. */
+  [Symbol.dispose](): void {
+    this.#transport.close();
+  }
+}

@@ -1,0 +1,100 @@
+import { familiarRepository, parseReference } from '../base/index.ts';
+import { progressMessages } from './streams.ts';
+import type { Filters, Transport } from './transport.ts';
+import type {
+  ImageDeletion,
+  ImageHistoryEntry,
+  ImageInspect,
+  ImageSummary,
+  ImagesPruned,
+  ProgressMessage,
+  RegistryAuth,
+} from './types/index.ts';
+
+export interface PullOptions {
+  /** `os/architecture[/variant]`; the engine's own by default. */
+  readonly platform?: string;
+  readonly auth?: RegistryAuth;
+  /** Every tag of the repository. */
+  readonly allTags?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** The /images part of the API. */
+export class Images {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  async list(
+    options: {
+      all?: boolean;
+      digests?: boolean;
+      filters?: Filters;
+      sharedSize?: boolean;
+      signal?: AbortSignal;
+    } = {},
+  ): Promise<readonly ImageSummary[]> {
+    const { all, digests, filters, sharedSize, signal } = options;
+    const query = { all, digests, 'shared-size': sharedSize };
+    return this.#transport.json({ method: 'GET', path: '/images/json', query, filters, signal });
+  }
+
+  async inspect(reference: string, options: { signal?: AbortSignal } = {}): Promise<ImageInspect> {
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, '/json'), ...options });
+  }
+
+  async history(
+    reference: string,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<readonly ImageHistoryEntry[]> {
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, '/history'), ...options });
+  }
+
+  /** Downloads an image ("latest" without a tag): progress until it is there. Throws what the engine or the registry says. */
+  async *pull(reference: string, options: PullOptions = {}): AsyncGenerator<ProgressMessage> {
+    const { platform, auth, allTags = false, signal } = options;
+    const parsed = parseReference(reference);
+    const tag = allTags ? undefined : (parsed.digest ?? parsed.tag);
+    const body = await this.#transport.stream({
+      method: 'POST',
+      path: '/images/create',
+      query: { fromImage: familiarRepository(parsed), tag, platform },
+      headers: auth === undefined ? {} : { 'X-Registry-Auth': encodeAuth(auth) },
+      signal,
+    });
+    yield* progressMessages(body, 'unavailable');
+  }
+
+  /** Gives an image one more name. */
+  async tag(source: string, target: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const parsed = parseReference(target);
+    const query = { repo: familiarRepository(parsed), tag: parsed.tag };
+    await this.#transport.run({ method: 'POST', path: pathOf(source, '/tag'), query, ...options });
+  }
+
+  async remove(
+    reference: string,
+    options: { force?: boolean; noPrune?: boolean; signal?: AbortSignal } = {},
+  ): Promise<readonly ImageDeletion[]> {
+    const { force, noPrune, signal } = options;
+    const query = { force, noprune: noPrune };
+    return this.#transport.json({ method: 'DELETE', path: pathOf(reference), query, signal });
+  }
+
+  /** Removes images that nothing uses: without a name, or all with the filter `dangling=false`. */
+  async prune(options: { filters?: Filters; signal?: AbortSignal } = {}): Promise<ImagesPruned> {
+    return this.#transport.json({ method: 'POST', path: '/images/prune', ...options });
+  }
+}
+
+/** An image's name has slashes, which the API takes as they are. */
+function pathOf(reference: string, action = ''): string {
+  return `/images/${encodeURIComponent(reference).replaceAll('%2F', '/').replaceAll('%3A', ':')}${action}`;
+}
+
+function encodeAuth(auth: RegistryAuth): string {
+  return Buffer.from(JSON.stringify(auth)).toString('base64url');
+}

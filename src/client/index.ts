@@ -1,0 +1,10 @@
+/** The typed client of the Docker Engine API. */
+
+export type { BuildOptions } from './build.ts';
+export type { AttachOptions, LogOptions, PendingExit, WaitCondition } from './containers.ts';
+export { EngineClient, type EngineClientOptions } from './engine-client.ts';
+export { formatHost, type HostAddress, parseHost } from './host.ts';
+export type { PullOptions } from './images.ts';
+export { copyOutput, type OutputChunk, type OutputStream, outputChunks } from './streams.ts';
+export { type Filters, type HijackedStream, NEWEST_API_VERSION, OLDEST_API_VERSION } from './transport.ts';
+export type * from './types/index.ts';

@@ -1,0 +1,38 @@
+import { jsonLines } from './streams.ts';
+import type { Filters, Transport } from './transport.ts';
+import type { EngineEvent, EngineInfo, EngineVersion } from './types/index.ts';
+
+/** The parts of the API that are about the engine itself. */
+export class System {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** The API version that this client and the engine agreed on. */
+  async apiVersion(options: { signal?: AbortSignal } = {}): Promise<string> {
+    return this.#transport.version(options.signal);
+  }
+
+  async version(options: { signal?: AbortSignal } = {}): Promise<EngineVersion> {
+    return this.#transport.json({ method: 'GET', path: '/version', ...options });
+  }
+
+  async info(options: { signal?: AbortSignal } = {}): Promise<EngineInfo> {
+    return this.#transport.json({ method: 'GET', path: '/info', ...options });
+  }
+
+  /**
+   * The engine's events. Resolves once the engine has subscribed us: nothing that happens later is missed.
+   * Ends at `until` or by the signal; `since` and `until` are Unix seconds.
+   */
+  async events(
+    options: { since?: string; until?: string; filters?: Filters; signal?: AbortSignal } = {},
+  ): Promise<AsyncGenerator<EngineEvent>> {
+    const { since, until, filters, signal } = options;
+    const query = { since, until };
+    const body = await this.#transport.stream({ method: 'GET', path: '/events', query, filters, signal });
+    return jsonLines<EngineEvent>(body);
+  }
+}

@@ -1,0 +1,228 @@
+import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
+import { internal, notImplemented, unavailable } from '../base/index.ts';
+import { connectionFailure, responseFailure } from './failures.ts';
+import { formatHost, type HostAddress } from './host.ts';
+import type { OutputStream } from './streams.ts';
+
+/** The newest version of the Engine API that this client speaks. */
+export const NEWEST_API_VERSION = '1.51';
+/** The oldest version that it speaks: the oldest with all it sends. */
+export const OLDEST_API_VERSION = '1.24';
+
+/** Filters as the API takes them: every key with the values that may match. */
+export type Filters = Readonly<Record<string, readonly string[]>>;
+
+type QueryValue = string | number | boolean | undefined | readonly string[];
+
+/** One request of the API. */
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD';
+  /** Starts with "/", without the version. */
+  readonly path: string;
+  /** Undefined values are left out; an array repeats its key. */
+  readonly query?: Readonly<Record<string, QueryValue>>;
+  readonly filters?: Filters | undefined;
+  /** A value that is sent as JSON. */
+  readonly json?: unknown;
+  /** A body that is sent as it is. */
+  readonly body?: Readable;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A connection whose two directions the caller now owns: a process's input and its output. */
+export interface HijackedStream extends OutputStream {
+  /** Ending it closes the process's standard input; the output goes on. Destroying it detaches. */
+  readonly socket: Duplex;
+}
+
+/** Connections to one engine, with the API version agreed on at the first request. */
+export class Transport {
+  readonly host: HostAddress;
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #target: RequestOptions;
+  #version: Promise<string> | undefined;
+
+  /** `version` fixes the API version; else it is the newest that both sides speak. Throws `not-implemented` for ssh. */
+  constructor(host: HostAddress, version?: string) {
+    if (host.kind === 'ssh') {
+      throw notImplemented(`engine addresses of the form ssh:// are not implemented: ${host.url}`, {
+        hint: 'Forward the socket (ssh -L /tmp/berth.sock:/run/berth/berth.sock) and use unix:///tmp/berth.sock',
+      });
+    }
+    this.host = host;
+    this.#target =
+      host.kind === 'unix'
+        ? { socketPath: host.path, host: 'berth' }
+        : { hostname: host.hostname, port: host.port };
+    this.#version = version === undefined ? undefined : Promise.resolve(version);
+  }
+
+  /** The API version in use, for example "1.51"; asks the engine the first time. */
+  version(signal?: AbortSignal): Promise<string> {
+    this.#version ??= this.#negotiate(signal).catch((error) => {
+      this.#version = undefined; // the next request asks again
+      throw error;
+    });
+    return this.#version;
+  }
+
+  /** Sends a request and returns the answer's JSON. */
+  async json<T>(call: ApiRequest): Promise<T> {
+    return (await this.openJson<T>(call)).read();
+  }
+
+  /** Sends a request whose answer starts long before its body: resolves at the headers, `read` at the end. */
+  async openJson<T>(call: ApiRequest): Promise<{ read: () => Promise<T> }> {
+    const response = await this.stream(call);
+    return { read: () => this.#readJson<T>(response, call) };
+  }
+
+  /** Sends a request and drops the answer's body; returns the status (304: it was so already). */
+  async run(call: ApiRequest): Promise<number> {
+    const response = await this.stream(call);
+    await readText(response, this.host);
+    return response.statusCode ?? 0;
+  }
+
+  /** Sends a request; returns the response once its headers are there, its body to be read. Throws on status 400 and above. */
+  async stream(call: ApiRequest): Promise<IncomingMessage> {
+    const version = await this.version(call.signal);
+    return this.#respond(this.#open(call, `/v${version}`), call);
+  }
+
+  /** Sends a request that takes over the connection. */
+  async hijack(call: ApiRequest): Promise<HijackedStream> {
+    const version = await this.version(call.signal);
+    const headers = { ...call.headers, Connection: 'Upgrade', Upgrade: 'tcp' };
+    const outgoing = this.#open({ ...call, headers }, `/v${version}`);
+    const { promise, resolve, reject } = Promise.withResolvers<HijackedStream>();
+    outgoing.once('upgrade', (response, socket, head) => {
+      if (head.length > 0) socket.unshift(head);
+      // An aborted request no longer reaches a socket that left it.
+      const abort = () => socket.destroy();
+      call.signal?.addEventListener('abort', abort, { once: true });
+      socket.once('close', () => call.signal?.removeEventListener('abort', abort));
+      resolve({ socket, body: socket, multiplexed: isMultiplexed(response) });
+    });
+    outgoing.once('response', (response) => {
+      refusal(response, call, this.host).then(reject, reject);
+    });
+    outgoing.once('error', (error) => reject(connectionFailure(error, this.host)));
+    return promise;
+  }
+
+  /** Closes the idle connections. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async #negotiate(signal: AbortSignal | undefined): Promise<string> {
+    const call: ApiRequest = { method: 'GET', path: '/_ping', signal };
+    const response = await this.#respond(this.#open(call, ''), call);
+    await readText(response, this.host);
+    const offered = response.headers['api-version'];
+    if (typeof offered !== 'string') {
+      throw unavailable(`what listens at ${formatHost(this.host)} is no container engine`, {
+        hint: 'Its answer to GET /_ping has no API-Version header',
+      });
+    }
+    if (compareVersions(offered, OLDEST_API_VERSION) < 0) {
+      throw unavailable(
+        `the engine at ${formatHost(this.host)} speaks API ${offered}; the oldest that berth speaks is ${OLDEST_API_VERSION}`,
+      );
+    }
+    return compareVersions(offered, NEWEST_API_VERSION) < 0 ? offered : NEWEST_API_VERSION;
+  }
+
+  async #readJson<T>(response: IncomingMessage, call: ApiRequest): Promise<T> {
+    const text = await readText(response, this.host);
+    try {
+      return JSON.parse(text) as T;
+    } catch (error) {
+      throw internal(`the engine's answer to ${call.method} ${call.path} is no JSON`, { cause: error });
+    }
+  }
+
+  #open(call: ApiRequest, prefix: string): ClientRequest {
+    const json = call.json === undefined ? undefined : JSON.stringify(call.json);
+    const outgoing = request({
+      ...this.#target,
+      agent: this.#agent,
+      method: call.method,
+      path: `${prefix}${call.path}${queryString(call)}`,
+      headers: {
+        'User-Agent': 'berth',
+        ...(json === undefined
+          ? {}
+          : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(json) }),
+        ...call.headers,
+      },
+      ...(call.signal === undefined ? {} : { signal: call.signal }),
+    });
+    if (call.body === undefined) return outgoing.end(json);
+    call.body.once('error', (error) => outgoing.destroy(error));
+    return call.body.pipe(outgoing);
+  }
+
+  async #respond(outgoing: ClientRequest, call: ApiRequest): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    outgoing.once('response', resolve);
+    // Stays for the whole exchange: an engine may answer, then close while we still send.
+    outgoing.on('error', (error) => reject(connectionFailure(error, this.host)));
+    const response = await promise;
+    if ((response.statusCode ?? 0) >= 400) throw await refusal(response, call, this.host);
+    return response;
+  }
+}
+
+/** Whether a response's body has frames for stdout and stderr. */
+export function isMultiplexed(response: IncomingMessage): boolean {
+  return response.headers['content-type'] === 'application/vnd.docker.multiplexed-stream';
+}
+
+/** Orders API versions by their numbers: negative when `a` is the older one. */
+export function compareVersions(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split('.').map(Number);
+  const [majorB = 0, minorB = 0] = b.split('.').map(Number);
+  return majorA - majorB || minorA - minorB;
+}
+
+async function refusal(response: IncomingMessage, call: ApiRequest, host: HostAddress): Promise<Error> {
+  const text = await readText(response, host);
+  return responseFailure(response.statusCode ?? 0, text, `${call.method} ${call.path}`);
+}
+
+async function readText(response: IncomingMessage, host: HostAddress): Promise<string> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  } catch (error) {
+    throw connectionFailure(error, host);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function queryString({ query = {}, filters }: ApiRequest): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value === undefined) continue;
+    if (typeof value === 'object') for (const item of value) parameters.append(key, item);
+    else parameters.append(key, String(value));
+  }
+  if (filters !== undefined && Object.keys(filters).length > 0) {
+    parameters.append('filters', encodeFilters(filters));
+  }
+  const text = parameters.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+/** `{"label":{"a=b":true}}`, the form that every version of the API takes. */
+function encodeFilters(filters: Filters): string {
+  const entries = Object.entries(filters).map(([key, values]) => [
+    key,
+    Object.fromEntries(values.map((value) => [value, true])),
+  ]);
+  return JSON.stringify(Object.fromEntries(entries));
+}

@@ -1,0 +1,229 @@
+import type { EndpointSettings } from './network.ts';
+import type { MountPoint, MountRequest } from './volume.ts';
+
+/** `"80/tcp"` → the host's addresses it is published on. */
+export type PortMap = Readonly<Record<string, readonly PortBinding[] | null>>;
+
+export interface PortBinding {
+  readonly HostIp?: string;
+  /** A port, or a range to choose from; "" or "0": any free one. */
+  readonly HostPort?: string;
+}
+
+export interface HealthConfig {
+  /** `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", command]`. */
+  readonly Test?: readonly string[];
+  /** Nanoseconds, as all durations here. */
+  readonly Interval?: number;
+  readonly Timeout?: number;
+  readonly StartPeriod?: number;
+  readonly StartInterval?: number;
+  readonly Retries?: number;
+}
+
+/** What a container runs, independent of the host. */
+export interface ContainerConfig {
+  readonly Image: string;
+  readonly Hostname?: string;
+  readonly Domainname?: string;
+  readonly User?: string;
+  readonly AttachStdin?: boolean;
+  readonly AttachStdout?: boolean;
+  readonly AttachStderr?: boolean;
+  readonly Tty?: boolean;
+  readonly OpenStdin?: boolean;
+  /** Close stdin when the first attached client leaves. */
+  readonly StdinOnce?: boolean;
+  readonly Env?: readonly string[];
+  readonly Cmd?: readonly string[] | null;
+  readonly Entrypoint?: readonly string[] | null;
+  readonly WorkingDir?: string;
+  readonly Labels?: Readonly<Record<string, string>>;
+  readonly ExposedPorts?: Readonly<Record<string, object>>;
+  readonly Volumes?: Readonly<Record<string, object>>;
+  readonly Healthcheck?: HealthConfig;
+  readonly StopSignal?: string;
+  readonly StopTimeout?: number;
+}
+
+export interface RestartPolicy {
+  readonly Name: '' | 'no' | 'always' | 'unless-stopped' | 'on-failure';
+  readonly MaximumRetryCount?: number;
+}
+
+export interface Ulimit {
+  readonly Name: string;
+  readonly Soft: number;
+  readonly Hard: number;
+}
+
+/** What the host gives a container. Sizes are bytes. */
+export interface HostConfig {
+  readonly Binds?: readonly string[];
+  readonly Mounts?: readonly MountRequest[];
+  readonly Tmpfs?: Readonly<Record<string, string>>;
+  readonly NetworkMode?: string;
+  readonly PortBindings?: PortMap;
+  readonly PublishAllPorts?: boolean;
+  readonly AutoRemove?: boolean;
+  readonly RestartPolicy?: RestartPolicy;
+  readonly Privileged?: boolean;
+  readonly ReadonlyRootfs?: boolean;
+  readonly CapAdd?: readonly string[];
+  readonly CapDrop?: readonly string[];
+  readonly SecurityOpt?: readonly string[];
+  readonly Init?: boolean;
+  readonly Memory?: number;
+  readonly MemoryReservation?: number;
+  /** Memory and swap together; -1: unlimited swap. */
+  readonly MemorySwap?: number;
+  /** Billionths of a CPU. */
+  readonly NanoCpus?: number;
+  readonly CpuShares?: number;
+  readonly CpusetCpus?: string;
+  readonly PidsLimit?: number;
+  readonly ShmSize?: number;
+  readonly Dns?: readonly string[];
+  readonly DnsSearch?: readonly string[];
+  readonly DnsOptions?: readonly string[];
+  readonly ExtraHosts?: readonly string[];
+  readonly Links?: readonly string[];
+  readonly VolumesFrom?: readonly string[];
+  readonly GroupAdd?: readonly string[];
+  readonly PidMode?: string;
+  readonly IpcMode?: string;
+  readonly UTSMode?: string;
+  readonly UsernsMode?: string;
+  readonly CgroupnsMode?: string;
+  readonly CgroupParent?: string;
+  readonly Runtime?: string;
+  readonly OomScoreAdj?: number;
+  readonly OomKillDisable?: boolean;
+  readonly Sysctls?: Readonly<Record<string, string>>;
+  readonly Ulimits?: readonly Ulimit[];
+  readonly Devices?: readonly DeviceMapping[];
+  readonly LogConfig?: { readonly Type: string; readonly Config?: Readonly<Record<string, string>> };
+}
+
+export interface DeviceMapping {
+  readonly PathOnHost: string;
+  readonly PathInContainer: string;
+  readonly CgroupPermissions: string;
+}
+
+/** The body of POST /containers/create. */
+export interface ContainerCreateRequest extends ContainerConfig {
+  readonly HostConfig?: HostConfig;
+  readonly NetworkingConfig?: { readonly EndpointsConfig: Readonly<Record<string, EndpointSettings>> };
+}
+
+export interface ContainerCreated {
+  readonly Id: string;
+  readonly Warnings: readonly string[] | null;
+}
+
+export type ContainerStatus =
+  | 'created'
+  | 'running'
+  | 'paused'
+  | 'restarting'
+  | 'removing'
+  | 'exited'
+  | 'dead';
+
+/** One row of GET /containers/json. */
+export interface ContainerSummary {
+  readonly Id: string;
+  /** Each with a leading "/". */
+  readonly Names: readonly string[];
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly Command: string;
+  /** Unix seconds. */
+  readonly Created: number;
+  readonly State: ContainerStatus;
+  /** In words: "Up 3 minutes", "Exited (0) 2 hours ago". */
+  readonly Status: string;
+  readonly Ports: readonly PublishedPort[];
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
+  readonly HostConfig?: { readonly NetworkMode?: string };
+  readonly NetworkSettings?: { readonly Networks: Readonly<Record<string, EndpointSettings>> };
+  readonly Mounts: readonly MountPoint[];
+}
+
+export interface PublishedPort {
+  readonly IP?: string;
+  readonly PrivatePort: number;
+  readonly PublicPort?: number;
+  readonly Type: string;
+}
+
+export interface ContainerState {
+  readonly Status: ContainerStatus;
+  readonly Running: boolean;
+  readonly Paused: boolean;
+  readonly Restarting: boolean;
+  readonly OOMKilled: boolean;
+  readonly Dead: boolean;
+  readonly Pid: number;
+  readonly ExitCode: number;
+  readonly Error: string;
+  readonly StartedAt: string;
+  readonly FinishedAt: string;
+  readonly Health?: { readonly Status: string; readonly FailingStreak: number };
+}
+
+/** GET /containers/{id}/json: the fields that this client reads. */
+export interface ContainerInspect {
+  readonly Id: string;
+  readonly Created: string;
+  readonly Path: string;
+  readonly Args: readonly string[];
+  readonly State: ContainerState;
+  readonly Image: string;
+  /** With a leading "/". */
+  readonly Name: string;
+  readonly RestartCount: number;
+  readonly Config: ContainerConfig;
+  readonly HostConfig: HostConfig;
+  readonly NetworkSettings: {
+    readonly Ports?: PortMap;
+    readonly Networks: Readonly<Record<string, EndpointSettings>>;
+  };
+  readonly Mounts: readonly MountPoint[];
+}
+
+export interface WaitResult {
+  readonly StatusCode: number;
+  readonly Error?: { readonly Message: string } | null;
+}
+
+export interface ContainersPruned {
+  readonly ContainersDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
+}
+
+/** The body of POST /containers/{id}/exec. */
+export interface ExecCreateRequest {
+  readonly Cmd: readonly string[];
+  readonly AttachStdin?: boolean;
+  readonly AttachStdout?: boolean;
+  readonly AttachStderr?: boolean;
+  readonly Tty?: boolean;
+  readonly User?: string;
+  readonly WorkingDir?: string;
+  readonly Env?: readonly string[];
+  readonly Privileged?: boolean;
+  readonly DetachKeys?: string;
+}
+
+export interface ExecInspect {
+  readonly ID: string;
+  readonly Running: boolean;
+  /** Null while it runs. */
+  readonly ExitCode: number | null;
+  readonly Pid: number;
+  readonly ContainerID: string;
+}

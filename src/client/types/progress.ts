@@ -1,0 +1,14 @@
+/** One message of a pull, push or build (jsonmessage.JSONMessage in moby). Which fields are there says what it is. */
+export interface ProgressMessage {
+  /** The layer that it is about. */
+  readonly id?: string;
+  readonly status?: string;
+  /** Bytes, unless `units` says otherwise. */
+  readonly progressDetail?: { readonly current?: number; readonly total?: number; readonly units?: string };
+  /** Output of a build step. */
+  readonly stream?: string;
+  readonly error?: string;
+  readonly errorDetail?: { readonly code?: number; readonly message?: string };
+  /** A result: a build's is `{ ID: "sha256:…" }`. */
+  readonly aux?: { readonly ID?: string };
+}
