@@ -30,7 +30,7 @@ enum message {
     /* Answers and events. */
     MESSAGE_OK = 0x80,
     MESSAGE_LAUNCHER_STATE = 0x81, /* {pid} */
-    MESSAGE_STATE = 0x82,          /* {state, pid, port*, passwd, group, network, started pid and time} */
+    MESSAGE_STATE = 0x82,          /* {state, terminal, pid, port*, passwd, group, network?, started?} */
     MESSAGE_STARTED = 0x83,        /* {pid, time} */
     MESSAGE_STDOUT = 0x90,         /* raw bytes */
     MESSAGE_STDERR = 0x91,         /* raw bytes */
@@ -76,6 +76,7 @@ enum tag {
     TAG_COLUMNS = 45,
     TAG_STREAMS = 46, /* bits: enum stream_bit */
     TAG_PROCESS = 47, /* an OCI process object as JSON */
+    TAG_STARTED = 48, /* fields of its own: pid and time */
 };
 
 enum port_tag {

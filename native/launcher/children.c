@@ -248,7 +248,7 @@ static void exec_file_worker(const void *context, int report, struct failure *wh
     if (dup2(high_root, 3) < 0 || dup2(high_listening, 4) < 0) {
         fail_errno(why, "the file worker's descriptors");
     } else {
-        char *arguments[] = {program, NULL};
+        char *arguments[] = {program, "serve", NULL};
         execv(program, arguments);
         fail_errno(why, "%s cannot be started", program);
     }

@@ -4,6 +4,7 @@ export * from './devices.ts';
 export * from './environment.ts';
 export * from './files.ts';
 export * from './host-facts.ts';
+export * from './launcher.ts';
 export * from './mounts.ts';
 export * from './oci-runtimes.ts';
 export * from './oci-spec.ts';

@@ -1,0 +1,267 @@
+/* The container's way from prepared to cleaned up. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "common/protocol.h"
+#include "exit-record.h"
+#include "supervisor.h"
+
+/* Reparented grandchildren of a start that we may still have to recognise. */
+#define ORPHANS_MAX 256
+
+static void clean_up(struct supervisor *supervisor);
+
+/* ---- start ---- */
+
+static void start_failed(struct supervisor *supervisor, const struct job *job, const struct failure *why) {
+    AUTO_BUFFER words = {0};
+    job_words(job, &words);
+    if (supervisor->runner) session_send_runtime_failure(supervisor->runner, supervisor->run_request, why, &words);
+    supervisor->runner = NULL;
+    supervisor->phase = PHASE_EXITED;
+    ports_close(&supervisor->ports);
+    log_close(&supervisor->log);
+    clean_up(supervisor);
+}
+
+static void on_run_done(struct job *job, bool succeeded) {
+    struct supervisor *supervisor = job->supervisor;
+    struct failure why;
+    if (!succeeded) fail(&why, FAILURE_INTERNAL, "the OCI runtime could not start the container");
+    if (!succeeded || process_started(supervisor->init, &why) < 0) {
+        start_failed(supervisor, job, &why);
+        return;
+    }
+    supervisor->phase = PHASE_RUNNING;
+    supervisor->started_at = now();
+    oom_open(&supervisor->oom, supervisor->init->pid);
+    ports_serve(&supervisor->ports);
+    if (supervisor->runner) {
+        session_send_started(supervisor->runner, supervisor->run_request, supervisor->init->pid,
+                             supervisor->started_at);
+    }
+    supervisor->runner = NULL;
+    int status;
+    if (supervisor_take_orphan(supervisor, supervisor->init->pid, &status)) process_ended(supervisor->init, status);
+}
+
+int supervisor_run(struct session *session, uint16_t request, struct failure *why) {
+    struct supervisor *supervisor = session->supervisor;
+    if (supervisor->phase != PHASE_PREPARED) return fail(why, FAILURE_CONFLICT, "the container was started already");
+    struct process *init = supervisor->init;
+    const char *arguments[] = {"run",        "--detach",     "--bundle", ".", "--pid-file",
+                               init->pid_file, NULL, NULL, NULL, NULL};
+    size_t count = 6;
+    if (init->terminal) {
+        arguments[count++] = "--console-socket";
+        arguments[count++] = init->console_path;
+    }
+    arguments[count] = supervisor->plan.id;
+    supervisor->phase = PHASE_STARTING;
+    struct job *job = job_start(supervisor, arguments, init->theirs, on_run_done, NULL, why);
+    if (!job) {
+        supervisor->phase = PHASE_EXITED;
+        clean_up(supervisor);
+        return -1;
+    }
+    job->starts_process = true;
+    supervisor->runner = session;
+    supervisor->run_request = request;
+    return 0;
+}
+
+/* ---- exec ---- */
+
+static void on_exec_done(struct job *job, bool succeeded) {
+    struct process *process = job->context;
+    struct failure why;
+    if (!succeeded) fail(&why, FAILURE_INTERNAL, "the OCI runtime could not start the process");
+    if (!succeeded || process_started(process, &why) < 0) {
+        AUTO_BUFFER words = {0};
+        job_words(job, &words);
+        if (process->starter) {
+            session_send_runtime_failure(process->starter, process->start_request, &why, &words);
+            connection_finish(&process->starter->connection);
+        }
+        process_free(process);
+        return;
+    }
+    if (process->starter) session_send_started(process->starter, process->start_request, process->pid, now());
+    process->starter = NULL;
+    int status;
+    if (supervisor_take_orphan(process->supervisor, process->pid, &status)) process_ended(process, status);
+}
+
+static int start_exec(struct process *process, const struct field *object, struct failure *why) {
+    /* The runtime opens it by our name while we hold it: no file is left behind, whoever dies. */
+    AUTO_CLOSE file = memory_file("process", object->value, object->length);
+    if (file < 0) return fail_errno(why, "the process object");
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), file);
+    const char *arguments[] = {"exec", "--process", path, "--detach", "--pid-file", process->pid_file,
+                               NULL,   NULL,        NULL, NULL};
+    size_t count = 6;
+    if (process->terminal) {
+        arguments[count++] = "--console-socket";
+        arguments[count++] = process->console_path;
+    }
+    arguments[count] = process->supervisor->plan.id;
+    struct job *job = job_start(process->supervisor, arguments, process->theirs, on_exec_done, process, why);
+    if (!job) return -1;
+    job->starts_process = true;
+    job->file = take_fd(&file);
+    return 0;
+}
+
+int supervisor_exec(struct session *session, uint16_t request, bool terminal, const struct field *object,
+                    struct failure *why) {
+    struct process *process = process_new(session->supervisor, false, terminal);
+    if (!process) return fail_errno(why, "a process");
+    process->starter = session;
+    process->start_request = request;
+    if (process_open(process, (session->streams & STREAM_STDIN) != 0, why) < 0 ||
+        start_exec(process, object, why) < 0) {
+        process_free(process);
+        return -1;
+    }
+    session->process = process;
+    return 0;
+}
+
+/* ---- pause and resume ---- */
+
+static void on_freeze_done(struct job *job, bool succeeded) {
+    struct session *session = job->session;
+    if (!session) return;
+    if (succeeded) {
+        connection_send(&session->connection, MESSAGE_OK, job->request, NULL, 0);
+        return;
+    }
+    AUTO_BUFFER words = {0};
+    struct failure why;
+    job_words(job, &words);
+    fail(&why, FAILURE_INTERNAL, "the OCI runtime refused");
+    session_send_runtime_failure(session, job->request, &why, &words);
+}
+
+int supervisor_freeze(struct session *session, uint16_t request, const char *command, struct failure *why) {
+    struct supervisor *supervisor = session->supervisor;
+    if (supervisor->phase != PHASE_RUNNING) return fail(why, FAILURE_CONFLICT, "the container does not run");
+    const char *arguments[] = {command, supervisor->plan.id, NULL};
+    const int nothing[3] = {-1, -1, -1};
+    struct job *job = job_start(supervisor, arguments, nothing, on_freeze_done, NULL, why);
+    if (!job) return -1;
+    job->session = session;
+    job->request = request;
+    return 0;
+}
+
+/* ---- end ---- */
+
+void supervisor_forget_session(struct supervisor *supervisor, const struct session *session) {
+    if (supervisor->runner == session) supervisor->runner = NULL;
+    for (struct job *job = supervisor->jobs; job; job = job->next) {
+        if (job->session == session) job->session = NULL;
+    }
+    for (struct process *process = supervisor->processes; process; process = process->next) {
+        if (process->starter == session) process->starter = NULL;
+    }
+}
+
+/* The record comes first: whoever hears of the end finds it. */
+void supervisor_init_ended(struct supervisor *supervisor) {
+    supervisor->phase = PHASE_EXITED;
+    supervisor->finished_at = now();
+    supervisor->exit_code = supervisor->init->exit_code;
+    supervisor->oom_killed = oom_close(&supervisor->oom);
+    log_close(&supervisor->log);
+    ports_close(&supervisor->ports);
+    exit_record_write(supervisor->exit_code, supervisor->oom_killed, supervisor->finished_at);
+    sessions_exited(supervisor->init);
+    clean_up(supervisor);
+}
+
+static void cleaned(struct supervisor *supervisor) {
+    mounts_remove(&supervisor->mounts);
+    loop_close(&supervisor->loop, &supervisor->listening);
+    unlink(supervisor->plan.socket);
+    supervisor->phase = PHASE_CLEANED;
+    sessions_finish(supervisor);
+    supervisor_check_end(supervisor);
+}
+
+static void on_delete_done(struct job *job, bool succeeded) {
+    (void)succeeded; /* a container that never came to be cannot be deleted */
+    cleaned(job->supervisor);
+}
+
+static void clean_up(struct supervisor *supervisor) {
+    const char *const arguments[] = {"delete", "--force", supervisor->plan.id, NULL};
+    const int nothing[3] = {-1, -1, -1};
+    struct failure why;
+    if (job_start(supervisor, arguments, nothing, on_delete_done, NULL, &why)) return;
+    log_line("%s", why.message);
+    cleaned(supervisor);
+}
+
+int supervisor_discard(struct session *session, uint16_t request, struct failure *why) {
+    struct supervisor *supervisor = session->supervisor;
+    if (supervisor->phase != PHASE_PREPARED) return fail(why, FAILURE_CONFLICT, "the container was started already");
+    ports_close(&supervisor->ports);
+    log_close(&supervisor->log);
+    connection_send(&session->connection, MESSAGE_OK, request, NULL, 0);
+    cleaned(supervisor);
+    return 0;
+}
+
+void supervisor_check_end(struct supervisor *supervisor) {
+    if (supervisor->phase == PHASE_CLEANED && !supervisor->sessions && !supervisor->jobs) supervisor->loop.stopped = true;
+}
+
+/* ---- ends of processes ---- */
+
+static void keep_orphan(struct supervisor *supervisor, pid_t pid, int status) {
+    if (!job_starts_any(supervisor) || supervisor->orphan_count == ORPHANS_MAX) return;
+    size_t size = (supervisor->orphan_count + 1) * sizeof(struct orphan);
+    struct orphan *orphans = realloc(supervisor->orphans, size);
+    if (!orphans) return;
+    supervisor->orphans = orphans;
+    orphans[supervisor->orphan_count++] = (struct orphan){.pid = pid, .status = status};
+}
+
+static void forget_orphans(struct supervisor *supervisor) {
+    if (job_starts_any(supervisor)) return;
+    free(supervisor->orphans);
+    supervisor->orphans = NULL;
+    supervisor->orphan_count = 0;
+}
+
+bool supervisor_take_orphan(struct supervisor *supervisor, pid_t pid, int *status) {
+    for (size_t index = 0; index < supervisor->orphan_count; index++) {
+        if (supervisor->orphans[index].pid != pid) continue;
+        *status = supervisor->orphans[index].status;
+        supervisor->orphans[index] = supervisor->orphans[--supervisor->orphan_count];
+        return true;
+    }
+    return false;
+}
+
+static void reaped(struct supervisor *supervisor, pid_t pid, int status) {
+    struct job *job = job_find(supervisor, pid);
+    struct process *process = process_find(supervisor, pid);
+    if (job) job_ended(job, status);
+    else if (process) process_ended(process, status);
+    else keep_orphan(supervisor, pid, status);
+}
+
+void supervisor_reap(struct supervisor *supervisor) {
+    pid_t pid;
+    int status;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) reaped(supervisor, pid, status);
+    forget_orphans(supervisor);
+    supervisor_check_end(supervisor);
+}

@@ -1,0 +1,136 @@
+#include "ports.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io.h"
+
+static int parse_address(const char *text, uint16_t port, struct sockaddr_storage *address, socklen_t *length,
+                         struct failure *why) {
+    struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+    memset(address, 0, sizeof(*address));
+    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        *length = sizeof(*v4);
+        return 0;
+    }
+    if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(port);
+        *length = sizeof(*v6);
+        return 0;
+    }
+    return fail(why, FAILURE_INVALID, "%s is no IP address", text);
+}
+
+static uint16_t port_of(int fd) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) return 0;
+    return ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
+                                              : ((struct sockaddr_in6 *)&address)->sin6_port);
+}
+
+static void on_ready(struct watch *watch, uint32_t events) {
+    (void)events;
+    struct port *port = container_of(watch, struct port, watch);
+    if (port->plan->udp) udp_receive(port);
+    else tcp_accept(port);
+}
+
+static int bind_at(const struct port_plan *plan, uint16_t number, struct failure *why) {
+    struct sockaddr_storage address;
+    socklen_t length;
+    if (parse_address(plan->host_ip, number, &address, &length, why) < 0) return -1;
+    int type = (plan->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    AUTO_CLOSE fd = socket(address.ss_family, type, 0);
+    if (fd < 0) return fail_errno(why, "no socket for %s", plan->host_ip);
+    const int on = 1;
+    /* IPv4 has a plan of its own. For TCP, connections of an earlier container may still be in TIME_WAIT. */
+    if (address.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    if (!plan->udp) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&address, length) < 0) return fail_errno(why, "bind");
+    if (!plan->udp && listen(fd, 1024) < 0) return fail_errno(why, "listen");
+    return take_fd(&fd);
+}
+
+/* A container port that is published on IPv4 and IPv6 with a port of the kernel's choice gets the same on both. */
+static uint16_t twin_port(const struct ports *ports, const struct port_plan *plan) {
+    for (size_t index = 0; index < ports->count; index++) {
+        const struct port_plan *other = ports->items[index].plan;
+        if (other->udp == plan->udp && other->container_port == plan->container_port && other->host_port == 0) {
+            return ports->items[index].bound;
+        }
+    }
+    return 0;
+}
+
+static int bind_port(const struct ports *ports, const struct port_plan *plan, struct failure *why) {
+    uint16_t twin = plan->host_port == 0 ? twin_port(ports, plan) : 0;
+    int fd = twin ? bind_at(plan, twin, why) : -1;
+    return fd >= 0 ? fd : bind_at(plan, plan->host_port, why);
+}
+
+static int explain(const struct port_plan *plan, struct failure *why) {
+    const char *protocol = plan->udp ? "udp" : "tcp";
+    bool v6 = strchr(plan->host_ip, ':') != NULL;
+    const char *format = v6 ? "[%s]:%u/%s" : "%s:%u/%s";
+    char name[96];
+    snprintf(name, sizeof(name), format, plan->host_ip, plan->host_port, protocol);
+    switch (errno) {
+        case EADDRINUSE: return fail(why, FAILURE_CONFLICT, "the port %s is already in use", name);
+        case EADDRNOTAVAIL: return fail(why, FAILURE_INVALID, "the port %s cannot be bound: the host has no such address", name);
+        case EACCES: return fail(why, FAILURE_INVALID, "the port %s cannot be bound: permission denied", name);
+        default: return fail_errno(why, "the port %s cannot be bound", name);
+    }
+}
+
+int ports_bind(struct ports *ports, struct loop *loop, const struct plan *plan, size_t *taken, struct failure *why) {
+    ports->loop = loop;
+    ports->items = calloc(plan->port_count ? plan->port_count : 1, sizeof(*ports->items));
+    if (!ports->items) return fail_errno(why, "the ports");
+    for (size_t index = 0; index < plan->port_count; index++) {
+        const struct port_plan *wanted = &plan->ports[index];
+        struct port *port = &ports->items[index];
+        *port = (struct port){.watch = {.fd = -1, .ready = on_ready}, .ports = ports, .plan = wanted};
+        if (parse_address(wanted->container_ip, wanted->container_port, &port->target, &port->target_length, why) < 0) {
+            return -1;
+        }
+        errno = 0;
+        port->watch.fd = bind_port(ports, wanted, why);
+        if (port->watch.fd < 0) {
+            *taken = index;
+            return errno ? explain(wanted, why) : -1;
+        }
+        port->bound = port_of(port->watch.fd);
+        ports->count++;
+    }
+    return 0;
+}
+
+void ports_serve(struct ports *ports) {
+    for (size_t index = 0; index < ports->count; index++) {
+        loop_watch(ports->loop, &ports->items[index].watch, EPOLLIN);
+    }
+}
+
+void ports_encode(const struct ports *ports, struct buffer *out) {
+    for (size_t index = 0; index < ports->count; index++) {
+        port_encode(out, ports->items[index].plan, ports->items[index].bound);
+    }
+}
+
+void ports_close(struct ports *ports) {
+    tcp_close_all(ports);
+    for (size_t index = 0; index < ports->count; index++) {
+        udp_close_all(&ports->items[index]);
+        loop_close(ports->loop, &ports->items[index].watch);
+    }
+    ports->count = 0;
+}

@@ -1,0 +1,62 @@
+/* A process of the container, PID 1 or an exec: its standard streams, who is attached to them, and its end. */
+#ifndef BERTH_PROCESS_H
+#define BERTH_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/failure.h"
+#include "common/loop.h"
+
+struct supervisor;
+struct session;
+
+struct process {
+    struct supervisor *supervisor;
+    struct process *next;
+    bool is_init;
+    bool terminal;
+    pid_t pid; /* 0: not started yet */
+    bool ended;
+    int exit_code;
+    struct watch output[2]; /* our ends of stdout and stderr; the terminal's master is output[0] */
+    struct watch input;     /* our end of stdin, -1: closed or never open; for a terminal a second master */
+    bool takes_input;
+    int theirs[3];     /* the runtime's ends, until it has started */
+    int console;       /* listens for the terminal's master */
+    char console_path[32];
+    uint16_t rows;
+    uint16_t columns;
+    struct session *starter; /* waits for an exec to start */
+    uint16_t start_request;
+    char pid_file[32];
+};
+
+struct process *process_new(struct supervisor *supervisor, bool is_init, bool terminal);
+
+/* Makes the pipes or the console socket; `takes_input` says whether stdin is more than /dev/null. */
+int process_open(struct process *process, bool takes_input, struct failure *why);
+
+/* The runtime has started it: reads its pid file, takes the terminal over and begins to read its output. */
+int process_started(struct process *process, struct failure *why);
+
+/* Its end was reaped. Everything that it wrote is read first, whoever lags. */
+void process_ended(struct process *process, int status);
+
+void process_free(struct process *process);
+
+struct process *process_find(struct supervisor *supervisor, pid_t pid);
+
+/* Gives the waiting input of the attached sessions to the process, as far as it takes it. */
+void process_feed(struct process *process);
+
+void process_close_input(struct process *process);
+
+/* Reads its output or stops, depending on the sessions' queues. */
+void process_pace(struct process *process);
+
+int process_signal(struct process *process, uint64_t number, struct failure *why);
+int process_resize(struct process *process, uint64_t rows, uint64_t columns, struct failure *why);
+
+#endif

@@ -1,0 +1,295 @@
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "common/protocol.h"
+#include "supervisor.h"
+
+/* An exec's process object with a large environment is the longest thing that a client says. */
+#define REQUEST_MAX (4u * 1024 * 1024)
+
+static void answer_ok(struct session *session, uint16_t id) {
+    connection_send(&session->connection, MESSAGE_OK, id, NULL, 0);
+}
+
+/* ---- what sessions are told ---- */
+
+void session_send_started(struct session *session, uint16_t request, pid_t pid, uint64_t time) {
+    AUTO_BUFFER payload = {0};
+    field_append_number(&payload, TAG_PID, (uint64_t)pid);
+    field_append_number(&payload, TAG_TIME, time);
+    connection_send(&session->connection, MESSAGE_STARTED, request, payload.data, payload.length);
+}
+
+void session_send_runtime_failure(struct session *session, uint16_t request, const struct failure *why,
+                                  const struct buffer *words) {
+    AUTO_BUFFER payload = {0};
+    field_append_text(&payload, TAG_KIND, why->kind);
+    field_append_text(&payload, TAG_MESSAGE, why->message);
+    field_append(&payload, TAG_RUNTIME_LOG, words->data, words->length);
+    connection_send(&session->connection, MESSAGE_ERROR, request, payload.data, payload.length);
+}
+
+static void append_exit(struct buffer *payload, const struct supervisor *supervisor, const struct process *process) {
+    field_append_number(payload, TAG_CODE, (uint64_t)process->exit_code);
+    field_append_number(payload, TAG_OOM_KILLED, process->is_init && supervisor->oom_killed);
+    field_append_number(payload, TAG_TIME, process->is_init ? supervisor->finished_at : now());
+}
+
+static int append_accounts(struct buffer *payload, struct failure *why) {
+    AUTO_BUFFER passwd = {0};
+    AUTO_BUFFER group = {0};
+    if (mounts_read("etc/passwd", &passwd, why) < 0 || mounts_read("etc/group", &group, why) < 0) return -1;
+    field_append(payload, TAG_PASSWD, passwd.data, passwd.length);
+    field_append(payload, TAG_GROUP, group.data, group.length);
+    return 0;
+}
+
+static uint64_t state_of(const struct supervisor *supervisor) {
+    if (supervisor->phase == PHASE_PREPARED || supervisor->phase == PHASE_STARTING) return STATE_PREPARED;
+    return supervisor->phase == PHASE_RUNNING ? STATE_RUNNING : STATE_EXITED;
+}
+
+static int send_state(struct session *session, uint16_t id, struct failure *why) {
+    struct supervisor *supervisor = session->supervisor;
+    AUTO_BUFFER payload = {0};
+    field_append_number(&payload, TAG_STATE, state_of(supervisor));
+    field_append_number(&payload, TAG_TERMINAL, supervisor->plan.terminal);
+    if (supervisor->network >= 0) field_append_number(&payload, TAG_NETWORK, (uint64_t)supervisor->network);
+    ports_encode(&supervisor->ports, &payload);
+    if (supervisor->mounts.root && append_accounts(&payload, why) < 0) return -1;
+    field_append_number(&payload, TAG_PID, (uint64_t)getpid());
+    AUTO_BUFFER started = {0};
+    if (supervisor->started_at) {
+        field_append_number(&started, TAG_PID, (uint64_t)supervisor->init->pid);
+        field_append_number(&started, TAG_TIME, supervisor->started_at);
+        field_append(&payload, TAG_STARTED, started.data, started.length);
+    }
+    connection_send(&session->connection, MESSAGE_STATE, id, payload.data, payload.length);
+    return 0;
+}
+
+void sessions_output(struct process *process, bool is_stderr, const void *data, size_t length) {
+    uint64_t bit = is_stderr ? STREAM_STDERR : STREAM_STDOUT;
+    for (struct session *session = process->supervisor->sessions; session; session = session->next) {
+        if (session->process != process || !(session->streams & bit)) continue;
+        connection_send(&session->connection, is_stderr ? MESSAGE_STDERR : MESSAGE_STDOUT, 0, data, length);
+    }
+    if (!process->ended) process_pace(process);
+}
+
+void sessions_announce(struct supervisor *supervisor, uint8_t type, const struct buffer *payload) {
+    for (struct session *session = supervisor->sessions; session; session = session->next) {
+        if (session->role != ROLE_CONTROL) continue;
+        if (connection_queued(&session->connection) > SESSION_QUEUE_MAX) continue;
+        connection_send(&session->connection, type, 0, payload->data, payload->length);
+    }
+}
+
+void sessions_exited(struct process *process) {
+    AUTO_BUFFER payload = {0};
+    append_exit(&payload, process->supervisor, process);
+    if (process->is_init) sessions_announce(process->supervisor, MESSAGE_EXITED, &payload);
+    for (struct session *session = process->supervisor->sessions; session; session = session->next) {
+        if (session->process != process) continue;
+        connection_send(&session->connection, MESSAGE_EXITED, 0, payload.data, payload.length);
+        session->process = NULL;
+        connection_finish(&session->connection);
+    }
+}
+
+void sessions_finish(struct supervisor *supervisor) {
+    for (struct session *session = supervisor->sessions; session; session = session->next) {
+        connection_finish(&session->connection);
+    }
+}
+
+/* ---- what sessions ask ---- */
+
+/* The fields of all requests to a supervisor, as far as they came. */
+struct request {
+    uint64_t number;
+    uint64_t rows;
+    uint64_t columns;
+    uint64_t streams;
+    uint64_t terminal;
+    struct field process;
+};
+
+static int decode_request(const struct frame *frame, struct request *request, struct failure *why) {
+    *request = (struct request){0};
+    size_t at = 0;
+    struct field field;
+    enum field_result result;
+    while ((result = field_next(frame->payload, frame->length, &at, &field)) == FIELD_NEXT) {
+        uint64_t *into = field.tag == TAG_NUMBER     ? &request->number
+                         : field.tag == TAG_ROWS     ? &request->rows
+                         : field.tag == TAG_COLUMNS  ? &request->columns
+                         : field.tag == TAG_STREAMS  ? &request->streams
+                         : field.tag == TAG_TERMINAL ? &request->terminal
+                                                     : NULL;
+        if (field.tag == TAG_PROCESS) request->process = field;
+        else if (!into || !field_number(&field, into)) {
+            return fail(why, FAILURE_INVALID, "field %u of request %u is not valid", field.tag, frame->type);
+        }
+    }
+    return result == FIELD_END ? 0 : fail(why, FAILURE_INVALID, "request %u is not whole", frame->type);
+}
+
+static int attach(struct session *session, const struct frame *frame, struct failure *why) {
+    struct supervisor *supervisor = session->supervisor;
+    struct request request;
+    if (decode_request(frame, &request, why) < 0) return -1;
+    if (supervisor->phase > PHASE_RUNNING || supervisor->init->ended) {
+        return fail(why, FAILURE_CONFLICT, "the container has ended");
+    }
+    session->role = ROLE_ATTACHED;
+    session->process = supervisor->init;
+    session->streams = request.streams;
+    answer_ok(session, frame->id);
+    return 0;
+}
+
+static int exec(struct session *session, const struct frame *frame, struct failure *why) {
+    struct request request;
+    if (decode_request(frame, &request, why) < 0) return -1;
+    if (request.process.length == 0) return fail(why, FAILURE_INVALID, "the exec has no process");
+    if (session->supervisor->phase != PHASE_RUNNING) return fail(why, FAILURE_CONFLICT, "the container does not run");
+    session->role = ROLE_EXEC;
+    session->streams = request.streams;
+    return supervisor_exec(session, frame->id, request.terminal == 1, &request.process, why);
+}
+
+static int take_input(struct session *session, const struct frame *frame, struct failure *why) {
+    struct process *process = session->process;
+    if (!process || !process->takes_input || !(session->streams & STREAM_STDIN)) {
+        return fail(why, FAILURE_CONFLICT, "the process takes no input");
+    }
+    if (session->input_waits) return fail(why, FAILURE_CONFLICT, "input came before the last was accepted");
+    if (buffer_append(&session->input, frame->payload, frame->length) < 0) return fail_errno(why, "input");
+    session->input_waits = true;
+    session->input_request = frame->id;
+    process_feed(process);
+    return 0;
+}
+
+static int close_input(struct session *session, const struct frame *frame, struct failure *why) {
+    struct process *process = session->process;
+    if (!process || !(session->streams & STREAM_STDIN)) return fail(why, FAILURE_CONFLICT, "the process takes no input");
+    if (session->input_waits) {
+        session->close_waits = true;
+        session->close_request = frame->id;
+        return 0;
+    }
+    answer_ok(session, frame->id);
+    /* A terminal has no half-close; its other users would lose it too. */
+    if (!process->terminal) process_close_input(process);
+    return 0;
+}
+
+static int about_process(struct session *session, struct process *process, const struct frame *frame,
+                         struct failure *why) {
+    struct request request;
+    if (decode_request(frame, &request, why) < 0) return -1;
+    if (!process) return fail(why, FAILURE_CONFLICT, "the process has ended");
+    int result = frame->type == MESSAGE_SIGNAL ? process_signal(process, request.number, why)
+                                               : process_resize(process, request.rows, request.columns, why);
+    if (result == 0) answer_ok(session, frame->id);
+    return result;
+}
+
+static int unknown(const struct frame *frame, struct failure *why) {
+    return fail(why, FAILURE_NOT_IMPLEMENTED, "the supervisor knows no request %u here", frame->type);
+}
+
+static int first_request(struct session *session, const struct frame *frame, struct failure *why) {
+    switch (frame->type) {
+        case MESSAGE_HELLO: session->role = ROLE_CONTROL; return send_state(session, frame->id, why);
+        case MESSAGE_ATTACH: return attach(session, frame, why);
+        case MESSAGE_EXEC: return exec(session, frame, why);
+        default: return unknown(frame, why);
+    }
+}
+
+static int control_request(struct session *session, const struct frame *frame, struct failure *why) {
+    struct supervisor *supervisor = session->supervisor;
+    switch (frame->type) {
+        case MESSAGE_RUN: return supervisor_run(session, frame->id, why);
+        case MESSAGE_DISCARD: return supervisor_discard(session, frame->id, why);
+        case MESSAGE_PAUSE: return supervisor_freeze(session, frame->id, "pause", why);
+        case MESSAGE_RESUME: return supervisor_freeze(session, frame->id, "resume", why);
+        case MESSAGE_SIGNAL:
+        case MESSAGE_RESIZE: return about_process(session, supervisor->init, frame, why);
+        default: return unknown(frame, why);
+    }
+}
+
+static int stream_request(struct session *session, const struct frame *frame, struct failure *why) {
+    bool is_exec = session->role == ROLE_EXEC;
+    switch (frame->type) {
+        case MESSAGE_STDIN: return take_input(session, frame, why);
+        case MESSAGE_CLOSE_STDIN: return close_input(session, frame, why);
+        case MESSAGE_SIGNAL:
+        case MESSAGE_RESIZE: return is_exec ? about_process(session, session->process, frame, why) : unknown(frame, why);
+        default: return unknown(frame, why);
+    }
+}
+
+static void on_frame(struct connection *connection, const struct frame *frame) {
+    struct session *session = container_of(connection, struct session, connection);
+    struct failure why;
+    int result = session->role == ROLE_NEW       ? first_request(session, frame, &why)
+                 : session->role == ROLE_CONTROL ? control_request(session, frame, &why)
+                                                 : stream_request(session, frame, &why);
+    if (result < 0) connection_refuse(connection, frame->id, &why);
+}
+
+/* An exec's input ends with its client; PID 1's only if it was made for one client (StdinOnce). */
+static bool input_ends_with(const struct session *session) {
+    if (!(session->streams & STREAM_STDIN) || session->process->terminal) return false;
+    return session->role == ROLE_EXEC || session->supervisor->plan.stdin_once;
+}
+
+static void on_closed(struct connection *connection) {
+    struct session *session = container_of(connection, struct session, connection);
+    struct supervisor *supervisor = session->supervisor;
+    struct process *process = session->process;
+    bool ends_input = process && input_ends_with(session);
+    for (struct session **link = &supervisor->sessions; *link; link = &(*link)->next) {
+        if (*link != session) continue;
+        *link = session->next;
+        break;
+    }
+    supervisor_forget_session(supervisor, session);
+    connection_release(connection);
+    buffer_free(&session->input);
+    free(session);
+    if (ends_input) process_close_input(process);
+    if (process && !process->ended) process_pace(process);
+    supervisor_check_end(supervisor);
+}
+
+static void on_drained(struct connection *connection) {
+    struct session *session = container_of(connection, struct session, connection);
+    if (session->process) process_pace(session->process);
+}
+
+static const struct connection_events EVENTS = {.frame = on_frame, .closed = on_closed, .drained = on_drained};
+
+void session_accept(struct supervisor *supervisor, int socket) {
+    struct session *session = calloc(1, sizeof(*session));
+    if (!session) {
+        close(socket);
+        return;
+    }
+    session->supervisor = supervisor;
+    if (connection_open(&session->connection, &supervisor->loop, socket, REQUEST_MAX, &EVENTS) < 0) {
+        free(session);
+        return;
+    }
+    session->next = supervisor->sessions;
+    supervisor->sessions = session;
+}

@@ -1,0 +1,55 @@
+/* A client's connection: control, attached to PID 1, or an exec. Its first frame says which. */
+#ifndef BERTH_SESSION_H
+#define BERTH_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/connection.h"
+
+struct supervisor;
+struct process;
+
+enum role { ROLE_NEW, ROLE_CONTROL, ROLE_ATTACHED, ROLE_EXEC };
+
+/*
+ * A client that lags by more than this stops the reading of the process's output, and with it, when the pipe is full,
+ * the process: nobody attached loses a byte, and we stay small. The end of the process does not wait for it.
+ */
+#define SESSION_QUEUE_MAX (64u * 1024)
+
+struct session {
+    struct connection connection;
+    struct supervisor *supervisor;
+    enum role role;
+    struct process *process; /* NULL once it has ended */
+    uint64_t streams;
+    bool input_waits; /* a STDIN frame is not taken by the process yet */
+    bool close_waits; /* CLOSE_STDIN came behind it */
+    uint16_t input_request;
+    uint16_t close_request;
+    struct buffer input;
+    struct session *next;
+};
+
+void session_accept(struct supervisor *supervisor, int socket);
+
+/* Output for all who are attached to the process. */
+void sessions_output(struct process *process, bool is_stderr, const void *data, size_t length);
+
+/* Tells control sessions and the ones attached to the process, and finishes the latter. */
+void sessions_exited(struct process *process);
+
+/* Sends a frame to all control sessions; it is left out for one that does not read. */
+void sessions_announce(struct supervisor *supervisor, uint8_t type, const struct buffer *payload);
+
+/* Finishes every session. */
+void sessions_finish(struct supervisor *supervisor);
+
+/* Answers a STARTED or the runtime's refusal. */
+void session_send_started(struct session *session, uint16_t request, pid_t pid, uint64_t time);
+void session_send_runtime_failure(struct session *session, uint16_t request, const struct failure *why,
+                                  const struct buffer *words);
+
+#endif

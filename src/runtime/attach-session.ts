@@ -1,0 +1,201 @@
+import { conflict, decodeFields, FieldWriter, type Frame } from '../base/index.ts';
+import { Channel, connectSocket } from './channel.ts';
+import type { AttachOptions, AttachSession, ExecSession, ExitStatus, OutputChunk } from './contract.ts';
+import { message, numberOf, streamBit, tag, timeOf } from './protocol.ts';
+
+/** So much unread output is kept here before the supervisor has to wait. */
+const UNREAD_MAX = 256 * 1024;
+
+/** Input goes in pieces of this size, each acknowledged when the process's pipe has taken it. */
+const INPUT_PIECE = 32 * 1024;
+
+/** Attaches to PID 1 of the supervisor that listens at `socketPath`. */
+export async function openAttachSession(socketPath: string, options: AttachOptions): Promise<AttachSession> {
+  const session = await Session.open(socketPath);
+  await session.request(message.attach, new FieldWriter().number(tag.streams, bitsOf(options)).finish());
+  return session;
+}
+
+/** Starts a process in the container. Throws as `Supervisor.run`. */
+export async function openExecSession(
+  socketPath: string,
+  process: object,
+  options: AttachOptions & { readonly terminal: boolean },
+): Promise<ExecSession> {
+  const session = await Session.open(socketPath);
+  const payload = new FieldWriter()
+    .number(tag.streams, bitsOf(options))
+    .number(tag.terminal, Number(options.terminal))
+    .text(tag.process, JSON.stringify(process))
+    .finish();
+  const started = await session.request(message.exec, payload);
+  return new Exec(session, numberOf(decodeFields(started.payload), tag.pid));
+}
+
+function bitsOf(options: AttachOptions): number {
+  return (
+    (options.stdin ? streamBit.stdin : 0) |
+    (options.stdout ? streamBit.stdout : 0) |
+    (options.stderr ? streamBit.stderr : 0)
+  );
+}
+
+/** The status that an exited frame carries. */
+export function decodeExit(frame: Frame): ExitStatus {
+  const fields = decodeFields(frame.payload);
+  return {
+    kind: 'exited',
+    code: numberOf(fields, tag.code),
+    oomKilled: numberOf(fields, tag.oomKilled) === 1,
+    finishedAt: timeOf(fields, tag.time),
+  };
+}
+
+class Session implements AttachSession {
+  readonly exited: Promise<ExitStatus>;
+  readonly #channel: Channel;
+  readonly #output = new OutputQueue();
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  static async open(socketPath: string): Promise<Session> {
+    const socket = await connectSocket(socketPath);
+    return new Session((onFrame) => new Channel(socket, 'the supervisor', onFrame));
+  }
+
+  private constructor(openChannel: (onFrame: (frame: Frame) => void) => Channel) {
+    const exited = Promise.withResolvers<ExitStatus>();
+    this.exited = exited.promise;
+    this.#channel = openChannel((frame) => {
+      if (frame.type === message.exited) exited.resolve(decodeExit(frame));
+      else this.#take(frame);
+    });
+    this.#channel.closed.then(() => {
+      this.#output.end();
+      exited.resolve({ kind: 'unknown', finishedAt: new Date() });
+    });
+  }
+
+  async request(type: number, payload?: Uint8Array): Promise<Frame> {
+    try {
+      return await this.#channel.request(type, payload);
+    } catch (error) {
+      if (type === message.attach || type === message.exec) this.#channel.close();
+      throw error;
+    }
+  }
+
+  async *output(): AsyncIterable<OutputChunk> {
+    for (;;) {
+      const chunk = await this.#output.next();
+      if (chunk === undefined) return;
+      if (this.#output.size < UNREAD_MAX / 2) this.#channel.resume();
+      yield chunk;
+    }
+  }
+
+  write(data: Uint8Array): Promise<void> {
+    return this.#inOrder(async () => {
+      for (let at = 0; at < data.length; at += INPUT_PIECE) {
+        await this.#input(message.stdin, data.subarray(at, at + INPUT_PIECE));
+      }
+    });
+  }
+
+  closeInput(): Promise<void> {
+    return this.#inOrder(() => this.#input(message.closeStdin));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#output.end();
+    await this.#channel[Symbol.asyncDispose]();
+  }
+
+  #take(frame: Frame): void {
+    const stream = frame.type === message.stderr ? 'stderr' : 'stdout';
+    this.#output.push({ stream, data: frame.payload });
+    if (this.#output.size >= UNREAD_MAX) this.#channel.pause();
+  }
+
+  async #input(type: number, payload?: Uint8Array): Promise<void> {
+    if (!this.#channel.isOpen) throw conflict('the process takes no input any more');
+    await this.#channel.request(type, payload);
+  }
+
+  #inOrder(step: () => Promise<void>): Promise<void> {
+    const done = this.#lastWrite.then(step, step);
+    this.#lastWrite = done;
+    done.catch(() => {}); // the caller of this step hears of it; the next step goes on
+    return done;
+  }
+}
+
+class Exec implements ExecSession {
+  readonly pid: number;
+  readonly #session: Session;
+
+  constructor(session: Session, pid: number) {
+    this.#session = session;
+    this.pid = pid;
+  }
+
+  get exited(): Promise<ExitStatus> {
+    return this.#session.exited;
+  }
+
+  output(): AsyncIterable<OutputChunk> {
+    return this.#session.output();
+  }
+
+  write(data: Uint8Array): Promise<void> {
+    return this.#session.write(data);
+  }
+
+  closeInput(): Promise<void> {
+    return this.#session.closeInput();
+  }
+
+  async resize(rows: number, columns: number): Promise<void> {
+    const size = new FieldWriter().number(tag.rows, rows).number(tag.columns, columns).finish();
+    await this.#session.request(message.resize, size);
+  }
+
+  async signal(number: number): Promise<void> {
+    await this.#session.request(message.signal, new FieldWriter().number(tag.number, number).finish());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session[Symbol.asyncDispose]();
+  }
+}
+
+/** Chunks on their way from the socket to one reader. */
+class OutputQueue {
+  size = 0;
+  readonly #chunks: OutputChunk[] = [];
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  push(chunk: OutputChunk): void {
+    if (this.#ended) return;
+    this.#chunks.push(chunk);
+    this.size += chunk.data.length;
+    this.#wake?.();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  /** The next chunk; undefined after the last. */
+  async next(): Promise<OutputChunk | undefined> {
+    while (this.#chunks.length === 0 && !this.#ended) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+    }
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) this.size -= chunk.data.length;
+    return chunk;
+  }
+}

@@ -1,0 +1,198 @@
+import { randomBytes } from 'node:crypto';
+import { unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import {
+  type ContainerId,
+  conflict,
+  decodeFields,
+  FieldWriter,
+  type Frame,
+  unavailable,
+} from '../base/index.ts';
+import { Channel, connectSocket } from './channel.ts';
+import type {
+  ExitStatus,
+  FileWorker,
+  Launcher,
+  NetworkNamespace,
+  RootPlan,
+  Supervisor,
+  SupervisorPlan,
+} from './contract.ts';
+import { hasRun, readExitRecord } from './exit-record.ts';
+import { connectFileWorker, packChanges, removeTree } from './files.ts';
+import { connectIfAlive, connectLauncher, type LauncherPlaces } from './launcher-process.ts';
+import { encodePlan, message, numberOf, tag, writeRoot } from './protocol.ts';
+import { connectSupervisor, type SupervisorConnection } from './supervisor.ts';
+
+/**
+ * The launcher of the instance whose run-time state is in `execRoot`: the one that runs, or a new one. A launcher
+ * that is killed later is replaced when it is next needed. Throws `unavailable` when it cannot be started.
+ */
+export async function openLauncher(
+  options: LauncherPlaces & { readonly signal?: AbortSignal },
+): Promise<Launcher> {
+  const launcher = new LauncherClient(options);
+  await launcher.connect(options.signal);
+  return launcher;
+}
+
+/** One launcher process that we are connected to. */
+interface Connection {
+  readonly channel: Channel;
+  readonly pid: number;
+}
+
+class LauncherClient implements Launcher {
+  readonly #places: LauncherPlaces;
+  #connection: Promise<Connection> | undefined;
+  /** Supervisors that we know, until they have ended: a container's next one waits for that. */
+  readonly #supervisors = new Map<ContainerId, SupervisorConnection>();
+
+  constructor(places: LauncherPlaces) {
+    this.#places = places;
+  }
+
+  /** The connection, made anew when the launcher that it led to has gone. */
+  connect(signal?: AbortSignal): Promise<Connection> {
+    this.#connection ??= this.#openConnection(signal);
+    return this.#connection;
+  }
+
+  async launch(plan: SupervisorPlan, signal?: AbortSignal): Promise<Supervisor> {
+    await this.#waitForEarlier(plan.id);
+    const { channel, pid } = await this.connect(signal);
+    if (plan.network !== undefined) checkHolder(plan.network, pid);
+    signal?.throwIfAborted();
+    await channel.request(message.launch, encodePlan(plan, this.#socketOf(plan.id)));
+    const supervisor = await this.#connectSupervisor(plan.id, plan.directory);
+    if (signal?.aborted) {
+      await supervisor.discard();
+      signal.throwIfAborted();
+    }
+    return supervisor;
+  }
+
+  async reconnect(id: ContainerId, directory: string): Promise<Supervisor | ExitStatus | undefined> {
+    const known = this.#supervisors.get(id);
+    if (known !== undefined) return known;
+    const probe = await connectIfAlive(this.#socketOf(id));
+    if (probe !== undefined) {
+      probe.destroy();
+      const supervisor = await this.#connectSupervisor(id, directory);
+      if (!supervisor.wasExited) return supervisor;
+      await supervisor.gone;
+    }
+    const status = await readExitRecord(directory);
+    if (status !== undefined) return status;
+    return (await hasRun(directory)) ? { kind: 'unknown', finishedAt: new Date() } : undefined;
+  }
+
+  openFiles(root: RootPlan, signal?: AbortSignal): Promise<FileWorker> {
+    return this.#openWorker((request) => writeRoot(request, root), signal);
+  }
+
+  openContainerFiles(supervisor: Supervisor): Promise<FileWorker> {
+    const root =
+      supervisor.started === undefined ? supervisor.rootPath : `/proc/${supervisor.started.pid}/root`;
+    return this.#openWorker((request) => request.text(tag.directory, root));
+  }
+
+  packChanges(upper: string, signal?: AbortSignal): Promise<Readable> {
+    return packChanges(this.#places.nativeDirectory, upper, signal);
+  }
+
+  removeTree(path: string): Promise<void> {
+    return removeTree(this.#places.nativeDirectory, path);
+  }
+
+  async createNetworkNamespace(): Promise<NetworkNamespace> {
+    const { channel, pid } = await this.connect();
+    const answer = await channel.request(message.createNetwork);
+    const handle = numberOf(decodeFields(answer.payload), tag.network);
+    return { handle, path: `${descriptorsOf(pid)}${handle}` };
+  }
+
+  async releaseNetworkNamespace(namespace: NetworkNamespace): Promise<void> {
+    const { channel, pid } = await this.connect();
+    if (!namespace.path.startsWith(descriptorsOf(pid))) return; // it went with the launcher that held it
+    const request = new FieldWriter().number(tag.network, namespace.handle).finish();
+    await channel.request(message.releaseNetwork, request);
+  }
+
+  async unmountLayer(path: string): Promise<void> {
+    const { channel } = await this.connect();
+    await channel.request(message.unmountLayer, new FieldWriter().text(tag.layer, path).finish());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const supervisor of this.#supervisors.values()) supervisor.disconnect();
+    const connection = await this.#connection?.catch(() => undefined);
+    await connection?.channel[Symbol.asyncDispose]();
+  }
+
+  async #openConnection(signal?: AbortSignal): Promise<Connection> {
+    const forget = () => {
+      this.#connection = undefined;
+    };
+    try {
+      const socket = await connectLauncher(this.#places, signal);
+      const channel = new Channel(socket, 'the launcher', ignoreFrame);
+      channel.closed.then(forget);
+      const answer = await channel.request(message.launcherHello);
+      return { channel, pid: numberOf(decodeFields(answer.payload), tag.pid) };
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  #socketOf(id: ContainerId): string {
+    return join(this.#places.execRoot, 's', `${id.slice(0, 16)}.sock`);
+  }
+
+  async #connectSupervisor(id: ContainerId, directory: string): Promise<SupervisorConnection> {
+    const supervisor = await connectSupervisor({ id, directory, socketPath: this.#socketOf(id) });
+    this.#supervisors.set(id, supervisor);
+    supervisor.gone.then(() => this.#supervisors.delete(id));
+    return supervisor;
+  }
+
+  /** A container that has just ended may still be cleaned up when it is started again. */
+  async #waitForEarlier(id: ContainerId): Promise<void> {
+    const earlier = this.#supervisors.get(id);
+    if (earlier === undefined) return;
+    const ended = await Promise.race([earlier.exited.then(() => true), Promise.resolve(false)]);
+    if (!ended) throw conflict(`container ${id.slice(0, 12)} has a supervisor already`);
+    await earlier.gone;
+  }
+
+  async #openWorker(
+    describe: (request: FieldWriter) => FieldWriter,
+    signal?: AbortSignal,
+  ): Promise<FileWorker> {
+    const { channel } = await this.connect(signal);
+    const path = join(this.#places.execRoot, 'f', `${randomBytes(8).toString('hex')}.sock`);
+    await channel.request(message.openFiles, describe(new FieldWriter().text(tag.socket, path)).finish());
+    try {
+      return await connectFileWorker(path, signal);
+    } catch (error) {
+      // The worker waits for its one client: one that comes and goes ends it.
+      (await connectSocket(path).catch(() => undefined))?.destroy();
+      throw error;
+    } finally {
+      await unlink(path).catch(() => {});
+    }
+  }
+}
+
+const descriptorsOf = (pid: number) => `/proc/${pid}/fd/`;
+
+function checkHolder(network: NetworkNamespace, launcherPid: number): void {
+  if (network.path.startsWith(descriptorsOf(launcherPid))) return;
+  throw unavailable(`the network namespace ${network.path} has gone with the launcher that held it`);
+}
+
+/** The launcher says nothing without being asked. */
+function ignoreFrame(_frame: Frame): void {}

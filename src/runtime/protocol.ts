@@ -1,0 +1,172 @@
+import { type Field, FieldWriter } from '../base/index.ts';
+import type { PortPlan, RootPlan, SupervisorPlan } from './contract.ts';
+
+/**
+ * What is said between berthd, the launcher and supervisors; `native/common/protocol.h` is the same and says what
+ * each message carries.
+ */
+export const message = {
+  launcherHello: 0x01,
+  launch: 0x02,
+  createNetwork: 0x03,
+  releaseNetwork: 0x04,
+  openFiles: 0x05,
+  unmountLayer: 0x06,
+
+  hello: 0x10,
+  run: 0x11,
+  discard: 0x12,
+  signal: 0x13,
+  resize: 0x14,
+  pause: 0x15,
+  resume: 0x16,
+  attach: 0x17,
+  exec: 0x18,
+  stdin: 0x19,
+  closeStdin: 0x1a,
+
+  ok: 0x80,
+  launcherState: 0x81,
+  state: 0x82,
+  started: 0x83,
+  stdout: 0x90,
+  stderr: 0x91,
+  exited: 0x92,
+  portRefused: 0x93,
+  error: 0xff,
+} as const;
+
+export const tag = {
+  id: 1,
+  directory: 2,
+  socket: 3,
+  layer: 4,
+  upper: 5,
+  work: 6,
+  terminal: 7,
+  openStdin: 8,
+  stdinOnce: 9,
+  network: 10,
+  port: 11,
+  logDriver: 12,
+  logPath: 13,
+  logMaxSize: 14,
+  logMaxFiles: 15,
+  shmSize: 16,
+  runtimePath: 17,
+  runtimeArgument: 18,
+  runtimeRoot: 19,
+
+  kind: 32,
+  message: 33,
+  portIndex: 34,
+  runtimeLog: 35,
+  pid: 36,
+  time: 37,
+  code: 38,
+  oomKilled: 39,
+  state: 40,
+  passwd: 41,
+  group: 42,
+  number: 43,
+  rows: 44,
+  columns: 45,
+  streams: 46,
+  process: 47,
+  started: 48,
+} as const;
+
+const portTag = { protocol: 1, hostIp: 2, hostPort: 3, containerIp: 4, containerPort: 5 } as const;
+
+/** Values of {@link tag.state}. */
+export const stateValue = { prepared: 0, running: 1, exited: 2 } as const;
+
+/** Bits of {@link tag.streams}. */
+export const streamBit = { stdin: 1, stdout: 2, stderr: 4 } as const;
+
+/** A plan as the payload of {@link message.launch}; `socket` is where the supervisor will listen. */
+export function encodePlan(plan: SupervisorPlan, socket: string): Buffer {
+  const fields = new FieldWriter()
+    .text(tag.id, plan.id)
+    .text(tag.directory, plan.directory)
+    .text(tag.socket, socket)
+    .number(tag.terminal, Number(plan.terminal))
+    .number(tag.openStdin, Number(plan.openStdin))
+    .number(tag.stdinOnce, Number(plan.stdinOnce))
+    .text(tag.logDriver, plan.log.driver)
+    .number(tag.logMaxSize, plan.log.maxSize)
+    .number(tag.logMaxFiles, plan.log.maxFiles)
+    .number(tag.shmSize, plan.shmSize)
+    .text(tag.runtimePath, plan.runtime.path)
+    .text(tag.runtimeRoot, plan.runtime.root);
+  if (plan.log.driver === 'json-file') fields.text(tag.logPath, plan.log.path);
+  if (plan.network !== undefined) fields.number(tag.network, plan.network.handle);
+  for (const argument of plan.runtime.args) fields.text(tag.runtimeArgument, argument);
+  for (const port of plan.ports) fields.bytes(tag.port, encodePort(port));
+  writeRoot(fields, plan.root);
+  return fields.finish();
+}
+
+/** Adds the fields of a root. */
+export function writeRoot(fields: FieldWriter, root: RootPlan): FieldWriter {
+  for (const layer of root.layers) fields.text(tag.layer, layer);
+  if (root.writable !== undefined) {
+    fields.text(tag.upper, root.writable.upper).text(tag.work, root.writable.work);
+  }
+  return fields;
+}
+
+function encodePort(port: PortPlan): Buffer {
+  return new FieldWriter()
+    .text(portTag.protocol, port.protocol)
+    .text(portTag.hostIp, port.hostIp)
+    .number(portTag.hostPort, port.hostPort)
+    .text(portTag.containerIp, port.containerIp)
+    .number(portTag.containerPort, port.containerPort)
+    .finish();
+}
+
+/** A port out of {@link tag.port}. Throws RangeError when a field is missing. */
+export function decodePort(fields: readonly Field[]): PortPlan {
+  return {
+    protocol: textOf(fields, portTag.protocol) === 'udp' ? 'udp' : 'tcp',
+    hostIp: textOf(fields, portTag.hostIp),
+    hostPort: numberOf(fields, portTag.hostPort),
+    containerIp: textOf(fields, portTag.containerIp),
+    containerPort: numberOf(fields, portTag.containerPort),
+  };
+}
+
+/** The field with a tag, or undefined. */
+export function fieldOf(fields: readonly Field[], wanted: number): Buffer | undefined {
+  return fields.find((field) => field.tag === wanted)?.value;
+}
+
+/** A text field. Throws RangeError when it is missing. */
+export function textOf(fields: readonly Field[], wanted: number): string {
+  return required(fields, wanted).toString();
+}
+
+/** A number field. Throws RangeError when it is missing or not exact in a double. */
+export function numberOf(fields: readonly Field[], wanted: number): number {
+  const value = bigNumberOf(fields, wanted);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`field ${wanted} is too large`);
+  return Number(value);
+}
+
+/** A time field (nanoseconds since the epoch), to the millisecond. */
+export function timeOf(fields: readonly Field[], wanted: number): Date {
+  return new Date(Number(bigNumberOf(fields, wanted) / 1_000_000n));
+}
+
+function bigNumberOf(fields: readonly Field[], wanted: number): bigint {
+  const value = required(fields, wanted);
+  if (value.length !== 8) throw new RangeError(`field ${wanted} is no number`);
+  return value.readBigUInt64LE();
+}
+
+function required(fields: readonly Field[], wanted: number): Buffer {
+  const value = fieldOf(fields, wanted);
+  if (value === undefined) throw new RangeError(`field ${wanted} is missing`);
+  return value;
+}
