@@ -1,0 +1,153 @@
+/* Real trees under the sanitizers: packing, unpacking and removing, and paths that try to leave their root. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/bytes.h"
+#include "fs/pack.h"
+#include "fs/remove.h"
+#include "fs/root.h"
+#include "fs/tar.h"
+#include "fs/unpack.h"
+#include "testing/check.h"
+
+static struct bytes archive;
+static size_t position;
+static struct failure failure;
+
+static int collect(void *context, const char *data, size_t size, struct failure *unused) {
+    (void)context, (void)unused;
+    bytes_append(&archive, data, size);
+    return 0;
+}
+
+static long give(void *context, char *buffer, struct failure *unused) {
+    (void)context, (void)unused;
+    size_t left = archive.size - position, piece = left < 700 ? left : 700;
+    memcpy(buffer, archive.data + position, piece);
+    position += piece;
+    return (long)piece;
+}
+
+static struct sink *new_archive(void) {
+    static struct sink sink;
+    bytes_truncate(&archive, 0);
+    sink = (struct sink){.flush = collect};
+    return &sink;
+}
+
+static int unpack_archive(int root, const char *path) {
+    static struct source source;
+    source = (struct source){.fill = give};
+    position = 0;
+    struct owner owner = {getuid(), getgid()};
+    struct unpack_options options = {.path = path, .owner = &owner};
+    return unpack(root, &options, &source, &failure);
+}
+
+static void write_entry(struct sink *sink, enum tar_type type, const char *path, const char *link) {
+    struct tar_entry entry = {.type = type, .path = copy_text(path), .link = link ? copy_text(link) : NULL, .mode = 0755};
+    CHECK(tar_write_header(sink, &entry, &failure) == 0);
+    tar_entry_free(&entry);
+}
+
+static void write_file(int folder, const char *name, const char *content) {
+    int file = openat(folder, name, O_WRONLY | O_CREAT, 0640);
+    CHECK(file >= 0 && write(file, content, strlen(content)) == (ssize_t)strlen(content));
+    close(file);
+}
+
+static void a_packed_tree_is_unpacked_the_same(int root) {
+    CHECK(mkdirat(root, "tree", 0750) == 0 && mkdirat(root, "tree/sub", 0700) == 0);
+    write_file(root, "tree/sub/file", "content");
+    write_file(root, "tree/empty", "");
+    CHECK(linkat(root, "tree/sub/file", root, "tree/linked", 0) == 0);
+    CHECK(symlinkat("/anywhere", root, "tree/symlink") == 0 && mkfifoat(root, "tree/fifo", 0600) == 0);
+    CHECK(pack_tree(root, "tree", "as/named", new_archive(), &failure) == 0);
+    struct bytes first = archive;
+    CHECK(unpack_archive(root, "//copy/") == 0);
+    archive = (struct bytes){0};
+    int copy = open_in_root(root, "copy/as", O_RDONLY | O_DIRECTORY);
+    CHECK(copy >= 0 && pack_tree(copy, "named", "as/named", new_archive(), &failure) == 0);
+    CHECK(archive.size == first.size && memcmp(archive.data, first.data, first.size) == 0);
+    close(copy);
+    bytes_free(&first);
+}
+
+static void a_root_is_packed_without_a_name(int root) {
+    CHECK(pack_tree(root, ".", "", new_archive(), &failure) == 0);
+    CHECK(strcmp(archive.data + 1024, "./") == 0); /* behind the PAX header with the time */
+    CHECK(pack_tree(root, "tree/empty", "", new_archive(), &failure) < 0);
+    CHECK(strcmp(failure.kind, FAILURE_INVALID) == 0);
+}
+
+static void paths_stay_inside(int root) {
+    struct stat inside, outside;
+    CHECK(symlinkat("../../../../..", root, "up") == 0 && symlinkat("/", root, "top") == 0);
+    CHECK(fstat(root, &inside) == 0 && stat("/", &outside) == 0 && inside.st_ino != outside.st_ino);
+    static const char *const paths[] = {"up", "top", "/..", "../../..", "top/up/top", "tree/../.."};
+    for (size_t at = 0; at < sizeof paths / sizeof *paths; at++) {
+        struct stat found;
+        int folder = open_in_root(root, paths[at], O_PATH | O_DIRECTORY);
+        CHECK(folder >= 0 && fstat(folder, &found) == 0);
+        CHECK(found.st_ino == inside.st_ino && found.st_dev == inside.st_dev);
+        close(folder);
+    }
+    const char *name;
+    CHECK(open_parent(root, "..", &name, &failure) < 0 && open_parent(root, "/", &name, &failure) < 0);
+}
+
+static void hostile_entries_are_refused(int root) {
+    static const struct {
+        enum tar_type type;
+        const char *path, *link;
+    } hostile[] = {
+        {TAR_FILE, "../evil", NULL},        {TAR_FILE, "a/../../evil", NULL}, {TAR_DIRECTORY, "..", NULL},
+        {TAR_HARD_LINK, "x", "../../evil"}, {TAR_FILE, "./", NULL},           {TAR_CHARACTER, "whiteout", NULL},
+        {TAR_HARD_LINK, "x", "missing"},    {TAR_SYMLINK, "/", "y"},
+    };
+    for (size_t at = 0; at < sizeof hostile / sizeof *hostile; at++) {
+        struct sink *sink = new_archive();
+        write_entry(sink, hostile[at].type, hostile[at].path, hostile[at].link);
+        CHECK(tar_write_end(sink, &failure) == 0);
+        CHECK(unpack_archive(root, "hostile") < 0);
+    }
+}
+
+static void links_out_of_the_root_lead_back_into_it(int root) {
+    struct sink *sink = new_archive();
+    write_entry(sink, TAR_SYMLINK, "out", "../../../../../tree");
+    write_entry(sink, TAR_FILE, "out/planted", NULL);
+    CHECK(tar_write_end(sink, &failure) == 0);
+    CHECK(unpack_archive(root, "") == 0);
+    CHECK(faccessat(root, "tree/planted", F_OK, 0) == 0);
+}
+
+static void removing_follows_no_link(const char *folder) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/tree", folder);
+    CHECK(remove_tree(path, &failure) == 0 && access(path, F_OK) < 0 && errno == ENOENT);
+    CHECK(remove_tree(path, &failure) == 0);
+    CHECK(remove_tree("relative", &failure) < 0 && remove_tree("/", &failure) < 0 && remove_tree("/x/..", &failure) < 0);
+    CHECK(remove_tree(folder, &failure) == 0 && access("/etc", F_OK) == 0);
+}
+
+int main(void) {
+    char folder[] = "/tmp/berth-trees-XXXXXX";
+    CHECK(mkdtemp(folder));
+    int root = open(folder, O_RDONLY | O_DIRECTORY);
+    CHECK(root >= 0);
+    a_packed_tree_is_unpacked_the_same(root);
+    a_root_is_packed_without_a_name(root);
+    paths_stay_inside(root);
+    hostile_entries_are_refused(root);
+    links_out_of_the_root_lead_back_into_it(root);
+    removing_follows_no_link(folder);
+    close(root);
+    bytes_free(&archive);
+    return 0;
+}
