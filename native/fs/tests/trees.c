@@ -107,7 +107,7 @@ static void hostile_entries_are_refused(int root) {
         const char *path, *link;
     } hostile[] = {
         {TAR_FILE, "../evil", NULL},        {TAR_FILE, "a/../../evil", NULL}, {TAR_DIRECTORY, "..", NULL},
-        {TAR_HARD_LINK, "x", "../../evil"}, {TAR_FILE, "./", NULL},           {TAR_CHARACTER, "whiteout", NULL},
+        {TAR_HARD_LINK, "x", "../../evil"}, {TAR_FILE, ".", NULL},            {TAR_CHARACTER, "whiteout", NULL},
         {TAR_HARD_LINK, "x", "missing"},    {TAR_SYMLINK, "/", "y"},
     };
     for (size_t at = 0; at < sizeof hostile / sizeof *hostile; at++) {
