@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { type ContainerId, conflict } from '../../base/index.ts';
+import { type ContainerId, conflict, errorMessage } from '../../base/index.ts';
 import { networkFiles } from '../../network/index.ts';
 import { type PortPlan, requireRuntime, type Supervisor } from '../../runtime/index.ts';
 import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
