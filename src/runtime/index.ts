@@ -9,6 +9,7 @@ export * from './mounts.ts';
 export * from './oci-runtimes.ts';
 export * from './oci-spec.ts';
 export type * from './oci-types.ts';
+export { requirePropagation } from './propagation.ts';
 export * from './resources.ts';
 export * from './seccomp.ts';
 export * from './seccomp-cache.ts';
