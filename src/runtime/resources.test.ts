@@ -31,8 +31,8 @@ describe('limits in the OCI form', () => {
   });
 
   test('0 and -1 processes are unlimited', () => {
-    expect(limits({ pidsLimit: 0 }).pids).toEqual({ limit: -1 });
-    expect(limits({ pidsLimit: -1 }).pids).toEqual({ limit: -1 });
+    expect(limits({ pidsLimit: 0 }).pids).toBeUndefined();
+    expect(limits({ pidsLimit: -1 }).pids).toBeUndefined();
     expect(limits({ pidsLimit: 7 }).pids).toEqual({ limit: 7 });
   });
 });

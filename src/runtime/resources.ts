@@ -59,8 +59,10 @@ export function ociResources(
     warnings.push(warning);
     return undefined;
   };
+  const pidsLimit = positive(input.pidsLimit);
   const pids = supported(
-    input.pidsLimit === undefined ? undefined : { limit: input.pidsLimit > 0 ? input.pidsLimit : -1 },
+    // A fresh cgroup has no limit; crun 1.8 fails to write the -1 that means so.
+    pidsLimit === undefined ? undefined : { limit: pidsLimit },
     cgroups.pids,
     'Your kernel does not support pids limit capabilities or the cgroup is not mounted. PIDs limit discarded.',
   );

@@ -76,6 +76,12 @@ function createApp(
     });
     checkVersion(request.originalUrl);
   });
+  // Docker's clients compare the type as a whole: no charset behind it.
+  app.addHook('onSend', async (_request, reply) => {
+    if (String(reply.getHeader('content-type')).startsWith('application/json')) {
+      reply.header('content-type', 'application/json');
+    }
+  });
   app.setErrorHandler((error, _request, reply) => {
     const { status, body } = httpError(
       isBadBody(error) ? invalid(`invalid request body: ${error.message}`) : error,

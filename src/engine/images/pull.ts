@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { DiffId } from '../../base/index.ts';
 import {
   canonicalName,
@@ -99,11 +100,11 @@ export class Puller {
       if ((await layers.get(diffId)) !== undefined) return tell('Already exists');
       if (!(await content.has(layer.digest))) {
         const source = await this.#registry.fetchBlob(reference, layer, options);
-        source.on(
-          'data',
-          countTo((bytes) => tell('Downloading', bytes)),
+        const counted = counting(
+          source,
+          everyMegabyte((bytes) => tell('Downloading', bytes)),
         );
-        await content.write(layer, source, options.signal);
+        await content.write(layer, Readable.from(counted, { objectMode: false }), options.signal);
       }
       tell('Download complete');
       await layers.unpackBlob(layer.digest, diffId, {
@@ -120,13 +121,14 @@ function configDiffIds(configBytes: Buffer): DiffId[] {
   return config.rootfs.diff_ids.map(parseDiffId);
 }
 
-function countTo(report: (bytes: number) => void): (chunk: Uint8Array) => void {
+/** The same bytes, with their number so far reported at each chunk. */
+async function* counting(source: Readable, report: (bytes: number) => void): AsyncGenerator<Buffer> {
   let total = 0;
-  const step = everyMegabyte(report);
-  return (chunk) => {
+  for await (const chunk of source as AsyncIterable<Buffer>) {
     total += chunk.length;
-    step(total);
-  };
+    report(total);
+    yield chunk;
+  }
 }
 
 /** Progress lines cost more than the bytes they tell of when there is one per chunk. */
