@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { systemErrorCode, unavailable } from '../base/index.ts';
+import { chooseLayerFormat } from './choose-format.ts';
 import { FileContentStore } from './content.ts';
 import type { Store } from './contract.ts';
 import { DataRoot } from './data-root.ts';
 import { Database } from './database.ts';
 import { DatabaseDocumentStore } from './documents.ts';
-import { ErofsFormat } from './erofs-format.ts';
 import { DatabaseImageStore } from './images.ts';
 import { UnpackedLayerStore } from './layers.ts';
 import { Leases } from './leases.ts';
@@ -43,7 +43,7 @@ export async function openStore({ dataRoot, signal }: StoreOptions): Promise<Sto
   await recover(root, database);
   const leases = new Leases();
   const content = new FileContentStore(root, leases);
-  const format = opened.use(new ErofsFormat());
+  const format = opened.use(await chooseLayerFormat());
   const layers = new UnpackedLayerStore({ root, database, content, format, leases, signal });
   const images = new DatabaseImageStore({ database, content, layers, leases });
   const documents = new DatabaseDocumentStore(database);
