@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import {
   ALL_CAPABILITIES,
   capabilityNames,
-  capabilitySets,
   containerCapabilities,
   DEFAULT_CAPABILITIES,
 } from './capabilities.ts';
@@ -36,11 +35,6 @@ test('unknown and unavailable capabilities are refused', () => {
   expect(() => containerCapabilities({ ...wish, add: ['SYS_TIME'] }, DEFAULT_CAPABILITIES)).toThrow(
     'capability not supported by your kernel or not available in the current environment: "CAP_SYS_TIME"',
   );
-});
-
-test('only root has its capabilities at once', () => {
-  expect(capabilitySets(['CAP_KILL'], 0).effective).toEqual(['CAP_KILL']);
-  expect(capabilitySets(['CAP_KILL'], 1)).toEqual({ bounding: ['CAP_KILL'] });
 });
 
 test('a mask of /proc is read bit by bit', () => {

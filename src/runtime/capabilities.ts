@@ -85,9 +85,9 @@ export function containerCapabilities(input: CapabilityInput, available: readonl
   return [...new Set([...kept, ...add])];
 }
 
-/** The sets of a process: root has them at once, other users only within their bounds, as after execve(2). */
-export function capabilitySets(names: readonly string[], uid: number): OciCapabilities {
-  return uid === 0 ? { bounding: names, effective: names, permitted: names } : { bounding: names };
+/** The sets of a process. Where it is not root's, execve(2) empties all but the bounding set, for want of ambient ones. */
+export function capabilitySets(names: readonly string[]): OciCapabilities {
+  return { bounding: names, effective: names, permitted: names };
 }
 
 /** The names in a capability mask as /proc/<pid>/status prints it (hexadecimal). */

@@ -90,7 +90,7 @@ function shmMount(source: string | undefined): OciMount[] {
 
 function writableWhenPrivileged(mount: OciMount): OciMount {
   if (mount.type !== 'sysfs' && mount.type !== 'cgroup') return mount;
-  return { ...mount, options: mount.options.map((option) => (option === 'ro' ? 'rw' : option)) };
+  return { ...mount, options: mount.options.filter((option) => option !== 'ro') };
 }
 
 function readOnlyWithRoot(mount: OciMount): OciMount {

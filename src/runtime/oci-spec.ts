@@ -164,7 +164,7 @@ export function processSpec(input: ProcessInput, host: HostFacts): WithWarnings<
     args: input.args,
     env: processEnvironment({ ...input, home }),
     cwd,
-    capabilities: capabilitySets(capabilities, uid),
+    capabilities: capabilitySets(capabilities),
     ...(limits.rlimits.length === 0 ? {} : { rlimits: limits.rlimits }),
     noNewPrivileges: input.noNewPrivileges,
   };

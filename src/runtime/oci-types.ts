@@ -31,11 +31,11 @@ export interface OciUser {
   readonly additionalGids: readonly number[];
 }
 
-/** Names as "CAP_CHOWN". An absent set is empty. */
+/** Names as "CAP_CHOWN". The inheritable and ambient sets are empty. */
 export interface OciCapabilities {
   readonly bounding: readonly string[];
-  readonly effective?: readonly string[];
-  readonly permitted?: readonly string[];
+  readonly effective: readonly string[];
+  readonly permitted: readonly string[];
 }
 
 /** `RLIM_INFINITY` is no number that JavaScript can hold, so it is JSON text kept as it is. */

@@ -60,8 +60,8 @@ export function ociResources(
     return undefined;
   };
   const pidsLimit = positive(input.pidsLimit);
+  const pidsLimit = positive(input.pidsLimit); // a new cgroup has none, and crun 1.8 fails to write -1 for it
   const pids = supported(
-    // A fresh cgroup has no limit; crun 1.8 fails to write the -1 that means so.
     pidsLimit === undefined ? undefined : { limit: pidsLimit },
     cgroups.pids,
     'Your kernel does not support pids limit capabilities or the cgroup is not mounted. PIDs limit discarded.',
