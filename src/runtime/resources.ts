@@ -59,7 +59,6 @@ export function ociResources(
     warnings.push(warning);
     return undefined;
   };
-  const pidsLimit = positive(input.pidsLimit);
   const pidsLimit = positive(input.pidsLimit); // a new cgroup has none, and crun 1.8 fails to write -1 for it
   const pids = supported(
     pidsLimit === undefined ? undefined : { limit: pidsLimit },
