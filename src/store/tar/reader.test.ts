@@ -50,8 +50,10 @@ const END = Buffer.alloc(1024);
 function pax(records: Record<string, string>, type = 'x'): Buffer {
   const text = Object.entries(records).map(([key, value]) => {
     const rest = ` ${key}=${value}\n`;
-    const digits = `${rest.length + `${rest.length + 3}`.length}`;
-    return `${digits}${rest}`;
+    const length = [1, 2, 3]
+      .map((digits) => rest.length + digits)
+      .find((n) => `${n}`.length === n - rest.length);
+    return `${length}${rest}`;
   });
   const data = Buffer.from(text.join(''));
   const size = `${data.length.toString(8).padStart(11, '0')}\0`;
@@ -158,6 +160,11 @@ describe('headers', () => {
   });
 
   const broken: [string, Buffer, RegExp][] = [
+    [
+      'endless global records',
+      Buffer.concat(Array.from({ length: 100 }, () => pax({ comment: 'x'.repeat(900) }, 'g'))),
+      /global PAX headers of more than/,
+    ],
     ['a wrong checksum', Buffer.concat([header({ 0: 'a' }).fill('x', 50, 51), END]), /checksum is wrong/],
     [
       'letters for digits',

@@ -15,6 +15,8 @@ import {
 
 /** Extended headers (PAX, GNU long names) are held in memory up to this size. */
 const MAX_EXTENDED_HEADER = 1024 * 1024;
+/** Global PAX headers add up and are looked through for each entry; real ones have a comment. */
+const MAX_GLOBAL_RECORDS = 64 * 1024;
 
 /** Types that can be a folder and have bytes in the archive: files by type, and GNU's lists of a folder's content. */
 const DIRECTORIES_WITH_CONTENT = ['\0', '0', 'D'];
@@ -53,6 +55,7 @@ export class TarReader {
   #blockFilled = 0;
   #state: State = { at: 'header' };
   #globalRecords: readonly PaxRecord[] = [];
+  #globalSize = 0;
   #records: readonly PaxRecord[] = [];
   #longName: ByteString | undefined;
   #longLink: ByteString | undefined;
@@ -178,10 +181,18 @@ export class TarReader {
 
   #extended({ type, buffer, padding }: State & { at: 'extended' }): void {
     if (type === 'x') this.#records = decodePax(buffer);
-    else if (type === 'g') this.#globalRecords = [...this.#globalRecords, ...decodePax(buffer)];
+    else if (type === 'g') this.#addGlobalRecords(buffer);
     else if (type === 'L') this.#longName = readText(buffer, 0, buffer.length);
     else this.#longLink = readText(buffer, 0, buffer.length);
     this.#state = skip(padding);
+  }
+
+  #addGlobalRecords(buffer: Buffer): void {
+    this.#globalSize += buffer.length;
+    if (this.#globalSize > MAX_GLOBAL_RECORDS) {
+      throw invalid(`global PAX headers of more than ${MAX_GLOBAL_RECORDS} bytes`);
+    }
+    this.#globalRecords = [...this.#globalRecords, ...decodePax(buffer)];
   }
 
   #beginGnuSparse(header: RawHeader): void {
