@@ -51,7 +51,9 @@ int pack_changes(int upper, struct sink *sink, struct failure *failure) {
     return finish(&packing, pack_content(&packing, upper));
 }
 
-static const char *path_of(const struct packing *packing) { return packing->path.size ? bytes_text(&packing->path) : "."; }
+static const char *path_of(const struct packing *packing) {
+    return packing->path.size ? bytes_text(&packing->path) : ".";
+}
 
 static bool is_whiteout(const struct stat *info) { return S_ISCHR(info->st_mode) && info->st_rdev == 0; }
 
@@ -78,7 +80,8 @@ static struct tar_entry describe(const struct stat *info) {
 }
 
 static int write_header(struct packing *packing, struct tar_entry *entry) {
-    if (packing->path.size == 0) return fail(packing->failure, FAILURE_INVALID, "only a folder can be packed without a name");
+    if (packing->path.size == 0)
+        return fail(packing->failure, FAILURE_INVALID, "only a folder can be packed without a name");
     entry->path = packing->path.data;
     int result = tar_write_header(packing->sink, entry, packing->failure);
     entry->path = NULL;
@@ -177,7 +180,8 @@ static int pack_bytes(struct packing *packing, int file, uint64_t size) {
         ssize_t got = read(file, buffer, left < sizeof buffer ? (size_t)left : sizeof buffer);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return fail_call(packing->failure, "%s cannot be read", path_of(packing));
-        if (got == 0) return fail(packing->failure, FAILURE_INTERNAL, "%s became shorter while it was read", path_of(packing));
+        if (got == 0)
+            return fail(packing->failure, FAILURE_INTERNAL, "%s became shorter while it was read", path_of(packing));
         if (sink_write(packing->sink, buffer, (size_t)got, packing->failure) < 0) return -1;
         left -= (uint64_t)got;
     }
@@ -225,11 +229,11 @@ static int refuse_unrepresentable(struct packing *packing, const char *name, con
     static const char *const refused[] = {"trusted.overlay.redirect", "user.overlay.redirect",
                                           "trusted.overlay.metacopy", "user.overlay.metacopy"};
     if (strncmp(name, ".wh.", 4) == 0)
-        return fail(packing->failure, FAILURE_INVALID, "%s cannot be in a layer: names that begin with .wh. mark deletions",
-                    path_of(packing));
+        return fail(packing->failure, FAILURE_INVALID,
+                    "%s cannot be in a layer: names that begin with .wh. mark deletions", path_of(packing));
     for (size_t at = 0; at < sizeof refused / sizeof *refused; at++)
         if (xattrs_find(xattrs, refused[at]))
-            return fail(packing->failure, FAILURE_INVALID, "%s is only a reference to a lower layer (%s)", path_of(packing),
-                        refused[at]);
+            return fail(packing->failure, FAILURE_INVALID, "%s is only a reference to a lower layer (%s)",
+                        path_of(packing), refused[at]);
     return 0;
 }

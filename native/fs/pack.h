@@ -12,8 +12,8 @@ int pack_tree(int folder, const char *name, const char *as, struct sink *sink, s
 
 /*
  * Packs an overlayfs upper folder as an OCI layer (image-spec, layer.md#representing-changes): whiteout devices
- * become ".wh.name", opaque folders contain ".wh..wh..opq", overlayfs' own attributes are left out. The folder itself has no
- * entry. Fails for what a layer cannot express: redirected folders, metadata-only copies, names that begin with ".wh.".
+ * become ".wh.name", opaque folders contain ".wh..wh..opq", overlayfs' own attributes are left out. The folder itself
+ * has no entry. Fails for what a layer cannot express: redirected folders, metadata-only copies, names that begin with ".wh.".
  */
 int pack_changes(int upper, struct sink *sink, struct failure *failure);
 

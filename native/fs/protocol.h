@@ -1,6 +1,6 @@
 /*
- * What berthd (src/runtime/files.ts is the same) and the file worker say to each other, framed as in common/frame.h. One
- * request at a time; its id is in every frame that belongs to it.
+ * What berthd (src/runtime/file-protocol.ts is the same) and the file worker say to each other, framed as in
+ * common/frame.h. One request at a time; its id is in every frame that belongs to it.
  *
  *     berthd                           worker
  *     request ───────────────────────▶
@@ -26,20 +26,20 @@ enum message {
 };
 
 enum tag {
-    FIELD_PATH = 1,   /* text */
+    FIELD_PATH = 1, /* text */
     FIELD_FOLLOW = 2, /* 0 or 1 */
     FIELD_UID = 3,
     FIELD_GID = 4,
-    FIELD_LIMIT = 5,        /* bytes */
-    FIELD_AS = 6,           /* text */
-    FIELD_MODE = 7,         /* st_mode with the type */
-    FIELD_SIZE = 8,         /* bytes */
-    FIELD_SECONDS = 9,      /* of the modification time, two's complement */
+    FIELD_LIMIT = 5, /* bytes */
+    FIELD_AS = 6, /* text */
+    FIELD_MODE = 7, /* st_mode with the type */
+    FIELD_SIZE = 8, /* bytes */
+    FIELD_SECONDS = 9, /* of the modification time, two's complement */
     FIELD_NANOSECONDS = 10,
-    FIELD_LINK = 11,        /* bytes of a symlink's target */
-    FIELD_CONTENT = 12,     /* bytes */
-    FIELD_KIND = 13,        /* text, a kind of src/base/errors.ts */
-    FIELD_MESSAGE = 14,     /* text */
+    FIELD_LINK = 11, /* bytes of a symlink's target */
+    FIELD_CONTENT = 12, /* bytes */
+    FIELD_KIND = 13, /* text, a kind of src/base/errors.ts */
+    FIELD_MESSAGE = 14, /* text */
 };
 
 #endif

@@ -49,7 +49,8 @@ static int remove_content(int parent, const char *name, struct failure *failure)
     if (folder < 0) return fail_call(failure, "the folder %s cannot be opened", name);
     int result = read_names(folder, &names, failure);
     if (result == 0) {
-        for (size_t at = 0; at < names.count && result == 0; at++) result = remove_entry(folder, names.items[at], failure);
+        for (size_t at = 0; at < names.count && result == 0; at++)
+            result = remove_entry(folder, names.items[at], failure);
         names_free(&names);
     }
     close(folder);

@@ -1,6 +1,6 @@
 /*
- * Paths inside a root folder. Symlinks are followed as if the root were "/" (openat2, RESOLVE_IN_ROOT), so no path leads
- * out. A leading slash means nothing. Functions that create do so through the parent's descriptor.
+ * Paths inside a root folder. Symlinks are followed as if the root were "/" (openat2, RESOLVE_IN_ROOT), so no path
+ * leads out. A leading slash means nothing. Functions that create do so through the parent's descriptor.
  */
 #ifndef BERTH_FS_ROOT_H
 #define BERTH_FS_ROOT_H

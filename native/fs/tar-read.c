@@ -97,7 +97,8 @@ static int read_block(struct source *source, struct header *header, struct failu
 
 static int read_extension(struct source *source, char type, uint64_t size, struct overrides *overrides,
                           struct failure *failure) {
-    if (size > MAX_EXTENSION) return fail(failure, FAILURE_INVALID, "the archive has a header of %" PRIu64 " bytes", size);
+    if (size > MAX_EXTENSION)
+        return fail(failure, FAILURE_INVALID, "the archive has a header of %" PRIu64 " bytes", size);
     if (type == 'g') { /* global records: comments of version control systems */
         if (source_skip(source, size, failure) < 0) return -1;
         return tar_read_padding(source, size, failure);
@@ -124,13 +125,15 @@ static int parse_records(const struct bytes *content, struct overrides *override
     while (at < end) {
         uint64_t length = 0;
         const char *start = at;
-        while (at < end && *at >= '0' && *at <= '9' && length <= MAX_EXTENSION) length = length * 10 + (uint64_t)(*at++ - '0');
+        while (at < end && *at >= '0' && *at <= '9' && length <= MAX_EXTENSION)
+            length = length * 10 + (uint64_t)(*at++ - '0');
         if (at == start || at == end || *at != ' ' || length > (uint64_t)(end - start) || start + length < at + 3 ||
             start[length - 1] != '\n')
             return fail(failure, FAILURE_INVALID, "the archive has a malformed PAX record");
         const char *key = at + 1, *record_end = start + length - 1;
         const char *equals = memchr(key, '=', (size_t)(record_end - key));
-        if (!equals || equals == key) return fail(failure, FAILURE_INVALID, "the archive has a PAX record without a key");
+        if (!equals || equals == key)
+            return fail(failure, FAILURE_INVALID, "the archive has a PAX record without a key");
         char *key_text = text_of_field(key, (size_t)(equals - key));
         char *value = allocate((size_t)(record_end - equals));
         memcpy(value, equals + 1, (size_t)(record_end - equals - 1));
@@ -203,7 +206,8 @@ static int apply_record(struct overrides *overrides, const char *key, const char
     if (strncmp(key, xattr_prefix, sizeof xattr_prefix - 1) == 0)
         xattrs_add(&overrides->xattrs, key + sizeof xattr_prefix - 1, value, size);
     if (strncmp(key, "GNU.sparse.", 11) == 0)
-        return fail(failure, FAILURE_NOT_IMPLEMENTED, "the archive has sparse files (%s), which are not supported", key);
+        return fail(failure, FAILURE_NOT_IMPLEMENTED, "the archive has sparse files (%s), which are not supported",
+                    key);
     return result < 0 ? fail(failure, FAILURE_INVALID, "the archive has a malformed PAX record: %s=%s", key, value) : 0;
 }
 
@@ -273,7 +277,8 @@ static int build_entry(const struct header *header, uint64_t size, struct overri
     entry->path = overrides->path ? take(&overrides->path) : header_path(header);
     entry->type = entry_type(header->type, entry->path);
     if (entry->type == 0)
-        return fail(failure, FAILURE_NOT_IMPLEMENTED, "the entry \"%s\" has the unsupported type '%c'", entry->path, header->type);
+        return fail(failure, FAILURE_NOT_IMPLEMENTED, "the entry \"%s\" has the unsupported type '%c'", entry->path,
+                    header->type);
     if (entry->type == TAR_CHARACTER || entry->type == TAR_BLOCK) {
         if (parse_number(header->major, sizeof header->major, &major) < 0) major = -1;
         if (parse_number(header->minor, sizeof header->minor, &minor) < 0) minor = -1;

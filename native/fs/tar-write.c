@@ -110,7 +110,8 @@ static const char *last_name(const char *path) {
     return slash && slash[1] ? slash + 1 : path;
 }
 
-static int write_pax_records(struct sink *sink, const struct bytes *records, const char *path, struct failure *failure) {
+static int write_pax_records(struct sink *sink, const struct bytes *records, const char *path,
+                             struct failure *failure) {
     char name[100];
     snprintf(name, sizeof name, "PaxHeaders.0/%.80s", last_name(path));
     struct tar_entry entry = {.path = name, .mode = 0644, .size = records->size};

@@ -46,8 +46,7 @@ static char *without_last_slashes(const char *path) {
 }
 
 int unpack(int root, const struct unpack_options *options, struct source *source, struct failure *failure) {
-    struct unpacking unpacking = {
-        .root = root, .options = options, .source = source, .failure = failure, .parent = -1};
+    struct unpacking unpacking = {.root = root, .options = options, .source = source, .failure = failure, .parent = -1};
     struct owner owner = options->owner ? *options->owner : (struct owner){0, 0};
     int base = open_or_make_directory(root, options->path, owner, failure);
     if (base < 0) return -1;
@@ -95,13 +94,13 @@ static int unpack_entry(struct unpacking *unpacking, struct tar_entry *entry) {
     const char *base = unpacking->base;
     char *path = path_in_root(base, entry->path);
     if (!path)
-        return fail(unpacking->failure, FAILURE_INVALID, "the entry \"%s\" leads out of the archive's folder", entry->path);
+        return fail(unpacking->failure, FAILURE_INVALID, "the entry \"%s\" leads out of the archive's folder",
+                    entry->path);
     bool is_base = strlen(path) == strlen(base); /* "./": there already */
     int result = 0;
     if (is_base && entry->type != TAR_DIRECTORY)
         result = fail(unpacking->failure, FAILURE_INVALID, "the entry \"%s\" has no name", entry->path);
-    else if (!is_base)
-        result = unpack_at(unpacking, entry, path);
+    else if (!is_base) result = unpack_at(unpacking, entry, path);
     free(path);
     return result;
 }
@@ -140,12 +139,12 @@ static int make_way(struct unpacking *unpacking, const struct tar_entry *entry, 
         int folder = open_in_root(unpacking->root, path, O_PATH | O_DIRECTORY);
         if (folder >= 0) close(folder);
         if (folder >= 0) return 1;
-        return fail(unpacking->failure, FAILURE_INVALID, "cannot overwrite non-directory \"%s\" with directory \"%s\"", path,
-                    entry->path);
+        return fail(unpacking->failure, FAILURE_INVALID, "cannot overwrite non-directory \"%s\" with directory \"%s\"",
+                    path, entry->path);
     }
     if (S_ISDIR(info.st_mode))
-        return fail(unpacking->failure, FAILURE_INVALID, "cannot overwrite directory \"%s\" with non-directory \"%s\"", path,
-                    entry->path);
+        return fail(unpacking->failure, FAILURE_INVALID, "cannot overwrite directory \"%s\" with non-directory \"%s\"",
+                    path, entry->path);
     if (unlinkat(parent, name, 0) < 0) return fail_call(unpacking->failure, "%s cannot be replaced", path);
     return 0;
 }
@@ -209,13 +208,12 @@ static int create_hard_link(struct unpacking *unpacking, const struct tar_entry 
                             const char *path) {
     char *target = path_in_root(unpacking->base, entry->link);
     if (!target)
-        return fail(unpacking->failure, FAILURE_INVALID, "the entry \"%s\" links to \"%s\", out of the archive's folder",
-                    entry->path, entry->link);
+        return fail(unpacking->failure, FAILURE_INVALID,
+                    "the entry \"%s\" links to \"%s\", out of the archive's folder", entry->path, entry->link);
     const char *target_name;
     int target_parent = open_parent(unpacking->root, target, &target_name, unpacking->failure);
     int result = target_parent < 0 ? -1 : linkat(target_parent, target_name, parent, name, 0);
-    if (target_parent >= 0 && result < 0)
-        fail_call(unpacking->failure, "%s cannot be linked to %s", path, entry->link);
+    if (target_parent >= 0 && result < 0) fail_call(unpacking->failure, "%s cannot be linked to %s", path, entry->link);
     if (target_parent >= 0) close(target_parent);
     free(target);
     return result;

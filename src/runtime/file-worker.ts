@@ -218,7 +218,7 @@ export class FileWorkerConnection implements FileWorker {
       throw new RangeError(`unexpected frame of type ${frame.type} and version ${frame.version}`);
     }
     if (frame.type === FileMessage.data) {
-      exchange.data(Buffer.from(frame.payload));
+      exchange.data(frame.payload);
       return;
     }
     const fields = new Map(decodeFields(frame.payload).map(({ tag, value }) => [tag, Buffer.from(value)]));

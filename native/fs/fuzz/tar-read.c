@@ -27,7 +27,8 @@ static void repair_checksums(uint8_t *data, size_t size) {
         unsigned sum = 0;
         memset(data + at + 148, ' ', 8);
         for (size_t byte = 0; byte < 512; byte++) sum += data[at + byte];
-        for (int digit = 0; digit < 6; digit++) data[at + 148 + 5 - (size_t)digit] = (uint8_t)('0' + ((sum >> (3 * digit)) & 7));
+        for (int digit = 0; digit < 6; digit++)
+            data[at + 148 + 5 - (size_t)digit] = (uint8_t)('0' + ((sum >> (3 * digit)) & 7));
         data[at + 154] = 0;
     }
 }

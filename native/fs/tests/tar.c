@@ -81,8 +81,10 @@ static void long_names_and_large_numbers_survive(void) {
 }
 
 static void times_survive_to_the_nanosecond(void) {
-    static const struct timespec times[] = {{0, 0}, {0, 1}, {1, 500000000}, {-1, 0}, {-1, 750000000}, {-5, 999999999},
-                                            {1795567716, 910000000}, {99999999999, 5}, {-62135596800, 0}};
+    static const struct timespec times[] = {
+        {0, 0},           {0, 1},          {1, 500000000},          {-1, 0},
+        {-1, 750000000},  {-5, 999999999}, {1795567716, 910000000}, {99999999999, 5},
+        {-62135596800, 0}};
     for (size_t at = 0; at < sizeof times / sizeof *times; at++) {
         struct tar_entry entry = {.type = TAR_FILE, .path = "t", .mtime = times[at]};
         check_same(&entry);
@@ -90,13 +92,15 @@ static void times_survive_to_the_nanosecond(void) {
 }
 
 static void attributes_survive_with_zero_bytes(void) {
-    struct xattr items[] = {{"security.capability", "\1\0\0\2\0 \0\0\n=\0", 11}, {"user.empty", "", 0}, {"user.x", "y", 1}};
+    struct xattr items[] = {
+        {"security.capability", "\1\0\0\2\0 \0\0\n=\0", 11}, {"user.empty", "", 0}, {"user.x", "y", 1}};
     struct tar_entry entry = {.type = TAR_FILE, .path = "x", .xattrs = {items, 3}};
     check_same(&entry);
 }
 
 static void overlay_attributes_stay_out(void) {
-    struct xattr items[] = {{"trusted.overlay.opaque", "y", 1}, {"user.overlay.origin", "", 0}, {"security.selinux", "", 0}};
+    struct xattr items[] = {
+        {"trusted.overlay.opaque", "y", 1}, {"user.overlay.origin", "", 0}, {"security.selinux", "", 0}};
     struct tar_entry entry = {.type = TAR_DIRECTORY, .path = "x/", .xattrs = {items, 3}};
     struct tar_entry read = write_and_read(&entry);
     CHECK(read.xattrs.count == 0);

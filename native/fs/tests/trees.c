@@ -50,7 +50,8 @@ static int unpack_archive(int root, const char *path) {
 }
 
 static void write_entry(struct sink *sink, enum tar_type type, const char *path, const char *link) {
-    struct tar_entry entry = {.type = type, .path = copy_text(path), .link = link ? copy_text(link) : NULL, .mode = 0755};
+    struct tar_entry entry = {
+        .type = type, .path = copy_text(path), .link = link ? copy_text(link) : NULL, .mode = 0755};
     CHECK(tar_write_header(sink, &entry, &failure) == 0);
     tar_entry_free(&entry);
 }
@@ -106,9 +107,10 @@ static void hostile_entries_are_refused(int root) {
         enum tar_type type;
         const char *path, *link;
     } hostile[] = {
-        {TAR_FILE, "../evil", NULL},        {TAR_FILE, "a/../../evil", NULL}, {TAR_DIRECTORY, "..", NULL},
-        {TAR_HARD_LINK, "x", "../../evil"}, {TAR_FILE, ".", NULL},            {TAR_CHARACTER, "whiteout", NULL},
-        {TAR_HARD_LINK, "x", "missing"},    {TAR_SYMLINK, "/", "y"},
+        {TAR_FILE, "../evil", NULL},     {TAR_FILE, "a/../../evil", NULL},
+        {TAR_DIRECTORY, "..", NULL},     {TAR_HARD_LINK, "x", "../../evil"},
+        {TAR_FILE, ".", NULL},           {TAR_CHARACTER, "whiteout", NULL},
+        {TAR_HARD_LINK, "x", "missing"}, {TAR_SYMLINK, "/", "y"},
     };
     for (size_t at = 0; at < sizeof hostile / sizeof *hostile; at++) {
         struct sink *sink = new_archive();
@@ -132,7 +134,8 @@ static void removing_follows_no_link(const char *folder) {
     snprintf(path, sizeof path, "%s/tree", folder);
     CHECK(remove_tree(path, &failure) == 0 && access(path, F_OK) < 0 && errno == ENOENT);
     CHECK(remove_tree(path, &failure) == 0);
-    CHECK(remove_tree("relative", &failure) < 0 && remove_tree("/", &failure) < 0 && remove_tree("/x/..", &failure) < 0);
+    CHECK(remove_tree("relative", &failure) < 0 && remove_tree("/", &failure) < 0 &&
+          remove_tree("/x/..", &failure) < 0);
     CHECK(remove_tree(folder, &failure) == 0 && access("/etc", F_OK) == 0);
 }
 
