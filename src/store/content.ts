@@ -3,6 +3,7 @@ import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promi
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
+  asBerthError,
   type Digest,
   digestFromHex,
   digestOf,
@@ -110,7 +111,7 @@ export class FileContentStore implements ContentStore {
       });
     } catch (error) {
       await rm(temporary, { force: true });
-      throw error;
+      throw systemErrorCode(error) === 'ENOSPC' ? asBerthError(error) : error;
     }
   }
 

@@ -4,7 +4,9 @@ import { Readable } from 'node:stream';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { digestOf, parseDiffId } from '../base/index.ts';
-import { filesIn, tarOf, temporaryStore } from './testing/images.ts';
+import { filesIn, mountObstacle, runUnshared, tarOf, temporaryStore } from './testing/images.ts';
+
+const obstacle = await mountObstacle();
 
 const tar = await tarOf([
   { header: { name: 'etc/', type: 'directory' } },
@@ -160,5 +162,14 @@ describe('the layer store', () => {
     await opened.store.layers.unpackBlob(blob, parseDiffId(digestOf(large)));
     delays.disable();
     expect(delays.percentile(99) / 1e6).toBeLessThan(20);
+  });
+
+  test.skipIf(obstacle !== undefined)('says so when the disk is full, and frees what it took', async () => {
+    const { told, files } = JSON.parse((await runUnshared('fill-disk.ts')).toString());
+    expect(told).toEqual([
+      expect.stringMatching(/^no space left on device/),
+      expect.stringMatching(/^no space left on device/),
+    ]);
+    expect(files).toEqual([]);
   });
 });

@@ -127,7 +127,7 @@ describe(`a mounted image equals GNU tar's tree${obstacle === undefined ? '' : `
         fc.asyncProperty(entriesArbitrary(), async (entries) => {
           await expectSameTree(await tarOf(entries));
         }),
-        { numRuns: 40 },
+        { numRuns: 60 },
       );
     },
     120_000,
@@ -175,7 +175,11 @@ function entriesArbitrary(): fc.Arbitrary<TestEntry[]> {
       }),
     },
   );
-  return fc.array(entry, { maxLength: 25 }).map(withExplicitFolders);
+  const link = fc.tuple(path, path).map(([p, target]): TestEntry => {
+    return { header: { name: p, type: 'link', linkname: target } };
+  });
+  const any = fc.oneof({ weight: 4, arbitrary: entry }, { weight: 1, arbitrary: link });
+  return fc.array(any, { maxLength: 30 }).map(withExplicitFolders);
 }
 
 /** Drops what GNU tar cannot do: entries below what is not a folder at that time, files over folders that are not empty. Every folder gets an entry. */
@@ -191,9 +195,11 @@ function withExplicitFolders(entries: readonly TestEntry[]): TestEntry[] {
     }
     if (parent !== '' && kinds.get(parent) !== 'directory') continue;
     const kind = entry.header.type ?? 'file';
+    const { linkname } = entry.header;
+    if (kind === 'link' && (linkname === path || kinds.get(linkname ?? '') !== 'file')) continue;
     const isUsed = [...kinds.keys()].some((known) => known.startsWith(`${path}/`));
     if (kind !== 'directory' && isUsed) continue;
-    kinds.set(path, kind);
+    kinds.set(path, kind === 'link' ? 'file' : kind);
     kept.push(entry);
   }
   return [
@@ -237,6 +243,33 @@ describe('an image', () => {
     expect(tree).not.toContain('.wh.');
     const opaque = (await mountedTree(image)).toString('latin1').match(/trusted\.overlay\.opaque=y/g);
     expect(opaque).toHaveLength(2);
+  });
+
+  whereMountable('hides in lower layers what its whiteouts say, joined by overlayfs', async () => {
+    await using folder = await temporaryFolder();
+    const [lower, upper] = [join(folder.path, 'lower'), join(folder.path, 'upper')];
+    const names = ['gone', 'kept', 'opaque/old', 'renewed/old', 'merged/old', 'replaced/x'];
+    await imageOf(await tarOf([root, ...names.map((name) => file(name))]), lower);
+    const changes = [
+      '.wh.gone',
+      'opaque/.wh..wh..opq',
+      'opaque/new',
+      '.wh.renewed',
+      'renewed/new',
+      'merged/new',
+    ];
+    await imageOf(await tarOf([root, ...changes.map((name) => file(name)), file('replaced')]), upper);
+    const tree = listing(await mountedTree(lower, upper));
+    const files = tree.split('\n').filter((line) => line.includes('"type":"file"'));
+    expect(files.map((line) => /"name":"([^"]*)"/.exec(line)?.[1])).toEqual([
+      './kept',
+      './merged/new',
+      './merged/old',
+      './opaque/new',
+      './renewed/new',
+      './replaced',
+    ]);
+    expect(tree).not.toContain('"character"');
   });
 
   whereMountable('lets a later entry replace an earlier one, file over folder and back', async () => {

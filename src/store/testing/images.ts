@@ -85,10 +85,15 @@ export async function fsck(image: string): Promise<string> {
   return code === 0 ? stderr : `exit code ${code}: ${stdout}${stderr}`;
 }
 
-/** The tree of an image, mounted, as {@link canonicalTarArguments} writes it. */
-export async function mountedTree(image: string): Promise<Buffer> {
-  const program = fileURLToPath(new URL('./list-image.ts', import.meta.url));
-  const { stdout } = await runChecked('unshare', ['--mount', process.execPath, program, image]);
+/** The tree of an image, mounted, as {@link canonicalTarArguments} writes it; of several, joined by overlayfs, lowest first. */
+export async function mountedTree(...images: string[]): Promise<Buffer> {
+  return runUnshared('list-image.ts', images);
+}
+
+/** Runs a program of this folder in a mount namespace of its own; returns what it prints. */
+export async function runUnshared(program: string, arguments_: readonly string[] = []): Promise<Buffer> {
+  const path = fileURLToPath(new URL(program, import.meta.url));
+  const { stdout } = await runChecked('unshare', ['--mount', process.execPath, path, ...arguments_]);
   return stdout;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The entry of a worker thread that unpacks layers, one after the other. A bundle needs it as a file of its own
- * beside the bundle, by the same name.
+ * The entry of a worker thread that unpacks layers, one after the other. A bundle needs it as an entry of its
+ * own, `store/unpack/layer-worker.js`.
  */
 import { createReadStream } from 'node:fs';
 import { type MessagePort, parentPort } from 'node:worker_threads';

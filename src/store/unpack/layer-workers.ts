@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { BerthError, type DiffId, invalid, systemErrorCode } from '../../base/index.ts';
@@ -7,8 +6,13 @@ import { sendStream } from './port-stream.ts';
 import { fromPlainError, type UnpackReply, type UnpackRequest } from './protocol.ts';
 import type { UnpackedLayer } from './unpack-layer.ts';
 
-/** `layer-worker.ts`, or `layer-worker.js` beside a bundle. */
-const LAYER_WORKER = new URL(`./layer-worker${extname(import.meta.filename)}`, import.meta.url);
+/**
+ * The worker's entry: beside this file, or, in a bundle, the entry `store/unpack/layer-worker.js`, as seen from
+ * a folder of the bundle (`daemon/`, `chunks/`).
+ */
+const LAYER_WORKER = import.meta.filename.endsWith('.ts')
+  ? new URL('./layer-worker.ts', import.meta.url)
+  : new URL('../store/unpack/layer-worker.js', import.meta.url);
 
 /** A worker with nothing to do ends after so long. */
 const IDLE_MILLISECONDS = 5000;
