@@ -1,4 +1,4 @@
-import { type Located, type LocatedMap, missingAt, wrongAt } from './located-yaml.ts';
+import { type LocatedMap, missingAt, type Position, wrongAt } from './located-yaml.ts';
 
 /** Keys of one kind of mapping: those that berth has, and those of the Compose Spec that it has not yet. */
 export interface KnownKeys {
@@ -16,32 +16,59 @@ export const TOP_LEVEL: KnownKeys = {
 export const SERVICE: KnownKeys = {
   supported: words(
     'build image container_name command entrypoint environment env_file ports expose volumes networks network_mode ' +
-      'depends_on restart labels user working_dir hostname stdin_open tty privileged read_only cap_add cap_drop ' +
-      'security_opt tmpfs extra_hosts dns dns_search sysctls mem_limit cpus pids_limit shm_size stop_signal ' +
-      'stop_grace_period logging pull_policy profiles scale deploy',
+      'depends_on restart labels user working_dir hostname domainname stdin_open tty init privileged read_only ' +
+      'cap_add cap_drop group_add security_opt tmpfs extra_hosts dns dns_search dns_opt sysctls ulimits devices ' +
+      'mem_limit mem_reservation memswap_limit cpus cpu_shares cpuset pids_limit oom_score_adj oom_kill_disable ' +
+      'ipc pid uts userns_mode cgroup cgroup_parent runtime platform shm_size stop_signal stop_grace_period ' +
+      'healthcheck logging pull_policy profiles scale deploy',
   ),
   missing: words(
-    'annotations attach blkio_config cgroup cgroup_parent configs cpu_count cpu_percent cpu_period cpu_quota ' +
-      'cpu_rt_period cpu_rt_runtime cpu_shares cpuset credential_spec develop device_cgroup_rules devices dns_opt ' +
-      'domainname extends external_links gpus group_add healthcheck init ipc isolation label_file links mac_address ' +
-      'mem_reservation mem_swappiness memswap_limit models oom_kill_disable oom_score_adj pid platform post_start ' +
-      'pre_stop provider runtime secrets storage_opt ulimits use_api_socket userns_mode uts volumes_from',
+    'annotations attach blkio_config configs cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period ' +
+      'cpu_rt_runtime credential_spec develop device_cgroup_rules extends external_links gpus isolation label_file ' +
+      'links mac_address mem_swappiness models post_start pre_start pre_stop provider pull_refresh_after secrets ' +
+      'storage_opt use_api_socket volume_driver volumes_from',
   ),
 };
 
 export const BUILD: KnownKeys = {
-  supported: words('context dockerfile args target labels tags no_cache'),
+  supported: words(
+    'context dockerfile args target labels tags no_cache pull network extra_hosts cache_from shm_size',
+  ),
   missing: words(
-    'additional_contexts cache_from cache_to dockerfile_inline entitlements extra_hosts isolation network platforms ' +
-      'privileged provenance pull sbom secrets shm_size ssh ulimits',
+    'additional_contexts cache_to dockerfile_inline entitlements isolation no_cache_filter platforms privileged ' +
+      'provenance sbom secrets ssh ulimits',
   ),
 };
 
 export const DEPLOY: KnownKeys = {
-  supported: words('replicas resources'),
-  missing: words('endpoint_mode labels mode placement restart_policy rollback_config update_config'),
+  supported: words('replicas resources restart_policy'),
+  missing: words('endpoint_mode labels mode placement rollback_config update_config'),
 };
 
+export const RESOURCES: KnownKeys = { supported: words('limits reservations'), missing: [] };
+export const LIMITS: KnownKeys = { supported: words('memory cpus pids'), missing: [] };
+export const RESERVATIONS: KnownKeys = {
+  supported: ['memory'],
+  missing: words('cpus devices generic_resources'),
+};
+
+/** `delay` and `window` are Swarm's alone: Docker Compose takes and ignores them, too. */
+export const RESTART_POLICY: KnownKeys = {
+  supported: words('condition max_attempts delay window'),
+  missing: [],
+};
+
+export const HEALTHCHECK: KnownKeys = {
+  supported: words('test interval timeout start_period start_interval retries disable'),
+  missing: [],
+};
+
+export const DEPENDENCY: KnownKeys = { supported: words('condition required restart'), missing: [] };
+export const ENV_FILE: KnownKeys = { supported: words('path required'), missing: ['format'] };
+export const LOGGING: KnownKeys = { supported: words('driver options'), missing: [] };
+export const ULIMIT: KnownKeys = { supported: words('soft hard'), missing: [] };
+
+/** `mode`, `name` and `app_protocol` change nothing for one engine. */
 export const PORT: KnownKeys = {
   supported: words('target published host_ip protocol mode name app_protocol'),
   missing: [],
@@ -52,14 +79,27 @@ export const VOLUME_MOUNT: KnownKeys = {
   missing: ['image'],
 };
 
+export const MOUNT_BIND: KnownKeys = {
+  supported: words('create_host_path propagation'),
+  missing: words('selinux recursive'),
+};
+export const MOUNT_VOLUME: KnownKeys = { supported: words('nocopy subpath'), missing: ['labels'] };
+export const MOUNT_TMPFS: KnownKeys = { supported: words('size mode'), missing: [] };
+
 export const SERVICE_NETWORK: KnownKeys = {
-  supported: words('aliases ipv4_address'),
-  missing: words('ipv6_address link_local_ips mac_address driver_opts gw_priority priority interface_name'),
+  supported: words('aliases ipv4_address ipv6_address mac_address'),
+  missing: words('link_local_ips driver_opts gw_priority priority interface_name'),
 };
 
 export const NETWORK: KnownKeys = {
-  supported: words('name external driver internal ipam labels driver_opts attachable'),
-  missing: words('enable_ipv4 enable_ipv6'),
+  supported: words('name external driver internal attachable enable_ipv6 ipam labels driver_opts'),
+  missing: ['enable_ipv4'],
+};
+
+export const IPAM: KnownKeys = { supported: words('driver config'), missing: ['options'] };
+export const IPAM_POOL: KnownKeys = {
+  supported: words('subnet ip_range gateway'),
+  missing: ['aux_addresses'],
 };
 
 export const VOLUME: KnownKeys = {
@@ -71,16 +111,17 @@ export const VOLUME: KnownKeys = {
 export function checkKeys(map: LocatedMap, { supported, missing }: KnownKeys): void {
   for (const [name, value] of map.entries) {
     if (supported.includes(name) || name.startsWith('x-')) continue;
-    if (missing.includes(name)) throw missingAt(value, `the key ${value.path} is not there yet`);
-    throw unknownKey(value, name, [...supported, ...missing]);
+    const at = map.keys.get(name) ?? value;
+    if (missing.includes(name)) throw missingAt(at, `the key ${value.path} is not there yet`);
+    throw unknownKey(at, value.path, name, [...supported, ...missing]);
   }
 }
 
-function unknownKey(value: Located, name: string, known: readonly string[]) {
+function unknownKey(at: Position, path: string, name: string, known: readonly string[]) {
   const nearest = known.find((candidate) => isNear(candidate, name));
   return wrongAt(
-    value,
-    `${value.path}: additional properties '${name}' not allowed`,
+    at,
+    `${path}: additional properties '${name}' not allowed`,
     nearest === undefined ? undefined : `Did you mean ${nearest}?`,
   );
 }

@@ -10,7 +10,12 @@ export interface Position {
 
 /** A YAML value that knows where it stands and what it is called ("services.web.ports"). */
 export type Located = Position & { readonly path: string } & (
-    | { readonly kind: 'map'; readonly entries: ReadonlyMap<string, Located> }
+    | {
+        readonly kind: 'map';
+        readonly entries: ReadonlyMap<string, Located>;
+        /** Where each key stands; what a message about the key itself points at. */
+        readonly keys: ReadonlyMap<string, Position>;
+      }
     | { readonly kind: 'list'; readonly items: readonly Located[] }
     | { readonly kind: 'scalar'; readonly value: string | number | boolean | null }
   );
@@ -31,13 +36,18 @@ export function parseYaml(file: string, text: string): Located {
     if (isAlias(node)) return convert(node.resolve(document), path, position);
     if (isMap(node)) {
       const entries = new Map<string, Located>();
+      const keys = new Map<string, Position>();
+      const merged: Located[] = [];
       for (const { key, value } of node.items) {
         const name = String(isScalar(key) ? key.value : key);
         const at = positionOf(key, lines, position);
-        if (name === '<<') mergeKey(convert(value, path, at), entries);
+        keys.set(name, at);
+        if (name === '<<') merged.push(convert(value, path, at));
         else entries.set(name, convert(value, path === '' ? name : `${path}.${name}`, at));
       }
-      return { ...position, path, kind: 'map', entries };
+      // Last, wherever it is written: what stands in the mapping itself wins.
+      for (const source of merged) mergeKey(source, entries);
+      return { ...position, path, kind: 'map', entries, keys };
     }
     if (isSeq(node)) {
       const items = node.items.map((item, index) => convert(item, `${path}[${index}]`, position));
@@ -119,7 +129,7 @@ function positionOf(node: unknown, lines: LineCounter, fallback: Position): Posi
   return { file: fallback.file, line, column: col };
 }
 
-/** `<<: *base` and `<<: [*a, *b]`: what stands in the mapping itself wins. */
+/** `<<: *base` and `<<: [*a, *b]`: adds what is not there yet; the first source wins. */
 function mergeKey(merged: Located, entries: Map<string, Located>): void {
   const sources = merged.kind === 'list' ? merged.items : [merged];
   for (const source of sources) {

@@ -17,8 +17,8 @@ export interface Service {
   readonly containerName: string | undefined;
   readonly command: readonly string[] | undefined;
   readonly entrypoint: readonly string[] | undefined;
-  /** null: taken from the caller's environment. */
-  readonly environment: ReadonlyMap<string, string | null>;
+  /** Files, the mapping and the caller's environment taken together. */
+  readonly environment: ReadonlyMap<string, string>;
   readonly ports: readonly ServicePort[];
   readonly expose: readonly string[];
   readonly volumes: readonly ServiceVolume[];
@@ -30,33 +30,83 @@ export interface Service {
   readonly user: string | undefined;
   readonly workingDir: string | undefined;
   readonly hostname: string | undefined;
+  readonly domainname: string | undefined;
   readonly stdinOpen: boolean;
   readonly tty: boolean;
+  /** Run a small init as process 1; undefined: the engine's default. */
+  readonly init: boolean | undefined;
   readonly privileged: boolean;
   readonly readOnly: boolean;
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
+  readonly groupAdd: readonly string[];
   readonly securityOpt: readonly string[];
   readonly tmpfs: readonly string[];
   readonly extraHosts: readonly string[];
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
   readonly sysctls: ReadonlyMap<string, string | null>;
+  readonly ulimits: readonly ServiceUlimit[];
+  readonly devices: readonly ServiceDevice[];
   /** Bytes. */
   readonly memory: number | undefined;
+  /** Bytes. */
+  readonly memoryReservation: number | undefined;
+  /** Memory and swap together in bytes; -1: unlimited swap. */
+  readonly memorySwap: number | undefined;
   readonly cpus: number | undefined;
+  readonly cpuShares: number | undefined;
+  readonly cpuset: string | undefined;
   readonly pidsLimit: number | undefined;
+  readonly oomScoreAdj: number | undefined;
+  readonly oomKillDisable: boolean | undefined;
+  /** "host", "shareable", "private", "service:NAME" or "container:NAME". */
+  readonly ipc: string | undefined;
+  /** "host", "service:NAME" or "container:NAME". */
+  readonly pid: string | undefined;
+  readonly uts: string | undefined;
+  readonly usernsMode: string | undefined;
+  readonly cgroup: string | undefined;
+  readonly cgroupParent: string | undefined;
+  readonly runtime: string | undefined;
+  readonly platform: string | undefined;
   /** Bytes. */
   readonly shmSize: number | undefined;
   readonly stopSignal: string | undefined;
   /** Seconds. */
   readonly stopGracePeriod: number | undefined;
+  readonly healthcheck: ServiceHealthcheck | undefined;
   readonly logging:
     | { readonly driver: string; readonly options: ReadonlyMap<string, string | null> }
     | undefined;
   readonly pullPolicy: string | undefined;
   readonly profiles: readonly string[];
   readonly scale: number;
+}
+
+/** How the engine finds out whether a service is healthy; what is undefined comes from the image. Durations: nanoseconds. */
+export interface ServiceHealthcheck {
+  /** `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", command]`. */
+  readonly test: readonly string[] | undefined;
+  readonly interval: number | undefined;
+  readonly timeout: number | undefined;
+  readonly startPeriod: number | undefined;
+  readonly startInterval: number | undefined;
+  readonly retries: number | undefined;
+}
+
+export interface ServiceUlimit {
+  readonly name: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface ServiceDevice {
+  readonly source: string;
+  readonly target: string;
+  /** Some of "rwm". */
+  readonly permissions: string;
 }
 
 export interface ServiceBuild {
@@ -68,6 +118,12 @@ export interface ServiceBuild {
   readonly labels: ReadonlyMap<string, string | null>;
   readonly tags: readonly string[];
   readonly noCache: boolean;
+  readonly pull: boolean;
+  readonly network: string | undefined;
+  readonly extraHosts: readonly string[];
+  readonly cacheFrom: readonly string[];
+  /** Bytes. */
+  readonly shmSize: number | undefined;
 }
 
 export interface ServicePort {
@@ -86,6 +142,7 @@ export type ServiceVolume =
       readonly target: string;
       readonly readOnly: boolean;
       readonly createSource: boolean;
+      readonly propagation: string | undefined;
     }
   | {
       readonly type: 'volume';
@@ -93,19 +150,34 @@ export type ServiceVolume =
       readonly source: string;
       readonly target: string;
       readonly readOnly: boolean;
+      /** Do not fill a new volume from the image. */
+      readonly noCopy: boolean;
+      readonly subpath: string | undefined;
     }
-  | { readonly type: 'tmpfs'; readonly target: string };
+  | {
+      readonly type: 'tmpfs';
+      readonly target: string;
+      /** Bytes. */
+      readonly size: number | undefined;
+      readonly mode: number | undefined;
+    };
 
 export interface ServiceNetwork {
   /** A key of the project's networks. */
   readonly name: string;
   readonly aliases: readonly string[];
   readonly address: string | undefined;
+  readonly address6: string | undefined;
+  readonly macAddress: string | undefined;
 }
 
 export interface Dependency {
   readonly service: string;
   readonly condition: 'service_started' | 'service_healthy' | 'service_completed_successfully';
+  /** Whether the service may not run without it; else a missing or failing one is only a warning. */
+  readonly required: boolean;
+  /** Whether the service is restarted after Compose has recreated or restarted the dependency. */
+  readonly restart: boolean;
 }
 
 export interface ProjectNetwork {
@@ -116,7 +188,10 @@ export interface ProjectNetwork {
   readonly external: boolean;
   readonly driver: string | undefined;
   readonly internal: boolean;
+  readonly attachable: boolean;
+  readonly enableIpv6: boolean | undefined;
   readonly subnet: string | undefined;
+  readonly ipRange: string | undefined;
   readonly gateway: string | undefined;
   readonly labels: ReadonlyMap<string, string | null>;
   readonly driverOptions: ReadonlyMap<string, string | null>;

@@ -1,7 +1,21 @@
 import { readFileSync } from 'node:fs';
-import { errorMessage, parseDuration, parseSize, systemErrorCode } from '../base/index.ts';
+import { errorMessage, systemErrorCode } from '../base/index.ts';
 import { parseEnvFile } from './env-file.ts';
-import { BUILD, checkKeys, DEPLOY, PORT, SERVICE, SERVICE_NETWORK, VOLUME_MOUNT } from './known-keys.ts';
+import { asBytes, asNanoseconds, asSeconds, explained, fieldsOf, isNull } from './fields.ts';
+import {
+  checkKeys,
+  DEPENDENCY,
+  DEPLOY,
+  ENV_FILE,
+  HEALTHCHECK,
+  LIMITS,
+  LOGGING,
+  RESERVATIONS,
+  RESOURCES,
+  RESTART_POLICY,
+  SERVICE,
+  ULIMIT,
+} from './known-keys.ts';
 import {
   asFlag,
   asList,
@@ -12,22 +26,19 @@ import {
   asTexts,
   type Located,
   type LocatedMap,
-  missingAt,
   wrongAt,
 } from './located-yaml.ts';
-import type {
-  Dependency,
-  Service,
-  ServiceBuild,
-  ServiceNetwork,
-  ServicePort,
-  ServiceVolume,
-} from './model.ts';
-import { hostPath, parsePortShort, parseVolumeShort, splitCommand } from './short-forms.ts';
+import type { Dependency, Service, ServiceDevice, ServiceHealthcheck, ServiceUlimit } from './model.ts';
+import { parseBuild, parseExtraHosts } from './service-build.ts';
+import { parseMounts } from './service-mounts.ts';
+import { parseNetworks, parsePorts } from './service-network.ts';
+import { hostPath, splitCommand } from './short-forms.ts';
 
 /** What a service is parsed with. */
 export interface ServiceContext {
   readonly directory: string;
+  /** The caller's environment, for keys of `environment` without a value. */
+  readonly variables: (name: string) => string | undefined;
   /** Called when a container_name was no valid name and another is used. */
   readonly onRenamed: (from: string, to: string) => void;
 }
@@ -36,70 +47,98 @@ export interface ServiceContext {
 export function parseService(name: string, node: Located, context: ServiceContext): Service {
   const map = asMap(node);
   checkKeys(map, SERVICE);
-  const get = <T>(key: string, read: (value: Located) => T): T | undefined => {
-    const value = map.entries.get(key);
-    return value === undefined || (value.kind === 'scalar' && value.value === null) ? undefined : read(value);
-  };
-  const deploy = get('deploy', (value) => parseDeploy(asMap(value)));
+  const get = fieldsOf(map);
+  const { directory } = context;
+  const deploy = parseDeploy(get('deploy', asMap));
+  const namespaces = [get('network_mode', asText), get('ipc', asText), get('pid', asText)];
   const service: Service = {
     name,
     image: get('image', asText),
-    build: get('build', (value) => parseBuild(value, context.directory)),
+    build: get('build', (value) => parseBuild(value, directory)),
     containerName: get('container_name', (value) => containerName(value, context.onRenamed)),
     command: get('command', commandArgs),
     entrypoint: get('entrypoint', commandArgs),
-    environment: new Map([
-      ...(get('env_file', (value) => envFiles(value, context.directory)) ?? []),
-      ...(get('environment', asPairs) ?? []),
-    ]),
-    ports: get('ports', (value) => asList(value).flatMap(parsePort)) ?? [],
+    environment: parseEnvironment(map, context),
+    ports: get('ports', parsePorts) ?? [],
     expose: get('expose', asTexts) ?? [],
-    volumes:
-      get('volumes', (value) => asList(value).map((item) => parseVolume(item, context.directory))) ?? [],
+    volumes: get('volumes', (value) => parseMounts(value, directory)) ?? [],
     networks: get('networks', parseNetworks) ?? [],
     networkMode: get('network_mode', asText),
-    dependsOn: get('depends_on', parseDependencies) ?? [],
-    restart: get('restart', asText),
+    dependsOn: withNamespaces(get('depends_on', parseDependencies) ?? [], namespaces),
+    restart: get('restart', restartPolicy) ?? deploy.restart,
     labels: get('labels', asPairs) ?? new Map(),
     user: get('user', asText),
     workingDir: get('working_dir', asText),
     hostname: get('hostname', asText),
+    domainname: get('domainname', asText),
     stdinOpen: get('stdin_open', asFlag) ?? false,
     tty: get('tty', asFlag) ?? false,
+    init: get('init', asFlag),
     privileged: get('privileged', asFlag) ?? false,
     readOnly: get('read_only', asFlag) ?? false,
     capAdd: get('cap_add', asTexts) ?? [],
     capDrop: get('cap_drop', asTexts) ?? [],
+    groupAdd: get('group_add', asTexts) ?? [],
     securityOpt: get('security_opt', asTexts) ?? [],
     tmpfs: get('tmpfs', asTexts) ?? [],
-    extraHosts: get('extra_hosts', extraHosts) ?? [],
+    extraHosts: get('extra_hosts', parseExtraHosts) ?? [],
     dns: get('dns', asTexts) ?? [],
     dnsSearch: get('dns_search', asTexts) ?? [],
+    dnsOptions: get('dns_opt', asTexts) ?? [],
     sysctls: get('sysctls', asPairs) ?? new Map(),
-    memory: get('mem_limit', bytes) ?? deploy?.memory,
-    cpus: get('cpus', asNumber) ?? deploy?.cpus,
-    pidsLimit: get('pids_limit', asNumber) ?? deploy?.pids,
-    shmSize: get('shm_size', bytes),
+    ulimits: get('ulimits', parseUlimits) ?? [],
+    devices: get('devices', (value) => asList(value).map(parseDevice)) ?? [],
+    memory: get('mem_limit', asBytes) ?? deploy.memory,
+    memoryReservation: get('mem_reservation', asBytes) ?? deploy.memoryReservation,
+    memorySwap: get('memswap_limit', swapLimit),
+    cpus: get('cpus', asNumber) ?? deploy.cpus,
+    cpuShares: get('cpu_shares', asNumber),
+    cpuset: get('cpuset', asText),
+    pidsLimit: get('pids_limit', asNumber) ?? deploy.pids,
+    oomScoreAdj: get('oom_score_adj', asNumber),
+    oomKillDisable: get('oom_kill_disable', asFlag),
+    ipc: get('ipc', asText),
+    pid: get('pid', asText),
+    uts: get('uts', asText),
+    usernsMode: get('userns_mode', asText),
+    cgroup: get('cgroup', asText),
+    cgroupParent: get('cgroup_parent', asText),
+    runtime: get('runtime', asText),
+    platform: get('platform', asText),
+    shmSize: get('shm_size', asBytes),
     stopSignal: get('stop_signal', asText),
-    stopGracePeriod: get('stop_grace_period', seconds),
+    stopGracePeriod: get('stop_grace_period', asSeconds),
+    healthcheck: get('healthcheck', parseHealthcheck),
     logging: get('logging', parseLogging),
-    pullPolicy: get('pull_policy', asText),
+    pullPolicy: get('pull_policy', pullPolicy),
     profiles: get('profiles', asTexts) ?? [],
-    scale: get('scale', asNumber) ?? deploy?.replicas ?? 1,
+    scale: get('scale', asNumber) ?? deploy.replicas ?? 1,
   };
-  if (service.image === undefined && service.build === undefined) {
+  checkTogether(node, service);
+  return service;
+}
+
+/** What is wrong only in combination. */
+function checkTogether(node: Located, service: Service): void {
+  const { name, image, build, containerName, scale, networks, networkMode } = service;
+  if (image === undefined && build === undefined) {
     throw wrongAt(
       node,
       `service "${name}" has neither an image nor a build context specified: invalid compose project`,
     );
   }
-  if (service.containerName !== undefined && service.scale > 1) {
+  if (containerName !== undefined && scale > 1) {
     throw wrongAt(
       node,
-      `service "${name}" has a container_name and cannot be scaled to ${service.scale}: names are unique`,
+      `service "${name}" has a container_name and cannot be scaled to ${scale}: names are unique`,
     );
   }
-  return service;
+  if (networkMode !== undefined && networks.length > 0) {
+    throw wrongAt(
+      node,
+      `service "${name}" declares mutually exclusive \`network_mode\` and \`networks\`: invalid compose project`,
+    );
+  }
 }
 
 /** What cannot be a container's name is made one: Docker's own Compose refuses it. */
@@ -115,174 +154,178 @@ function commandArgs(node: Located): string[] {
   return node.kind === 'list' ? asTexts(node) : explained(node, () => splitCommand(asText(node)));
 }
 
-function parseBuild(node: Located, directory: string): ServiceBuild {
-  const none = { args: new Map(), labels: new Map(), tags: [], target: undefined, noCache: false };
-  if (node.kind === 'scalar')
-    return { ...none, context: hostPath(asText(node), directory), dockerfile: 'Dockerfile' };
-  const map = asMap(node);
-  checkKeys(map, BUILD);
-  const get = <T>(key: string, read: (value: Located) => T): T | undefined => {
-    const value = map.entries.get(key);
-    return value === undefined ? undefined : read(value);
-  };
-  return {
-    context: hostPath(get('context', asText) ?? '.', directory),
-    dockerfile: get('dockerfile', asText) ?? 'Dockerfile',
-    args: get('args', asPairs) ?? none.args,
-    target: get('target', asText),
-    labels: get('labels', asPairs) ?? none.labels,
-    tags: get('tags', asTexts) ?? none.tags,
-    noCache: get('no_cache', asFlag) ?? false,
-  };
-}
-
-function parsePort(node: Located): ServicePort[] {
-  if (node.kind === 'scalar') return explained(node, () => parsePortShort(asText(node)));
-  const map = asMap(node);
-  checkKeys(map, PORT);
-  const text = (key: string) => {
-    const value = map.entries.get(key);
-    return value === undefined ? '' : asText(value);
-  };
-  const published = text('published');
-  return explained(node, () =>
-    parsePortShort(
-      `${published === '' ? '' : `${published}:`}${text('target')}/${text('protocol') || 'tcp'}`,
-    ),
-  ).map((port) => ({ ...port, hostIp: text('host_ip') }));
-}
-
-function parseVolume(node: Located, directory: string): ServiceVolume {
-  if (node.kind === 'scalar') return explained(node, () => parseVolumeShort(asText(node), directory));
-  const map = asMap(node);
-  checkKeys(map, VOLUME_MOUNT);
-  const text = (key: string) => {
-    const value = map.entries.get(key);
-    return value === undefined ? '' : asText(value);
-  };
-  const readOnlyNode = map.entries.get('read_only');
-  const readOnly = readOnlyNode !== undefined && asFlag(readOnlyNode);
-  const target = text('target');
-  if (target === '') throw wrongAt(node, `${node.path}.target is missing`);
-  switch (text('type')) {
-    case 'bind': {
-      const source = hostPath(text('source'), directory);
-      return { type: 'bind', source, target, readOnly, createSource: createsSource(map) };
-    }
-    case 'volume':
-      return { type: 'volume', source: text('source'), target, readOnly };
-    case 'tmpfs':
-      return { type: 'tmpfs', target };
-    default:
-      throw wrongAt(node, `${node.path}.type must be bind, volume or tmpfs, not "${text('type')}"`);
+/** Files first, then the mapping; a key without a value takes the caller's, and goes where the caller has none. */
+function parseEnvironment(map: LocatedMap, { directory, variables }: ServiceContext): Map<string, string> {
+  const get = fieldsOf(map);
+  const environment = new Map<string, string>(get('env_file', (value) => envFiles(value, directory)) ?? []);
+  for (const [name, given] of get('environment', asPairs) ?? []) {
+    const value = given ?? variables(name);
+    if (value === undefined) environment.delete(name);
+    else environment.set(name, value);
   }
+  return environment;
 }
 
-function createsSource(map: LocatedMap): boolean {
-  const bind = map.entries.get('bind');
-  const flag = bind?.kind === 'map' ? bind.entries.get('create_host_path') : undefined;
-  return flag === undefined || asFlag(flag);
-}
-
-function parseNetworks(node: Located): ServiceNetwork[] {
-  if (node.kind === 'list') return asTexts(node).map((name) => ({ name, aliases: [], address: undefined }));
-  return [...asMap(node).entries].map(([name, value]) => {
-    if (value.kind !== 'map') return { name, aliases: [], address: undefined };
-    checkKeys(value, SERVICE_NETWORK);
-    const aliases = value.entries.get('aliases');
-    const address = value.entries.get('ipv4_address');
-    return {
-      name,
-      aliases: aliases === undefined ? [] : asTexts(aliases),
-      address: address === undefined ? undefined : asText(address),
-    };
-  });
-}
-
-const CONDITIONS = ['service_started', 'service_healthy', 'service_completed_successfully'] as const;
-
-function parseDependencies(node: Located): Dependency[] {
-  if (node.kind === 'list')
-    return asTexts(node).map((service) => ({ service, condition: 'service_started' }));
-  return [...asMap(node).entries].map(([service, value]) => {
-    const given = asMap(value).entries.get('condition');
-    const text = given === undefined ? 'service_started' : asText(given);
-    const condition = CONDITIONS.find((known) => known === text);
-    if (condition === undefined)
-      throw wrongAt(given ?? value, `${value.path}.condition must be one of ${CONDITIONS.join(', ')}`);
-    if (condition === 'service_healthy')
-      throw missingAt(given ?? value, 'the condition service_healthy is not there yet');
-    return { service, condition };
-  });
-}
-
-function parseDeploy(map: LocatedMap) {
-  checkKeys(map, DEPLOY);
-  const replicas = map.entries.get('replicas');
-  const resources = map.entries.get('resources');
-  const limits = resources === undefined ? undefined : asMap(resources).entries.get('limits');
-  const get = <T>(key: string, read: (value: Located) => T): T | undefined => {
-    const value = limits === undefined ? undefined : asMap(limits).entries.get(key);
-    return value === undefined ? undefined : read(value);
-  };
-  return {
-    replicas: replicas === undefined ? undefined : asNumber(replicas),
-    memory: get('memory', bytes),
-    cpus: get('cpus', asNumber),
-    pids: get('pids', asNumber),
-  };
-}
-
-function parseLogging(node: Located): Service['logging'] {
-  const { entries } = asMap(node);
-  const driver = entries.get('driver');
-  const options = entries.get('options');
-  return {
-    driver: driver === undefined ? 'json-file' : asText(driver),
-    options: options === undefined ? new Map() : asPairs(options),
-  };
-}
-
-/** A list of "name:address", or a mapping of names. */
-function extraHosts(node: Located): string[] {
-  if (node.kind === 'list') return asTexts(node).map((text) => text.replace('=', ':'));
-  return [...asPairs(node)].map(([name, address]) => `${name}:${address ?? ''}`);
-}
-
-function envFiles(node: Located, directory: string): Map<string, string | null> {
+function envFiles(node: Located, directory: string): Map<string, string> {
   const files = node.kind === 'list' ? asList(node) : [node];
-  const variables = new Map<string, string | null>();
+  const variables = new Map<string, string>();
   for (const file of files) {
-    const pathNode = file.kind === 'map' ? file.entries.get('path') : file;
-    if (pathNode === undefined) throw wrongAt(file, `${file.path}.path is missing`);
-    const requiredNode = file.kind === 'map' ? file.entries.get('required') : undefined;
-    const path = hostPath(asText(pathNode), directory);
+    const map = file.kind === 'map' ? file : undefined;
+    if (map !== undefined) checkKeys(map, ENV_FILE);
+    const get = fieldsOf(map);
+    const given = map === undefined ? asText(file) : get('path', asText);
+    if (given === undefined) throw wrongAt(file, `${file.path}.path is missing`);
+    const path = hostPath(given, directory);
     try {
       for (const [name, value] of parseEnvFile(readFileSync(path, 'utf8'))) variables.set(name, value);
     } catch (error) {
-      if (requiredNode !== undefined && !asFlag(requiredNode)) continue;
-      throw wrongAt(
-        file,
-        `env file ${path} cannot be read: ${systemErrorCode(error) ?? errorMessage(error)}`,
-      );
+      if (systemErrorCode(error) === 'ENOENT' && get('required', asFlag) === false) continue;
+      const reason = systemErrorCode(error) === 'ENOENT' ? 'not found' : errorMessage(error);
+      throw wrongAt(file, `env file ${path} not readable: ${reason}`);
     }
   }
   return variables;
 }
 
-function bytes(node: Located): number {
-  return explained(node, () => parseSize(asText(node)));
+const CONDITIONS = ['service_started', 'service_healthy', 'service_completed_successfully'] as const;
+
+function parseDependencies(node: Located): Dependency[] {
+  const started = { condition: 'service_started', required: true, restart: false } as const;
+  if (node.kind === 'list') return asTexts(node).map((service) => ({ service, ...started }));
+  return [...asMap(node).entries].map(([service, value]) => {
+    if (isNull(value)) return { service, ...started };
+    const map = asMap(value);
+    checkKeys(map, DEPENDENCY);
+    const get = fieldsOf(map);
+    return {
+      service,
+      condition: get('condition', (given) => oneOf(given, CONDITIONS)) ?? 'service_started',
+      required: get('required', asFlag) ?? true,
+      restart: get('restart', asFlag) ?? false,
+    };
+  });
 }
 
-function seconds(node: Located): number {
-  return explained(node, () => Math.ceil(parseDuration(asText(node)) / 1e9));
-}
-
-/** Adds the place to an error of a parser that does not know it. */
-function explained<T>(node: Located, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw wrongAt(node, `${node.path}: ${errorMessage(error)}`);
+/** Who shares a namespace of another service depends on it. */
+function withNamespaces(dependencies: Dependency[], modes: readonly (string | undefined)[]): Dependency[] {
+  const known = new Map(dependencies.map((dependency) => [dependency.service, dependency]));
+  for (const mode of modes) {
+    const service = mode?.startsWith('service:') ? mode.slice('service:'.length) : undefined;
+    if (service === undefined || known.has(service)) continue;
+    known.set(service, { service, condition: 'service_started', required: true, restart: true });
   }
+  return [...known.values()];
+}
+
+function parseDeploy(map: LocatedMap | undefined) {
+  if (map !== undefined) checkKeys(map, DEPLOY);
+  const get = fieldsOf(map);
+  const resources = get('resources', asMap);
+  if (resources !== undefined) checkKeys(resources, RESOURCES);
+  const limitsMap = fieldsOf(resources)('limits', asMap);
+  const reservationsMap = fieldsOf(resources)('reservations', asMap);
+  if (limitsMap !== undefined) checkKeys(limitsMap, LIMITS);
+  if (reservationsMap !== undefined) checkKeys(reservationsMap, RESERVATIONS);
+  const limits = fieldsOf(limitsMap);
+  return {
+    replicas: get('replicas', asNumber),
+    restart: get('restart_policy', (value) => deployRestart(asMap(value))),
+    memory: limits('memory', asBytes),
+    cpus: limits('cpus', asNumber),
+    pids: limits('pids', asNumber),
+    memoryReservation: fieldsOf(reservationsMap)('memory', asBytes),
+  };
+}
+
+/** Swarm's words for what `restart` says. */
+function deployRestart(map: LocatedMap): string {
+  checkKeys(map, RESTART_POLICY);
+  const get = fieldsOf(map);
+  const attempts = get('max_attempts', asNumber);
+  switch (get('condition', (value) => oneOf(value, ['none', 'on-failure', 'any']))) {
+    case 'none':
+      return 'no';
+    case 'on-failure':
+      return attempts === undefined ? 'on-failure' : `on-failure:${attempts}`;
+    default:
+      return 'always';
+  }
+}
+
+function restartPolicy(node: Located): string {
+  const text = node.kind === 'scalar' && node.value === false ? 'no' : asText(node);
+  if (/^(?:no|always|unless-stopped|on-failure(?::\d+)?)$/.test(text)) return text;
+  throw wrongAt(
+    node,
+    `${node.path} must be no, always, unless-stopped or on-failure[:retries], not "${text}"`,
+  );
+}
+
+function pullPolicy(node: Located): string {
+  const text = asText(node);
+  if (/^(?:always|never|missing|if_not_present|build|daily|weekly|every_\w+)$/.test(text)) return text;
+  throw wrongAt(node, `${node.path} must be always, missing, never or build, not "${text}"`);
+}
+
+function parseHealthcheck(node: Located): ServiceHealthcheck {
+  const map = asMap(node);
+  checkKeys(map, HEALTHCHECK);
+  const get = fieldsOf(map);
+  const disabled = get('disable', asFlag) ?? false;
+  return {
+    test: disabled ? ['NONE'] : get('test', healthTest),
+    interval: get('interval', asNanoseconds),
+    timeout: get('timeout', asNanoseconds),
+    startPeriod: get('start_period', asNanoseconds),
+    startInterval: get('start_interval', asNanoseconds),
+    retries: get('retries', asNumber),
+  };
+}
+
+function healthTest(node: Located): string[] {
+  if (node.kind === 'scalar') return ['CMD-SHELL', asText(node)];
+  const test = asTexts(node);
+  const [first = ''] = test;
+  if (['NONE', 'CMD', 'CMD-SHELL'].includes(first)) return test;
+  throw wrongAt(node, `${node.path} must begin with NONE, CMD or CMD-SHELL, not "${first}"`);
+}
+
+function parseUlimits(node: Located): ServiceUlimit[] {
+  return [...asMap(node).entries].map(([name, value]) => {
+    if (value.kind !== 'map') return { name, soft: asNumber(value), hard: asNumber(value) };
+    checkKeys(value, ULIMIT);
+    const get = fieldsOf(value);
+    const [soft, hard] = [get('soft', asNumber), get('hard', asNumber)];
+    if (soft === undefined || hard === undefined)
+      throw wrongAt(value, `${value.path} must have soft and hard`);
+    return { name, soft, hard };
+  });
+}
+
+function parseDevice(node: Located): ServiceDevice {
+  const [source = '', target = source, permissions = 'rwm'] = asText(node).split(':');
+  return { source, target, permissions };
+}
+
+function swapLimit(node: Located): number {
+  return node.kind === 'scalar' && String(node.value) === '-1' ? -1 : asBytes(node);
+}
+
+function parseLogging(node: Located): Service['logging'] {
+  const map = asMap(node);
+  checkKeys(map, LOGGING);
+  const get = fieldsOf(map);
+  return {
+    driver: get('driver', asText) ?? 'json-file',
+    options: get('options', asPairs) ?? new Map(),
+  };
+}
+
+function oneOf<T extends string>(node: Located, values: readonly T[]): T {
+  const text = asText(node);
+  const value = values.find((known) => known === text);
+  if (value === undefined) {
+    throw wrongAt(node, `${node.path} must be one of ${values.join(', ')}, not "${text}"`);
+  }
+  return value;
 }

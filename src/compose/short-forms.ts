@@ -53,17 +53,28 @@ function portRange(text: string, whole: string): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }
 
+const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
+/** z, Z (SELinux) and the consistency words mean nothing on Linux without SELinux, to Docker neither. */
+const MOUNT_OPTIONS = ['ro', 'rw', 'nocopy', 'z', 'Z', 'cached', 'delegated', 'consistent', ...PROPAGATIONS];
+
 /** `[source:]target[:options]`; a source that begins with ".", "/" or "~" is a folder, any other a named volume. */
 export function parseVolumeShort(text: string, directory: string): ServiceVolume {
-  const [first = '', second, options = ''] = text.split(':');
-  const readOnly = options.split(',').includes('ro');
-  if (second === undefined) return { type: 'volume', source: '', target: first, readOnly: false };
-  if (second === '' || first === '' || text.split(':').length > 3)
-    throw new Error(`invalid volume "${text}"`);
-  if (/^[./~]/.test(first)) {
-    return { type: 'bind', source: hostPath(first, directory), target: second, readOnly, createSource: true };
+  const parts = text.split(':');
+  const [first = '', second, optionText] = parts;
+  if (first === '' || second === '' || parts.length > 3) throw new Error(`invalid volume "${text}"`);
+  const options = optionText === undefined ? [] : optionText.split(',');
+  const unknown = options.find((option) => !MOUNT_OPTIONS.includes(option));
+  if (unknown !== undefined) throw new Error(`unknown option "${unknown}" in the volume "${text}"`);
+  const readOnly = options.includes('ro');
+  const isPath = second !== undefined && /^(?:[./]|~(?:\/|$))/.test(first);
+  if (isPath) {
+    const propagation = options.find((option) => PROPAGATIONS.includes(option));
+    const source = hostPath(first, directory);
+    return { type: 'bind', source, target: second, readOnly, createSource: true, propagation };
   }
-  return { type: 'volume', source: first, target: second, readOnly };
+  const noCopy = options.includes('nocopy');
+  const [source, target] = second === undefined ? ['', first] : [first, second];
+  return { type: 'volume', source, target, readOnly, noCopy, subpath: undefined };
 }
 
 /** A path of the file, absolute. */

@@ -1,5 +1,13 @@
 import { conflict, invalid, unavailable } from '../base/index.ts';
-import { contains, formatAddress, parseAddress, parseSubnet, type Subnet, sizeOf } from './ipv4.ts';
+import {
+  contains,
+  formatAddress,
+  formatSubnet,
+  parseAddress,
+  parseSubnet,
+  type Subnet,
+  sizeOf,
+} from './ipv4.ts';
 
 /**
  * The addresses of one network. Freed addresses are given out last, so that a client that still knows the old
@@ -8,13 +16,14 @@ import { contains, formatAddress, parseAddress, parseSubnet, type Subnet, sizeOf
 export class AddressPool {
   readonly #network: string;
   readonly #subnet: Subnet;
-  readonly #taken = new Set<number>();
+  /** Each taken address with who holds it. */
+  readonly #taken = new Map<number, string>();
   #next: number;
 
   constructor(network: { readonly name: string; readonly subnet: string; readonly gateway: string }) {
     this.#network = network.name;
     this.#subnet = parseSubnet(network.subnet);
-    this.#taken.add(parseAddress(network.gateway));
+    this.#taken.set(parseAddress(network.gateway), 'the gateway');
     this.#next = this.#subnet.first + 1;
   }
 
@@ -22,10 +31,13 @@ export class AddressPool {
     return this.#subnet.prefixLength;
   }
 
-  /** Takes a free address, or the one asked for. Throws `conflict` when that is taken, `unavailable` when none is free. */
-  take(wanted?: string): string {
+  /**
+   * Takes a free address, or the one asked for, for `holder` ("container 0123456789ab"). Throws `conflict` naming
+   * the holder when that is taken, `unavailable` when none is free.
+   */
+  take(holder: string, wanted?: string): string {
     const address = wanted === undefined ? this.#free() : this.#checked(wanted);
-    this.#taken.add(address);
+    this.#taken.set(address, holder);
     return formatAddress(address);
   }
 
@@ -48,11 +60,21 @@ export class AddressPool {
 
   #checked(text: string): number {
     const address = parseAddress(text);
+    const offset = address - this.#subnet.first;
     if (!contains(this.#subnet, address)) {
-      throw invalid(`the address ${text} is not in the subnet of network ${this.#network}`);
+      throw invalid(
+        `the address ${text} is not in the subnet of network ${this.#network}, ${formatSubnet(this.#subnet)}`,
+      );
     }
-    if (this.#taken.has(address))
-      throw conflict(`Address already in use: ${text} in network ${this.#network}`);
+    if (offset === 0 || offset === sizeOf(this.#subnet) - 1) {
+      throw invalid(
+        `the address ${text} is the first or last of network ${this.#network}: no host can have it`,
+      );
+    }
+    const holder = this.#taken.get(address);
+    if (holder !== undefined) {
+      throw conflict(`Address already in use: ${text} in network ${this.#network} belongs to ${holder}`);
+    }
     return address;
   }
 }

@@ -1,5 +1,6 @@
 import { type ContainerId, conflict, KeyedLock, type NetworkId, run } from '../base/index.ts';
 import { AddressPool, macAddressOf } from './address-pool.ts';
+import { BesideDocker } from './beside-docker.ts';
 import { ensureBridge, removeBridge } from './bridge.ts';
 import { deleteLinks, hostLinks, ipBatch } from './commands.ts';
 import type {
@@ -39,6 +40,7 @@ class BridgeDriver implements NetworkDriver {
   readonly #names: InstanceNames;
   readonly #namespaces: NamespaceSource;
   readonly #firewall: Firewall;
+  readonly #besideDocker: BesideDocker;
   readonly #networks = new Map<NetworkId, KnownNetwork>();
   /** Choosing a subnet and making its bridge is one step. */
   readonly #lock = new KeyedLock();
@@ -47,6 +49,7 @@ class BridgeDriver implements NetworkDriver {
     this.#names = instanceNames(instance);
     this.#namespaces = namespaces;
     this.#firewall = new Firewall(this.#names.table);
+    this.#besideDocker = new BesideDocker(this.#names.table);
   }
 
   createBridge(request: NewBridge): Promise<BridgeNetwork> {
@@ -67,6 +70,7 @@ class BridgeDriver implements NetworkDriver {
       }
       await ensureBridge(network);
       await this.#firewall.addNetwork(network);
+      await this.#besideDocker.add(network.bridge);
       this.#know(network);
       return network;
     });
@@ -74,6 +78,7 @@ class BridgeDriver implements NetworkDriver {
 
   async removeBridge(network: BridgeNetwork): Promise<void> {
     await removeBridge(network);
+    await this.#besideDocker.remove(network.bridge);
     if (this.#networks.delete(network.id)) await this.#firewall.removeNetwork(network);
   }
 
@@ -89,6 +94,7 @@ class BridgeDriver implements NetworkDriver {
     }
     for (const { containerId, ports } of state.ports) this.#firewall.remember(containerId, ports);
     await this.#firewall.restore(state.networks);
+    await this.#besideDocker.restore(state.networks.map(({ bridge }) => bridge));
     await this.#removeLeftovers(new Set(state.endpoints.map(({ hostInterface }) => hostInterface)));
   }
 
@@ -145,6 +151,7 @@ class BridgeDriver implements NetworkDriver {
     this.#networks.clear();
     await this.#removeLeftovers(new Set());
     await this.#firewall.remove();
+    await this.#besideDocker.restore([]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { invalid } from '../base/index.ts';
 
 /** Interface names end at 15 bytes (IFNAMSIZ with its zero). */
 const LONGEST = 15;
@@ -25,6 +26,22 @@ export function instanceNames(instance: string): InstanceNames {
     bridgePrefix: isDefault ? 'berth-' : `br${instance}`,
     vethPrefix: isDefault ? 'bv' : `v${instance}`,
   };
+}
+
+/** Whether an interface's name can only come from {@link freshName} with one of the instance's prefixes. */
+export function isMadeBy({ bridgePrefix, vethPrefix }: InstanceNames, name: string): boolean {
+  return [bridgePrefix, vethPrefix].some(
+    (prefix) =>
+      name.length === LONGEST && name.startsWith(prefix) && /^[0-9a-f]+$/.test(name.slice(prefix.length)),
+  );
+}
+
+/** Checks a name that a user gave a bridge; it goes into commands and rules. Throws `invalid`. */
+export function checkInterfaceName(name: string): void {
+  if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name) && name.length <= LONGEST) return;
+  throw invalid(`invalid interface name: "${name}"`, {
+    hint: `It has at most ${LONGEST} letters, digits, "_", "." and "-", and starts with a letter or digit`,
+  });
 }
 
 /** A prefix and random hex digits, as long as an interface's name may be. */

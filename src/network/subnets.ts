@@ -1,10 +1,26 @@
-import { conflict, unavailable } from '../base/index.ts';
-import { hostRoutes } from './commands.ts';
-import { formatAddress, formatSubnet, overlaps, parseSubnet, type Subnet, sizeOf } from './ipv4.ts';
+import { conflict, invalid, unavailable } from '../base/index.ts';
+import { hostRoutes } from './iproute.ts';
+import {
+  contains,
+  formatAddress,
+  formatSubnet,
+  overlaps,
+  parseAddress,
+  parseSubnet,
+  type Subnet,
+  sizeOf,
+} from './ipv4.ts';
 
-/** Where subnets come from when nobody asks for one: 172.24.0.0/13 in pieces of 4,096 addresses. */
-const POOL: Subnet = parseSubnet('172.24.0.0/13');
-const PIECE = 20;
+/** A range that subnets are cut from when nobody asks for one (dockerd's default-address-pools). */
+export interface SubnetSource {
+  /** CIDR. */
+  readonly base: string;
+  /** Prefix length of each piece. */
+  readonly size: number;
+}
+
+/** 128 networks of 4,094 addresses, in the part of 172.16.0.0/12 that dockerd gives out last. */
+export const DEFAULT_SUBNETS: readonly SubnetSource[] = [{ base: '172.24.0.0/13', size: 20 }];
 
 /** Something that holds a range of addresses already. */
 export interface Occupied {
@@ -13,26 +29,49 @@ export interface Occupied {
   readonly holder: string;
 }
 
-/** A subnet that neither a network of ours nor a route of the host holds, so that a VPN is never shadowed. */
-export async function chooseSubnet(networks: readonly Occupied[]): Promise<string> {
-  const occupied = [...networks, ...(await routes())];
-  const size = 2 ** (32 - PIECE);
-  for (let first = POOL.first; first < POOL.first + sizeOf(POOL); first += size) {
-    const candidate = { first, prefixLength: PIECE };
-    if (!occupied.some(({ subnet }) => overlaps(subnet, candidate))) return formatSubnet(candidate);
+/** Checks sources as a configuration file gives them. Throws `invalid`. */
+export function checkSources(sources: readonly SubnetSource[]): void {
+  for (const { base, size } of sources) {
+    const { prefixLength } = parseSubnet(base);
+    if (!Number.isInteger(size) || size < prefixLength || size > LONGEST_PREFIX) {
+      throw invalid(`invalid size ${size} for the address pool ${base}`, {
+        hint: `It is the prefix length of each network: ${prefixLength} to ${LONGEST_PREFIX}`,
+      });
+    }
   }
-  const holders = [
-    ...new Set(occupied.filter(({ subnet }) => overlaps(subnet, POOL)).map(({ holder }) => holder)),
-  ];
-  throw unavailable(`every subnet of ${formatSubnet(POOL)} is taken, by ${holders.join(', ')}`, {
+}
+
+/** A subnet that neither a network of ours nor a route of the host holds, so that a VPN is never shadowed. */
+export async function chooseSubnet(
+  sources: readonly SubnetSource[],
+  networks: readonly Occupied[],
+): Promise<string> {
+  const occupied = [...networks, ...(await routedSubnets())];
+  for (const source of sources) {
+    const range = parseSubnet(source.base);
+    const size = 2 ** (32 - source.size);
+    for (let first = range.first; first < range.first + sizeOf(range); first += size) {
+      const candidate = { first, prefixLength: source.size };
+      if (!occupied.some(({ subnet }) => overlaps(subnet, candidate))) return formatSubnet(candidate);
+    }
+  }
+  const ranges = sources.map(({ base }) => base).join(', ');
+  const isInRange = ({ subnet }: Occupied) => sources.some(({ base }) => overlaps(subnet, parseSubnet(base)));
+  const holders = new Set(occupied.filter(isInRange).map(({ holder }) => holder));
+  throw unavailable(`every subnet of ${ranges} is taken, by ${[...holders].join(', ')}`, {
     hint: 'Remove networks that are not used, or choose a subnet with --subnet',
   });
 }
 
-/** Throws `conflict` naming what a subnet overlaps with. */
+/** Throws `invalid` for what is no subnet with room for hosts, and `conflict` naming what it overlaps with. */
 export async function checkSubnet(text: string, networks: readonly Occupied[]): Promise<void> {
   const wanted = parseSubnet(text);
-  const other = [...networks, ...(await routes())].find(({ subnet }) => overlaps(subnet, wanted));
+  if (wanted.prefixLength > LONGEST_PREFIX) {
+    throw invalid(`the subnet ${text} has no room for containers`, {
+      hint: `Its prefix length may be ${LONGEST_PREFIX} at most`,
+    });
+  }
+  const other = [...networks, ...(await routedSubnets())].find(({ subnet }) => overlaps(subnet, wanted));
   if (other !== undefined) {
     throw conflict(
       `Pool overlaps with other one on this address space: ${text} overlaps with ${other.holder}`,
@@ -40,16 +79,28 @@ export async function checkSubnet(text: string, networks: readonly Occupied[]): 
   }
 }
 
-/** The first address of a subnet is its gateway unless somebody says otherwise. */
-export function defaultGateway(subnet: string): string {
-  return formatAddress(parseSubnet(subnet).first + 1);
+/** A gateway, a container, and the first and last address, which no host may have. */
+const LONGEST_PREFIX = 30;
+
+/** The gateway asked for, or the first address. Throws `invalid` when it is not in the subnet. */
+export function gatewayOf(subnet: string, wanted: string | undefined): string {
+  const { first, ...rest } = parseSubnet(subnet);
+  if (wanted === undefined) return formatAddress(first + 1);
+  const address = parseAddress(wanted);
+  const last = first + sizeOf({ first, ...rest }) - 1;
+  if (!contains({ first, ...rest }, address) || address === first || address === last) {
+    throw invalid(`invalid gateway ${wanted}: it is no host's address in ${subnet}`);
+  }
+  return wanted;
 }
 
-async function routes(): Promise<Occupied[]> {
-  const listed = await hostRoutes();
-  return listed.flatMap(({ destination, device }) => {
+/** What the host's routes lead to. Wider ones than /8 are ways out, cut in halves as VPNs do, and not networks. */
+async function routedSubnets(): Promise<Occupied[]> {
+  const routes = await hostRoutes();
+  return routes.flatMap(({ destination, device }) => {
     if (destination === 'default') return [];
     const subnet = parseSubnet(destination.includes('/') ? destination : `${destination}/32`);
+    if (subnet.prefixLength < 8) return [];
     return [{ subnet, holder: `the host's route to ${destination} on ${device}` }];
   });
 }

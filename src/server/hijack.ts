@@ -14,6 +14,8 @@ export function hijack(request: FastifyRequest, reply: FastifyReply, contentType
   reply.raw.detachSocket(socket);
   for (const event of SERVER_EVENTS) socket.removeAllListeners(event);
   socket.on('error', () => socket.destroy());
+  // This takes the socket from the HTTP parser, and keeps what the client sends until somebody reads it.
+  socket.on('readable', () => {});
   socket.setTimeout(0);
   const status = upgrade ? '101 UPGRADED' : '200 OK';
   const headers = upgrade ? 'Connection: Upgrade\r\nUpgrade: tcp\r\n' : '';

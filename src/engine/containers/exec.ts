@@ -1,8 +1,17 @@
-import { type ContainerId, conflict, type ExecId, invalid, newExecId, notFound } from '../../base/index.ts';
-import type { ExecSession, ExitStatus } from '../../runtime/index.ts';
-import { isActive } from './container.ts';
+import {
+  asBerthError,
+  type ContainerId,
+  conflict,
+  type ExecId,
+  invalid,
+  newExecId,
+  notFound,
+} from '../../base/index.ts';
+import type { ExecSession, ExitStatus, Supervisor } from '../../runtime/index.ts';
+import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { execSpec } from './spec.ts';
+import { commandFailure, startExitCode } from './start-failure.ts';
 
 /** A further process in a container (Engine API, ExecConfig). */
 export interface ExecConfig {
@@ -63,16 +72,28 @@ export class Execs {
     const owner = running.get(record.id);
     if (owner === undefined) throw conflict(`container ${record.id} is not running`);
     const { config } = exec;
-    const session = await owner.supervisor.exec(execSpec(this.#context, record, config, owner.supervisor), {
-      stdin: config.attachStdin,
-      stdout: config.attachStdout,
-      stderr: config.attachStderr,
-      terminal: config.tty,
-    });
+    const session = await this.#run(exec, record, owner.supervisor);
     this.#byId.set(exec.id, { ...exec, state: { status: 'running', session } });
     emit(this.#context, record, `exec_start: ${config.args.join(' ')}`, { execID: exec.id });
     void session.exited.then((status) => this.#ended(exec, session.pid, status));
     return session;
+  }
+
+  async #run(exec: Exec, record: ContainerRecord, supervisor: Supervisor): Promise<ExecSession> {
+    const { config } = exec;
+    try {
+      return await supervisor.exec(execSpec(this.#context, record, config, supervisor), {
+        stdin: config.attachStdin,
+        stdout: config.attachStdout,
+        stderr: config.attachStderr,
+        terminal: config.tty,
+      });
+    } catch (error) {
+      const reason = commandFailure(asBerthError(error), config.args[0] ?? '') ?? asBerthError(error);
+      const state = { status: 'exited', exitCode: startExitCode(reason), pid: 0 } as const;
+      this.#byId.set(exec.id, { ...exec, state });
+      throw reason;
+    }
   }
 
   get(reference: string): Exec {

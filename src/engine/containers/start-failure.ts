@@ -29,7 +29,7 @@ export function startExitCode({ message }: BerthError): number {
 export function commandFailure(error: BerthError, program: string): BerthError | undefined {
   const text = error.message;
   const failed = (reason: string, hint: string) =>
-    new BerthError('invalid', `failed to start the container: exec: "${program}": ${reason}`, {
+    new BerthError('invalid', `unable to start container process: exec: "${program}": ${reason}`, {
       hint,
       cause: error,
     });

@@ -70,8 +70,16 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
   app.post<ExecReference>('/exec/:id/start', async (request, reply) => {
     const { execs } = containers;
     const detach = new Fields(request.body).flag('Detach');
-    const { config } = execs.get(request.params.id);
-    const session = await execs.start(request.params.id);
+    const { config, state } = execs.get(request.params.id);
+    const started = execs.start(request.params.id);
+    // A command that cannot be run is told in the stream, as in Docker: its exit code stands in the inspection.
+    if (state.status === 'created' && !detach && (await hasFailed(started))) {
+      const socket = hijack(request, reply, config.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
+      const text = Buffer.from(`${errorMessage(await started.catch((error: unknown) => error))}\r\n`);
+      socket.end(config.tty ? text : multiplexed('stderr', text));
+      return;
+    }
+    const session = await started;
     if (detach) {
       void drain(session.output());
       reply.code(200);
@@ -169,6 +177,13 @@ async function storedOutput(engine: Engine, name: string) {
   const never = new AbortController().signal;
   for await (const entry of engine.containers.logs(name, everything, never)) entries.push(entry);
   return entries;
+}
+
+function hasFailed(promise: Promise<unknown>): Promise<boolean> {
+  return promise.then(
+    () => false,
+    () => true,
+  );
 }
 
 async function drain(output: AsyncIterable<unknown>): Promise<void> {

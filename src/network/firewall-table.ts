@@ -1,0 +1,148 @@
+import type { BridgeNetwork, PublishedPort } from './contract.ts';
+
+/**
+ * The nftables table of one instance as text: sets and maps, and a fixed handful of rules that look things up in
+ * them, so that a container's start or end changes elements only and a packet's cost does not grow with them.
+ *
+ * Its chains accept nothing that the host's own rules drop: an accept ends the walk through this table, never
+ * through the others at the same hook (nft(8), "verdict statement").
+ */
+export function tableScript(
+  table: string,
+  networks: Iterable<BridgeNetwork>,
+  ports: Iterable<PublishedPort>,
+): string {
+  const elements = collect([
+    ...[...networks].flatMap(networkElements),
+    ...[...ports].flatMap((port) => portElements(port)),
+  ]);
+  const holding = (set: keyof typeof SETS) => {
+    const entries = elements.get(set);
+    const list = entries === undefined ? '' : `\n    elements = { ${[...entries].join(', ')} }`;
+    return `  ${set.startsWith('port_at') ? 'map' : 'set'} ${set} {\n    ${SETS[set]}${list}\n  }`;
+  };
+  return `table inet ${table}
+delete table inet ${table}
+table inet ${table} {
+${SET_NAMES.map(holding).join('\n')}
+${CHAINS}}
+`;
+}
+
+/** Something that a set or map holds. A map's element is deleted by its key alone. */
+export interface Element {
+  readonly set: keyof typeof SETS;
+  readonly key: string;
+  readonly value?: string;
+}
+
+/** One command for each set that elements belong to; equal elements count once. */
+export function elementCommands(
+  table: string,
+  verb: 'add' | 'delete',
+  elements: readonly Element[],
+): string[] {
+  const shown = verb === 'add' ? elements : elements.map(({ set, key }) => ({ set, key }));
+  return [...collect(shown)].map(
+    ([set, entries]) => `${verb} element inet ${table} ${set} { ${[...entries].join(', ')} }`,
+  );
+}
+
+export function networkElements({ bridge, subnet, internal }: BridgeNetwork): Element[] {
+  const name = `"${bridge}"`;
+  return [
+    { set: 'bridges', key: name },
+    { set: 'one_network', key: `${name} . ${name}` },
+    internal ? { set: 'internal', key: name } : { set: 'outgoing', key: subnet },
+  ];
+}
+
+/**
+ * Ports on loopback are not translated: the process that holds the listening socket forwards them, and only what
+ * comes through the loopback interface may reach it. The same process serves IPv6 addresses: networks have none.
+ */
+export function portElements(port: PublishedPort): Element[] {
+  const { protocol, hostIp, hostPort, containerIp, containerPort } = port;
+  if (hostIp.includes(':')) return [];
+  if (hostIp.startsWith('127.')) {
+    return [{ set: 'loopback_only', key: `${hostIp} . ${protocol} . ${hostPort}` }];
+  }
+  const value = `${containerIp} . ${containerPort}`;
+  return hostIp === '0.0.0.0'
+    ? [{ set: 'port_at_any_address', key: `${protocol} . ${hostPort}`, value }]
+    : [{ set: 'port_at_one_address', key: `${hostIp} . ${protocol} . ${hostPort}`, value }];
+}
+
+/** The declarations of sets and maps. */
+const SETS = {
+  bridges: 'type ifname',
+  internal: 'type ifname',
+  /** From a bridge to itself. */
+  one_network: 'type ifname . ifname',
+  /** Subnets with a way out. */
+  outgoing: 'type ipv4_addr; flags interval',
+  loopback_only: 'type ipv4_addr . inet_proto . inet_service',
+  port_at_any_address: 'type inet_proto . inet_service : ipv4_addr . inet_service',
+  port_at_one_address: 'type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service',
+};
+
+const SET_NAMES = [
+  'bridges',
+  'internal',
+  'one_network',
+  'outgoing',
+  'loopback_only',
+  'port_at_any_address',
+  'port_at_one_address',
+] as const satisfies readonly (keyof typeof SETS)[];
+
+/**
+ * guard: a host with route_localnet set would let neighbours in to ports on its loopback.
+ * prerouting, output: a port at an address of the host leads to its container, for neighbours, for containers (of
+ * the same network too) and for the host itself.
+ * postrouting: what leaves the networks has the host's address; so has what comes back to its own network through a
+ * published port, as the answer must pass the host again. Other clients of a port keep their address.
+ * forward: networks do not reach each other, internal ones reach nothing, and from outside a container is reached
+ * by its published ports only, never directly by its address.
+ */
+const CHAINS = `  chain guard {
+    type filter hook prerouting priority raw; policy accept;
+    iifname != "lo" ip daddr . meta l4proto . th dport @loopback_only drop
+  }
+  chain to_container {
+    dnat ip to ip daddr . meta l4proto . th dport map @port_at_one_address
+    dnat ip to meta l4proto . th dport map @port_at_any_address
+  }
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+    ip daddr != 127.0.0.0/8 fib daddr type local jump to_container
+  }
+  chain output {
+    type nat hook output priority -100; policy accept;
+    ip daddr != 127.0.0.0/8 fib daddr type local jump to_container
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr @outgoing oifname != @bridges masquerade
+    ct status dnat iifname . oifname @one_network masquerade
+  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state established,related accept
+    iifname . oifname @one_network accept
+    iifname @internal drop
+    oifname @internal drop
+    oifname @bridges ct status dnat accept
+    oifname @bridges drop
+  }
+`;
+
+function collect(elements: readonly Element[]): Map<Element['set'], Set<string>> {
+  const bySet = new Map<Element['set'], Set<string>>();
+  for (const { set, key, value } of elements) {
+    const entries = bySet.get(set) ?? new Set();
+    entries.add(value === undefined ? key : `${key} : ${value}`);
+    bySet.set(set, entries);
+  }
+  return bySet;
+}

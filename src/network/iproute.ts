@@ -1,0 +1,120 @@
+import { BerthError, internal, run, unavailable } from '../base/index.ts';
+import { CommandStream, type StreamProgram } from './command-stream.ts';
+
+/** One interface of the host. */
+export interface HostLink {
+  readonly name: string;
+  /** "bridge", "veth", …; undefined for hardware and loopback. */
+  readonly kind: string | undefined;
+  /** The bridge that it is a port of. */
+  readonly master: string | undefined;
+  readonly alias: string | undefined;
+}
+
+export interface HostRoute {
+  /** "default", an address or a CIDR. */
+  readonly destination: string;
+  readonly device: string;
+}
+
+/** iproute2 as a stream of commands (ip(8), -batch), in a network namespace when a path is given. */
+export class IpStream implements AsyncDisposable {
+  readonly #stream: CommandStream;
+
+  constructor(namespacePath?: string) {
+    this.#stream = new CommandStream(ipProgram(namespacePath));
+  }
+
+  /** Runs commands up to the first that fails. Throws what {@link ipFailure} makes of it. */
+  async run(commands: readonly string[]): Promise<void> {
+    if (commands.length === 0) return;
+    const answer = await this.#stream.run(commands);
+    if (answer.kind === 'refused') throw ipFailure(answer.reason);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stream[Symbol.asyncDispose]();
+  }
+}
+
+/** `ip` ends with the first command that fails; the last one here prints the only line of a batch that does not. */
+function ipProgram(namespacePath: string | undefined): StreamProgram {
+  const args = ['-oneline', '-batch', '-'];
+  return {
+    ...(namespacePath === undefined
+      ? { file: 'ip', args }
+      : { file: 'nsenter', args: [`--net=${namespacePath}`, 'ip', ...args] }),
+    encode: (commands) => [...commands, 'link show dev lo', ''].join('\n'),
+    decode: ({ stdout }) => (stdout.endsWith('\n') ? { kind: 'done' } : undefined),
+  };
+}
+
+/** The host's interfaces. */
+export async function hostLinks(): Promise<HostLink[]> {
+  const list = await ipJson(['-details', 'link', 'show']);
+  return list.map(({ ifname, linkinfo, master, ifalias }) => ({
+    name: String(ifname),
+    kind: isRecord(linkinfo) ? text(linkinfo.info_kind) : undefined,
+    master: text(master),
+    alias: text(ifalias),
+  }));
+}
+
+/** The host's IPv4 routes in every table (a VPN may have one of its own), without those to its own addresses. */
+export async function hostRoutes(): Promise<HostRoute[]> {
+  const list = await ipJson(['-4', 'route', 'show', 'table', 'all']);
+  return list
+    .filter(({ type }) => !['local', 'broadcast', 'multicast', 'anycast'].includes(text(type) ?? 'unicast'))
+    .map(({ dst, dev }) => ({ destination: String(dst), device: text(dev) ?? 'no device' }));
+}
+
+/** The MTU of the interface that the host's default route uses; undefined where there is none. */
+export async function defaultRouteMtu(): Promise<number | undefined> {
+  const [route] = await ipJson(['-4', 'route', 'show', 'default']);
+  const device = text(route?.dev);
+  if (device === undefined) return undefined;
+  const [link] = await ipJson(['link', 'show', 'dev', device]);
+  return typeof link?.mtu === 'number' ? link.mtu : undefined;
+}
+
+async function ipJson(args: readonly string[]): Promise<Record<string, unknown>[]> {
+  const { code, stdout, stderr } = await run('ip', ['-json', ...args]);
+  if (code !== 0) throw ipFailure(stderr);
+  const output = stdout.toString().trim();
+  const list: unknown = output === '' ? [] : JSON.parse(output);
+  return Array.isArray(list) ? list.filter(isRecord) : [];
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+
+/** An interface that a command names does not exist (any more). */
+export function isLinkGone(error: unknown): boolean {
+  return error instanceof BerthError && LINK_GONE.test(error.message);
+}
+
+const LINK_GONE = /Cannot find device/;
+
+/** What iproute2 prints on standard error, as an error that says what the kernel minds. */
+export function ipFailure(stderr: string): BerthError {
+  const [reason = 'no reason given'] = stderr
+    .split('\n')
+    .map((line) => line.replace(/^(RTNETLINK answers|Error): /, '').trim())
+    .filter((line) => line !== '' && !line.startsWith('Command failed'));
+  if (/Operation not permitted/.test(reason)) {
+    return new BerthError('denied', `networks of this host cannot be changed: ${reason}`, {
+      hint: 'Run berthd as root (CAP_NET_ADMIN)',
+    });
+  }
+  if (/Unknown device type|Operation not supported/.test(reason)) {
+    return unavailable(`this kernel lacks what container networks need: ${reason}`, {
+      hint: 'Load the modules bridge and veth',
+    });
+  }
+  if (LINK_GONE.test(reason) || /namespace|No such file/.test(reason)) {
+    return unavailable(`a part of the network is gone: ${reason}`);
+  }
+  return internal(`ip refused a change of the network: ${reason}`);
+}

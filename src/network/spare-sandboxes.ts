@@ -1,0 +1,116 @@
+import type { NamespaceHandle, NamespaceSource } from './contract.ts';
+import { IpStream } from './iproute.ts';
+import { freshName } from './names.ts';
+import { makePair } from './veth.ts';
+
+/** A namespace with a veth pair whose outer end is connected to nothing yet. */
+export interface Sandbox extends AsyncDisposable {
+  readonly namespace: NamespaceHandle;
+  readonly hostInterface: string;
+  readonly containerInterface: string;
+  /** Runs commands in the namespace. It ends with {@link Symbol.asyncDispose}, which leaves the namespace alone. */
+  readonly inside: IpStream;
+}
+
+export interface SandboxMaker {
+  readonly namespaces: NamespaceSource;
+  readonly host: IpStream;
+  readonly vethPrefix: string;
+}
+
+/** How many sandboxes wait ready. Each holds an idle process of about a megabyte. */
+const SPARE = 3;
+
+/**
+ * Sandboxes made ahead of time, so that a start only has to plug one in. They are made one after the other, and
+ * only while nobody {@link pause pauses} that: a start in progress goes first.
+ */
+export class SpareSandboxes implements AsyncDisposable {
+  readonly #maker: SandboxMaker;
+  readonly #ready: Sandbox[] = [];
+  #filling: Promise<void> | undefined;
+  #pauses = 0;
+  #isClosed = false;
+
+  constructor(maker: SandboxMaker) {
+    this.#maker = maker;
+  }
+
+  /** A ready sandbox, or undefined when there is none. */
+  take(): Sandbox | undefined {
+    return this.#ready.shift();
+  }
+
+  /** Holds making back until the returned function is called. */
+  pause(): () => void {
+    this.#pauses += 1;
+    return () => {
+      this.#pauses -= 1;
+      this.fill();
+    };
+  }
+
+  /** Makes what is missing in the background. A failure stops it until the next call: a start then meets the reason itself. */
+  fill(): void {
+    if (this.#isClosed || this.#pauses > 0) return;
+    this.#filling ??= this.#makeMissing()
+      .catch(() => {})
+      .finally(() => {
+        this.#filling = undefined;
+      });
+  }
+
+  /** The host's ends of the sandboxes that wait. */
+  hostInterfaces(): string[] {
+    return this.#ready.map(({ hostInterface }) => hostInterface);
+  }
+
+  /** Resolves when nothing is being made. */
+  async settled(): Promise<void> {
+    await this.#filling;
+  }
+
+  /** Gives the waiting sandboxes up; their veth pairs go with their namespaces. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#filling;
+    const { namespaces } = this.#maker;
+    await Promise.allSettled(
+      this.#ready.splice(0).map(async ({ namespace, inside }) => {
+        await inside[Symbol.asyncDispose]();
+        await namespaces.release(namespace);
+      }),
+    );
+  }
+
+  async #makeMissing(): Promise<void> {
+    while (this.#ready.length < SPARE && this.#pauses === 0 && !this.#isClosed) {
+      this.#ready.push(await makeSandbox(this.#maker));
+    }
+  }
+}
+
+/** A new namespace with one end of a veth pair as eth0. Leaves nothing behind when it fails. */
+export async function makeSandbox({ namespaces, host, vethPrefix }: SandboxMaker): Promise<Sandbox> {
+  const namespace = await namespaces.create();
+  const inside = new IpStream(namespace.path);
+  try {
+    const hostInterface = freshName(vethPrefix);
+    const containerInterface = 'eth0';
+    await Promise.all([
+      host.run(makePair(hostInterface, containerInterface, namespace.path)),
+      inside.run(['link set lo up']),
+    ]);
+    return {
+      namespace,
+      hostInterface,
+      containerInterface,
+      inside,
+      [Symbol.asyncDispose]: () => inside[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await inside[Symbol.asyncDispose]();
+    await namespaces.release(namespace);
+    throw error;
+  }
+}
