@@ -119,6 +119,14 @@ static int lock_start(const char *folder) {
     return take_fd(&lock);
 }
 
+/* So that whoever takes the instance away finds us. */
+static void write_pid(const char *folder) {
+    AUTO_TEXT path = NULL;
+    if (asprintf(&path, "%s/l.pid", folder) < 0) return;
+    AUTO_CLOSE file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0 || dprintf(file, "%d\n", (int)getpid()) < 0) log_line("%s: %s", path, strerror(errno));
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         log_line("usage: berth-launcher SOCKET FOLDER");
@@ -140,6 +148,7 @@ int main(int argc, char **argv) {
         log_line("the launcher cannot start: %s", why.message);
         return 1;
     }
+    write_pid(argv[2]);
     say_ready();
     close_fd(&lock);
     int result = loop_run(&launcher.loop);

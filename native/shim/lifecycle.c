@@ -185,10 +185,12 @@ void supervisor_init_ended(struct supervisor *supervisor) {
     clean_up(supervisor);
 }
 
+/* Nothing is left: a client that sees its connection end can start the container again. */
 static void cleaned(struct supervisor *supervisor) {
     mounts_remove(&supervisor->mounts);
     loop_close(&supervisor->loop, &supervisor->listening);
     unlink(supervisor->plan.socket);
+    close_fd(&supervisor->lock);
     supervisor->phase = PHASE_CLEANED;
     sessions_finish(supervisor);
     supervisor_check_end(supervisor);

@@ -6,10 +6,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -71,6 +73,15 @@ static int read_plan(struct supervisor *supervisor, int file, struct failure *wh
     AUTO_BUFFER payload = {0};
     if (read_until_end(file, &payload, PLAN_MAX) < 0) return fail_errno(why, "the plan");
     return plan_decode(payload.data, payload.length, &supervisor->plan, why);
+}
+
+/* Held until everything is cleaned up: a container never has two supervisors, whoever starts them. */
+static int lock_container(struct supervisor *supervisor, struct failure *why) {
+    const struct plan *plan = &supervisor->plan;
+    supervisor->lock = open(plan->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (supervisor->lock < 0) return fail_errno(why, "the container's folder %s", plan->directory);
+    if (flock(supervisor->lock, LOCK_EX | LOCK_NB) == 0) return 0;
+    return fail(why, FAILURE_CONFLICT, "the container %.12s has a supervisor already", plan->id);
 }
 
 static int mount_root(struct supervisor *supervisor, const struct arguments *arguments, struct failure *why) {
@@ -155,10 +166,18 @@ static int listen_for_clients(struct supervisor *supervisor, struct failure *why
     return loop_watch(&supervisor->loop, &supervisor->listening, EPOLLIN) < 0 ? fail_errno(why, "the socket") : 0;
 }
 
+/* There is one of us per container: what a burst of output took goes back to the kernel. */
+static void stay_small(void) {
+    mallopt(M_MMAP_THRESHOLD, 32 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 16 * 1024);
+    mallopt(M_TOP_PAD, 4 * 1024);
+}
+
 static int prepare(struct supervisor *supervisor, const struct arguments *arguments, size_t *taken_port,
                    struct failure *why) {
     if (loop_open(&supervisor->loop) < 0) return fail_errno(why, "epoll");
     if (read_plan(supervisor, arguments->plan, why) < 0) return -1;
+    if (lock_container(supervisor, why) < 0) return -1;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return fail_errno(why, "subreaper");
     if (mount_root(supervisor, arguments, why) < 0) return -1;
     forget_earlier_run();
@@ -196,6 +215,7 @@ static int give_up(struct supervisor *supervisor, int pipe, const struct failure
     log_close(&supervisor->log);
     if (supervisor->init) process_free(supervisor->init);
     mounts_remove(&supervisor->mounts);
+    close_fd(&supervisor->lock);
     if (supervisor->plan.socket && supervisor->listening.fd >= 0) unlink(supervisor->plan.socket);
     report_failure(pipe, why, taken_port);
     return 1;
@@ -207,9 +227,10 @@ int main(int argc, char **argv) {
         log_line("usage: berth-shim PLAN REPORT HOST NETWORK SCRATCH LAYERS (started by berth-launcher)");
         return 2;
     }
+    stay_small();
     keep_to_ourselves(&arguments);
     struct supervisor supervisor = {
-        .listening.fd = -1, .signals.fd = -1, .network = arguments.network, .log.file = -1, .oom.file = -1};
+        .listening.fd = -1, .signals.fd = -1, .lock = -1, .network = arguments.network, .log.file = -1, .oom.file = -1};
     struct failure why;
     size_t taken_port = SIZE_MAX;
     if (prepare(&supervisor, &arguments, &taken_port, &why) < 0) {

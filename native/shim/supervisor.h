@@ -35,6 +35,7 @@ struct supervisor {
     struct watch listening;
     struct watch signals;
     struct mounts mounts;
+    int lock;    /* the container's folder */
     int network; /* -1: the host's */
     enum phase phase;
     struct session *sessions;

@@ -9,6 +9,7 @@ import {
   FrameDecoder,
   internal,
   PROTOCOL_VERSION,
+  systemErrorCode,
   unavailable,
 } from '../base/index.ts';
 import { fieldOf, message, tag, textOf } from './protocol.ts';
@@ -138,6 +139,17 @@ export async function connectSocket(path: string, signal?: AbortSignal): Promise
   } finally {
     signal?.removeEventListener('abort', onAbort);
     socket.removeListener('error', reject);
+  }
+}
+
+/** A connection, or undefined when nobody listens at the path. */
+export async function connectIfAlive(path: string, signal?: AbortSignal): Promise<Socket | undefined> {
+  try {
+    return await connectSocket(path, signal);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined;
+    throw error;
   }
 }
 

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { systemErrorCode, unavailable } from '../base/index.ts';
-import { connectSocket } from './channel.ts';
+import { connectIfAlive } from './channel.ts';
 
 /** Where an instance's launcher and its helpers have their sockets, and where their programs are. */
 export interface LauncherPlaces {
@@ -17,17 +17,6 @@ export interface LauncherPlaces {
 export async function connectLauncher(places: LauncherPlaces, signal?: AbortSignal): Promise<Socket> {
   const path = join(places.execRoot, 'l.sock');
   return (await connectIfAlive(path, signal)) ?? (await startAndConnect(places, path, signal));
-}
-
-/** A connection, or undefined when nobody listens at the path. */
-export async function connectIfAlive(path: string, signal?: AbortSignal): Promise<Socket | undefined> {
-  try {
-    return await connectSocket(path, signal);
-  } catch (error) {
-    const code = systemErrorCode(error);
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined;
-    throw error;
-  }
 }
 
 async function startAndConnect(places: LauncherPlaces, path: string, signal?: AbortSignal): Promise<Socket> {

@@ -8,8 +8,10 @@ import {
   decodeFields,
   FieldWriter,
   type Frame,
+  isBerthError,
   unavailable,
 } from '../base/index.ts';
+import { noteRuntime, removeAbandoned } from './abandoned.ts';
 import { Channel, connectSocket } from './channel.ts';
 import type {
   ExitStatus,
@@ -22,9 +24,9 @@ import type {
 } from './contract.ts';
 import { hasRun, readExitRecord } from './exit-record.ts';
 import { connectFileWorker, packChanges, removeTree } from './files.ts';
-import { connectIfAlive, connectLauncher, type LauncherPlaces } from './launcher-process.ts';
+import { connectLauncher, type LauncherPlaces } from './launcher-process.ts';
 import { encodePlan, message, numberOf, tag, writeRoot } from './protocol.ts';
-import { connectSupervisor, type SupervisorConnection } from './supervisor.ts';
+import { findSupervisor, type SupervisorConnection } from './supervisor.ts';
 
 /**
  * The launcher of the instance whose run-time state is in `execRoot`: the one that runs, or a new one. A launcher
@@ -62,11 +64,14 @@ class LauncherClient implements Launcher {
 
   async launch(plan: SupervisorPlan, signal?: AbortSignal): Promise<Supervisor> {
     await this.#waitForEarlier(plan.id);
-    const { channel, pid } = await this.connect(signal);
-    if (plan.network !== undefined) checkHolder(plan.network, pid);
+    await noteRuntime(plan);
     signal?.throwIfAborted();
-    await channel.request(message.launch, encodePlan(plan, this.#socketOf(plan.id)));
-    const supervisor = await this.#connectSupervisor(plan.id, plan.directory);
+    await this.#ask(message.launch, (pid) => {
+      if (plan.network !== undefined) checkHolder(plan.network, pid);
+      return encodePlan(plan, this.#socketOf(plan.id));
+    });
+    const supervisor = await this.#findSupervisor(plan.id, plan.directory);
+    if (supervisor === undefined) throw unavailable(`the supervisor of container ${plan.id} ended at once`);
     if (signal?.aborted) {
       await supervisor.discard();
       signal.throwIfAborted();
@@ -76,17 +81,15 @@ class LauncherClient implements Launcher {
 
   async reconnect(id: ContainerId, directory: string): Promise<Supervisor | ExitStatus | undefined> {
     const known = this.#supervisors.get(id);
-    if (known !== undefined) return known;
-    const probe = await connectIfAlive(this.#socketOf(id));
-    if (probe !== undefined) {
-      probe.destroy();
-      const supervisor = await this.#connectSupervisor(id, directory);
-      if (!supervisor.wasExited) return supervisor;
-      await supervisor.gone;
-    }
+    if (known !== undefined) return known.hasEnded ? await known.exited : known;
+    const supervisor = await this.#findSupervisor(id, directory);
+    if (supervisor !== undefined && !supervisor.wasExited) return supervisor;
+    await supervisor?.gone;
     const status = await readExitRecord(directory);
     if (status !== undefined) return status;
-    return (await hasRun(directory)) ? { kind: 'unknown', finishedAt: new Date() } : undefined;
+    if (!(await hasRun(directory))) return undefined;
+    await removeAbandoned(id, directory);
+    return { kind: 'unknown', finishedAt: new Date() };
   }
 
   openFiles(root: RootPlan, signal?: AbortSignal): Promise<FileWorker> {
@@ -108,8 +111,7 @@ class LauncherClient implements Launcher {
   }
 
   async createNetworkNamespace(): Promise<NetworkNamespace> {
-    const { channel, pid } = await this.connect();
-    const answer = await channel.request(message.createNetwork);
+    const { answer, pid } = await this.#ask(message.createNetwork);
     const handle = numberOf(decodeFields(answer.payload), tag.network);
     return { handle, path: `${descriptorsOf(pid)}${handle}` };
   }
@@ -122,8 +124,7 @@ class LauncherClient implements Launcher {
   }
 
   async unmountLayer(path: string): Promise<void> {
-    const { channel } = await this.connect();
-    await channel.request(message.unmountLayer, new FieldWriter().text(tag.layer, path).finish());
+    await this.#ask(message.unmountLayer, () => new FieldWriter().text(tag.layer, path).finish());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -133,17 +134,27 @@ class LauncherClient implements Launcher {
   }
 
   async #openConnection(signal?: AbortSignal): Promise<Connection> {
-    const forget = () => {
-      this.#connection = undefined;
-    };
     try {
-      const socket = await connectLauncher(this.#places, signal);
-      const channel = new Channel(socket, 'the launcher', ignoreFrame);
-      channel.closed.then(forget);
+      return (await this.#greet(signal)) ?? (await this.#greet(signal)) ?? lostLauncher();
+    } catch (error) {
+      this.#connection = undefined;
+      throw error;
+    }
+  }
+
+  /** Connects and says hello; undefined when that was to a launcher that is just dying. */
+  async #greet(signal?: AbortSignal): Promise<Connection | undefined> {
+    const channel = new Channel(await connectLauncher(this.#places, signal), 'the launcher', ignoreFrame);
+    try {
       const answer = await channel.request(message.launcherHello);
+      channel.closed.then(() => {
+        this.#connection = undefined;
+      });
       return { channel, pid: numberOf(decodeFields(answer.payload), tag.pid) };
     } catch (error) {
-      forget();
+      const isDying = !channel.isOpen;
+      channel.close();
+      if (isDying) return undefined;
       throw error;
     }
   }
@@ -152,8 +163,26 @@ class LauncherClient implements Launcher {
     return join(this.#places.execRoot, 's', `${id.slice(0, 16)}.sock`);
   }
 
-  async #connectSupervisor(id: ContainerId, directory: string): Promise<SupervisorConnection> {
-    const supervisor = await connectSupervisor({ id, directory, socketPath: this.#socketOf(id) });
+  /** A request; one that a dying launcher did not answer goes to the next launcher. */
+  async #ask(
+    type: number,
+    payload?: (launcherPid: number) => Uint8Array,
+  ): Promise<{ readonly answer: Frame; readonly pid: number }> {
+    for (let attempt = 1; ; attempt++) {
+      const { channel, pid } = await this.connect();
+      try {
+        return { answer: await channel.request(type, payload?.(pid)), pid };
+      } catch (error) {
+        if (attempt > 1 || channel.isOpen || !isBerthError(error, 'unavailable')) throw error;
+        await channel.closed;
+      }
+    }
+  }
+
+  /** A connection to a container's supervisor; undefined when there is none, or it ends just now. */
+  async #findSupervisor(id: ContainerId, directory: string): Promise<SupervisorConnection | undefined> {
+    const supervisor = await findSupervisor({ id, directory, socketPath: this.#socketOf(id) });
+    if (supervisor === undefined) return undefined;
     this.#supervisors.set(id, supervisor);
     supervisor.gone.then(() => this.#supervisors.delete(id));
     return supervisor;
@@ -163,8 +192,7 @@ class LauncherClient implements Launcher {
   async #waitForEarlier(id: ContainerId): Promise<void> {
     const earlier = this.#supervisors.get(id);
     if (earlier === undefined) return;
-    const ended = await Promise.race([earlier.exited.then(() => true), Promise.resolve(false)]);
-    if (!ended) throw conflict(`container ${id.slice(0, 12)} has a supervisor already`);
+    if (!earlier.hasEnded) throw conflict(`container ${id.slice(0, 12)} has a supervisor already`);
     await earlier.gone;
   }
 
@@ -172,9 +200,9 @@ class LauncherClient implements Launcher {
     describe: (request: FieldWriter) => FieldWriter,
     signal?: AbortSignal,
   ): Promise<FileWorker> {
-    const { channel } = await this.connect(signal);
     const path = join(this.#places.execRoot, 'f', `${randomBytes(8).toString('hex')}.sock`);
-    await channel.request(message.openFiles, describe(new FieldWriter().text(tag.socket, path)).finish());
+    signal?.throwIfAborted();
+    await this.#ask(message.openFiles, () => describe(new FieldWriter().text(tag.socket, path)).finish());
     try {
       return await connectFileWorker(path, signal);
     } catch (error) {
@@ -192,6 +220,10 @@ const descriptorsOf = (pid: number) => `/proc/${pid}/fd/`;
 function checkHolder(network: NetworkNamespace, launcherPid: number): void {
   if (network.path.startsWith(descriptorsOf(launcherPid))) return;
   throw unavailable(`the network namespace ${network.path} has gone with the launcher that held it`);
+}
+
+function lostLauncher(): never {
+  throw unavailable('the launcher ends as soon as it has started');
 }
 
 /** The launcher says nothing without being asked. */

@@ -31,7 +31,7 @@ function parseEntry(line: string): { level: string; words: string }[] {
 }
 
 function kindOf(words: string): ErrorKind {
-  if (/executable file .* not found|no such file or directory/i.test(words)) return 'not-found';
+  if (/executable file.* not found|no such file or directory/i.test(words)) return 'not-found';
   if (/permission denied|exec format error|is a directory|not a directory/i.test(words)) return 'invalid';
   return 'internal';
 }

@@ -6,8 +6,9 @@ import {
   type Frame,
   isBerthError,
 } from '../base/index.ts';
+import { removeAbandoned } from './abandoned.ts';
 import { decodeExit, openAttachSession, openExecSession } from './attach-session.ts';
-import { Channel, connectSocket } from './channel.ts';
+import { Channel, connectIfAlive } from './channel.ts';
 import type {
   AttachOptions,
   AttachSession,
@@ -28,16 +29,17 @@ export interface SupervisorAddress {
   readonly socketPath: string;
 }
 
-/** Connects to a supervisor that listens. Rejects with the system's error when none does. */
-export async function connectSupervisor(
-  address: SupervisorAddress,
-  signal?: AbortSignal,
-): Promise<SupervisorConnection> {
-  const socket = await connectSocket(address.socketPath, signal);
-  return await SupervisorConnection.open(
-    address,
-    (onFrame) => new Channel(socket, `the supervisor of container ${address.id.slice(0, 12)}`, onFrame),
-  );
+/** Connects to a supervisor; undefined when none listens, or it ends before it has told its state. */
+export async function findSupervisor(address: SupervisorAddress): Promise<SupervisorConnection | undefined> {
+  const socket = await connectIfAlive(address.socketPath);
+  if (socket === undefined) return undefined;
+  const peer = `the supervisor of container ${address.id.slice(0, 12)}`;
+  try {
+    return await SupervisorConnection.open(address, (onFrame) => new Channel(socket, peer, onFrame));
+  } catch (error) {
+    if (isBerthError(error, 'unavailable')) return undefined;
+    throw error;
+  }
 }
 
 /** A {@link Supervisor} at the other end of a control connection. */
@@ -53,10 +55,13 @@ export class SupervisorConnection implements Supervisor {
   readonly gone: Promise<void>;
   /** PID 1 had ended before this connection was made. */
   readonly wasExited: boolean;
+  /** Whether {@link exited} has resolved. */
+  hasEnded = false;
   readonly #address: SupervisorAddress;
   readonly #channel: Channel;
   readonly #events: Events;
   #started: StartedProcess | undefined;
+  #isDisconnected = false;
 
   static async open(
     address: SupervisorAddress,
@@ -94,7 +99,10 @@ export class SupervisorConnection implements Supervisor {
     this.#started = started === undefined ? undefined : decodeStarted(decodeFields(started));
     this.wasExited = numberOf(state, tag.state) === stateValue.exited;
     this.gone = channel.closed;
-    this.exited = Promise.race([events.exited, this.gone.then(() => endOfGone(address.directory))]);
+    this.exited = Promise.race([events.exited, this.gone.then(() => this.#endOfGone())]);
+    this.exited.then(() => {
+      this.hasEnded = true;
+    });
   }
 
   get started(): StartedProcess | undefined {
@@ -149,9 +157,32 @@ export class SupervisorConnection implements Supervisor {
     });
   }
 
-  /** Ends the connection; the supervisor lives on. */
+  /** Ends the connection; the supervisor lives on, so {@link exited} stays open. */
   disconnect(): void {
+    this.#isDisconnected = true;
     this.#channel.close();
+  }
+
+  /** How the container ended when the connection is lost; never rejects. */
+  async #endOfGone(): Promise<ExitStatus> {
+    if (this.#isDisconnected) return await new Promise(() => {});
+    const unknown: ExitStatus = { kind: 'unknown', finishedAt: new Date() };
+    try {
+      const recorded = await readExitRecord(this.#address.directory);
+      if (recorded === undefined && !(await this.#isAlive())) {
+        await removeAbandoned(this.id, this.#address.directory);
+      }
+      return recorded ?? unknown;
+    } catch {
+      return unknown; // nothing that can be read says how it ended
+    }
+  }
+
+  /** Only the connection broke: then the container is not ours to remove. */
+  async #isAlive(): Promise<boolean> {
+    const probe = await connectIfAlive(this.#address.socketPath);
+    probe?.destroy();
+    return probe !== undefined;
   }
 }
 
@@ -181,10 +212,4 @@ class Events {
 
 function decodeStarted(fields: readonly Field[]): StartedProcess {
   return { pid: numberOf(fields, tag.pid), startedAt: timeOf(fields, tag.time) };
-}
-
-/** How the container of a supervisor that is no longer there ended. */
-async function endOfGone(directory: string): Promise<ExitStatus> {
-  const unknown: ExitStatus = { kind: 'unknown', finishedAt: new Date() };
-  return (await readExitRecord(directory).catch(() => undefined)) ?? unknown;
 }
