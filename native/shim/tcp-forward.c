@@ -97,16 +97,19 @@ static void step(struct tcp_forward *forward, struct side *side, struct side *ot
     watch_side(forward, &forward->container, &forward->client);
 }
 
+static void report_refusal(const struct port *port) {
+    if (port->ports->refused) port->ports->refused(port->ports, (size_t)(port - port->ports->items));
+}
+
 static void finish_connect(struct tcp_forward *forward) {
     int error = 0;
     socklen_t length = sizeof(error);
-    struct ports *ports = forward->port->ports;
+    const struct port *port = forward->port;
     getsockopt(forward->container.watch.fd, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error) {
-        size_t index = (size_t)(forward->port - ports->items);
         forward_close(forward);
-        serve_again(ports);
-        if (error == ECONNREFUSED && ports->refused) ports->refused(ports, index);
+        serve_again(port->ports);
+        if (error == ECONNREFUSED) report_refusal(port);
         return;
     }
     forward->connecting = false;
@@ -128,8 +131,11 @@ static void on_container(struct watch *watch, uint32_t events) {
 static int connect_to(const struct port *port) {
     AUTO_CLOSE fd = socket(port->target.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -1;
-    int result = connect(fd, (const struct sockaddr *)&port->target, port->target_length);
-    if (result < 0 && errno != EINPROGRESS && errno != ECONNREFUSED) return -1;
+    if (connect(fd, (const struct sockaddr *)&port->target, port->target_length) < 0 && errno != EINPROGRESS) {
+        /* An address of this host refuses at once. */
+        if (errno == ECONNREFUSED) report_refusal(port);
+        return -1;
+    }
     return take_fd(&fd);
 }
 

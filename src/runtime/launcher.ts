@@ -202,8 +202,8 @@ class LauncherClient implements Launcher {
   ): Promise<FileWorker> {
     const path = join(this.#places.execRoot, 'f', `${randomBytes(8).toString('hex')}.sock`);
     signal?.throwIfAborted();
-    await this.#ask(message.openFiles, () => describe(new FieldWriter().text(tag.socket, path)).finish());
     try {
+      await this.#ask(message.openFiles, () => describe(new FieldWriter().text(tag.socket, path)).finish());
       return await connectFileWorker(path, signal);
     } catch (error) {
       // The worker waits for its one client: one that comes and goes ends it.

@@ -88,6 +88,10 @@ export class TestInstance implements AsyncDisposable {
     return launcher;
   }
 
+  get nativeDirectory(): string {
+    return NATIVE;
+  }
+
   launcherPid(): number {
     return Number(readFileSync(join(this.execRoot, 'l.pid'), 'utf8'));
   }
