@@ -3,7 +3,11 @@ export interface Project {
   readonly name: string;
   readonly directory: string;
   readonly files: readonly string[];
+  /** Those whose profiles are active, in the order of their names. */
   readonly services: readonly Service[];
+  /** The names of the others: their containers are no orphans. */
+  readonly disabledServices: readonly string[];
+  /** Those that services use, as the volumes. */
   readonly networks: readonly ProjectNetwork[];
   readonly volumes: readonly ProjectVolume[];
   /** For the user, once: what berth changed or ignored. */
