@@ -27,6 +27,7 @@ const VARYING_NUMBERS = new Set([
 ]);
 
 const VARYING_TEXTS = new Set([
+  'berth.stand-in',
   'EndpointID',
   'Gateway',
   'HostPort',
@@ -39,6 +40,7 @@ const VARYING_TEXTS = new Set([
   'Mountpoint',
   'ResolvConfPath',
   'SandboxKey',
+  'org.opencontainers.image.description',
   'Source',
   'Subnet',
 ]);

@@ -41,8 +41,9 @@ export async function* readLogs(
   await using follower = new LogFollower(path);
   const past = await follower.readStored();
   const wanted = (entry: LogEntry) => matches(entry, options);
-  const selected = past.filter(wanted);
-  yield* options.tail === undefined ? selected : selected.slice(Math.max(0, selected.length - options.tail));
+  // Lines are counted before the streams are told apart, as dockerd does.
+  const tail = options.tail === undefined ? past : past.slice(Math.max(0, past.length - options.tail));
+  yield* tail.filter(wanted);
   if (!options.follow || !isActive(context.collection.find(record.id).state)) return;
 
   const ended = new AbortController();

@@ -6,7 +6,6 @@ export async function findImage(images: ImageStore, text: string): Promise<Image
   const image = await lookUp(images, text);
   if (image === undefined)
     throw notFound(`No such image: ${text.includes(':') || isHex(text) ? text : `${text}:latest`}`);
-  return image;
 }
 
 /** As {@link findImage}, without the error. */

@@ -6,7 +6,11 @@ import { MASKED_PATHS, READONLY_PATHS } from '../../runtime/index.ts';
 /** What formatting needs beside the record. */
 export interface ContainerFacts {
   readonly networkName: (id: string) => string;
+  /** "" for a name that is no network's. */
+  readonly networkId: (name: string) => string;
   readonly logPath: string;
+  /** The container's own folder. */
+  readonly directory: string;
   readonly sandboxKey: string;
   /** Ids of running exec sessions. */
   readonly execs: readonly string[];
@@ -63,6 +67,8 @@ export function statusText(state: ContainerState, now = Date.now()): string {
 export function containerInspect(record: ContainerRecord, facts: ContainerFacts) {
   const { id, name, imageId, config, createdAt } = record;
   const [path = '', ...args] = commandOf(config);
+  const wasStarted = record.state.status !== 'created' || record.state.error !== undefined;
+  const fileIn = (file: string) => (wasStarted ? `${facts.directory}/${file}` : '');
   return {
     Id: id,
     Created: createdAt,
@@ -70,10 +76,10 @@ export function containerInspect(record: ContainerRecord, facts: ContainerFacts)
     Args: args,
     State: stateInspect(record.state),
     Image: imageId,
-    ResolvConfPath: '',
-    HostnamePath: '',
-    HostsPath: '',
-    LogPath: record.host.log.driver === 'json-file' ? facts.logPath : '',
+    ResolvConfPath: fileIn('resolv.conf'),
+    HostnamePath: fileIn('hostname'),
+    HostsPath: fileIn('hosts'),
+    LogPath: wasStarted && record.host.log.driver === 'json-file' ? facts.logPath : '',
     Name: `/${name}`,
     RestartCount: record.restartCount,
     Driver: 'overlayfs',
@@ -300,7 +306,9 @@ function inspectPorts({ state, config }: ContainerRecord) {
 
 function networks(record: ContainerRecord, facts: ContainerFacts) {
   const { networkMode: mode } = record.host;
-  if (mode === 'host' || mode === 'none') return { [mode]: endpointInspect(record, undefined, '') };
+  if (mode === 'host' || mode === 'none') {
+    return { [mode]: endpointInspect(record, undefined, mode, facts) };
+  }
   const active = isActive(record.state) ? record.state : undefined;
   return Object.fromEntries(
     record.networks.map(({ network }, index) => {
@@ -313,7 +321,12 @@ function networks(record: ContainerRecord, facts: ContainerFacts) {
   );
 }
 
-function endpointInspect(record: ContainerRecord, endpoint: Endpoint | undefined, network: string) {
+function endpointInspect(
+  record: ContainerRecord,
+  endpoint: Endpoint | undefined,
+  network: string,
+  facts: ContainerFacts,
+) {
   const attachment = record.networks.find((candidate) => candidate.network === network);
   return {
     IPAMConfig: attachment?.address === undefined ? null : { IPv4Address: attachment.address },
@@ -322,7 +335,7 @@ function endpointInspect(record: ContainerRecord, endpoint: Endpoint | undefined
     MacAddress: endpoint?.macAddress ?? '',
     DriverOpts: null,
     GwPriority: 0,
-    NetworkID: endpoint?.networkId ?? '',
+    NetworkID: endpoint?.networkId ?? (record.state.status === 'created' ? '' : facts.networkId(network)),
     EndpointID: endpoint === undefined ? '' : endpointId(endpoint),
     Gateway: endpoint?.gateway ?? '',
     IPAddress: endpoint?.address ?? '',

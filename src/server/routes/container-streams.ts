@@ -112,7 +112,7 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
       OpenStdin: config.attachStdin,
       OpenStderr: config.attachStderr,
       OpenStdout: config.attachStdout,
-      CanRemove: state.status === 'exited',
+      CanRemove: false,
       ContainerID: containerId,
       DetachKeys: '',
       Pid: state.status === 'running' ? state.session.pid : state.status === 'exited' ? state.pid : 0,

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { invalid, shortId } from '../../base/index.ts';
 import { type ContainerRecord, type Engine, isActive } from '../../engine/index.ts';
@@ -42,6 +43,7 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.post('/containers/create', async (request, reply) => {
     const name = new Query(request.query).text('name');
+    if (request.body === undefined) throw invalid('invalid JSON: EOF');
     const { id } = await containers.create(parseNewContainer(name, new Fields(request.body)));
     reply.code(201);
     return { Id: id, Warnings: [] };
@@ -136,7 +138,10 @@ export async function facts(engine: Engine, record: ContainerRecord): Promise<Co
   const named = await engine.images.lookUp(record.config.image);
   return {
     networkName: (id) => engine.networks.list().find(({ network }) => network.id === id)?.network.name ?? id,
+    networkId: (name) =>
+      engine.networks.list().find(({ network }) => network.name === name)?.network.id ?? '',
     logPath: engine.containers.logPath(record.id),
+    directory: dirname(engine.containers.logPath(record.id)),
     sandboxKey: isActive(record.state) ? `/proc/${record.state.pid}/ns/net` : '',
     execs: engine.containers.execs.ofContainer(record.id).map(({ id }) => id),
     imageName: named?.id === record.imageId ? record.config.image : shortId(record.imageId),

@@ -117,7 +117,6 @@ function networkSummary({ network, createdAt, labels, options }: NetworkRecord) 
     Ingress: false,
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
-    Containers: {},
     Options: options,
     Labels: labels,
   };
