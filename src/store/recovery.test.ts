@@ -91,6 +91,7 @@ describe('a new start', () => {
         if (seen >= steps) child.kill('SIGKILL');
       }
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      expect(child.signalCode).toBe('SIGKILL');
       await using store = await openStore({ dataRoot: folder.path, signal });
       const images = await store.images.list();
       const expected = images.flatMap(({ id, layers }) => [

@@ -9,6 +9,7 @@ import {
   oldGnuSegments,
   paxSparse,
   type Segment,
+  SparseCursor,
   type SparseMap,
   SparseMapReader,
 } from './sparse.ts';
@@ -314,51 +315,6 @@ export class TarReader {
   #whereabouts(): string {
     if (this.#entryName === '') return 'at its start';
     return `${this.#isBetweenEntries ? 'after ' : ''}entry "${printableName(this.#entryName)}"`;
-  }
-}
-
-/** Puts a sparse file's stored bytes where they belong. */
-class SparseCursor {
-  readonly #sink: TarSink;
-  readonly #realSize: number;
-  readonly #segments: Iterator<Segment>;
-  #segment: Segment | undefined;
-  #position = 0;
-
-  constructor(map: SparseMap, sink: TarSink) {
-    this.#sink = sink;
-    this.#realSize = map.realSize;
-    this.#segments = map.segments.values();
-    this.#segment = this.#next();
-  }
-
-  data(chunk: Buffer): void {
-    let at = 0;
-    while (at < chunk.length && this.#segment !== undefined) {
-      const { offset, length } = this.#segment;
-      if (this.#position < offset) this.#hole(offset);
-      const piece = chunk.subarray(at, at + offset + length - this.#position);
-      this.#sink.data(piece);
-      this.#position += piece.length;
-      at += piece.length;
-      if (this.#position === offset + length) this.#segment = this.#next();
-    }
-  }
-
-  finish(): void {
-    if (this.#position < this.#realSize) this.#hole(this.#realSize);
-  }
-
-  #hole(end: number): void {
-    this.#sink.hole(end - this.#position);
-    this.#position = end;
-  }
-
-  #next(): Segment | undefined {
-    for (let next = this.#segments.next(); !next.done; next = this.#segments.next()) {
-      if (next.value.length > 0) return next.value;
-    }
-    return undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { invalid } from '../../base/index.ts';
+import type { TarSink } from './entry.ts';
 import { readNumber, TAR_BLOCK } from './header.ts';
 import { type PaxRecord, paxNumber } from './pax.ts';
 
@@ -92,6 +93,51 @@ export function checkSparseMap({ realSize, segments }: SparseMap, storedSize: nu
     stored += length;
   }
   if (stored !== storedSize) throw invalid(`a sparse map of ${stored} bytes for ${storedSize} bytes of data`);
+}
+
+/** Gives a sparse file's stored bytes to a sink, with the holes where they belong. */
+export class SparseCursor {
+  readonly #sink: TarSink;
+  readonly #realSize: number;
+  readonly #segments: Iterator<Segment>;
+  #segment: Segment | undefined;
+  #position = 0;
+
+  constructor(map: SparseMap, sink: TarSink) {
+    this.#sink = sink;
+    this.#realSize = map.realSize;
+    this.#segments = map.segments.values();
+    this.#segment = this.#next();
+  }
+
+  data(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length && this.#segment !== undefined) {
+      const { offset, length } = this.#segment;
+      if (this.#position < offset) this.#hole(offset);
+      const piece = chunk.subarray(at, at + offset + length - this.#position);
+      this.#sink.data(piece);
+      this.#position += piece.length;
+      at += piece.length;
+      if (this.#position === offset + length) this.#segment = this.#next();
+    }
+  }
+
+  finish(): void {
+    if (this.#position < this.#realSize) this.#hole(this.#realSize);
+  }
+
+  #hole(end: number): void {
+    this.#sink.hole(end - this.#position);
+    this.#position = end;
+  }
+
+  #next(): Segment | undefined {
+    for (let next = this.#segments.next(); !next.done; next = this.#segments.next()) {
+      if (next.value.length > 0) return next.value;
+    }
+    return undefined;
+  }
 }
 
 function decimal(text: string): number {

@@ -8,7 +8,8 @@ import { receiveStream } from './port-stream.ts';
 import { toPlainError, type UnpackReply, type UnpackRequest } from './protocol.ts';
 import { type UnpackedLayer, unpackLayer } from './unpack-layer.ts';
 
-const READ_SIZE = 256 * 1024;
+/** Decompressing large pieces costs the thread less than many small ones. */
+const READ_SIZE = 1024 * 1024;
 /** Progress is told at most once per so many bytes of input. */
 const PROGRESS_STEP = 1024 * 1024;
 

@@ -76,7 +76,10 @@ export class LayerWorkers implements AsyncDisposable {
   #takeWorker(): Worker {
     const [worker] = this.#idle.keys();
     if (worker === undefined) {
-      return new Worker(LAYER_WORKER, { resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MIB } });
+      return new Worker(LAYER_WORKER, {
+        execArgv: [], // what the daemon was started with is not meant for workers
+        resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MIB },
+      });
     }
     this.#takeIdle(worker);
     return worker;

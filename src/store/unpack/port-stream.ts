@@ -2,56 +2,82 @@ import { on } from 'node:events';
 import { Readable } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
 
-/** Chunks that may be under way to the reader's thread. */
-const WINDOW = 8;
+/** Chunks are gathered to pieces of this size: decompressing many small ones costs the reader's thread far more. */
+const PIECE_SIZE = 1024 * 1024;
 
-type ToReader = { readonly chunk: Uint8Array } | { readonly end: true } | { readonly error: string };
+/** Pieces that may be under way to the reader's thread. */
+const WINDOW = 4;
+
+type ToReader = { readonly piece: Uint8Array } | { readonly end: true } | { readonly error: string };
 
 /**
- * Sends a stream to another thread, no faster than it is read there. Ends when the stream has ended or the reader's port
- * is closed; an error of the stream is thrown here and at the reader.
+ * Sends a stream to another thread, no faster than it is read there. Ends when the stream has ended, the signal aborts or
+ * the reader's port is closed; an error of the stream is thrown here and at the reader.
  */
 export async function sendStream(
   source: Readable,
   port: MessagePort,
   { signal, onProgress }: { signal: AbortSignal; onProgress: (bytes: number) => void },
 ): Promise<void> {
-  let sent = 0;
   let credit = WINDOW;
   let wake = () => {};
-  let isClosed = false;
+  let isStopped = false;
   port.on('message', () => {
     credit += 1;
     wake();
   });
   const stop = () => {
-    isClosed = true;
+    isStopped = true;
+    source.destroy();
     wake();
   };
   port.once('close', stop);
   signal.addEventListener('abort', stop, { once: true });
   try {
-    for await (const chunk of source) {
-      while (credit === 0 && !isClosed) {
+    for await (const piece of gather(source, onProgress)) {
+      while (credit === 0 && !isStopped) {
         const { promise, resolve } = Promise.withResolvers<void>();
         wake = resolve;
         await promise;
       }
-      if (isClosed) return;
+      if (isStopped) return;
       credit -= 1;
-      const copy = Uint8Array.from(chunk as Uint8Array);
-      sent += copy.length;
-      port.postMessage({ chunk: copy } satisfies ToReader, [copy.buffer]);
-      onProgress(sent);
+      port.postMessage({ piece } satisfies ToReader, [piece.buffer]);
     }
     port.postMessage({ end: true } satisfies ToReader);
   } catch (error) {
+    if (isStopped) return;
     port.postMessage({ error: String(error) } satisfies ToReader);
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);
     source.destroy();
   }
+}
+
+/** Copies of the stream's bytes, each in a buffer of its own that can be given away. */
+async function* gather(
+  source: Readable,
+  onProgress: (bytes: number) => void,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let total = 0;
+  let piece = new Uint8Array(PIECE_SIZE);
+  let filled = 0;
+  for await (const chunk of source as AsyncIterable<Uint8Array>) {
+    for (let at = 0; at < chunk.length; ) {
+      const part = chunk.subarray(at, at + PIECE_SIZE - filled);
+      piece.set(part, filled);
+      filled += part.length;
+      at += part.length;
+      if (filled < PIECE_SIZE) continue;
+      yield piece;
+      piece = new Uint8Array(PIECE_SIZE);
+      filled = 0;
+    }
+    total += chunk.length;
+    onProgress(total);
+  }
+  if (filled > 0) yield piece.subarray(0, filled);
 }
 
 /** The reader's end of {@link sendStream}. */
@@ -65,7 +91,7 @@ async function* receiveChunks(port: MessagePort): AsyncGenerator<Buffer> {
       if ('end' in message) return;
       if ('error' in message) throw new Error(message.error);
       port.postMessage('read');
-      const { buffer, byteOffset, length } = message.chunk;
+      const { buffer, byteOffset, length } = message.piece;
       yield Buffer.from(buffer, byteOffset, length);
     }
   } finally {
