@@ -23,6 +23,7 @@ static void start_failed(struct supervisor *supervisor, const struct job *job, c
     if (supervisor->runner) session_send_runtime_failure(supervisor->runner, supervisor->run_request, why, &words);
     supervisor->runner = NULL;
     supervisor->phase = PHASE_EXITED;
+    unlink(supervisor->init->pid_file); /* it has not run */
     ports_close(&supervisor->ports);
     log_close(&supervisor->log);
     clean_up(supervisor);

@@ -19,7 +19,7 @@ import type {
   StartedProcess,
   Supervisor,
 } from './contract.ts';
-import { readExitRecord } from './exit-record.ts';
+import { hasRun, readExitRecord } from './exit-record.ts';
 import { decodePort, fieldOf, message, numberOf, stateValue, tag, timeOf } from './protocol.ts';
 
 /** The container that a supervisor is for, and where it listens. */
@@ -168,11 +168,11 @@ export class SupervisorConnection implements Supervisor {
     if (this.#isDisconnected) return await new Promise(() => {});
     const unknown: ExitStatus = { kind: 'unknown', finishedAt: new Date() };
     try {
-      const recorded = await readExitRecord(this.#address.directory);
-      if (recorded === undefined && !(await this.#isAlive())) {
-        await removeAbandoned(this.id, this.#address.directory);
-      }
-      return recorded ?? unknown;
+      const { directory } = this.#address;
+      const recorded = await readExitRecord(directory);
+      if (recorded !== undefined) return recorded;
+      if ((await hasRun(directory)) && !(await this.#isAlive())) await removeAbandoned(this.id, directory);
+      return unknown;
     } catch {
       return unknown; // nothing that can be read says how it ended
     }
