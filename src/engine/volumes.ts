@@ -59,7 +59,7 @@ export class Volumes {
   async create(request: NewVolume): Promise<Volume> {
     if (request.driver !== undefined && request.driver !== '' && request.driver !== 'local') {
       throw notFound(
-        `error looking up volume plugin ${request.driver}: plugin "${request.driver}" not found`,
+        `create ${request.name}: error looking up volume plugin ${request.driver}: plugin "${request.driver}" not found`,
       );
     }
     const [option] = Object.keys(request.driverOptions ?? {});

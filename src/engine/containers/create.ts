@@ -158,7 +158,9 @@ async function settleMounts(
   }
   for (const request of host.mounts) {
     if (!isAbsolute(request.target))
-      throw invalid(`invalid mount path: '${request.target}' mount path must be absolute`);
+      throw invalid(
+        `invalid mount config for type "${request.type}": invalid mount path: '${request.target}' mount path must be absolute`,
+      );
     if (request.target === '/') throw invalid(`invalid specification: destination can't be '/'`);
     if (
       byTarget.has(request.target) &&

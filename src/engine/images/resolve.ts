@@ -4,8 +4,9 @@ import type { Image, ImageStore } from '../../store/index.ts';
 /** An image by id, unique prefix of an id, or name; throws `not-found` in Docker's words. */
 export async function findImage(images: ImageStore, text: string): Promise<Image> {
   const image = await lookUp(images, text);
-  if (image === undefined)
-    throw notFound(`No such image: ${text.includes(':') || isHex(text) ? text : `${text}:latest`}`);
+  if (image !== undefined) return image;
+  if (!isHex(text.replace(/^sha256:/, ''))) parseReference(text); // says what is wrong with it
+  throw notFound(`No such image: ${text.includes(':') || isHex(text) ? text : `${text}:latest`}`);
 }
 
 /** As {@link findImage}, without the error. */

@@ -315,7 +315,7 @@ function networks(record: ContainerRecord, facts: ContainerFacts) {
       const endpoint = active?.endpoints[index];
       return [
         endpoint === undefined ? network : facts.networkName(endpoint.networkId),
-        endpointInspect(record, endpoint, network),
+        endpointInspect(record, endpoint, network, facts),
       ];
     }),
   );
