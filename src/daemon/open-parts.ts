@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import type { EngineLog, EngineParts } from '../engine/index.ts';
 import { createNetworkDriver } from '../network/index.ts';
 import { createRegistryClient } from '../registry/index.ts';
-import { findOciRuntimes, openLauncher, readHostFacts } from '../runtime/index.ts';
+import { findOciRuntimes, openLauncher, readHostFacts, SeccompCache } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
 import { projectRoot } from './project-root.ts';
@@ -35,6 +35,7 @@ export async function openParts(
     }),
   );
   const registry = createRegistryClient({ mirrors: options.mirrors, insecure: options.insecureRegistries });
+  const hostFacts = await readHostFacts();
   const runtimes = await findOciRuntimes();
   for (const warning of runtimes.warnings) log.warn({}, warning);
   const closing = opened.move();
@@ -52,7 +53,8 @@ export async function openParts(
     registry,
     network,
     launcher,
-    hostFacts: await readHostFacts(),
+    hostFacts,
+    seccomp: new SeccompCache(`${dataRoot}/seccomp`, hostFacts),
     runtimes,
     log,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),

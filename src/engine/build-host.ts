@@ -54,7 +54,11 @@ async function runStep(parts: EngineParts, networks: Networks, step: RunStep): P
       files: await writeFiles(directory, step, connected),
       facts: parts.hostFacts,
     });
-    await writeFile(`${directory}/config.json`, JSON.stringify(spec), { mode: 0o600 });
+    await writeFile(
+      `${directory}/config.json`,
+      JSON.stringify(await parts.seccomp.apply(spec, requireRuntime(parts.runtimes, undefined))),
+      { mode: 0o600 },
+    );
     return await runToEnd(supervisor, step);
   } finally {
     await supervisor?.discard().catch(() => {}); // it has ended by itself unless the start failed

@@ -1,6 +1,6 @@
 import type { NetworkDriver } from '../network/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
-import type { HostFacts, Launcher, OciRuntimes } from '../runtime/index.ts';
+import type { HostFacts, Launcher, OciRuntimes, SeccompCache } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
 
 /** What the engine is built from; made in the composition root (`daemon/compose-engine.ts`). */
@@ -12,6 +12,7 @@ export interface EngineParts {
   readonly launcher: Launcher;
   readonly hostFacts: HostFacts;
   readonly runtimes: OciRuntimes;
+  readonly seccomp: SeccompCache;
   readonly log: EngineLog;
 }
 

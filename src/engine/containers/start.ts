@@ -1,7 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { type ContainerId, conflict, errorMessage } from '../../base/index.ts';
 import { networkFiles } from '../../network/index.ts';
-import { type PortPlan, requireRuntime, type Supervisor } from '../../runtime/index.ts';
+import {
+  type OciRuntime,
+  type OciSpec,
+  type PortPlan,
+  requireRuntime,
+  type Supervisor,
+  type WithWarnings,
+} from '../../runtime/index.ts';
 import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
@@ -59,11 +66,12 @@ async function prepareAndRun(context: ContainerContext, record: ContainerRecord)
   let supervisor: Supervisor | undefined;
   try {
     supervisor = await launch(context, record, connection, image.layers);
-    const warnings = await writeBundle(context, record, connection, supervisor);
+    const { value: spec, warnings } = await writeBundle(context, record, connection, supervisor);
     await fillVolumes(context, record, image.layers);
     await publish(context, record.id, supervisor.ports);
     await context.attachments.connect(record.id, supervisor);
     const { pid, startedAt } = await supervisor.run();
+    learnSeccomp(context, record, spec);
     context.running.set(record.id, { supervisor, namespace: connection.namespace });
     const started = context.collection.setState(record.id, {
       status: 'running',
@@ -95,7 +103,7 @@ function launch(
   layers: readonly { path: string }[],
 ): Promise<Supervisor> {
   const directory = containerDirectory(context, record.id);
-  const runtime = requireRuntime(context.parts.runtimes, record.host.runtime);
+  const runtime = runtimeOf(context, record);
   const { log } = record.host;
   return context.parts.launcher.launch({
     id: record.id,
@@ -119,7 +127,7 @@ function launch(
     runtime: {
       path: runtime.path,
       args: runtime.args,
-      root: `${context.parts.settings.execRoot}/runtime`,
+      root: runtimeRoot(context),
     },
   });
 }
@@ -140,7 +148,7 @@ async function writeBundle(
   record: ContainerRecord,
   connection: Connection,
   supervisor: Supervisor,
-): Promise<readonly string[]> {
+): Promise<WithWarnings<OciSpec>> {
   const texts = await networkFiles({
     hostname: record.config.hostname,
     domainname: record.config.domainname,
@@ -151,11 +159,29 @@ async function writeBundle(
     dnsOptions: record.host.dnsOptions,
   });
   const files = await writeNetworkFiles(context, record, connection, texts);
-  const { value: spec, warnings } = await specOf(context, record, { connection, supervisor, files });
-  await writeFile(`${containerDirectory(context, record.id)}/config.json`, JSON.stringify(spec), {
+  const spec = await specOf(context, record, { connection, supervisor, files });
+  const bundled = await context.parts.seccomp.apply(spec.value, runtimeOf(context, record));
+  await writeFile(`${containerDirectory(context, record.id)}/config.json`, JSON.stringify(bundled), {
     mode: 0o600,
   });
-  return warnings;
+  return spec;
+}
+
+function runtimeOf(context: ContainerContext, record: ContainerRecord): OciRuntime {
+  return requireRuntime(context.parts.runtimes, record.host.runtime);
+}
+
+/** Keeps the filter that the runtime has just compiled for the next start; not in this one's way. */
+function learnSeccomp(context: ContainerContext, record: ContainerRecord, spec: OciSpec): void {
+  const stateDirectory = `${runtimeRoot(context)}/${record.id}`;
+  context.parts.seccomp.learn(spec, runtimeOf(context, record), stateDirectory).catch((error: unknown) => {
+    context.parts.log.warn({ error: errorMessage(error) }, 'a compiled seccomp filter could not be kept');
+  });
+}
+
+/** Where the OCI runtime keeps its state. */
+function runtimeRoot(context: ContainerContext): string {
+  return `${context.parts.settings.execRoot}/runtime`;
 }
 
 /** Firewall rules for the ports, now that the kernel has chosen those that were left open. */
