@@ -12,6 +12,8 @@ export interface Engine {
   readonly version: string;
   /** For `docker -H`. */
   readonly host: string;
+  /** For the docker CLI: where an engine has no BuildKit, `docker build` must use the engine's own builder. */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 const root = join(import.meta.dirname, '..');
@@ -33,7 +35,9 @@ async function firstAnswering(name: string, hosts: readonly string[]): Promise<E
   for (const host of hosts) {
     if (!existsSync(host.slice('unix://'.length))) continue;
     const answer = await run('docker', ['-H', host, 'version', '--format', '{{.Server.Version}}']);
-    if (answer.code === 0) return { name, host, version: answer.stdout.toString().trim() };
+    if (answer.code !== 0) continue;
+    const env = name === 'dockerd' ? process.env : { ...process.env, DOCKER_BUILDKIT: '0' };
+    return { name, host, version: answer.stdout.toString().trim(), env };
   }
   return undefined;
 }
@@ -85,5 +89,7 @@ function accepts(socket: string): Promise<boolean> {
 
 /** Runs the docker CLI against an engine; throws with what it printed when it fails. */
 export async function docker(engine: Engine, ...args: readonly string[]): Promise<string> {
-  return (await runChecked('docker', ['-H', engine.host, ...args])).stdout.toString().trim();
+  return (await runChecked('docker', ['-H', engine.host, ...args], { env: engine.env })).stdout
+    .toString()
+    .trim();
 }

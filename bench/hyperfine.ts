@@ -24,7 +24,7 @@ export async function time(engine: Engine, measurement: Measurement): Promise<Ti
     const prepare =
       measurement.prepare === undefined ? ['--warmup', '2'] : ['--prepare', command(measurement.prepare)];
     const args = ['-N', '--runs', String(measurement.runs), ...prepare, '--export-json', report];
-    const result = await run('hyperfine', [...args, command(measurement.args)]);
+    const result = await run('hyperfine', [...args, command(measurement.args)], { env: engine.env });
     if (result.code !== 0)
       return { state: 'failed', reason: await reasonOf(engine, measurement, result.stderr) };
     const { results }: HyperfineReport = JSON.parse(readFileSync(report, 'utf8'));
@@ -38,6 +38,6 @@ export async function time(engine: Engine, measurement: Measurement): Promise<Ti
 
 /** hyperfine hides what the command said: run it once more to hear it. */
 async function reasonOf(engine: Engine, measurement: Measurement, fallback: string): Promise<string> {
-  const { code, stderr } = await run('docker', ['-H', engine.host, ...measurement.args]);
+  const { code, stderr } = await run('docker', ['-H', engine.host, ...measurement.args], { env: engine.env });
   return (code === 0 ? fallback : stderr).trim().split('\n').at(-1) ?? '';
 }

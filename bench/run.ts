@@ -1,6 +1,5 @@
 // Measures berth and whatever peers answer, on the same image, and writes the table into bench/README.md.
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRegistry } from '../test/fixtures/registry.ts';
 import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
@@ -8,12 +7,12 @@ import { type Timing, time } from './hyperfine.ts';
 import { dailyMeasurements, type Measurement, type Subject, transferMeasurements } from './measurements.ts';
 import { type MemoryUse, memoryOf } from './memory.ts';
 import { conditions, currentLoad, type Results, table } from './report.ts';
+import { prepareSubject } from './subject.ts';
 
 const root = join(import.meta.dirname, '..');
 
 async function main(): Promise<void> {
   const load = currentLoad();
-  await using registry = await startRegistry();
   await using berthd = await startBerthd().catch((error: Error) => {
     console.error(`berth is left out: ${error.message}`);
     return undefined;
@@ -21,27 +20,13 @@ async function main(): Promise<void> {
   const engines = await findEngines(berthd?.host);
   if (engines.length === 0) throw new Error('no engine answers: start berthd or a dockerd');
   console.log(`measuring ${engines.map(({ name, version }) => `${name} ${version}`).join(', ')}`);
-  using subject = prepareSubject(new URL(registry.url).host);
+  await using standIns = await startRegistry();
+  await using registry = await startRegistry('empty');
+  using subject = await prepareSubject(standIns.url, registry.url);
   const results = await measure(engines, subject);
   const text = `${conditions(results, load)}\n\n${table(results)}`;
   console.log(`\n${text}`);
   writeReadme(text);
-}
-
-/** The image's name, and a copy of the tutorial that is built from it. */
-function prepareSubject(registry: string): Subject & Disposable {
-  const reference = `${registry}/library/python:3.8`;
-  const context = mkdtempSync(join(tmpdir(), 'berth-bench-'));
-  cpSync(join(root, 'examples/flask'), context, { recursive: true });
-  const dockerfile = join(context, 'Dockerfile');
-  writeFileSync(dockerfile, readFileSync(dockerfile, 'utf8').replace('FROM python:3.8', `FROM ${reference}`));
-  return {
-    reference,
-    context,
-    built: 'berth-bench-flask',
-    sleeper: 'berth-bench-sleeper',
-    [Symbol.dispose]: () => rmSync(context, { recursive: true, force: true }),
-  };
 }
 
 async function measure(engines: readonly Engine[], subject: Subject): Promise<Results> {
