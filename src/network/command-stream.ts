@@ -39,6 +39,12 @@ export class CommandStream implements AsyncDisposable {
     return answer;
   }
 
+  /** Tells the program that no more commands come; it ends by itself. Another batch would start a new one. */
+  end(): void {
+    this.#child?.stdin.end();
+    this.#child = undefined;
+  }
+
   /** Waits for the batches that were given, then ends the program. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tail;

@@ -1,39 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { newContainerId, newNetworkId, run } from '../base/index.ts';
-import type { BridgeNetwork, NamespaceHandle, NamespaceSource, NetworkDriver } from './contract.ts';
+import { newContainerId, newNetworkId, run, runChecked } from '../base/index.ts';
+import type { BridgeNetwork, Endpoint, NetworkDriver, NewBridge } from './contract.ts';
 import { createNetworkDriver } from './driver.ts';
-
-/** Namespaces held by a process each, as the launcher holds them by descriptors. */
-class HeldNamespaces implements NamespaceSource, AsyncDisposable {
-  readonly #holders = new Map<number, ChildProcess>();
-
-  async create(): Promise<NamespaceHandle> {
-    const holder = spawn('unshare', [
-      '--net',
-      'sh',
-      '-c',
-      'ip link set lo up; echo ready; exec sleep infinity',
-    ]);
-    await once(holder.stdout, 'data');
-    const handle = holder.pid ?? 0;
-    this.#holders.set(handle, holder);
-    return { handle, path: `/proc/${handle}/ns/net` };
-  }
-
-  async release({ handle }: NamespaceHandle): Promise<void> {
-    const holder = this.#holders.get(handle);
-    if (holder === undefined || !this.#holders.delete(handle)) return;
-    const exited = once(holder, 'exit');
-    holder.kill('SIGKILL');
-    await exited;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const handle of [...this.#holders.keys()]) await this.release({ handle, path: '' });
-  }
-}
+import { HeldNamespaces, inside, type Member, seenFrom } from './held-namespaces.fixture.ts';
 
 const inSandbox = process.env.BERTH_SANDBOX === '1';
 
@@ -43,44 +12,59 @@ describe.runIf(inSandbox)('the network driver', () => {
   let driver: NetworkDriver;
   beforeEach(async () => {
     namespaces = new HeldNamespaces();
-    driver = createNetworkDriver({ instance: 'nettest', namespaces });
+    driver = await createNetworkDriver({ instance: 'nettest', namespaces });
     await driver.restore({ networks: [], endpoints: [], ports: [] });
   });
   afterEach(async () => {
-    await namespaces[Symbol.asyncDispose]();
     await driver.removeInstance();
+    await driver[Symbol.asyncDispose]();
+    await namespaces[Symbol.asyncDispose]();
   });
 
-  const bridge = (name: string, options: object = {}) =>
+  const bridge = (name: string, options: Partial<NewBridge> = {}) =>
     driver.createBridge({ id: newNetworkId(), name, ...options });
   const join = async (network: BridgeNetwork, options = {}) => {
     const containerId = newContainerId();
     return { containerId, ...(await driver.connectNew(containerId, network, options)) };
   };
-  const inside = async ({ namespace }: { namespace: NamespaceHandle }, ...command: string[]) =>
-    run('nsenter', [`--net=${namespace.path}`, ...command]);
-  /** Answers each connection with "hello"; returns when it listens. */
-  const serve = async (member: { namespace: NamespaceHandle }, port: number) => {
-    const script = `require('net').createServer((s) => s.end('hello')).listen(${port}, () => console.log('ready'))`;
-    const server = spawn('nsenter', [`--net=${member.namespace.path}`, process.execPath, '-e', script]);
-    await once(server.stdout, 'data');
-    return server;
-  };
-  const reaches = async (member: { namespace: NamespaceHandle }, address: string, port: number) => {
-    const { stdout } = await inside(member, 'busybox', 'nc', '-w', '1', address, String(port));
-    return stdout.toString().trim() === 'hello';
-  };
+  const pings = async (from: Member | 'host', address: string) =>
+    (await inside(from, 'ping', '-c1', '-W1', address)).code === 0;
+  const linkNames = async () =>
+    [...(await run('ip', ['-o', 'link'])).stdout.toString().matchAll(/^\d+: ([^:@]+)/gm)].map(
+      ([, name]) => name ?? '',
+    );
+  const rules = async () => (await run('nft', ['list', 'table', 'inet', 'berth_nettest'])).stdout.toString();
+  const defaultRoute = async (member: Member) =>
+    (await inside(member, 'ip', 'route', 'get', '203.0.113.1')).stdout.toString();
 
   it('connects containers of one network, and gives them the address that they ask for', async () => {
     const network = await bridge('one', { subnet: '10.77.0.0/24' });
     const a = await join(network);
-    const b = await join(network, { address: '10.77.0.9' });
-    expect(b.endpoint.address).toBe('10.77.0.9');
-    expect((await inside(a, 'ping', '-c1', '-W2', '10.77.0.9')).code).toBe(0);
+    const b = await join(network, { address: '10.77.0.9', macAddress: '02:00:00:00:00:09' });
+    expect(a.endpoint).toMatchObject({ address: '10.77.0.2', macAddress: '02:42:0a:4d:00:02' });
+    expect(b.endpoint).toMatchObject({ address: '10.77.0.9', containerInterface: 'eth0' });
+    expect((await inside(b, 'ip', 'link', 'show', 'eth0')).stdout.toString()).toContain('02:00:00:00:00:09');
+    expect(await pings(a, '10.77.0.9')).toBe(true);
+    expect(await pings('host', '10.77.0.9')).toBe(true);
     await expect(join(network, { address: '10.77.0.9' })).rejects.toThrow(
-      'Address already in use: 10.77.0.9',
+      `belongs to container ${b.containerId.slice(0, 12)}`,
     );
     await expect(join(network, { address: '10.78.0.9' })).rejects.toThrow('not in the subnet');
+    await expect(join(network, { macAddress: '01:00:00:00:00:00' })).rejects.toThrow('invalid MAC address');
+  });
+
+  it('lets containers out with the address of the host, and nobody in by their own address', async () => {
+    const network = await bridge('out');
+    const container = await join(network);
+    const neighbour = await namespaces.neighbour(1);
+    await namespaces.serve(neighbour, 80);
+    await namespaces.serve(container, 80);
+    expect(await seenFrom(container, neighbour.address, 80)).toBe(neighbour.hostAddress);
+    expect(await seenFrom('host', container.endpoint.address, 80)).toBe(network.gateway);
+    expect(await seenFrom(neighbour, container.endpoint.address, 80)).toBeUndefined();
+    const port = { protocol: 'tcp', containerIp: container.endpoint.address, containerPort: 80 } as const;
+    await driver.publish(container.containerId, [{ ...port, hostIp: '0.0.0.0', hostPort: 8080 }]);
+    expect(await seenFrom(neighbour, container.endpoint.address, 80)).toBeUndefined();
   });
 
   it('keeps networks apart, and internal ones from everything', async () => {
@@ -89,10 +73,17 @@ describe.runIf(inSandbox)('the network driver', () => {
       await bridge('back'),
       await bridge('inner', { internal: true }),
     ];
-    const [a, b, c] = [await join(front), await join(back), await join(inner)];
-    expect((await inside(a, 'ping', '-c1', '-W1', b.endpoint.address)).code).not.toBe(0);
-    expect((await inside(a, 'ping', '-c1', '-W1', c.endpoint.address)).code).not.toBe(0);
+    const [a, b, c, d] = [await join(front), await join(back), await join(inner), await join(inner)];
+    const neighbour = await namespaces.neighbour(2);
+    expect(await pings(c, d.endpoint.address)).toBe(true);
+    expect(await pings(a, b.endpoint.address)).toBe(false);
+    expect(await pings(a, c.endpoint.address)).toBe(false);
     expect((await inside(c, 'ip', 'route', 'show', 'default')).stdout.toString()).toBe('');
+    // Even a container that may change its routes does not get out.
+    await inside(c, 'ip', 'route', 'add', 'default', 'via', inner.gateway);
+    expect(await pings(c, a.endpoint.address)).toBe(false);
+    expect(await pings(c, neighbour.address)).toBe(false);
+    expect(await pings(a, neighbour.address)).toBe(true);
   });
 
   it('publishes a port on the addresses asked for, for neighbours and for containers by the host', async () => {
@@ -100,48 +91,169 @@ describe.runIf(inSandbox)('the network driver', () => {
     const server = await join(network);
     const client = await join(network);
     const other = await join(await bridge('elsewhere'));
-    const web = await serve(server, 80);
-    await expect.poll(() => reaches(client, server.endpoint.address, 80)).toBe(true);
+    const neighbour = await namespaces.neighbour(3);
+    const { hostAddress } = neighbour;
+    await namespaces.serve(server, 80);
     const port = { protocol: 'tcp', containerIp: server.endpoint.address, containerPort: 80 } as const;
     await driver.publish(server.containerId, [
       { ...port, hostIp: '0.0.0.0', hostPort: 8080 },
       { ...port, hostIp: '127.0.0.1', hostPort: 8081 },
+      { ...port, hostIp: hostAddress, hostPort: 8082 },
     ]);
-    expect(await reaches(client, network.gateway, 8080)).toBe(true);
-    expect(await reaches(other, network.gateway, 8080)).toBe(true);
-    expect(await reaches(other, server.endpoint.address, 81)).toBe(false);
-    expect(await reaches(client, network.gateway, 8081)).toBe(false);
+    // Neighbours and other networks keep their address, the server's own network gets the gateway's.
+    expect(await seenFrom(neighbour, hostAddress, 8080)).toBe(neighbour.address);
+    expect(await seenFrom(other, network.gateway, 8080)).toBe(other.endpoint.address);
+    expect(await seenFrom(client, network.gateway, 8080)).toBe(network.gateway);
+    expect(await seenFrom(server, network.gateway, 8080)).toBe(network.gateway);
+    expect(await seenFrom('host', hostAddress, 8080)).toBe(hostAddress);
+    expect(await seenFrom(neighbour, hostAddress, 8081)).toBeUndefined();
+    expect(await seenFrom(client, network.gateway, 8081)).toBeUndefined();
+    expect(await seenFrom(neighbour, hostAddress, 8082)).toBe(neighbour.address);
+    expect(await seenFrom(client, network.gateway, 8082)).toBeUndefined();
+
+    const rival = newContainerId();
+    await expect(driver.publish(rival, [{ ...port, hostIp: '0.0.0.0', hostPort: 8080 }])).rejects.toThrow(
+      `published by container ${server.containerId.slice(0, 12)} already`,
+    );
     await driver.unpublish(server.containerId);
-    expect(await reaches(client, network.gateway, 8080)).toBe(false);
-    web.kill();
+    await driver.unpublish(server.containerId);
+    expect(await seenFrom(neighbour, hostAddress, 8080)).toBeUndefined();
+    expect(await rules()).not.toContain('808');
+  });
+
+  it('keeps a port on loopback from neighbours where the host routes loopback addresses', async () => {
+    const neighbour = await namespaces.neighbour(4);
+    const container = await join(await bridge('local'));
+    const host = { namespace: { handle: 0, path: '/proc/self/ns/net' } };
+    await namespaces.serve(host, 8081);
+    const setting = '/proc/sys/net/ipv4/conf/neighbour4/route_localnet';
+    await run('tee', [setting], { input: '1' });
+    await inside(neighbour, 'ip', 'addr', 'del', '127.0.0.1/8', 'dev', 'lo');
+    await inside(neighbour, 'ip', 'route', 'del', 'local', '127.0.0.0/8', 'dev', 'lo', 'table', 'local');
+    await inside(neighbour, 'tee', '/proc/sys/net/ipv4/conf/eth0/route_localnet');
+    await run(
+      'nsenter',
+      [`--net=${neighbour.namespace.path}`, 'tee', '/proc/sys/net/ipv4/conf/eth0/route_localnet'],
+      {
+        input: '1',
+      },
+    );
+    await inside(neighbour, 'ip', 'route', 'add', '127.0.0.0/8', 'via', neighbour.hostAddress);
+    expect(await seenFrom(neighbour, '127.0.0.1', 8081)).toBe(neighbour.address);
+    const port = { protocol: 'tcp', containerIp: container.endpoint.address, containerPort: 80 } as const;
+    await driver.publish(container.containerId, [{ ...port, hostIp: '127.0.0.1', hostPort: 8081 }]);
+    expect(await seenFrom(neighbour, '127.0.0.1', 8081)).toBeUndefined();
+    expect(await seenFrom('host', '127.0.0.1', 8081)).toBe('127.0.0.1');
   });
 
   it("honours a rule of the host's own that drops a published port", async () => {
-    const network = await bridge('web');
-    const server = await join(network);
-    const other = await join(await bridge('elsewhere'));
-    const web = await serve(server, 80);
+    const server = await join(await bridge('web'));
+    const neighbour = await namespaces.neighbour(5);
+    await namespaces.serve(server, 80);
     const port = { protocol: 'tcp', containerIp: server.endpoint.address, containerPort: 80 } as const;
     await driver.publish(server.containerId, [{ ...port, hostIp: '0.0.0.0', hostPort: 8080 }]);
-    await expect.poll(() => reaches(other, network.gateway, 8080)).toBe(true);
-    const rule = 'table inet mine { chain f { type filter hook forward priority 10; tcp dport 80 drop; }; }';
-    await run('nft', ['-f', '-'], { input: rule });
-    expect(await reaches(other, network.gateway, 8080)).toBe(false);
-    await run('nft', ['delete', 'table', 'inet', 'mine']);
-    web.kill();
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBe(neighbour.address);
+    for (const priority of ['-10', '10']) {
+      const rule = `table inet mine { chain f { type filter hook forward priority ${priority}; tcp dport 80 drop; }; }`;
+      await runChecked('nft', ['-f', '-'], { input: rule });
+      expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBeUndefined();
+      await run('nft', ['delete', 'table', 'inet', 'mine']);
+    }
+    await run('iptables', ['-P', 'FORWARD', 'DROP']);
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBeUndefined();
+    await run('iptables', ['-P', 'FORWARD', 'ACCEPT']);
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBe(neighbour.address);
+  });
+
+  it('connects a running container to further networks, whose routes take over from each other', async () => {
+    const [front, back] = [await bridge('front'), await bridge('back')];
+    const container = await join(front);
+    const peer = await join(back);
+    const second = await driver.connect(container.containerId, back, container.namespace.path);
+    expect(second.containerInterface).toBe('eth1');
+    expect(await pings(container, peer.endpoint.address)).toBe(true);
+    expect(await defaultRoute(container)).toContain(`via ${front.gateway} dev eth0`);
+    await driver.disconnect(container.endpoint);
+    expect(await defaultRoute(container)).toContain(`via ${back.gateway} dev eth1`);
+    await driver.disconnect(container.endpoint);
+    const third = await driver.connect(container.containerId, front, container.namespace.path);
+    expect(third.containerInterface).toBe('eth0');
+  });
+
+  it('frees an address once, and forgives that the namespace is gone', async () => {
+    const network = await bridge('short', { subnet: '10.76.0.0/29' });
+    const members = await Promise.all([1, 2, 3, 4, 5].map(() => join(network)));
+    await expect(join(network)).rejects.toThrow('no address is free in network short: all 6 are taken');
+    const [first] = members;
+    if (first === undefined) throw new Error('no member');
+    await namespaces.release(first.namespace);
+    await driver.disconnect(first.endpoint);
+    await driver.disconnect(first.endpoint);
+    expect((await join(network)).endpoint.address).toBe(first.endpoint.address);
+    await expect(join(network)).rejects.toThrow('no address is free');
   });
 
   it('puts back what was flushed, takes living addresses as used, and removes what has no record', async () => {
     const network = await bridge('kept', { subnet: '10.79.0.0/24' });
-    const a = await join(network);
-    await run('nft', ['delete', 'table', 'ip', 'berth_nettest']);
-    await run('ip', ['link', 'add', 'vnettestdead', 'type', 'bridge']);
-    const next = createNetworkDriver({ instance: 'nettest', namespaces });
-    await next.restore({ networks: [network], endpoints: [a.endpoint], ports: [] });
-    const { endpoint } = await next.connectNew(newContainerId(), network);
-    expect(endpoint.address).not.toBe(a.endpoint.address);
-    expect((await run('nft', ['list', 'table', 'ip', 'berth_nettest'])).code).toBe(0);
-    expect((await run('ip', ['link', 'show', 'vnettestdead'])).code).not.toBe(0);
+    const dead = await bridge('dead', { bridge: 'mybridge' });
+    const [a, b] = [await join(network), await join(network)];
+    const gone = await join(dead);
+    await namespaces.serve(a, 80);
+    const neighbour = await namespaces.neighbour(6);
+    const port = { protocol: 'tcp', containerIp: a.endpoint.address, containerPort: 80 } as const;
+    const ports = [{ ...port, hostIp: '0.0.0.0', hostPort: 8080 }];
+    // What a kill and a reboot of the firewall leave.
+    await driver[Symbol.asyncDispose]();
+    await run('nft', ['flush', 'ruleset']);
+    await run('ip', ['link', 'del', network.bridge]);
+
+    driver = await createNetworkDriver({ instance: 'nettest', namespaces });
+    await driver.restore({
+      networks: [network],
+      endpoints: [a.endpoint, b.endpoint],
+      ports: [{ containerId: a.containerId, ports }],
+    });
+    expect(await pings(a, b.endpoint.address)).toBe(true);
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBe(neighbour.address);
+    const links = await linkNames();
+    expect(links).toContain(a.endpoint.hostInterface);
+    expect(links).not.toContain(gone.endpoint.hostInterface);
+    expect(links).not.toContain('mybridge');
+    const { endpoint } = await driver.connectNew(newContainerId(), network);
+    expect(endpoint.address).toBe('10.79.0.4');
+    await driver.unpublish(a.containerId);
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBeUndefined();
+  });
+
+  it('puts its table back when the next change finds it flushed', async () => {
+    const network = await bridge('web');
+    const server = await join(network);
+    const neighbour = await namespaces.neighbour(7);
+    await namespaces.serve(server, 80);
+    await run('nft', ['flush', 'ruleset']);
+    const port = { protocol: 'tcp', containerIp: server.endpoint.address, containerPort: 80 } as const;
+    await driver.publish(server.containerId, [{ ...port, hostIp: '0.0.0.0', hostPort: 8080 }]);
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBe(neighbour.address);
+    await run('nft', ['flush', 'ruleset']);
+    await driver.unpublish(server.containerId);
+    expect(await rules()).toContain(network.bridge);
+  });
+
+  it('starts from spare namespaces, and does without one that somebody broke', async () => {
+    const network = await bridge('fast');
+    const spares = async () => {
+      await expect.poll(async () => namespaces.count).toBe(3);
+      return (await linkNames()).filter((name) => /^vnettest[0-9a-f]{7}$/.test(name));
+    };
+    await expect.poll(async () => (await spares()).length).toBe(3);
+    const ready = await spares();
+    const container = await join(network);
+    expect(ready).toContain(container.endpoint.hostInterface);
+    for (const name of ready) {
+      if (name !== container.endpoint.hostInterface) await run('ip', ['link', 'del', name]);
+    }
+    const next = await join(network);
+    expect(await pings(next, container.endpoint.address)).toBe(true);
   });
 
   it('chooses subnets that nobody uses and names what a chosen one overlaps with', async () => {
@@ -158,10 +270,61 @@ describe.runIf(inSandbox)('the network driver', () => {
     await run('ip', ['link', 'del', 'vpn0']);
   });
 
+  it('says which networks hold a pool of subnets that is full', async () => {
+    await using small = await createNetworkDriver({
+      instance: 'netsmall',
+      namespaces,
+      addressPools: [{ base: '10.75.0.0/23', size: 24 }],
+    });
+    await small.restore({ networks: [], endpoints: [], ports: [] });
+    await small.createBridge({ id: newNetworkId(), name: 'one' });
+    await small.createBridge({ id: newNetworkId(), name: 'two' });
+    await expect(small.createBridge({ id: newNetworkId(), name: 'three' })).rejects.toThrow(
+      /every subnet of 10.75.0.0\/23 is taken, by network one, network two/,
+    );
+    await small.removeInstance();
+  });
+
+  it.each([
+    [{ subnet: '10.1.2.3/24' }, 'it should be 10.1.2.0/24'],
+    [{ subnet: '10.1.2.0/31' }, 'no room for containers'],
+    [{ subnet: '10.1.2.0/24', gateway: '10.1.3.1' }, 'invalid gateway 10.1.3.1'],
+    [{ gateway: '10.1.3.1' }, 'has the gateway 10.1.3.1 but no subnet'],
+    [{ mtu: 12 }, 'invalid MTU 12'],
+    [{ bridge: 'a b; flush ruleset' }, 'invalid interface name'],
+    [{ bridge: 'lo' }, 'the interface lo exists on this host already'],
+  ])('refuses a network with %o and leaves nothing of it', async (options, reason) => {
+    const before = await linkNames();
+    await expect(bridge('bad', options)).rejects.toThrow(reason);
+    expect(await linkNames()).toEqual(expect.arrayContaining(before));
+    expect(await rules()).not.toContain('elements');
+  });
+
+  it('tells a full bridge by its network', async () => {
+    const network = await bridge('crowd');
+    const crowd = Array.from({ length: 1023 }, (_, index): Endpoint => {
+      const address = `172.24.${1 + (index >> 8)}.${index & 255}`;
+      return {
+        containerId: newContainerId(),
+        networkId: network.id,
+        address,
+        prefixLength: 20,
+        gateway: network.gateway,
+        macAddress: '02:42:00:00:00:00',
+        hostInterface: `vnettest${index}`,
+        containerInterface: 'eth0',
+      };
+    });
+    await driver.restore({ networks: [network], endpoints: crowd, ports: [] });
+    await expect(join(network)).rejects.toThrow('network crowd is full: a bridge ends at 1023 interfaces');
+  });
+
   it('leaves nothing on the host when its instance is removed', async () => {
-    await join(await bridge('gone'));
+    await join(await bridge('gone', { bridge: 'gonebridge' }));
+    await join(await bridge('bridge'));
     await driver.removeInstance();
     expect((await run('nft', ['list', 'tables'])).stdout.toString()).not.toContain('berth_nettest');
-    expect((await run('ip', ['-o', 'link'])).stdout.toString()).not.toMatch(/v?b?r?nettest/);
+    expect((await linkNames()).filter((name) => /nettest|gonebridge/.test(name))).toEqual([]);
+    await driver.removeInstance();
   });
 });

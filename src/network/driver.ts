@@ -1,8 +1,16 @@
-import { type ContainerId, conflict, KeyedLock, type NetworkId, run } from '../base/index.ts';
+import {
+  type ContainerId,
+  conflict,
+  internal,
+  invalid,
+  isBerthError,
+  KeyedLock,
+  type NetworkId,
+  run,
+  shortId,
+} from '../base/index.ts';
 import { AddressPool, macAddressOf } from './address-pool.ts';
-import { BesideDocker } from './beside-docker.ts';
-import { ensureBridge, removeBridge } from './bridge.ts';
-import { deleteLinks, hostLinks, ipBatch } from './commands.ts';
+import { ensureBridge, MAX_BRIDGE_PORTS } from './bridge.ts';
 import type {
   BridgeNetwork,
   Endpoint,
@@ -10,135 +18,177 @@ import type {
   NamespaceSource,
   NetworkDriver,
   NewBridge,
+  PublishedPort,
 } from './contract.ts';
 import { Firewall } from './firewall.ts';
+import { defaultRouteMtu, type HostLink, hostLinks, IpStream, ipFailure, isLinkGone } from './iproute.ts';
 import { parseSubnet } from './ipv4.ts';
-import { freshName, type InstanceNames, instanceNames } from './names.ts';
-import { checkSubnet, chooseSubnet, defaultGateway, type Occupied } from './subnets.ts';
+import { LinkRemoval } from './link-removal.ts';
+import { checkInterfaceName, freshName, type InstanceNames, instanceNames, isMadeBy } from './names.ts';
+import { makeSandbox, type Sandbox, type SandboxMaker, SpareSandboxes } from './spare-sandboxes.ts';
+import {
+  checkSources,
+  checkSubnet,
+  chooseSubnet,
+  DEFAULT_SUBNETS,
+  gatewayOf,
+  type Occupied,
+  type SubnetSource,
+} from './subnets.ts';
+import { configure, makePair, plugIn } from './veth.ts';
 
 export interface NetworkDriverOptions {
   /** At most 8 lower-case letters and digits; in the names of all that is made on the host. */
   readonly instance: string;
   readonly namespaces: NamespaceSource;
+  /** Where subnets come from when nobody asks for one; default {@link DEFAULT_SUBNETS}. */
+  readonly addressPools?: readonly SubnetSource[];
 }
 
-/** The driver for Linux bridges, veth pairs and nftables. Call {@link NetworkDriver.restore} before anything else. */
-export function createNetworkDriver(options: NetworkDriverOptions): NetworkDriver {
+/**
+ * The driver for Linux bridges, veth pairs and nftables. Call {@link NetworkDriver.restore} before anything else.
+ * Networks are IPv4. A network that is not internal makes the host forward (net.ipv4.ip_forward); berth changes no
+ * policy of the host, and what the host's own rules drop stays dropped. Disposing of it leaves networks and
+ * containers as they are. Throws `invalid` for bad address pools.
+ */
+export async function createNetworkDriver(options: NetworkDriverOptions): Promise<NetworkDriver> {
+  checkSources(options.addressPools ?? []);
   return new BridgeDriver(options);
 }
-
-/** The kernel's limit on the ports of a bridge (net/bridge/br_private.h, BR_MAX_PORTS). */
-const MAX_BRIDGE_PORTS = 1023;
 
 interface KnownNetwork {
   readonly network: BridgeNetwork;
   readonly pool: AddressPool;
-  endpoints: number;
+  /** By the name of the host's interface. */
+  readonly endpoints: Map<string, Endpoint>;
+}
+
+interface WantedAddresses {
+  readonly address?: string;
+  readonly macAddress?: string;
 }
 
 class BridgeDriver implements NetworkDriver {
   readonly #names: InstanceNames;
-  readonly #namespaces: NamespaceSource;
-  readonly #firewall: Firewall;
-  readonly #besideDocker: BesideDocker;
+  readonly #sources: readonly SubnetSource[];
   readonly #networks = new Map<NetworkId, KnownNetwork>();
+  readonly #firewall: Firewall;
+  readonly #host = new IpStream();
+  readonly #removal = new LinkRemoval();
+  readonly #maker: SandboxMaker;
+  readonly #spares: SpareSandboxes;
   /** Choosing a subnet and making its bridge is one step. */
   readonly #lock = new KeyedLock();
 
-  constructor({ instance, namespaces }: NetworkDriverOptions) {
+  constructor({ instance, namespaces, addressPools = DEFAULT_SUBNETS }: NetworkDriverOptions) {
     this.#names = instanceNames(instance);
-    this.#namespaces = namespaces;
+    this.#sources = addressPools;
     this.#firewall = new Firewall(this.#names.table);
-    this.#besideDocker = new BesideDocker(this.#names.table);
+    this.#maker = { namespaces, host: this.#host, vethPrefix: this.#names.vethPrefix };
+    this.#spares = new SpareSandboxes(this.#maker);
   }
 
   createBridge(request: NewBridge): Promise<BridgeNetwork> {
     return this.#lock.run('networks', async () => {
-      const subnet = await this.#chosenSubnet(request.subnet);
-      const network: BridgeNetwork = {
-        id: request.id,
-        name: request.name,
-        driver: 'bridge',
-        bridge: request.bridge ?? this.#bridgeName(request.name),
-        subnet,
-        gateway: request.gateway ?? defaultGateway(subnet),
-        internal: request.internal ?? false,
-        mtu: request.mtu ?? 1500,
-      };
-      if ((await hostLinks()).includes(network.bridge)) {
+      const network = await this.#planned(request);
+      const links = await hostLinks();
+      if (links.some(({ name }) => name === network.bridge)) {
         throw conflict(`the interface ${network.bridge} exists on this host already`);
       }
-      await ensureBridge(network);
-      await this.#firewall.addNetwork(network);
-      await this.#besideDocker.add(network.bridge);
+      try {
+        await ensureBridge(this.#host, network, { owner: this.#names.table, links });
+        await this.#firewall.addNetwork(network);
+      } catch (error) {
+        await this.#removal.remove([network.bridge]);
+        throw error;
+      }
       this.#know(network);
       return network;
     });
   }
 
-  async removeBridge(network: BridgeNetwork): Promise<void> {
-    await removeBridge(network);
-    await this.#besideDocker.remove(network.bridge);
-    if (this.#networks.delete(network.id)) await this.#firewall.removeNetwork(network);
+  removeBridge(network: BridgeNetwork): Promise<void> {
+    return this.#lock.run('networks', async () => {
+      await this.#removal.remove([network.bridge]);
+      await this.#firewall.removeNetwork(network);
+      this.#networks.delete(network.id);
+    });
   }
 
-  async restore(state: Parameters<NetworkDriver['restore']>[0]): Promise<void> {
-    for (const network of state.networks) {
-      await ensureBridge(network);
-      this.#know(network);
-    }
-    for (const endpoint of state.endpoints) {
-      const known = this.#networks.get(endpoint.networkId);
-      known?.pool.take(endpoint.address);
-      if (known !== undefined) known.endpoints += 1;
-    }
-    for (const { containerId, ports } of state.ports) this.#firewall.remember(containerId, ports);
-    await this.#firewall.restore(state.networks);
-    await this.#besideDocker.restore(state.networks.map(({ bridge }) => bridge));
-    await this.#removeLeftovers(new Set(state.endpoints.map(({ hostInterface }) => hostInterface)));
+  restore(state: Parameters<NetworkDriver['restore']>[0]): Promise<void> {
+    return this.#lock.run('networks', async () => {
+      this.#networks.clear();
+      for (const network of state.networks) this.#know(network);
+      for (const endpoint of state.endpoints) this.#remember(endpoint);
+      await this.#removeLeftovers();
+      const links = await hostLinks();
+      for (const network of state.networks) {
+        await ensureBridge(this.#host, network, { owner: this.#names.table, links });
+      }
+      await this.#plugInAgain(links);
+      await this.#firewall.restore(state.networks, state.ports);
+      this.#spares.fill();
+    });
   }
 
   createSandbox(): Promise<NamespaceHandle> {
-    return this.#namespaces.create();
+    return this.#maker.namespaces.create();
   }
 
   async connectNew(
     containerId: ContainerId,
     network: BridgeNetwork,
-    options: { address?: string; macAddress?: string } = {},
+    options: WantedAddresses = {},
   ): Promise<{ namespace: NamespaceHandle; endpoint: Endpoint }> {
-    const namespace = await this.#namespaces.create();
+    const resume = this.#spares.pause();
     try {
-      const endpoint = await this.#attach(containerId, network, namespace.path, {
-        ...options,
-        isFirst: true,
-      });
-      return { namespace, endpoint };
-    } catch (error) {
-      await this.#namespaces.release(namespace);
-      throw error;
+      const spare = this.#spares.take();
+      if (spare === undefined) return await this.#connectSandbox(containerId, network, options);
+      try {
+        return await this.#connectSandbox(containerId, network, options, spare);
+      } catch (error) {
+        if (!isLinkGone(error)) throw error;
+        // Somebody deleted the spare's interface while it waited.
+        return await this.#connectSandbox(containerId, network, options);
+      }
+    } finally {
+      resume();
     }
   }
 
-  connect(
+  async connect(
     containerId: ContainerId,
     network: BridgeNetwork,
     namespacePath: string,
-    options: { address?: string; macAddress?: string } = {},
+    options: WantedAddresses = {},
   ): Promise<Endpoint> {
-    return this.#attach(containerId, network, namespacePath, { ...options, isFirst: false });
+    if (/\s/.test(namespacePath)) throw internal(`"${namespacePath}" cannot be passed to ip: it has a space`);
+    const endpoint = this.#newEndpoint(containerId, network, options, {
+      hostInterface: freshName(this.#names.vethPrefix),
+      containerInterface: this.#nextInterface(containerId),
+    });
+    try {
+      const { hostInterface, containerInterface } = endpoint;
+      await this.#host.run([
+        ...makePair(hostInterface, containerInterface, namespacePath),
+        ...plugIn(hostInterface, network),
+      ]);
+      await runInside(namespacePath, configure(endpoint, network));
+      return endpoint;
+    } catch (error) {
+      await this.disconnect(endpoint);
+      throw this.#explained(error, network);
+    }
   }
 
   async disconnect(endpoint: Endpoint): Promise<void> {
+    await this.#removal.remove([endpoint.hostInterface]);
     const known = this.#networks.get(endpoint.networkId);
-    if (known !== undefined) {
-      known.pool.release(endpoint.address);
-      known.endpoints -= 1;
-    }
-    await deleteLinks([endpoint.hostInterface]);
+    // Only once: the address may belong to somebody else by a second time.
+    if (known?.endpoints.delete(endpoint.hostInterface)) known.pool.release(endpoint.address);
   }
 
-  publish(containerId: ContainerId, ports: Parameters<NetworkDriver['publish']>[1]): Promise<void> {
+  publish(containerId: ContainerId, ports: readonly PublishedPort[]): Promise<void> {
     return this.#firewall.publish(containerId, ports);
   }
 
@@ -146,107 +196,189 @@ class BridgeDriver implements NetworkDriver {
     return this.#firewall.unpublish(containerId);
   }
 
-  async removeInstance(): Promise<void> {
-    for (const { network } of this.#networks.values()) await removeBridge(network);
-    this.#networks.clear();
-    await this.#removeLeftovers(new Set());
-    await this.#firewall.remove();
-    await this.#besideDocker.restore([]);
+  removeInstance(): Promise<void> {
+    return this.#lock.run('networks', async () => {
+      await this.#spares[Symbol.asyncDispose]();
+      this.#networks.clear();
+      await this.#removeLeftovers();
+      await this.#firewall.remove();
+    });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#spares[Symbol.asyncDispose]();
+    await this.#removal[Symbol.asyncDispose]();
+    await this.#host[Symbol.asyncDispose]();
+    await this.#firewall[Symbol.asyncDispose]();
+  }
 
-  /** Makes a veth pair whose inner end is born in the namespace, and gives it its address. */
-  async #attach(
-    containerId: ContainerId,
-    network: BridgeNetwork,
-    namespacePath: string,
-    options: { address?: string; macAddress?: string; isFirst: boolean },
-  ): Promise<Endpoint> {
-    const known = this.#networks.get(network.id) ?? this.#know(network);
-    if (known.endpoints >= MAX_BRIDGE_PORTS) {
-      throw conflict(`network ${network.name} is full: a bridge ends at ${MAX_BRIDGE_PORTS} interfaces`, {
-        hint: 'Spread the containers over several networks',
+  /** Checks a request and chooses what it leaves open. */
+  async #planned(request: NewBridge): Promise<BridgeNetwork> {
+    const { id, name, internal: isInternal = false } = request;
+    if (request.bridge !== undefined) checkInterfaceName(request.bridge);
+    if (request.subnet === undefined && request.gateway !== undefined) {
+      throw invalid(`network ${name} has the gateway ${request.gateway} but no subnet`, {
+        hint: 'Give the subnet too: --subnet',
       });
     }
-    const address = known.pool.take(options.address);
-    known.endpoints += 1;
-    const endpoint: Endpoint = {
-      containerId,
-      networkId: network.id,
-      address,
-      prefixLength: known.pool.prefixLength,
-      gateway: network.internal ? undefined : network.gateway,
-      macAddress: options.macAddress ?? macAddressOf(address),
-      hostInterface: freshName(this.#names.vethPrefix),
-      containerInterface: options.isFirst ? 'eth0' : await nextInterface(namespacePath),
-    };
-    try {
-      await ipBatch(hostSide(endpoint, network, namespacePath));
-      await ipBatch(containerSide(endpoint, options.isFirst), namespacePath);
-      return endpoint;
-    } catch (error) {
-      await this.disconnect(endpoint);
-      throw error;
+    const mtu = request.mtu ?? (await defaultRouteMtu()) ?? 1500;
+    if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535) {
+      throw invalid(`invalid MTU ${mtu} for network ${name}`, { hint: 'It is a number from 68 to 65535' });
     }
-  }
-
-  async #chosenSubnet(wanted: string | undefined): Promise<string> {
-    const occupied: Occupied[] = [...this.#networks.values()].map(({ network }) => ({
-      subnet: parseSubnet(network.subnet),
-      holder: `network ${network.name}`,
-    }));
-    if (wanted === undefined) return chooseSubnet(occupied);
-    await checkSubnet(wanted, occupied);
-    return wanted;
+    const occupied = [...this.#networks.values()].map(
+      ({ network }): Occupied => ({ subnet: parseSubnet(network.subnet), holder: `network ${network.name}` }),
+    );
+    if (request.subnet !== undefined) await checkSubnet(request.subnet, occupied);
+    const subnet = request.subnet ?? (await chooseSubnet(this.#sources, occupied));
+    const gateway = gatewayOf(subnet, request.gateway);
+    const bridge = request.bridge ?? this.#bridgeName(name);
+    return { id, name, driver: 'bridge', bridge, subnet, gateway, internal: isInternal, mtu };
   }
 
   #bridgeName(network: string): string {
     return network === 'bridge' ? this.#names.defaultBridge : freshName(this.#names.bridgePrefix);
   }
 
+  /** Plugs a sandbox, a new one where none is given, into a network. Nothing of it is left when that fails. */
+  async #connectSandbox(
+    containerId: ContainerId,
+    network: BridgeNetwork,
+    options: WantedAddresses,
+    spare?: Sandbox,
+  ): Promise<{ namespace: NamespaceHandle; endpoint: Endpoint }> {
+    let endpoint: Endpoint | undefined;
+    let sandbox = spare;
+    try {
+      sandbox ??= await makeSandbox(this.#maker);
+      endpoint = this.#newEndpoint(containerId, network, options, sandbox);
+      await Promise.all([
+        this.#host.run(plugIn(endpoint.hostInterface, network)),
+        sandbox.inside.run(configure(endpoint, network)),
+      ]);
+      sandbox.inside.end();
+      return { namespace: sandbox.namespace, endpoint };
+    } catch (error) {
+      if (sandbox !== undefined) await this.#discard(sandbox, endpoint);
+      throw this.#explained(error, network);
+    }
+  }
+
+  async #discard(sandbox: Sandbox, endpoint: Endpoint | undefined): Promise<void> {
+    await sandbox.inside[Symbol.asyncDispose]();
+    if (endpoint === undefined) await this.#removal.remove([sandbox.hostInterface]);
+    else await this.disconnect(endpoint);
+    await this.#maker.namespaces.release(sandbox.namespace);
+  }
+
+  /** Takes an address and remembers who has it. */
+  #newEndpoint(
+    containerId: ContainerId,
+    network: BridgeNetwork,
+    { address: wanted, macAddress }: WantedAddresses,
+    { hostInterface, containerInterface }: { hostInterface: string; containerInterface: string },
+  ): Endpoint {
+    const { pool, endpoints } = this.#networks.get(network.id) ?? this.#know(network);
+    if (endpoints.size >= MAX_BRIDGE_PORTS) throw fullBridge(network);
+    if (macAddress !== undefined) checkMacAddress(macAddress);
+    const address = pool.take(holderOf(containerId), wanted);
+    const endpoint: Endpoint = {
+      containerId,
+      networkId: network.id,
+      address,
+      prefixLength: pool.prefixLength,
+      gateway: network.internal ? undefined : network.gateway,
+      macAddress: macAddress ?? macAddressOf(address),
+      hostInterface,
+      containerInterface,
+    };
+    endpoints.set(hostInterface, endpoint);
+    return endpoint;
+  }
+
+  /** The first of eth0, eth1, … that no endpoint of the container has. */
+  #nextInterface(containerId: ContainerId): string {
+    const taken = new Set<string>();
+    for (const { endpoints } of this.#networks.values()) {
+      for (const endpoint of endpoints.values()) {
+        if (endpoint.containerId === containerId) taken.add(endpoint.containerInterface);
+      }
+    }
+    let number = 0;
+    while (taken.has(`eth${number}`)) number += 1;
+    return `eth${number}`;
+  }
+
   #know(network: BridgeNetwork): KnownNetwork {
-    const known = { network, pool: new AddressPool(network), endpoints: 0 };
+    const known: KnownNetwork = { network, pool: new AddressPool(network), endpoints: new Map() };
     this.#networks.set(network.id, known);
     return known;
   }
 
-  /** Interfaces of this instance that belong to no record: a berthd that was killed left them. */
-  async #removeLeftovers(kept: ReadonlySet<string>): Promise<void> {
-    const bridges = new Set([...this.#networks.values()].map(({ network }) => network.bridge));
-    const { vethPrefix, bridgePrefix } = this.#names;
-    const leftovers = (await hostLinks()).filter(
-      (name) =>
-        !kept.has(name) &&
-        !bridges.has(name) &&
-        (name.startsWith(vethPrefix) || name.startsWith(bridgePrefix) || name === this.#names.defaultBridge),
-    );
-    await deleteLinks(leftovers);
+  #remember(endpoint: Endpoint): void {
+    const known = this.#networks.get(endpoint.networkId);
+    if (known === undefined) return;
+    known.pool.take(holderOf(endpoint.containerId), endpoint.address);
+    known.endpoints.set(endpoint.hostInterface, endpoint);
+  }
+
+  /** Plugs living containers into bridges that had to be made again. */
+  async #plugInAgain(links: readonly HostLink[]): Promise<void> {
+    for (const { network, endpoints } of this.#networks.values()) {
+      const unplugged = links.filter(({ name, master }) => endpoints.has(name) && master !== network.bridge);
+      for (const { name } of unplugged) await this.#host.run(plugIn(name, network));
+    }
+  }
+
+  /** Removes interfaces of this instance that belong to no record: a berthd that was killed left them. */
+  async #removeLeftovers(): Promise<void> {
+    const kept = new Set<string>();
+    for (const { network, endpoints } of this.#networks.values()) {
+      kept.add(network.bridge);
+      for (const name of endpoints.keys()) kept.add(name);
+    }
+    for (const name of this.#spares.hostInterfaces()) kept.add(name);
+    const isOurs = ({ name, kind, alias }: HostLink) =>
+      alias === this.#names.table ||
+      ((kind === 'bridge' || kind === 'veth') &&
+        (isMadeBy(this.#names, name) || name === this.#names.defaultBridge));
+    const leftovers = (await hostLinks()).filter((link) => isOurs(link) && !kept.has(link.name));
+    await this.#removal.remove(leftovers.map(({ name }) => name));
+  }
+
+  /** The kernel's words for a full bridge, and for one that somebody deleted, with the network's name. */
+  #explained(error: unknown, network: BridgeNetwork): unknown {
+    if (!isBerthError(error)) return error;
+    if (/Exchange full/.test(error.message)) return fullBridge(network);
+    if (/Device does not exist/.test(error.message)) {
+      return conflict(`the bridge ${network.bridge} of network ${network.name} is gone`, {
+        hint: 'Restart berthd, which makes it again',
+        cause: error,
+      });
+    }
+    return error;
   }
 }
 
-function hostSide(endpoint: Endpoint, { bridge, mtu }: BridgeNetwork, namespacePath: string): string[] {
-  const { hostInterface, containerInterface, macAddress } = endpoint;
-  return [
-    `link add ${hostInterface} mtu ${mtu} type veth peer name ${containerInterface} address ${macAddress} mtu ${mtu} netns ${namespacePath}`,
-    `link set ${hostInterface} master ${bridge} up`,
-  ];
+const holderOf = (containerId: ContainerId) => `container ${shortId(containerId)}`;
+
+function fullBridge({ name }: BridgeNetwork) {
+  return conflict(`network ${name} is full: a bridge ends at ${MAX_BRIDGE_PORTS} interfaces`, {
+    hint: 'Spread the containers over several networks',
+  });
 }
 
-function containerSide(endpoint: Endpoint, isFirst: boolean): string[] {
-  const { containerInterface, address, prefixLength, gateway } = endpoint;
-  return [
-    `addr add ${address}/${prefixLength} dev ${containerInterface}`,
-    `link set ${containerInterface} up`,
-    ...(isFirst && gateway !== undefined ? [`route add default via ${gateway}`] : []),
-  ];
+/** Only the address of one interface will do: no group (the lowest bit of the first byte), not all zeros. */
+function checkMacAddress(text: string): void {
+  const isAddress = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text);
+  if (!isAddress || Number.parseInt(text.slice(0, 2), 16) % 2 === 1 || /^[0:]+$/.test(text)) {
+    throw invalid(`invalid MAC address: ${text}`, {
+      hint: 'It is like 02:42:ac:11:00:02; the first byte is even',
+    });
+  }
 }
 
-/** The first free name of eth0, eth1, … in a namespace. */
-async function nextInterface(namespacePath: string): Promise<string> {
-  const { stdout } = await run('nsenter', [`--net=${namespacePath}`, 'ip', '-o', 'link', 'show']);
-  const taken = new Set([...stdout.toString().matchAll(/: (eth\d+)[@:]/g)].map(([, name]) => name));
-  let number = 0;
-  while (taken.has(`eth${number}`)) number += 1;
-  return `eth${number}`;
+async function runInside(namespacePath: string, commands: readonly string[]): Promise<void> {
+  const args = [`--net=${namespacePath}`, 'ip', '-batch', '-'];
+  const { code, stderr } = await run('nsenter', args, { input: `${commands.join('\n')}\n` });
+  if (code !== 0) throw ipFailure(stderr);
 }

@@ -53,6 +53,7 @@ export function networkElements({ bridge, subnet, internal }: BridgeNetwork): El
   return [
     { set: 'bridges', key: name },
     { set: 'one_network', key: `${name} . ${name}` },
+    { set: 'one_subnet', key: `${subnet} . ${subnet}` },
     internal ? { set: 'internal', key: name } : { set: 'outgoing', key: subnet },
   ];
 }
@@ -79,6 +80,8 @@ const SETS = {
   internal: 'type ifname',
   /** From a bridge to itself. */
   one_network: 'type ifname . ifname',
+  /** From a subnet to itself. */
+  one_subnet: 'type ipv4_addr . ipv4_addr; flags interval',
   /** Subnets with a way out. */
   outgoing: 'type ipv4_addr; flags interval',
   loopback_only: 'type ipv4_addr . inet_proto . inet_service',
@@ -90,6 +93,7 @@ const SET_NAMES = [
   'bridges',
   'internal',
   'one_network',
+  'one_subnet',
   'outgoing',
   'loopback_only',
   'port_at_any_address',
@@ -124,7 +128,7 @@ const CHAINS = `  chain guard {
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr @outgoing oifname != @bridges masquerade
-    ct status dnat iifname . oifname @one_network masquerade
+    ct status dnat ip saddr . ip daddr @one_subnet masquerade
   }
   chain forward {
     type filter hook forward priority filter; policy accept;

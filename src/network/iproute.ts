@@ -32,6 +32,11 @@ export class IpStream implements AsyncDisposable {
     if (answer.kind === 'refused') throw ipFailure(answer.reason);
   }
 
+  /** Lets the program end by itself, without waiting for that. */
+  end(): void {
+    this.#stream.end();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stream[Symbol.asyncDispose]();
   }

@@ -1,14 +1,14 @@
 import type { NamespaceHandle, NamespaceSource } from './contract.ts';
 import { IpStream } from './iproute.ts';
 import { freshName } from './names.ts';
-import { makePair } from './veth.ts';
+import { bringUp, makePair } from './veth.ts';
 
 /** A namespace with a veth pair whose outer end is connected to nothing yet. */
-export interface Sandbox extends AsyncDisposable {
+export interface Sandbox {
   readonly namespace: NamespaceHandle;
   readonly hostInterface: string;
   readonly containerInterface: string;
-  /** Runs commands in the namespace. It ends with {@link Symbol.asyncDispose}, which leaves the namespace alone. */
+  /** Runs commands in the namespace. */
   readonly inside: IpStream;
 }
 
@@ -97,17 +97,9 @@ export async function makeSandbox({ namespaces, host, vethPrefix }: SandboxMaker
   try {
     const hostInterface = freshName(vethPrefix);
     const containerInterface = 'eth0';
-    await Promise.all([
-      host.run(makePair(hostInterface, containerInterface, namespace.path)),
-      inside.run(['link set lo up']),
-    ]);
-    return {
-      namespace,
-      hostInterface,
-      containerInterface,
-      inside,
-      [Symbol.asyncDispose]: () => inside[Symbol.asyncDispose](),
-    };
+    await host.run(makePair(hostInterface, containerInterface, namespace.path));
+    await inside.run(['link set lo up', ...bringUp(containerInterface)]);
+    return { namespace, hostInterface, containerInterface, inside };
   } catch (error) {
     await inside[Symbol.asyncDispose]();
     await namespaces.release(namespace);

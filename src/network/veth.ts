@@ -5,32 +5,46 @@ import type { BridgeNetwork, Endpoint } from './contract.ts';
  * kernel would delay and chat about each.
  */
 
-/** Makes a pair that is connected to nothing; the inner end is born in the namespace. */
+/**
+ * Makes a pair that is connected to nothing; the inner end is born in the namespace. With both ends up before it is
+ * plugged in, a bridge forwards at once; otherwise it waits for the kernel to notice, and a first packet is lost.
+ */
 export function makePair(hostInterface: string, containerInterface: string, namespacePath: string): string[] {
   return [
     `link add ${hostInterface} type veth peer name ${containerInterface} netns ${namespacePath}`,
-    `link set ${hostInterface} addrgenmode none`,
+    ...bringUp(hostInterface),
   ];
 }
 
-/** Plugs the host's end into the bridge. */
-export function plugIn(hostInterface: string, { bridge, mtu }: BridgeNetwork): string[] {
-  return [`link set ${hostInterface} mtu ${mtu}`, `link set ${hostInterface} master ${bridge} up`];
+/** Brings one end up. Doing it again changes nothing. */
+export function bringUp(name: string): string[] {
+  return [`link set ${name} addrgenmode none`, `link set ${name} up`];
 }
 
 /**
- * In the namespace: addresses, link and default route. Each further interface's default route has a higher
+ * Plugs the host's end into the bridge. Hairpin: where the host filters bridged frames (bridge-nf-call-iptables, as
+ * dockerd sets it), a container that asks for its own published port gets its packet back through its own port.
+ */
+export function plugIn(hostInterface: string, { bridge, mtu }: BridgeNetwork): string[] {
+  return [
+    `link set ${hostInterface} mtu ${mtu}`,
+    `link set ${hostInterface} master ${bridge}`,
+    `link set ${hostInterface} type bridge_slave hairpin on`,
+  ];
+}
+
+/**
+ * In the namespace: link, addresses and default route. Each further interface's default route has a higher
  * metric, so that the next network takes over when the first is disconnected.
  */
 export function configure(endpoint: Endpoint, { mtu }: BridgeNetwork): string[] {
   const { containerInterface: name, macAddress, address, prefixLength, gateway } = endpoint;
   const metric = Number(/\d+$/.exec(name)?.[0] ?? 0);
   return [
-    `link set ${name} addrgenmode none`,
+    ...bringUp(name),
     `link set ${name} address ${macAddress}`,
     `link set ${name} mtu ${mtu}`,
     `addr add ${address}/${prefixLength} broadcast + dev ${name}`,
-    `link set ${name} up`,
     ...(gateway === undefined ? [] : [`route add default via ${gateway} dev ${name} metric ${metric}`]),
   ];
 }

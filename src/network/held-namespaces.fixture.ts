@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { run, runChecked } from '../base/index.ts';
+import type { NamespaceHandle, NamespaceSource } from './contract.ts';
+
+/** Anything with a network namespace: a container, or a host beside this one. */
+export interface Member {
+  readonly namespace: NamespaceHandle;
+}
+
+/** Namespaces for tests, held by a process each, as the launcher holds them by descriptors; and traffic between them. */
+export class HeldNamespaces implements NamespaceSource, AsyncDisposable {
+  readonly #holders = new Map<number, ChildProcess>();
+  readonly #servers: ChildProcess[] = [];
+
+  get count(): number {
+    return this.#holders.size;
+  }
+
+  async create(): Promise<NamespaceHandle> {
+    const holder = spawn('unshare', ['--net', 'cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    holder.stdin.write('ready');
+    await once(holder.stdout, 'data');
+    const handle = holder.pid ?? 0;
+    this.#holders.set(handle, holder);
+    const path = `/proc/${handle}/ns/net`;
+    await runChecked('nsenter', [`--net=${path}`, 'ip', 'link', 'set', 'lo', 'up']);
+    return { handle, path };
+  }
+
+  async release({ handle }: NamespaceHandle): Promise<void> {
+    const holder = this.#holders.get(handle);
+    if (holder === undefined || !this.#holders.delete(handle)) return;
+    await end(holder);
+  }
+
+  /** A host on the same link as this one: 198.18.<number>.2, and this host is 198.18.<number>.1. */
+  async neighbour(number: number): Promise<Member & { address: string; hostAddress: string }> {
+    const namespace = await this.create();
+    const [address, hostAddress] = [`198.18.${number}.2`, `198.18.${number}.1`];
+    const link = `neighbour${number}`;
+    const pair = `link add ${link} type veth peer name eth0 netns ${namespace.path}`;
+    await batch(['ip'], [pair, `addr add ${hostAddress}/24 dev ${link}`, `link set ${link} up`]);
+    await batch(
+      ['nsenter', `--net=${namespace.path}`, 'ip'],
+      [`addr add ${address}/24 dev eth0`, 'link set eth0 up', `route add default via ${hostAddress}`],
+    );
+    return { namespace, address, hostAddress };
+  }
+
+  /** A TCP server that answers each connection with the client's address. Listens when this resolves. */
+  async serve({ namespace }: Member, port: number): Promise<void> {
+    const script = `require('net').createServer((s) => s.end(s.remoteAddress)).listen(${port}, '0.0.0.0', () => console.log())`;
+    const server = spawn('nsenter', [`--net=${namespace.path}`, process.execPath, '-e', script]);
+    this.#servers.push(server);
+    await once(server.stdout, 'data');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#servers.splice(0).map(end));
+    await Promise.all([...this.#holders.keys()].map((handle) => this.release({ handle, path: '' })));
+  }
+}
+
+/** Runs a program in a namespace, or on this host. */
+export function inside(member: Member | 'host', ...command: [string, ...string[]]) {
+  const [file, ...args] = command;
+  return member === 'host'
+    ? run(file, args)
+    : run('nsenter', [`--net=${member.namespace.path}`, file, ...args]);
+}
+
+/** The address that a {@link HeldNamespaces.serve server} sees us come from; undefined when it is not reached within a second. */
+export async function seenFrom(member: Member | 'host', address: string, port: number) {
+  const { stdout } = await inside(member, 'busybox', 'nc', '-w', '1', address, String(port));
+  return stdout.toString().trim() || undefined;
+}
+
+async function batch(command: readonly [string, ...string[]], lines: readonly string[]): Promise<void> {
+  const [file, ...args] = command;
+  await runChecked(file, [...args, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
