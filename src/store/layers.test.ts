@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { digestOf, parseDiffId } from '../base/index.ts';
+import { digestOf, parseDiffId, unavailable } from '../base/index.ts';
 import { filesIn, mountObstacle, runUnshared, tarOf, temporaryStore } from './testing/images.ts';
 
 const obstacle = await mountObstacle();
@@ -133,6 +133,39 @@ describe('the layer store', () => {
       onProgress: () => abort.abort(),
     });
     await expect(unpacking).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await filesIn(opened.root)).toEqual([]);
+  });
+
+  test('stops receiving a blob that stalls, and lets go of its source', async () => {
+    await using opened = await temporaryStore();
+    const blob = gzipSync(tar);
+    const stalled = new Readable({ read() {} });
+    stalled.push(blob.subarray(0, 500));
+    const abort = new AbortController();
+    const descriptor = { digest: digestOf(blob), size: blob.length };
+    const receiving = opened.store.layers.receiveBlob(descriptor, diffId, stalled, {
+      signal: abort.signal,
+      onProgress: () => abort.abort(),
+    });
+    await expect(receiving).rejects.toMatchObject({ name: 'AbortError' });
+    expect(stalled.destroyed).toBe(true);
+    expect(await filesIn(opened.root)).toEqual([]);
+  });
+
+  test('passes on why a blob did not come whole', async () => {
+    await using opened = await temporaryStore();
+    const blob = gzipSync(tar);
+    const source = Readable.from(
+      (async function* () {
+        yield blob.subarray(0, 500);
+        throw unavailable('the registry stalled');
+      })(),
+    );
+    const descriptor = { digest: digestOf(blob), size: blob.length };
+    await expect(opened.store.layers.receiveBlob(descriptor, diffId, source)).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: 'the registry stalled',
+    });
     expect(await filesIn(opened.root)).toEqual([]);
   });
 

@@ -15,6 +15,8 @@ export const BLOCK_SIZE = 4096;
 export const BLOCK_BITS = 12;
 export const SLOT_SIZE = 32;
 export const INODE_SIZE = 64;
+/** What an inode's xattrs begin with. */
+export const XATTR_HEADER_SIZE = 12;
 
 /** Block addresses have 32 bits. */
 export const MAX_BLOCKS = 2 ** 32 - 2;
@@ -97,9 +99,9 @@ export function encodeInode(
   buffer.writeUInt32LE(inode.links, 44);
 }
 
-/** An inode counts its xattrs in units of 4 bytes, the header of 12 bytes as one. */
+/** An inode counts its xattrs in units of 4 bytes, their header as one. */
 function xattrCount(size: number): number {
-  return size === 0 ? 0 : (size - 12) / 4 + 1;
+  return size === 0 ? 0 : (size - XATTR_HEADER_SIZE) / 4 + 1;
 }
 
 /** The kernel's new_encode_dev(). */

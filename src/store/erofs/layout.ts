@@ -80,14 +80,14 @@ export function layOutImage(root: DirectoryNode, firstBlock: number): ImageLayou
       const node = childOf(directory, name, parents);
       if (node.kind === 'directory' && !isSelfOrParent(name)) {
         // A folder that replaces a hidden one must not show what the hidden one had.
-        if (directory.whiteouts.has(name)) node.isOpaque = true;
+        if (directory.whiteouts?.has(name)) node.isOpaque = true;
         parents.set(node, directory);
         names.set(node, sortedNames(node));
         subdirectories.push(node);
       }
       if (!(node === root && name === '..')) link(node);
     }
-    directories.push(...subdirectories.reverse());
+    for (const subdirectory of subdirectories.reverse()) directories.push(subdirectory);
   }
 
   return {
@@ -116,7 +116,7 @@ function slotWithin(next: number, slots: number): number {
 }
 
 function sortedNames(directory: DirectoryNode): readonly ByteString[] {
-  const names = new Set(['.', '..', ...directory.children.keys(), ...directory.whiteouts]);
+  const names = new Set(['.', '..', ...directory.children.keys(), ...(directory.whiteouts ?? [])]);
   return [...names].sort();
 }
 

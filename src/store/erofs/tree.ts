@@ -15,7 +15,7 @@ export interface DirectoryNode extends Attributes {
   readonly kind: 'directory';
   readonly children: Map<ByteString, Node>;
   /** Names that the layer hides in lower ones; what the layer itself has under such a name stays visible. */
-  readonly whiteouts: Set<ByteString>;
+  whiteouts: Set<ByteString> | undefined;
   isOpaque: boolean;
 }
 
@@ -67,7 +67,7 @@ const IMPLIED: Attributes = {
 };
 
 export function newDirectory(attributes: Attributes = IMPLIED): DirectoryNode {
-  return { ...attributes, kind: 'directory', children: new Map(), whiteouts: new Set(), isOpaque: false };
+  return { ...attributes, kind: 'directory', children: new Map(), whiteouts: undefined, isOpaque: false };
 }
 
 /** Where an entry goes: a name in a folder, or the root itself. */
@@ -80,6 +80,8 @@ export interface Place {
 /** The files of one layer, in memory: metadata only. */
 export class LayerTree {
   readonly root = newDirectory();
+  /** How many folders were made because a name needed them. */
+  impliedFolders = 0;
 
   /**
    * Where a tar's entry of that name goes. Missing folders on the way are made. Symlinks on the way are followed
@@ -128,16 +130,18 @@ export class LayerTree {
       }
       if (child?.kind !== 'directory' && mode === 'existing') return undefined;
       checkName(name);
-      directory = child?.kind === 'directory' ? child : setChild(directory, name, newDirectory());
+      directory = child?.kind === 'directory' ? child : this.#implyFolder(directory, name);
       path.push(directory);
     }
     return directory;
   }
-}
 
-function setChild<T extends Node>(parent: DirectoryNode, name: ByteString, node: T): T {
-  parent.children.set(name, node);
-  return node;
+  #implyFolder(parent: DirectoryNode, name: ByteString): DirectoryNode {
+    const folder = newDirectory();
+    parent.children.set(name, folder);
+    this.impliedFolders += 1;
+    return folder;
+  }
 }
 
 /** Checks a name of a tar and splits it; empty for the root. */

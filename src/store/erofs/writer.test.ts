@@ -451,6 +451,11 @@ describe('a hostile tar is refused with the name of its entry', () => {
       /entry "d\/\.wh\.\.\.": ".." cannot be a file's name/,
     ],
     ['a name too long', [file('n'.repeat(256))], /has 256 bytes/],
+    [
+      'an attribute too large',
+      [file('x', 'x', { pax: { 'SCHILY.xattr.user.large': 'v'.repeat(70_000) } })],
+      /entry "x": the extended attribute "user.large" of 70000 bytes cannot be stored/,
+    ],
     ['a link as the root', [link('./', 'x')], /entry "\.\/": the layer's root would be a symlink/],
   ];
   test.each(cases)('%s', async (_, entries, message) => {

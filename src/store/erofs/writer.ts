@@ -22,7 +22,7 @@ import {
   newDirectory,
   type Place,
 } from './tree.ts';
-import { isKeptXattr } from './xattrs.ts';
+import { encodeXattrs, isKeptXattr } from './xattrs.ts';
 
 /** OCI image-spec, layer.md#whiteouts. */
 const WHITEOUT_PREFIX = '.wh.';
@@ -34,6 +34,7 @@ const AUFS_PREFIX = '.wh..wh.';
 const MAX_METADATA = 512 * 1024 * 1024;
 /** What an inode costs in memory beside its texts, roughly. */
 const NODE_COST = 400;
+const FOLDER_COST = 1200;
 
 /** A link that waits for its target. */
 interface PendingLink {
@@ -51,6 +52,7 @@ export class ErofsWriter implements TarSink {
   readonly #output: BlockOutput;
   readonly #tree = new LayerTree();
   readonly #pendingLinks: PendingLink[] = [];
+  /** Bytes so far, counted against {@link MAX_METADATA}. */
   #metadata = 0;
   #isContentKept = false;
 
@@ -62,7 +64,7 @@ export class ErofsWriter implements TarSink {
   entry(entry: TarEntry): void {
     this.#isContentKept = false;
     if (isAufsRecord(entry.name)) return;
-    const place = this.#tree.place(entry.name);
+    const place = this.#place(entry.name);
     if (place.name === OPAQUE_MARKER) place.parent.isOpaque = true;
     else if (place.name.startsWith(WHITEOUT_PREFIX)) this.#whiteout(place);
     else if (place.name === '') this.#rootEntry(entry);
@@ -90,10 +92,18 @@ export class ErofsWriter implements TarSink {
     return { size: inodes.reduce((sum, { node, size }) => sum + (node.kind === 'directory' ? 0 : size), 0) };
   }
 
+  #place(name: ByteString): Place {
+    const before = this.#tree.impliedFolders;
+    const place = this.#tree.place(name);
+    this.#account((this.#tree.impliedFolders - before) * FOLDER_COST);
+    return place;
+  }
+
   #whiteout({ parent, name }: Place): void {
     const hidden = name.slice(WHITEOUT_PREFIX.length);
     checkName(hidden);
     this.#account(hidden.length);
+    parent.whiteouts ??= new Set();
     parent.whiteouts.add(hidden);
   }
 
@@ -103,7 +113,7 @@ export class ErofsWriter implements TarSink {
   }
 
   #namedEntry(entry: TarEntry, place: Place): void {
-    this.#account(NODE_COST + place.name.length);
+    this.#account((entry.type === 'directory' ? FOLDER_COST : NODE_COST) + place.name.length);
     const { parent, name } = place;
     if (entry.type === 'hardlink') {
       this.#hardLink(entry.target, { place, target: entry.target, entryName: entry.name });
@@ -192,7 +202,9 @@ export class ErofsWriter implements TarSink {
       this.#account(NODE_COST + name.length + value.length);
       xattrs.set(name, value);
     }
-    return { mode, uid, gid, mtime, xattrs: xattrs.size === 0 ? NO_XATTRS : xattrs };
+    if (xattrs.size === 0) return { mode, uid, gid, mtime, xattrs: NO_XATTRS };
+    encodeXattrs(xattrs); // refuses here, where the entry's name is known
+    return { mode, uid, gid, mtime, xattrs };
   }
 
   #account(bytes: number): void {

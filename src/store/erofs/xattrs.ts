@@ -1,5 +1,6 @@
 import { invalid } from '../../base/index.ts';
 import type { ByteString } from '../tar/header.ts';
+import { XATTR_HEADER_SIZE } from './format.ts';
 
 /** Name prefixes that EROFS stores as a number, longest match first. */
 const PREFIXES: readonly { readonly prefix: string; readonly index: number; readonly whole?: true }[] = [
@@ -10,8 +11,7 @@ const PREFIXES: readonly { readonly prefix: string; readonly index: number; read
   { prefix: 'user.', index: 1 },
 ];
 
-const HEADER_SIZE = 12;
-const MAX_SIZE = HEADER_SIZE + 4 * 0xfffe;
+const MAX_SIZE = XATTR_HEADER_SIZE + 4 * 0xfffe;
 
 /** Makes overlayfs hide what lower layers have in the folder. */
 export const OPAQUE_XATTR = 'trusted.overlay.opaque';
@@ -32,8 +32,8 @@ export function isKeptXattr(name: ByteString): boolean {
 export function encodeXattrs(xattrs: ReadonlyMap<ByteString, Buffer>): Buffer {
   if (xattrs.size === 0) return Buffer.alloc(0);
   const names = [...xattrs.keys()].sort();
-  const parts: Buffer[] = [Buffer.alloc(HEADER_SIZE)];
-  let size = HEADER_SIZE;
+  const parts: Buffer[] = [Buffer.alloc(XATTR_HEADER_SIZE)];
+  let size = XATTR_HEADER_SIZE;
   for (const name of names) {
     const part = encodeXattr(name, xattrs.get(name) ?? Buffer.alloc(0));
     parts.push(part);
