@@ -2,6 +2,7 @@ import { BerthError, errorMessage, isBerthError } from '../../base/index.ts';
 import { findPortHolder } from '../../network/index.ts';
 import { type ContainerRecord, commandOf, isActive } from './container.ts';
 import type { ContainerContext } from './context.ts';
+import { explainProgramFile } from './program-file.ts';
 
 /** A start's failure in words for the user: the OCI runtime's and the kernel's terms become the reason. */
 export async function explainStartFailure(
@@ -12,7 +13,12 @@ export async function explainStartFailure(
   const known =
     error instanceof BerthError ? error : new BerthError('internal', errorMessage(error), { cause: error });
   if (isBerthError(known, 'conflict')) return (await takenPort(context, record, known)) ?? known;
-  return commandFailure(known, commandOf(record.config)[0] ?? '') ?? known;
+  const program = commandOf(record.config)[0] ?? '';
+  const failure = commandFailure(known, program);
+  if (failure === undefined) return known;
+  const reason = await explainProgramFile(context, record, program);
+  if (reason === undefined) return failure;
+  return new BerthError('invalid', `${failure.message}: ${reason}`, { cause: error });
 }
 
 /**
