@@ -1,15 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import dockerignore from '@balena/dockerignore';
-import { canonicalName, familiarName, invalid, shortId } from '../base/index.ts';
+import { BerthError, canonicalName, familiarName, shortId } from '../base/index.ts';
 import type { Launcher } from '../runtime/index.ts';
-import type { Image, ImageConfig, Store } from '../store/index.ts';
+import type { Image, Store } from '../store/index.ts';
+import { globalArgs, unusedArgs } from './build-args.ts';
+import type { BuildScope } from './build-scope.ts';
 import { BuildContext } from './context.ts';
 import type { BuildEvent, BuildHost, BuildRequest } from './contract.ts';
-import { parseDockerfile } from './dockerfile/parse.ts';
+import { configOf, KeptStages } from './kept-stages.ts';
+import { OrderedOutput } from './ordered-output.ts';
+import { readBuildFiles } from './received-context.ts';
+import { Slots } from './slots.ts';
 import { StageBuild } from './stage-build.ts';
 import type { StageState } from './stage-state.ts';
-import { findTarget, neededStages } from './stages.ts';
+import { findTarget, neededStages, type PlacedStage, placeStages } from './stages.ts';
 import { StepCache, stepKey } from './step-cache.ts';
 
 export interface BuilderParts {
@@ -23,128 +27,145 @@ export interface BuilderParts {
 export interface Builder {
   /**
    * Builds an image from a context and names it. Text for the user comes as events. Throws `invalid` with the
-   * Dockerfile's line for what is wrong in it; a failed RUN carries `{ exitCode }` as its cause.
+   * Dockerfile's line for what is wrong in it (a failed RUN has a `FailedCommand` as its cause), `cancelled` when the
+   * signal is aborted, and what the host throws for images and steps. What a failed build has made stays in the cache.
    */
   build(request: BuildRequest, onEvent: (event: BuildEvent) => void, signal: AbortSignal): Promise<Image>;
+  /** Empties the cache; returns the size in bytes of the layers that are gone with it. Images stay. */
+  prune(): Promise<number>;
 }
 
 export function createBuilder(parts: BuilderParts): Builder {
-  return { build: (request, onEvent, signal) => build(parts, request, onEvent, signal) };
+  const shared = { ...parts, kept: new KeptStages(parts.store), slots: new Slots() };
+  return {
+    build: (request, onEvent, signal) => build(shared, request, onEvent, signal),
+    prune: () => prune(shared),
+  };
 }
 
+async function prune({ store, launcher, kept }: SharedParts): Promise<number> {
+  new StepCache(store).clear();
+  const deleted = await kept.clear();
+  for (const { path } of deleted) await launcher.unmountLayer(path);
+  return deleted.reduce((sum, { size }) => sum + size, 0);
+}
+
+type SharedParts = Pick<BuildScope, 'store' | 'launcher' | 'host' | 'scratchDirectory' | 'kept' | 'slots'>;
+
 async function build(
-  parts: BuilderParts,
+  parts: SharedParts,
   request: BuildRequest,
   onEvent: (event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<Image> {
-  const { store, scratchDirectory } = parts;
-  await mkdir(`${scratchDirectory}/contexts`, { recursive: true, mode: 0o700 });
-  const spool = `${scratchDirectory}/contexts/${randomBytes(12).toString('hex')}`;
-  await using context = await BuildContext.receive(request.context, spool, signal);
-  const dockerfile = parseDockerfile(request.dockerfile, await readDockerfile(context, request.dockerfile));
-  const target = findTarget(dockerfile, request.target);
-  const stages = neededStages(dockerfile, target);
-  const say = (text: string) => onEvent({ kind: 'output', text });
-
-  // One failing stage stops the others.
-  const stop = new AbortController();
-  const stageSignal = AbortSignal.any([signal, stop.signal]);
-  const running = new Map<number, Promise<StageState>>();
-  let step = 0;
-  const steps = stages.reduce((sum, { instructions }) => sum + 1 + instructions.length, 0);
-  for (const stage of stages) {
-    const stageBuild = new StageBuild({
+  try {
+    await using context = await receiveContext(parts, request, signal);
+    const { dockerfile, ignored } = await readBuildFiles(context, request.dockerfile);
+    const stages = placeStages(dockerfile, globalArgs(dockerfile, request));
+    const target = findTarget(stages, request.target);
+    const stop = new AbortController();
+    const scope = {
       ...parts,
       request,
       dockerfile,
+      stages,
       context,
-      stage,
-      cache: new StepCache(store),
-      ignored: await ignoreTest(context),
-      stageState: (number) =>
-        running.get(number) ?? Promise.reject(new RangeError(`stage ${number} is not running`)),
-      announce: (text) => say(`Step ${++step}/${steps} : ${text}\n`),
-      onEvent,
-      signal: stageSignal,
-    });
-    const state = stageBuild.run();
-    state.catch((error: unknown) => stop.abort(error));
-    running.set(stage.number, state);
+      ignored,
+      signal: AbortSignal.any([signal, stop.signal]),
+    };
+    const last = await buildStages(scope, neededStages(stages, target), onEvent, stop);
+    const image = await finish(scope, last);
+    const say = (text: string) => onEvent({ kind: 'output', text });
+    const unused = unusedArgs(dockerfile, request);
+    if (unused.length > 0) say(`[Warning] One or more build-args [${unused.join(' ')}] were not consumed\n`);
+    say(`Successfully built ${shortId(image.id)}\n`);
+    for (const tag of request.tags) say(`Successfully tagged ${familiarName(tag)}\n`);
+    onEvent({ kind: 'result', imageId: image.id });
+    return image;
+  } catch (error) {
+    if (signal.aborted) throw new BerthError('cancelled', 'the build was cancelled', { cause: error });
+    throw error;
   }
-  const states = await settle([...running.values()]);
-  const final = states.at(-1);
-  if (final === undefined) throw new RangeError('a build without stages');
-  const image = await finish(parts.store, request, final, signal);
-  say(`Successfully built ${shortId(image.id)}\n`);
-  for (const tag of request.tags) say(`Successfully tagged ${familiarName(tag)}\n`);
-  onEvent({ kind: 'result', imageId: image.id });
-  return image;
 }
 
-/** Waits for every stage to end, so that nothing runs on after a failure; throws the first one. */
-async function settle(running: readonly Promise<StageState>[]): Promise<StageState[]> {
-  await Promise.allSettled(running);
-  const failed = await Promise.race([
-    ...running.map((state) => state.then(() => undefined)),
-    Promise.resolve(undefined),
-  ]).catch((error: unknown) => error);
-  if (failed !== undefined) throw failed;
-  return Promise.all(running);
+async function receiveContext(
+  { scratchDirectory }: SharedParts,
+  { context }: BuildRequest,
+  signal: AbortSignal,
+): Promise<BuildContext> {
+  await mkdir(scratchDirectory, { recursive: true, mode: 0o700 });
+  return BuildContext.receive(
+    context,
+    `${scratchDirectory}/context-${randomBytes(12).toString('hex')}`,
+    signal,
+  );
 }
 
-async function readDockerfile(context: BuildContext, path: string): Promise<string> {
-  const entry = context.get(path.replace(/^\.\//, ''));
-  if (entry?.type !== 'file') {
-    throw invalid(`Cannot locate specified Dockerfile: ${path}`, {
-      hint: 'Name it with -f, relative to the context folder',
+/** Builds stages at the same time, each as soon as what it needs is there. Resolves with the last one's state. */
+async function buildStages(
+  scope: BuildScope,
+  stages: readonly PlacedStage[],
+  onEvent: (event: BuildEvent) => void,
+  stop: AbortController,
+): Promise<StageState> {
+  const output = new OrderedOutput(stages.length, onEvent);
+  const running = new Map<number, Promise<StageState>>();
+  const steps = countSteps(stages);
+  for (const [position, stage] of stages.entries()) {
+    const stageBuild = new StageBuild(scope, stage, {
+      say: (text) => output.tell(position, { kind: 'output', text }),
+      onPull: (progress) => output.tell(position, { kind: 'pull', progress }),
+      firstStep: countSteps(stages.slice(0, position)) + 1,
+      steps,
+      stageState: (number) => running.get(number),
     });
+    const state = stageBuild.run({ isTarget: position === stages.length - 1 });
+    running.set(
+      stage.number,
+      state.finally(() => output.finish(position)),
+    );
+    state.catch((error: unknown) => stop.abort(error)); // one that fails stops the others
   }
-  return (await context.read(entry)).toString();
+  // Nothing may run on after a failure.
+  await Promise.allSettled(running.values());
+  if (stop.signal.aborted) throw stop.signal.reason;
+  const last = [...running.values()].at(-1);
+  if (last === undefined) throw new RangeError('a build without stages');
+  return last;
 }
 
-/** Clients leave excluded files out; the file itself tells why a source is missing. */
-async function ignoreTest(context: BuildContext): Promise<(path: string) => boolean> {
-  const entry = context.get('.dockerignore');
-  if (entry?.type !== 'file') return () => false;
-  const rules = dockerignore.default().add((await context.read(entry)).toString());
-  return (path) => path !== '' && rules.ignores(path);
+/** FROM is a step, too. */
+function countSteps(stages: readonly PlacedStage[]): number {
+  return stages.reduce((sum, { instructions }) => sum + 1 + instructions.length, 0);
 }
 
 /** The image of the last stage: the very same one as before when nothing has changed. */
-async function finish(
-  store: Store,
-  request: BuildRequest,
-  state: StageState,
-  signal: AbortSignal,
-): Promise<Image> {
-  signal.throwIfAborted();
+async function finish(scope: BuildScope, state: StageState): Promise<Image> {
+  const { store, request, kept } = scope;
   const cache = new StepCache(store);
-  const key = stepKey(state.key, 'image', request.labels, request.platform);
+  const written = state.history.map((entry) => entry.created_by);
+  const key = stepKey(state.key, 'image', request.labels, request.platform, written);
   const known = request.noCache ? undefined : await cache.findImage(key);
   const tags = request.tags.map((tag) => canonicalName(tag));
   if (known !== undefined) {
     for (const tag of tags) if (!known.tags.includes(tag)) await store.images.tag(known.id, tag);
-    if (tags.length === 0) await store.images.add({ configBytes: known.configBytes });
     return known;
   }
-  const image = await store.images.add({
-    configBytes: Buffer.from(JSON.stringify(imageConfig(request, state))),
-    tags,
-  });
+  const image = await store.images.add({ configBytes: imageConfig(request, state), tags });
   cache.rememberImage(key, image);
+  await kept.dropCoveredBy(image);
   return image;
 }
 
-function imageConfig(request: BuildRequest, { config, layers, history }: StageState): ImageConfig {
-  const created = new Date().toISOString();
-  const labels = { ...config.Labels, ...request.labels };
-  return {
-    architecture: request.platform.architecture,
-    os: request.platform.os,
-    created,
-    config: { ...config, ...(Object.keys(labels).length === 0 ? {} : { Labels: labels }) },
-    rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
-    history: history.map((entry) => ({ created, ...entry })),
-  };
+function imageConfig(request: BuildRequest, state: StageState): Buffer {
+  const config = configOf(state, request.platform);
+  const labels = { ...config.config?.Labels, ...request.labels };
+  const hasLabels = Object.keys(labels).length > 0;
+  return Buffer.from(
+    JSON.stringify({
+      ...config,
+      created: new Date().toISOString(),
+      config: { ...config.config, ...(hasLabels ? { Labels: labels } : {}) },
+    }),
+  );
 }

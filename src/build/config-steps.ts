@@ -2,75 +2,86 @@ import { posix } from 'node:path';
 import type { ImageRuntimeConfig } from '../store/index.ts';
 import { expand, expandWords } from './dockerfile/expand.ts';
 import type { CommandForm, Instruction, Pair } from './dockerfile/instructions.ts';
-import { wrong } from './dockerfile/parse.ts';
-import { lookupIn, type StageState, splitEnv, withConfig } from './stage-state.ts';
+import { wrong } from './dockerfile/wrong.ts';
+import { type ConfigChange, lookupIn, type StageState, splitEnv } from './stage-state.ts';
 
 const DEFAULT_SHELL = ['/bin/sh', '-c'];
 
-type ConfigInstruction = Exclude<Instruction, { kind: 'run' | 'copy' | 'workdir' | 'arg' }>;
+export type ConfigInstruction = Exclude<Instruction, { kind: 'run' | 'copy' | 'workdir' | 'arg' }>;
 
-/** Applies an instruction that changes the image's config and no file. */
-export function applyConfig(
+/** What an instruction makes of the config, and how the history tells it. */
+export interface ConfigStep {
+  readonly createdBy: string;
+  readonly change: ConfigChange;
+}
+
+/** Works out an instruction that changes the image's config and no file. */
+export function configStep(
   state: StageState,
   instruction: ConfigInstruction,
   escapeCharacter: string,
-): StageState {
+): ConfigStep {
+  const { config } = state;
   const lookup = lookupIn(state);
   const text = (value: string) => expand(value, lookup, escapeCharacter);
+  const set = (createdBy: string, members: Partial<ImageRuntimeConfig>): ConfigStep => ({
+    createdBy,
+    change: { config: { ...config, ...members } },
+  });
   switch (instruction.kind) {
     case 'env': {
       const pairs = expandPairs(instruction.pairs, text);
-      return withConfig(state, `ENV ${formatPairs(pairs)}`, {
-        Env: setVariables(state.config.Env ?? [], pairs),
-      });
+      return set(`ENV ${formatPairs(pairs)}`, { Env: setVariables(config.Env ?? [], pairs) });
     }
     case 'label': {
       const pairs = expandPairs(instruction.pairs, text);
       const labels = Object.fromEntries(pairs.map(({ name, value }) => [name, value]));
-      return withConfig(state, `LABEL ${formatPairs(pairs)}`, {
-        Labels: { ...state.config.Labels, ...labels },
-      });
+      return set(`LABEL ${formatPairs(pairs)}`, { Labels: { ...config.Labels, ...labels } });
     }
     case 'user': {
       const user = text(instruction.user);
-      return withConfig(state, `USER ${user}`, { User: user });
+      return set(`USER ${user}`, { User: user });
     }
     case 'expose': {
       const ports = expandWords(instruction.ports, lookup, escapeCharacter).flatMap((word) =>
         exposedPorts(instruction, word),
       );
-      const added = Object.fromEntries(ports.map((port) => [port, {}]));
-      return withConfig(state, `EXPOSE [${ports.join(' ')}]`, {
-        ExposedPorts: { ...state.config.ExposedPorts, ...added },
+      return set(`EXPOSE [${ports.join(' ')}]`, {
+        ExposedPorts: { ...config.ExposedPorts, ...emptyMembers(ports) },
       });
     }
     case 'volume': {
       const { paths } = instruction;
       const list =
         paths.form === 'exec' ? paths.args.map(text) : expandWords(paths.text, lookup, escapeCharacter);
-      const added = Object.fromEntries(list.map((path) => [path, {}]));
-      return withConfig(state, `VOLUME [${list.join(' ')}]`, {
-        Volumes: { ...state.config.Volumes, ...added },
-      });
+      if (list.some((path) => path.trim() === ''))
+        throw wrong(instruction, 'VOLUME specified can not be an empty string');
+      return set(`VOLUME [${list.join(' ')}]`, { Volumes: { ...config.Volumes, ...emptyMembers(list) } });
     }
     case 'cmd': {
-      const Cmd = commandArgs(instruction.command, state.config);
-      return { ...withConfig(state, `CMD ${formatList(Cmd)}`, { Cmd }), ownCmd: true };
+      const Cmd = commandArgs(instruction.command, config);
+      return { createdBy: `CMD ${formatList(Cmd)}`, change: { config: { ...config, Cmd }, ownCmd: true } };
     }
     case 'entrypoint': {
       // The base's CMD was meant for the base's ENTRYPOINT.
-      const Entrypoint = commandArgs(instruction.command, state.config);
-      const dropped = state.ownCmd ? {} : { Cmd: null };
-      return withConfig(state, `ENTRYPOINT ${formatList(Entrypoint)}`, { Entrypoint, ...dropped });
+      const Entrypoint = commandArgs(instruction.command, config);
+      const dropped = state.ownCmd || config.Cmd == null ? {} : { Cmd: null };
+      return set(`ENTRYPOINT ${formatList(Entrypoint)}`, { Entrypoint, ...dropped });
     }
+    case 'healthcheck':
+      return set(instruction.text, { Healthcheck: { Test: instruction.test, ...instruction.timing } });
     case 'shell':
-      return withConfig(state, `SHELL ${formatList(instruction.args)}`, { Shell: instruction.args });
-    case 'stopsignal':
-      return withConfig(state, `STOPSIGNAL ${instruction.signal}`, { StopSignal: text(instruction.signal) });
-    case 'maintainer':
-      return withConfig(state, `MAINTAINER ${instruction.name}`, {
-        Labels: { ...state.config.Labels, maintainer: instruction.name },
+      return set(`SHELL [${instruction.args.join(' ')}]`, { Shell: instruction.args });
+    case 'stopsignal': {
+      const signal = text(instruction.signal);
+      return set(`STOPSIGNAL ${signal}`, { StopSignal: signal });
+    }
+    case 'onbuild':
+      return set(`ONBUILD ${instruction.trigger}`, {
+        OnBuild: [...(config.OnBuild ?? []), instruction.trigger],
       });
+    case 'maintainer':
+      return { createdBy: `MAINTAINER ${instruction.name}`, change: { author: instruction.name } };
   }
 }
 
@@ -79,9 +90,11 @@ export function commandArgs(command: CommandForm, config: ImageRuntimeConfig): r
   return command.form === 'exec' ? command.args : [...(config.Shell ?? DEFAULT_SHELL), command.text];
 }
 
-/** A path from an instruction, absolute: relative ones start at the WORKDIR. A trailing slash stays. */
+/** A path from an instruction, absolute: relative ones start at the WORKDIR. A slash at its end stays, "." gets one. */
 export function absolutePath(path: string, config: ImageRuntimeConfig): string {
-  return posix.resolve('/', config.WorkingDir ?? '/', path) + (/[^/]\/+$/.test(path) ? '/' : '');
+  const absolute = posix.resolve('/', config.WorkingDir ?? '/', path);
+  const isFolder = /(^|\/)\.?$/.test(path);
+  return isFolder && absolute !== '/' ? `${absolute}/` : absolute;
 }
 
 /** JSON lists as Docker's history shows them: ["a" "b"]. */
@@ -97,6 +110,11 @@ function expandPairs(pairs: readonly Pair[], text: (value: string) => string): P
   return pairs.map(({ name, value }) => ({ name: text(name), value: text(value) }));
 }
 
+/** Go's sets in JSON: a member with an empty object for each. */
+function emptyMembers(names: readonly string[]): Record<string, object> {
+  return Object.fromEntries(names.map((name) => [name, {}]));
+}
+
 function setVariables(env: readonly string[], pairs: readonly Pair[]): string[] {
   const variables = new Map(env.map(splitEnv));
   for (const { name, value } of pairs) variables.set(name, value);
@@ -109,7 +127,7 @@ function exposedPorts(instruction: ConfigInstruction, word: string): string[] {
     /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(word) ?? [];
   const [from, to] = [Number(first), Number(last)];
   if (first === undefined || from < 1 || to > 65535 || to < from) {
-    throw wrong(instruction, `invalid containerPort: ${word}`);
+    throw wrong(instruction, `invalid containerPort: ${word}`, 'Write a port like 80, 53/udp or 8000-8010');
   }
   return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}/${protocol.toLowerCase()}`);
 }

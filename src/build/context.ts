@@ -1,26 +1,11 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { extract, type Header, pack } from 'tar-stream';
-import { errorMessage, invalid } from '../base/index.ts';
-
-/** One thing in a build context. */
-export interface ContextEntry {
-  /** Without a leading or trailing slash; "" is the context itself. */
-  readonly path: string;
-  readonly type: 'file' | 'directory' | 'symlink';
-  readonly mode: number;
-  readonly mtime: Date;
-  readonly size: number;
-  readonly linkTarget: string | undefined;
-  /** sha256 of a file's content, in hex. */
-  readonly digest: string;
-  /** Where a file's content lies in the spool. */
-  readonly offset: number;
-}
+import { extract, type Header, type Pack, pack } from 'tar-stream';
+import { asBerthError, errorMessage, invalid, isBerthError, systemErrorCode } from '../base/index.ts';
+import { type ContextEntry, entryOf, impliedFolder } from './context-entry.ts';
 
 /** An entry and where it goes, relative to the folder that it is unpacked in. */
 export interface Placement {
@@ -28,26 +13,37 @@ export interface Placement {
   readonly name: string;
 }
 
+type MemberHeader = Partial<Header> & Pick<Header, 'name'>;
+
+/** Files up to this size are read in one piece. */
+const SMALL_FILE = 1024 * 1024;
+
+const MAX_LINKS = 40;
+
 /**
  * A build's context: received once into one spool file, with an index of what is in it. Nothing is unpacked
  * before a step needs it. Disposing removes the spool.
  */
 export class BuildContext implements AsyncDisposable {
-  readonly #spool: string;
-  readonly #entries: ReadonlyMap<string, ContextEntry>;
+  readonly #spool: FileHandle;
+  readonly #entries: Map<string, ContextEntry>;
 
-  private constructor(spool: string, entries: ReadonlyMap<string, ContextEntry>) {
+  private constructor(spool: FileHandle, entries: Map<string, ContextEntry>) {
     this.#spool = spool;
     this.#entries = entries;
   }
 
-  /** Reads a tar to its end. Throws `invalid` when it is none. */
+  /** Reads a tar to its end; `spool` is a path that is not taken. Throws `invalid` when it is no tar. */
   static async receive(tar: Readable, spool: string, signal: AbortSignal): Promise<BuildContext> {
+    const file = await open(spool, 'wx+', 0o600);
     try {
-      return new BuildContext(spool, await spoolTar(tar, spool, signal));
+      await rm(spool); // it lives as long as the handle: nothing is left behind, whatever happens
+      return new BuildContext(file, await spoolTar(tar, file, signal));
     } catch (error) {
-      await rm(spool, { force: true });
+      await file.close();
       signal.throwIfAborted();
+      if (isBerthError(error)) throw error;
+      if (systemErrorCode(error) === 'ENOSPC') throw asBerthError(error);
       throw invalid(`the build context is no readable tar: ${errorMessage(error)}`, { cause: error });
     }
   }
@@ -56,9 +52,32 @@ export class BuildContext implements AsyncDisposable {
     return this.#entries.get(path);
   }
 
-  /** Every entry's path. */
+  /** The entry that a path leads to, through symlinks; their targets are taken inside the context. */
+  follow(path: string): ContextEntry | undefined {
+    const pending = path.split('/').filter(Boolean);
+    let links = 0;
+    let at = this.#entries.get('');
+    for (let part = pending.shift(); part !== undefined && at !== undefined; part = pending.shift()) {
+      if (part === '.') continue;
+      const next: string =
+        part === '..' ? posix.dirname(at.path).replace(/^\.$/, '') : posix.join(at.path, part);
+      const entry = this.#entries.get(next);
+      if (entry?.type !== 'symlink') {
+        at = entry;
+        continue;
+      }
+      links += 1;
+      if (links > MAX_LINKS) return undefined;
+      const target = entry.linkTarget ?? '';
+      if (target.startsWith('/')) at = this.#entries.get('');
+      pending.unshift(...target.split('/').filter(Boolean));
+    }
+    return at;
+  }
+
+  /** Every entry's path but the context's own. */
   paths(): string[] {
-    return [...this.#entries.keys()];
+    return [...this.#entries.keys()].filter((path) => path !== '');
   }
 
   /** Entries below a folder, parents before children. */
@@ -69,123 +88,92 @@ export class BuildContext implements AsyncDisposable {
       .sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
-  async read(entry: ContextEntry): Promise<Buffer> {
-    const file = await open(this.#spool, 'r');
-    try {
-      const { buffer } = await file.read(Buffer.alloc(entry.size), 0, entry.size, entry.offset);
-      return buffer;
-    } finally {
-      await file.close();
-    }
+  /** Takes a file out of the index: no step sees it. */
+  drop(path: string): void {
+    this.#entries.delete(path);
   }
 
-  /** A file's content as a stream. */
+  /** A file's content, or its first `limit` bytes. */
+  async read({ size, offset }: ContextEntry, limit = size): Promise<Buffer> {
+    const length = Math.min(size, limit);
+    const { buffer, bytesRead } = await this.#spool.read(Buffer.alloc(length), 0, length, offset);
+    return buffer.subarray(0, bytesRead);
+  }
+
+  /** The content of a file that is not empty. */
   stream({ size, offset }: ContextEntry): Readable {
-    return createReadStream(this.#spool, { start: offset, end: offset + size - 1 });
+    return this.#spool.createReadStream({ start: offset, end: offset + size - 1, autoClose: false });
   }
 
-  /** A tar of entries under new names, owned by root unless its reader says otherwise. */
+  /** A tar of entries under new names, with their own modes or the given one. */
   tar(placements: readonly Placement[], mode: number | undefined): Readable {
     const archive = pack();
     this.#write(archive, placements, mode).then(
       () => archive.finalize(),
       (error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))),
     );
-    return Readable.from(archive);
+    return Readable.from(archive, { objectMode: false });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.#spool, { force: true });
+    await this.#spool.close();
   }
 
-  async #write(
-    archive: ReturnType<typeof pack>,
-    placements: readonly Placement[],
-    mode: number | undefined,
-  ): Promise<void> {
+  async #write(archive: Pack, placements: readonly Placement[], mode: number | undefined): Promise<void> {
     for (const { entry, name } of placements) {
-      const header = {
+      const header: MemberHeader = {
         name,
         type: entry.type,
         mode: mode ?? entry.mode,
         mtime: entry.mtime,
-        uid: 0,
-        gid: 0,
         size: entry.size,
         ...(entry.linkTarget === undefined ? {} : { linkname: entry.linkTarget }),
       };
-      if (entry.type === 'file' && entry.size > 0) await pipeline(this.stream(entry), archive.entry(header));
-      else archive.entry({ ...header, size: 0 }, '');
+      if (entry.size === 0) archive.entry(header);
+      else if (entry.size > SMALL_FILE) await pipeline(this.stream(entry), archive.entry(header));
+      else await writeMember(archive, header, await this.read(entry));
     }
   }
 }
 
+/** Resolves when the archive has taken the content, so that no more than a file waits for a slow reader. */
+function writeMember(archive: Pack, header: MemberHeader, content: Buffer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  archive.entry(header, (error) => (error ? reject(error) : resolve())).end(content);
+  return promise;
+}
+
+/** Writes the contents of a tar's files one after the other, and returns the index of the tar. */
 async function spoolTar(
   tar: Readable,
-  spool: string,
+  spool: FileHandle,
   signal: AbortSignal,
 ): Promise<Map<string, ContextEntry>> {
   const entries = new Map<string, ContextEntry>();
-  const output = createWriteStream(spool, { mode: 0o600 });
   const archive = extract();
-  const reading = pipeline(tar, archive, { signal });
+  const fed = pipeline(tar, archive, { signal });
+  fed.catch(() => {}); // the loop below ends with its error, too
   let offset = 0;
-  try {
-    for await (const member of archive) {
-      const entry = entryOf(member.header, offset);
-      const hash = createHash('sha256');
-      for await (const chunk of member) {
-        hash.update(chunk as Buffer);
-        offset += (chunk as Buffer).length;
-        if (!output.write(chunk)) await once(output, 'drain', { signal });
-      }
-      if (entry === undefined) continue;
-      addParents(entries, entry.path, entry.mtime);
-      entries.set(entry.path, { ...entry, digest: hash.digest('hex') });
+  for await (const member of archive) {
+    const entry = entryOf(member.header, offset, (path) => entries.get(path));
+    const hash = createHash('sha256');
+    for await (const chunk of member) {
+      if (!(chunk instanceof Uint8Array)) throw new TypeError('a tar member gave no bytes');
+      hash.update(chunk);
+      offset += (await spool.write(chunk, 0, chunk.length, offset)).bytesWritten;
     }
-    await reading;
-  } finally {
-    output.end();
-    await once(output, 'close');
+    if (entry === undefined) continue;
+    addParents(entries, entry);
+    entries.set(entry.path, entry.digest === '' ? { ...entry, digest: hash.digest('hex') } : entry);
   }
+  await fed;
   return entries;
 }
 
-function entryOf(header: Header, offset: number): ContextEntry | undefined {
-  const path = cleanPath(header.name);
-  const type = header.type === 'contiguous-file' ? 'file' : header.type;
-  if (type === 'link') throw invalid(`hard links are not there in build contexts yet: ${header.name}`);
-  if (type !== 'file' && type !== 'directory' && type !== 'symlink') return undefined; // sockets and devices
-  return {
-    path,
-    type,
-    mode: (header.mode ?? 0o644) & 0o7777,
-    mtime: header.mtime ?? new Date(0),
-    size: type === 'file' ? (header.size ?? 0) : 0,
-    linkTarget: type === 'symlink' ? (header.linkname ?? '') : undefined,
-    digest: '',
-    offset,
-  };
-}
-
-/** The path without ".", empty parts and slashes at its ends; throws `invalid` when it leads out. */
-export function cleanPath(path: string): string {
-  const parts: string[] = [];
-  for (const part of path.split('/')) {
-    if (part === '' || part === '.') continue;
-    if (part !== '..') parts.push(part);
-    else if (parts.pop() === undefined) throw invalid(`the path leads out of the build context: ${path}`);
-  }
-  return parts.join('/');
-}
-
 /** Archives may leave folders out. */
-function addParents(entries: Map<string, ContextEntry>, path: string, mtime: Date): void {
-  const parts = path.split('/').slice(0, -1);
-  for (let count = 0; count <= parts.length; count += 1) {
-    const folder = parts.slice(0, count).join('/');
-    if (entries.has(folder)) continue;
-    const none = { size: 0, linkTarget: undefined, digest: '', offset: 0 };
-    entries.set(folder, { path: folder, type: 'directory', mode: 0o755, mtime, ...none });
+function addParents(entries: Map<string, ContextEntry>, { path, mtime }: ContextEntry): void {
+  for (let folder = path; folder !== ''; ) {
+    folder = folder.includes('/') ? posix.dirname(folder) : '';
+    if (!entries.has(folder)) entries.set(folder, impliedFolder(folder, mtime));
   }
 }

@@ -1,2 +1,3 @@
 export { type Builder, type BuilderParts, createBuilder } from './builder.ts';
 export type * from './contract.ts';
+export type { FailedCommand } from './failures.ts';

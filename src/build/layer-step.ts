@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rmdir, unlink } from 'node:fs/promises';
+import { systemErrorCode } from '../base/index.ts';
 import type { Launcher, RootPlan } from '../runtime/index.ts';
 import type { Layer, LayerStore } from '../store/index.ts';
 
@@ -10,6 +11,11 @@ export interface LayerMaker {
   readonly scratchDirectory: string;
 }
 
+/** A root whose changes become a layer. */
+export type WritableRoot = RootPlan & {
+  readonly writable: { readonly upper: string; readonly work: string };
+};
+
 /**
  * Lets `work` change files above `below`, and makes a layer of what it changed; undefined when it changed nothing.
  * Whatever happens, the writable folders are gone afterwards.
@@ -18,19 +24,53 @@ export async function makeLayer(
   { launcher, layers, scratchDirectory }: LayerMaker,
   below: readonly Layer[],
   signal: AbortSignal,
-  work: (root: RootPlan) => Promise<void>,
+  work: (root: WritableRoot) => Promise<void>,
 ): Promise<Layer | undefined> {
   const folder = `${scratchDirectory}/steps/${randomBytes(12).toString('hex')}`;
   const writable = { upper: `${folder}/upper`, work: `${folder}/work` };
   await mkdir(writable.upper, { recursive: true });
-  await mkdir(writable.work);
   try {
+    await mkdir(writable.work);
     await work({ layers: below.map(({ path }) => path), writable });
     signal.throwIfAborted();
     if ((await readdir(writable.upper)).length === 0) return undefined;
-    const tar = await launcher.packChanges(writable.upper, signal);
-    return await layers.unpackTar(tar, { signal });
+    return await layers.unpackTar(await launcher.packChanges(writable.upper, signal), { signal });
   } finally {
     await launcher.removeTree(folder);
   }
+}
+
+/** Mount points that a RUN step's runtime makes where the image lacks them. */
+const MOUNT_POINTS = {
+  folders: ['proc', 'sys', 'dev'],
+  files: ['etc/hosts', 'etc/resolv.conf', 'etc/hostname'],
+};
+
+/**
+ * Takes away the empty mount points that a step's runtime has left in its upper folder: no file of the image's.
+ * Whatever the step did at these paths went to the mounts, so what is empty here is a mount point.
+ */
+export async function removeMountPoints(upper: string): Promise<void> {
+  for (const name of MOUNT_POINTS.folders) await removeEmptyFolder(`${upper}/${name}`);
+  // The step may have made a symlink of /etc: never follow it.
+  if (!(await isFolder(`${upper}/etc`))) return;
+  for (const name of MOUNT_POINTS.files) await removeEmptyFile(`${upper}/${name}`);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+async function removeEmptyFolder(path: string): Promise<void> {
+  if (!(await isFolder(path))) return;
+  try {
+    await rmdir(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOTEMPTY') throw error;
+  }
+}
+
+async function removeEmptyFile(path: string): Promise<void> {
+  const info = await lstat(path).catch(() => undefined);
+  if (info?.isFile() && info.size === 0) await unlink(path);
 }

@@ -1,101 +1,161 @@
-import { BerthError, isBerthError, parseReference, shortId } from '../base/index.ts';
-import type { Launcher, RootPlan } from '../runtime/index.ts';
-import type { Image, Layer, Store } from '../store/index.ts';
-import { absolutePath, applyConfig, commandArgs } from './config-steps.ts';
-import type { BuildContext } from './context.ts';
-import type { BuildEvent, BuildHost, BuildRequest } from './contract.ts';
-import { type CopyStep, copyFromContext, copyFromRoot, selectSources } from './copy.ts';
+import { parseReference, shortId } from '../base/index.ts';
+import type { Image } from '../store/index.ts';
+import { globalArgs, proxyEnvironment } from './build-args.ts';
+import type { BuildScope } from './build-scope.ts';
+import { absolutePath, commandArgs, configStep } from './config-steps.ts';
+import { keywordOf, selectSources } from './context-sources.ts';
+import { copyFromContext } from './copy-from-context.ts';
+import { copyFromRoot } from './copy-from-root.ts';
+import { type CopyStep, parseMode } from './copy-step.ts';
 import { expand } from './dockerfile/expand.ts';
-import type { Dockerfile, Instruction } from './dockerfile/instructions.ts';
-import { wrong } from './dockerfile/parse.ts';
-import { makeLayer } from './layer-step.ts';
-import { asBase, initialState, lookupIn, runEnvironment, type StageState, withLayer } from './stage-state.ts';
-import { earlierStage, type NumberedStage } from './stages.ts';
-import { type StepCache, type StepKey, stepKey } from './step-cache.ts';
+import type { Instruction } from './dockerfile/instructions.ts';
+import { parseTriggers } from './dockerfile/parse.ts';
+import { notThereYet, wrong } from './dockerfile/wrong.ts';
+import { failedCommand, located } from './failures.ts';
+import { makeLayer, removeMountPoints, type WritableRoot } from './layer-step.ts';
+import {
+  asBase,
+  initialState,
+  lookupIn,
+  type StageState,
+  visibleArgs,
+  withConfig,
+  withLayer,
+} from './stage-state.ts';
+import { type PlacedStage, sourceStage } from './stages.ts';
+import { StepCache, type StepKey, stepKey } from './step-cache.ts';
 
-export interface StageBuildParts {
-  readonly store: Store;
-  readonly launcher: Launcher;
-  readonly host: BuildHost;
-  readonly scratchDirectory: string;
-  readonly request: BuildRequest;
-  readonly dockerfile: Dockerfile;
-  readonly context: BuildContext;
-  readonly stage: NumberedStage;
-  readonly cache: StepCache;
-  /** Whether .dockerignore excludes a path of the context. */
-  readonly ignored: (path: string) => boolean;
-  /** Resolves when an earlier stage is built. */
-  readonly stageState: (number: number) => Promise<StageState>;
-  readonly announce: (instruction: string) => void;
-  readonly onEvent: (event: BuildEvent) => void;
-  readonly signal: AbortSignal;
+type InstructionOf<Kind extends Instruction['kind']> = Extract<Instruction, { kind: Kind }>;
+
+/** How a stage is heard and finds the others. */
+export interface StageLinks {
+  /** Text for the user, in the stage's turn. */
+  readonly say: (text: string) => void;
+  readonly onPull: (progress: object) => void;
+  /** The number of the stage's first step among all. */
+  readonly firstStep: number;
+  readonly steps: number;
+  /** Resolves when an earlier stage is built; undefined when this build does not need it. */
+  readonly stageState: (number: number) => Promise<StageState> | undefined;
 }
-
-/** Variables that RUN sees without an ARG, and that no key depends on (Dockerfile reference, "Predefined ARGs"). */
-const PREDEFINED = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'].flatMap((name) => [
-  name,
-  name.toLowerCase(),
-]);
 
 /** Builds one stage, instruction by instruction, from the cache as far as it knows the way. */
 export class StageBuild {
-  readonly #parts: StageBuildParts;
+  readonly #scope: BuildScope;
+  readonly #stage: PlacedStage;
+  readonly #links: StageLinks;
+  readonly #cache: StepCache;
+  #step: number;
+  #hasNewLayers = false;
 
-  constructor(parts: StageBuildParts) {
-    this.#parts = parts;
+  constructor(scope: BuildScope, stage: PlacedStage, links: StageLinks) {
+    this.#scope = scope;
+    this.#stage = stage;
+    this.#links = links;
+    this.#cache = new StepCache(scope.store);
+    this.#step = links.firstStep;
   }
 
-  async run(): Promise<StageState> {
-    const { stage, announce, signal } = this.#parts;
-    announce(stage.text);
-    let state = await this.#base();
-    this.#say(` ---> ${shortId(state.key)}\n`);
+  /** The stage's last state. What it made is kept for the cache when it fails, or when no image comes of it. */
+  async run({ isTarget }: { isTarget: boolean }): Promise<StageState> {
+    const { signal } = this.#scope;
+    let state: StageState | undefined;
+    let isDone = false;
     try {
-      for (const instruction of stage.instructions) {
+      this.#announce(this.#stage);
+      state = await this.#begin();
+      for (const instruction of this.#stage.instructions) {
         signal.throwIfAborted();
-        announce(instruction.text);
-        state = await this.#step(state, instruction);
+        this.#announce(instruction);
+        state = await this.#apply(state, instruction);
       }
+      isDone = true;
       return state;
     } finally {
-      await this.#keep(state);
+      this.#cache.save();
+      const isHeld = isTarget && isDone; // by the image that the build ends with
+      if (state !== undefined && this.#hasNewLayers && !isHeld)
+        await this.#scope.kept.keep(state, this.#scope.request.platform);
     }
   }
 
-  /** FROM: scratch, an earlier stage, or an image. */
-  async #base(): Promise<StageState> {
-    const { stage, dockerfile, request, host, stageState, signal, onEvent } = this.#parts;
-    const args = this.#globalArgs();
-    const base = expand(stage.base, (name) => args.get(name), dockerfile.escapeCharacter);
-    if (base === '') throw wrong(stage, `base name (${stage.base}) should not be blank`);
-    if (base === 'scratch') return initialState(undefined);
-    const earlier = earlierStage(dockerfile, stage.number, base, { byNumber: false });
-    if (earlier !== undefined) return asBase(await stageState(earlier.number));
-    const image = await host.resolveImage(parseReference(base), {
-      pull: request.pull,
-      signal,
-      onProgress: (progress) => onEvent({ kind: 'pull', progress }),
-    });
-    return initialState(image);
+  /** FROM, and what the image there has left to do (ONBUILD). */
+  async #begin(): Promise<StageState> {
+    const { base } = this.#stage;
+    let state = await this.#base();
+    if (base.kind !== 'scratch') this.#links.say(` ---> ${shortId(state.key)}\n`);
+    else this.#links.say(' ---> \n');
+    const triggers = state.config.OnBuild ?? [];
+    if (triggers.length === 0) return state;
+    this.#links.say(`# Executing ${triggers.length} build trigger${triggers.length === 1 ? '' : 's'}\n`);
+    const { OnBuild, ...config } = state.config;
+    state = { ...state, config };
+    const name = base.kind === 'image' ? base.reference : `stage ${this.#stage.name ?? this.#stage.number}`;
+    for (const instruction of parseTriggers(name, OnBuild ?? []))
+      state = await this.#apply(state, instruction);
+    return state;
   }
 
-  async #step(state: StageState, instruction: Instruction): Promise<StageState> {
-    const { escapeCharacter } = this.#parts.dockerfile;
+  async #base(): Promise<StageState> {
+    const { base } = this.#stage;
+    this.#checkPlatform();
+    switch (base.kind) {
+      case 'scratch':
+        return initialState(undefined);
+      case 'stage':
+        return asBase(await this.#earlierStage(base.number));
+      case 'image':
+        return initialState(await this.#image(base.reference));
+    }
+  }
+
+  #checkPlatform(): void {
+    const { os, architecture } = this.#scope.request.platform;
+    const { platform } = this.#stage;
+    const own = [`${os}/${architecture}`, architecture, os];
+    if (platform === undefined || platform === '' || own.includes(platform)) return;
+    throw notThereYet(
+      this.#stage,
+      `building for another platform (${platform}) is`,
+      `This build is for ${os}/${architecture}`,
+    );
+  }
+
+  async #earlierStage(number: number): Promise<StageState> {
+    const state = await this.#links.stageState(number);
+    if (state !== undefined) return state;
+    throw notThereYet(
+      this.#stage,
+      `an ONBUILD trigger that copies from stage ${number}, which nothing else needs, is`,
+    );
+  }
+
+  #image(reference: string): Promise<Image> {
+    const { host, request, signal } = this.#scope;
+    return host.resolveImage(parseReference(reference), {
+      pull: request.pull,
+      signal,
+      onProgress: this.#links.onPull,
+    });
+  }
+
+  async #apply(state: StageState, instruction: Instruction): Promise<StageState> {
     try {
       switch (instruction.kind) {
         case 'arg':
           return this.#declareArgs(state, instruction);
         case 'run':
-          return await this.#runStep(state, instruction);
+          return await this.#run(state, instruction);
         case 'copy':
-          return await this.#copyStep(state, expandCopy(state, instruction, escapeCharacter));
+          return await this.#copy(state, this.#expandCopy(state, instruction));
         case 'workdir':
-          return await this.#workdirStep(state, instruction);
+          return await this.#workdir(state, instruction);
         default: {
-          const next = applyConfig(state, instruction, escapeCharacter);
-          this.#say(` ---> ${shortId(next.key)}\n`);
-          return next;
+          const { escapeCharacter } = this.#scope.dockerfile;
+          const { createdBy, change } = configStep(state, instruction, escapeCharacter);
+          const key = stepKey(state.key, 'config', createdBy, change.config, change.author);
+          const created = await this.#noteConfig(key);
+          return withConfig(state, key, { createdBy, created }, change);
         }
       }
     } catch (error) {
@@ -103,104 +163,113 @@ export class StageBuild {
     }
   }
 
-  #declareArgs(state: StageState, instruction: Extract<Instruction, { kind: 'arg' }>): StageState {
-    const { request, dockerfile } = this.#parts;
+  /** Says what a step without files comes to; when it was first done is remembered, as for the others. */
+  async #noteConfig(key: StepKey): Promise<string> {
+    const known = this.#scope.request.noCache ? undefined : await this.#cache.find(key);
+    this.#links.say(`${known === undefined ? '' : ' ---> Using cache\n'} ---> ${shortId(key)}\n`);
+    if (known !== undefined) return known.created;
+    const created = new Date().toISOString();
+    this.#cache.remember(key, { layer: undefined, created });
+    return created;
+  }
+
+  /** ARGs change no key by themselves: the steps that see them do. */
+  #declareArgs(state: StageState, { declarations, text }: InstructionOf<'arg'>): StageState {
+    const { request, dockerfile } = this.#scope;
     const args = new Map(state.args);
-    for (const { name, value } of instruction.declarations) {
-      const given = request.buildArgs[name];
+    for (const { name, value } of declarations) {
       const fallback =
         value === undefined
-          ? this.#globalArgs().get(name)
+          ? globalArgs(dockerfile, request).get(name)
           : expand(value, lookupIn({ ...state, args }), dockerfile.escapeCharacter);
-      args.set(name, given ?? fallback);
+      args.set(name, request.buildArgs[name] ?? fallback);
     }
+    this.#links.say(` ---> ${shortId(state.key)}\n`);
+    return withConfig(state, state.key, { createdBy: text, created: new Date().toISOString() }, { args });
+  }
+
+  #run(state: StageState, instruction: InstructionOf<'run'>): Promise<StageState> {
+    const { host, request, signal } = this.#scope;
+    const args = commandArgs(instruction.command, state.config);
+    const visible = visibleArgs(state);
+    const key = stepKey(state.key, 'run', args, visible, instruction.network);
+    const prefix = visible.length === 0 ? '' : `|${visible.length} ${visible.join(' ')} `;
+    return this.#cached(state, key, `RUN ${prefix}${args.join(' ')} # buildkit`, async (root) => {
+      this.#links.say(` ---> Running in ${shortId(key)}\n`);
+      const exitCode = await host.runStep({
+        root,
+        args,
+        config: { ...state.config, WorkingDir: state.config.WorkingDir || '/' },
+        env: [...proxyEnvironment(request), ...visible, ...(state.config.Env ?? [])],
+        network: instruction.network,
+        onOutput: this.#links.say,
+        signal,
+      });
+      signal.throwIfAborted();
+      if (exitCode !== 0) throw failedCommand(instruction, args, exitCode);
+      await removeMountPoints(root.writable.upper);
+    });
+  }
+
+  #expandCopy(state: StageState, instruction: InstructionOf<'copy'>): CopyStep {
+    const { escapeCharacter } = this.#scope.dockerfile;
+    const lookup = lookupIn(state);
+    const text = (value: string) => expand(value, lookup, escapeCharacter);
+    const { sources, destination, owner, mode } = instruction;
     return {
-      ...state,
-      args,
-      history: [...state.history, { created_by: instruction.text, empty_layer: true }],
+      ...instruction,
+      sources: sources.map(text),
+      destination: text(destination),
+      owner: owner === undefined ? undefined : text(owner),
+      mode: mode === undefined ? undefined : parseMode(instruction, text(mode)),
     };
   }
 
-  async #runStep(state: StageState, instruction: Extract<Instruction, { kind: 'run' }>): Promise<StageState> {
-    const args = commandArgs(instruction.command, state.config);
-    const key = stepKey(state.key, 'run', args, [...state.args]);
-    return this.#cached(state, key, `RUN ${args.join(' ')}`, (root) => this.#execute(state, args, root));
-  }
-
-  async #execute(state: StageState, args: readonly string[], root: RootPlan): Promise<void> {
-    const { host, request, signal } = this.#parts;
-    const proxies = PREDEFINED.flatMap((name) => {
-      const value = request.buildArgs[name];
-      return value === undefined ? [] : [`${name}=${value}`];
-    });
-    const exitCode = await host.runStep({
-      root,
-      args,
-      config: state.config,
-      env: [...proxies, ...runEnvironment(state)],
-      network: 'default',
-      onOutput: (text) => this.#say(text),
-      signal,
-    });
-    if (exitCode === 0) return;
-    throw new BerthError('invalid', `The command '${args.join(' ')}' returned a non-zero code: ${exitCode}`, {
-      cause: { exitCode },
-    });
-  }
-
-  async #copyStep(state: StageState, step: CopyStep): Promise<StageState> {
+  async #copy(state: StageState, step: CopyStep): Promise<StageState> {
+    const { context, launcher, ignored, signal } = this.#scope;
     const destination = absolutePath(step.destination, state.config);
-    const createdBy = `${step.unpack ? 'ADD' : 'COPY'} ${step.sources.join(' ')} ${step.destination}`;
-    const { context, launcher, ignored, signal } = this.#parts;
-    const options = [step.unpack, step.owner, step.mode];
+    const owner = step.owner === undefined ? [] : [`--chown=${step.owner}`];
+    const mode = step.mode === undefined ? [] : [`--chmod=${step.mode.toString(8)}`];
+    const words = [keywordOf(step), ...owner, ...mode, ...step.sources, step.destination, '# buildkit'];
+    const createdBy = words.join(' ');
+    const options = [destination, step.unpack, step.owner, step.mode];
     if (step.from === undefined) {
       const selection = selectSources(step, context, ignored);
-      const key = stepKey(state.key, 'copy', selection.fingerprint, destination, options);
+      const key = stepKey(state.key, 'copy', selection.fingerprint, options);
       return this.#cached(state, key, createdBy, async (root) => {
         await using files = await launcher.openFiles(root, signal);
-        await copyFromContext(step, selection, context, files, destination, signal);
+        await copyFromContext(step, selection, context, { files, destination, signal });
       });
     }
-    const source = await this.#copySource(step.from);
-    const key = stepKey(state.key, 'copy-from', source.key, step.sources, destination, options);
+    const source = await this.#copySource(step, step.from);
+    const key = stepKey(state.key, 'copy-from', source.key, step.sources, options);
     return this.#cached(state, key, createdBy, async (root) => {
       const layers = source.layers.map(({ path }) => path);
       await using from = await launcher.openFiles({ layers, writable: undefined }, signal);
       await using files = await launcher.openFiles(root, signal);
-      await copyFromRoot(step, from, files, destination, signal);
+      await copyFromRoot(step, from, { files, destination, signal });
     });
   }
 
   /** What --from names: an earlier stage, or an image. */
-  async #copySource(from: string): Promise<Pick<StageState, 'key' | 'layers'>> {
-    const { dockerfile, stage, stageState, host, signal, onEvent } = this.#parts;
-    const earlier = earlierStage(dockerfile, stage.number, from, { byNumber: true });
-    if (earlier !== undefined) return stageState(earlier.number);
-    const image: Image = await host.resolveImage(parseReference(from), {
-      pull: false,
-      signal,
-      onProgress: (progress) => onEvent({ kind: 'pull', progress }),
-    });
-    return initialState(image);
+  async #copySource(step: CopyStep, from: string): Promise<Pick<StageState, 'key' | 'layers'>> {
+    const { number } = this.#stage;
+    const earlier = sourceStage(this.#scope.stages, number, from);
+    if (earlier !== undefined) return this.#earlierStage(earlier);
+    if (/^\d+$/.test(from)) throw wrong(step, `--from=${from}: there is no such stage before this one`);
+    return initialState(await this.#image(from));
   }
 
-  async #workdirStep(
-    state: StageState,
-    instruction: Extract<Instruction, { kind: 'workdir' }>,
-  ): Promise<StageState> {
-    const { dockerfile, launcher, signal } = this.#parts;
-    const text = expand(instruction.path, lookupIn(state), dockerfile.escapeCharacter);
-    const path = absolutePath(text, state.config).replace(/(.)\/$/, '$1');
-    const next = await this.#cached(
-      state,
-      stepKey(state.key, 'workdir', path),
-      `WORKDIR ${path}`,
-      async (root) => {
-        await using files = await launcher.openFiles(root, signal);
-        if ((await files.stat(path, { follow: true })) === undefined) await files.makeDirectory(path);
-      },
-    );
-    return { ...next, config: { ...next.config, WorkingDir: path } };
+  async #workdir(state: StageState, { path }: InstructionOf<'workdir'>): Promise<StageState> {
+    const { dockerfile, launcher, signal } = this.#scope;
+    const text = expand(path, lookupIn(state), dockerfile.escapeCharacter);
+    const absolute = absolutePath(text, state.config).replace(/(.)\/$/, '$1');
+    const key = stepKey(state.key, 'workdir', absolute);
+    const next = await this.#cached(state, key, `WORKDIR ${absolute}`, async (root) => {
+      await using files = await launcher.openFiles(root, signal);
+      if ((await files.stat(absolute, { follow: true })) === undefined) await files.makeDirectory(absolute);
+    });
+    return { ...next, config: { ...next.config, WorkingDir: absolute } };
   }
 
   /** Takes a step's result from the cache, or makes it and remembers it. */
@@ -208,91 +277,28 @@ export class StageBuild {
     state: StageState,
     key: StepKey,
     createdBy: string,
-    work: (root: RootPlan) => Promise<void>,
+    work: (root: WritableRoot) => Promise<void>,
   ): Promise<StageState> {
-    const { cache, request, store, signal } = this.#parts;
-    const known = request.noCache ? undefined : await cache.find(key);
+    const { request, store, launcher, scratchDirectory, slots, signal } = this.#scope;
+    const known = request.noCache ? undefined : await this.#cache.find(key);
     if (known !== undefined) {
-      this.#say(` ---> Using cache\n ---> ${shortId(key)}\n`);
-      return withLayer(state, key, createdBy, known.layer);
+      this.#links.say(` ---> Using cache\n ---> ${shortId(key)}\n`);
+      return withLayer(state, key, createdBy, known);
     }
-    this.#say(` ---> Running in ${shortId(key)}\n`);
-    const layer: Layer | undefined = await makeLayer(
-      { ...this.#parts, layers: store.layers },
-      state.layers,
-      signal,
-      work,
-    );
-    cache.remember(key, layer);
-    this.#say(` ---> ${shortId(key)}\n`);
-    return withLayer(state, key, createdBy, layer);
+    const maker = { launcher, layers: store.layers, scratchDirectory };
+    const layer = await slots.run(() => {
+      signal.throwIfAborted();
+      return makeLayer(maker, state.layers, signal, work);
+    });
+    this.#hasNewLayers ||= layer !== undefined;
+    const result = { layer, created: new Date().toISOString() };
+    this.#cache.remember(key, result);
+    this.#links.say(` ---> ${shortId(key)}\n`);
+    return withLayer(state, key, createdBy, result);
   }
 
-  /** A hidden image keeps the stage's layers for the cache, also when a later step has failed. */
-  async #keep({ layers, config, history }: StageState): Promise<void> {
-    const { store, request } = this.#parts;
-    if (layers.length === 0) return;
-    const kept = {
-      architecture: request.platform.architecture,
-      os: request.platform.os,
-      config,
-      rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
-      history,
-    };
-    await store.images.add({ configBytes: Buffer.from(JSON.stringify(kept)), hidden: true });
+  #announce({ text }: { text: string }): void {
+    this.#links.say(`Step ${this.#step}/${this.#links.steps} : ${text}\n`);
+    this.#step += 1;
   }
-
-  /** ARGs before the first FROM, and the platform's. */
-  #globalArgs(): Map<string, string> {
-    const { dockerfile, request } = this.#parts;
-    const { os, architecture } = request.platform;
-    const platform = `${os}/${architecture}`;
-    const args = new Map(
-      ['TARGET', 'BUILD'].flatMap((prefix): [string, string][] => [
-        [`${prefix}PLATFORM`, platform],
-        [`${prefix}OS`, os],
-        [`${prefix}ARCH`, architecture],
-      ]),
-    );
-    for (const { name, value } of dockerfile.globalArgs) {
-      const fallback =
-        value === undefined
-          ? undefined
-          : expand(value, (other) => args.get(other), dockerfile.escapeCharacter);
-      const result = request.buildArgs[name] ?? fallback;
-      if (result !== undefined) args.set(name, result);
-    }
-    return args;
-  }
-
-  #say(text: string): void {
-    this.#parts.onEvent({ kind: 'output', text });
-  }
-}
-
-function expandCopy(
-  state: StageState,
-  instruction: Extract<Instruction, { kind: 'copy' }>,
-  escapeCharacter: string,
-): CopyStep {
-  const lookup = lookupIn(state);
-  const text = (value: string) => expand(value, lookup, escapeCharacter);
-  return {
-    ...instruction,
-    sources: instruction.sources.map(text),
-    destination: text(instruction.destination),
-    from: instruction.from === undefined ? undefined : text(instruction.from),
-    owner: instruction.owner === undefined ? undefined : text(instruction.owner),
-    mode: instruction.mode === undefined ? undefined : text(instruction.mode),
-  };
-}
-
-/** Says where a step failed, unless the error says so already; the cause stays. */
-function located(error: unknown, { file, line, text }: Instruction): unknown {
-  if (!isBerthError(error) || error.message.startsWith(`${file}:`) || error.kind === 'cancelled')
-    return error;
-  return new BerthError(error.kind, `${file}:${line}: ${error.message} (line ${line}: ${text})`, {
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-    cause: error.cause,
-  });
 }

@@ -1,10 +1,11 @@
 import type { HistoryEntry, Image, ImageRuntimeConfig, Layer } from '../store/index.ts';
-import { type StepKey, stepKey } from './step-cache.ts';
+import { type StepKey, type StepResult, stepKey } from './step-cache.ts';
 
 /** What a stage has come to after a step. Each step makes a new one. */
 export interface StageState {
   readonly key: StepKey;
   readonly config: ImageRuntimeConfig;
+  readonly author: string | undefined;
   /** Bottom first. */
   readonly layers: readonly Layer[];
   readonly history: readonly HistoryEntry[];
@@ -14,11 +15,18 @@ export interface StageState {
   readonly ownCmd: boolean;
 }
 
+/** What an image has that begins with nothing, as in Docker. */
+const SCRATCH_CONFIG: ImageRuntimeConfig = {
+  Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+  WorkingDir: '/',
+};
+
 /** The state after FROM. */
 export function initialState(base: Image | undefined): StageState {
   return {
     key: stepKey('from', base?.id ?? 'scratch'),
-    config: base?.config.config ?? {},
+    config: base === undefined ? SCRATCH_CONFIG : (base.config.config ?? {}),
+    author: base?.config.author,
     layers: base?.layers ?? [],
     history: base?.config.history ?? [],
     args: new Map(),
@@ -26,23 +34,31 @@ export function initialState(base: Image | undefined): StageState {
   };
 }
 
-/** The state that a further stage finds when it builds on this one: all but the ARGs. */
+/** The state that a further stage finds when it builds on this one; ARGs are inherited (Dockerfile reference, "Scope"). */
 export function asBase(state: StageState): StageState {
-  return { ...state, args: new Map(), ownCmd: false };
+  return { ...state, ownCmd: false };
 }
 
-/** After a step that changed the config only. */
+/** What a step changes beside files. */
+export type ConfigChange = Partial<Pick<StageState, 'config' | 'author' | 'args' | 'ownCmd'>>;
+
+/** After a step that changed no file. */
 export function withConfig(
   state: StageState,
-  createdBy: string,
-  config: Partial<ImageRuntimeConfig>,
+  key: StepKey,
+  entry: { createdBy: string; created: string },
+  change: ConfigChange,
 ): StageState {
-  return {
-    ...state,
-    key: stepKey(state.key, 'config', config),
-    config: { ...state.config, ...config },
-    history: [...state.history, { created_by: createdBy, empty_layer: true }],
-  };
+  const history = [
+    ...state.history,
+    {
+      created: entry.created,
+      created_by: entry.createdBy,
+      comment: HISTORY_COMMENT,
+      empty_layer: true,
+    },
+  ];
+  return { ...state, ...change, key, history };
 }
 
 /** After a step that may have changed files. */
@@ -50,18 +66,16 @@ export function withLayer(
   state: StageState,
   key: StepKey,
   createdBy: string,
-  layer: Layer | undefined,
+  { layer, created }: StepResult,
 ): StageState {
-  if (layer === undefined) {
-    return { ...state, key, history: [...state.history, { created_by: createdBy, empty_layer: true }] };
-  }
-  return {
-    ...state,
-    key,
-    layers: [...state.layers, layer],
-    history: [...state.history, { created_by: createdBy }],
-  };
+  const entry = { created, created_by: createdBy, comment: HISTORY_COMMENT };
+  if (layer === undefined)
+    return { ...state, key, history: [...state.history, { ...entry, empty_layer: true }] };
+  return { ...state, key, layers: [...state.layers, layer], history: [...state.history, entry] };
 }
+
+/** Tells tools how to read `created_by`. */
+const HISTORY_COMMENT = 'buildkit.dockerfile.v0';
 
 /** The variables that expansion sees: the image's environment wins over ARGs (Dockerfile reference, "Scope"). */
 export function lookupIn({ config, args }: StageState): (name: string) => string | undefined {
@@ -74,12 +88,10 @@ export function splitEnv(entry: string): [string, string] {
   return at < 0 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)];
 }
 
-/** The environment of a RUN: ARGs with a value, then the image's own. */
-export function runEnvironment({ config, args }: StageState): string[] {
-  const env = config.Env ?? [];
-  const names = new Set(env.map((entry) => splitEnv(entry)[0]));
-  const fromArgs = [...args].flatMap(([name, value]) =>
+/** ARGs that a RUN sees: those with a value that no ENV hides. */
+export function visibleArgs({ config, args }: StageState): string[] {
+  const names = new Set((config.Env ?? []).map((entry) => splitEnv(entry)[0]));
+  return [...args].flatMap(([name, value]) =>
     value === undefined || names.has(name) ? [] : [`${name}=${value}`],
   );
-  return [...fromArgs, ...env];
 }

@@ -1,54 +1,87 @@
 import { invalid } from '../base/index.ts';
+import { expand } from './dockerfile/expand.ts';
 import type { Dockerfile, Stage } from './dockerfile/instructions.ts';
+import { wrong } from './dockerfile/wrong.ts';
 
-/** A stage with its number; stages that follow find it by number or name. */
-export interface NumberedStage extends Stage {
+/** Where a stage begins. */
+export type StageBase =
+  | { readonly kind: 'scratch' }
+  | { readonly kind: 'stage'; readonly number: number }
+  | { readonly kind: 'image'; readonly reference: string };
+
+/** A stage with its place among the others. */
+export interface PlacedStage extends Omit<Stage, 'base'> {
   readonly number: number;
+  readonly base: StageBase;
+}
+
+/** The stages of a Dockerfile with their FROM lines expanded. Throws `invalid` for a FROM that is blank then. */
+export function placeStages(
+  { stages, escapeCharacter }: Dockerfile,
+  args: ReadonlyMap<string, string>,
+): PlacedStage[] {
+  const lookup = (name: string) => args.get(name);
+  const placed: PlacedStage[] = [];
+  for (const [number, stage] of stages.entries()) {
+    const reference = expand(stage.base, lookup, escapeCharacter);
+    if (reference === '')
+      throw wrong(stage, `base name (${stage.base}) should not be blank`, 'Give its ARG a value');
+    const earlier = placed.findLast(({ name }) => name === reference.toLowerCase());
+    placed.push({
+      ...stage,
+      number,
+      platform: stage.platform === undefined ? undefined : expand(stage.platform, lookup, escapeCharacter),
+      base:
+        reference === 'scratch'
+          ? { kind: 'scratch' }
+          : earlier === undefined
+            ? { kind: 'image', reference }
+            : { kind: 'stage', number: earlier.number },
+    });
+  }
+  return placed;
 }
 
 /** The stage that a build ends with: the last, or the one that `target` names. Throws `invalid` with the names there are. */
-export function findTarget({ stages }: Dockerfile, target: string | undefined): NumberedStage {
-  const numbered = stages.map((stage, number) => ({ ...stage, number }));
+export function findTarget(stages: readonly PlacedStage[], target: string | undefined): PlacedStage {
   const found =
     target === undefined
-      ? numbered.at(-1)
-      : numbered.find(({ name, number }) => name === target.toLowerCase() || String(number) === target);
+      ? stages.at(-1)
+      : stages.find(({ name, number }) => name === target.toLowerCase() || String(number) === target);
   if (found !== undefined) return found;
-  const names = numbered.flatMap(({ name }) => name ?? []);
+  const names = stages.flatMap(({ name }) => name ?? []);
   throw invalid(`target stage "${target}" could not be found`, {
     hint: names.length === 0 ? 'No stage of this Dockerfile has a name' : `Stages: ${names.join(', ')}`,
   });
 }
 
-/** The stage before `before` that a name or, for COPY --from, a number means. */
-export function earlierStage(
-  { stages }: Dockerfile,
+/** The number of the stage before `before` that a COPY --from means by name or number; undefined: it means an image. */
+export function sourceStage(
+  stages: readonly PlacedStage[],
   before: number,
-  reference: string,
-  options: { byNumber: boolean },
-): NumberedStage | undefined {
-  const earlier = stages.slice(0, before).map((stage, number) => ({ ...stage, number }));
-  return earlier.findLast(
-    ({ name, number }) =>
-      name === reference.toLowerCase() || (options.byNumber && String(number) === reference),
-  );
+  from: string,
+): number | undefined {
+  return stages
+    .slice(0, before)
+    .findLast(({ name, number }) => name === from.toLowerCase() || String(number) === from)?.number;
 }
 
 /** The stages that a target needs, in file order, itself included. */
-export function neededStages(dockerfile: Dockerfile, target: NumberedStage): NumberedStage[] {
-  const needed = new Map<number, NumberedStage>();
-  const visit = (stage: NumberedStage) => {
-    if (needed.has(stage.number)) return;
-    needed.set(stage.number, stage);
-    const copies = stage.instructions.flatMap((instruction) =>
-      instruction.kind === 'copy' && instruction.from !== undefined ? [instruction.from] : [],
+export function neededStages(stages: readonly PlacedStage[], target: PlacedStage): PlacedStage[] {
+  const needed = new Set<number>();
+  const visit = ({ number, base, instructions }: PlacedStage) => {
+    if (needed.has(number)) return;
+    needed.add(number);
+    const sources = instructions.flatMap((instruction) =>
+      instruction.kind === 'copy' && instruction.from !== undefined
+        ? (sourceStage(stages, number, instruction.from) ?? [])
+        : [],
     );
-    const sources = [
-      earlierStage(dockerfile, stage.number, stage.base, { byNumber: false }),
-      ...copies.map((from) => earlierStage(dockerfile, stage.number, from, { byNumber: true })),
-    ];
-    for (const source of sources) if (source !== undefined) visit(source);
+    for (const source of base.kind === 'stage' ? [base.number, ...sources] : sources) {
+      const stage = stages[source];
+      if (stage !== undefined) visit(stage);
+    }
   };
   visit(target);
-  return [...needed.values()].sort((a, b) => a.number - b.number);
+  return stages.filter(({ number }) => needed.has(number));
 }

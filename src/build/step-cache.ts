@@ -10,31 +10,58 @@ export function stepKey(...parts: readonly unknown[]): StepKey {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex') as StepKey;
 }
 
-/** undefined: the step changed no file. */
-export type StepResult = Layer | undefined;
+/** What a step came to. */
+export interface StepResult {
+  /** undefined: the step changed no file. */
+  readonly layer: Layer | undefined;
+  /** When it was done, as image configs write times. */
+  readonly created: string;
+}
+
+/** In the collection "build-cache", by {@link StepKey}. */
+interface StepRecord {
+  readonly diffId: DiffId | null;
+  readonly created: string;
+}
 
 const STEPS = 'build-cache';
 const RESULTS = 'build-results';
 
-/** What earlier builds made of which keys. An entry counts only while its layer or image is there. */
+/**
+ * What earlier builds made of which keys. An entry counts only while its layer or image is there. New entries become
+ * durable together, with {@link save}.
+ */
 export class StepCache {
   readonly #store: Store;
+  #unsaved: { key: StepKey; record: StepRecord }[] = [];
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /** The result of a step, or "unknown". */
-  async find(key: StepKey): Promise<{ readonly layer: StepResult } | undefined> {
-    const record = this.#store.documents.get<{ diffId: DiffId | null }>(STEPS, key);
+  /** The result of a step; undefined where there is none any more. */
+  async find(key: StepKey): Promise<StepResult | undefined> {
+    const record = this.#store.documents.get<StepRecord>(STEPS, key);
     if (record === undefined) return undefined;
-    if (record.diffId === null) return { layer: undefined };
-    const layer = await this.#store.layers.get(record.diffId);
-    return layer === undefined ? undefined : { layer };
+    const { diffId, created } = record;
+    if (diffId === null) return { layer: undefined, created };
+    const layer = await this.#store.layers.get(diffId);
+    return layer === undefined ? undefined : { layer, created };
   }
 
-  remember(key: StepKey, layer: StepResult): void {
-    this.#store.documents.put(STEPS, key, { diffId: layer?.diffId ?? null });
+  remember(key: StepKey, { layer, created }: StepResult): void {
+    this.#unsaved.push({ key, record: { diffId: layer?.diffId ?? null, created } });
+  }
+
+  /** Makes what was remembered durable, in one transaction. */
+  save(): void {
+    const unsaved = this.#unsaved;
+    this.#unsaved = [];
+    if (unsaved.length === 0) return;
+    const { documents } = this.#store;
+    documents.transaction(() => {
+      for (const { key, record } of unsaved) documents.put(STEPS, key, record);
+    });
   }
 
   /** The image that a build with this last key gave. */
@@ -45,5 +72,15 @@ export class StepCache {
 
   rememberImage(key: StepKey, { id }: Image): void {
     this.#store.documents.put(RESULTS, key, { id });
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    const { documents } = this.#store;
+    documents.transaction(() => {
+      for (const collection of [STEPS, RESULTS]) {
+        for (const { key } of documents.all(collection)) documents.delete(collection, key);
+      }
+    });
   }
 }

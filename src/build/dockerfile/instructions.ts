@@ -2,7 +2,7 @@
 export interface Origin {
   readonly file: string;
   readonly line: number;
-  /** The instruction as written. */
+  /** The instruction as written, its keyword in upper case, continuation lines joined. */
   readonly text: string;
 }
 
@@ -19,8 +19,9 @@ export interface Pair {
 /** A parsed instruction; texts are not yet expanded. */
 export type Instruction = Origin &
   (
-    | { readonly kind: 'run'; readonly command: CommandForm }
+    | RunInstruction
     | CopyInstruction
+    | HealthcheckInstruction
     | { readonly kind: 'env'; readonly pairs: readonly Pair[] }
     | { readonly kind: 'label'; readonly pairs: readonly Pair[] }
     | { readonly kind: 'arg'; readonly declarations: readonly ArgDeclaration[] }
@@ -33,7 +34,15 @@ export type Instruction = Origin &
     | { readonly kind: 'shell'; readonly args: readonly string[] }
     | { readonly kind: 'stopsignal'; readonly signal: string }
     | { readonly kind: 'maintainer'; readonly name: string }
+    /** An instruction for builds that begin with this image. */
+    | { readonly kind: 'onbuild'; readonly trigger: string }
   );
+
+export interface RunInstruction {
+  readonly kind: 'run';
+  readonly command: CommandForm;
+  readonly network: 'default' | 'none' | 'host';
+}
 
 export interface CopyInstruction {
   readonly kind: 'copy';
@@ -45,6 +54,13 @@ export interface CopyInstruction {
   readonly from: string | undefined;
   readonly owner: string | undefined;
   readonly mode: string | undefined;
+}
+
+/** As the image config has it (Engine API, HealthConfig); durations in nanoseconds. */
+export interface HealthcheckInstruction {
+  readonly kind: 'healthcheck';
+  readonly test: readonly string[];
+  readonly timing: Readonly<Record<string, number>>;
 }
 
 export interface ArgDeclaration {

@@ -1,15 +1,21 @@
-import { type BerthError, invalid, notImplemented } from '../../base/index.ts';
+import { invalid } from '../../base/index.ts';
+import { commandForm } from './command-form.ts';
+import { takeFlags } from './flags.ts';
+import { parseHealthcheck } from './healthcheck.ts';
 import type {
   ArgDeclaration,
-  CommandForm,
+  CopyInstruction,
   Dockerfile,
   Instruction,
   Origin,
   Pair,
+  RunInstruction,
   Stage,
 } from './instructions.ts';
 import { readInstructions, type SourceInstruction } from './source-lines.ts';
+import { unknownInstruction } from './unknown-instruction.ts';
 import { splitWords } from './words.ts';
+import { notThereYet, wrong } from './wrong.ts';
 
 const KEYWORDS = [
   'ADD',
@@ -43,7 +49,7 @@ export function parseDockerfile(file: string, content: string): Dockerfile {
       stages.push({ ...origin, ...parseFrom(origin, source.rest), instructions: [] });
       continue;
     }
-    const parsed = parseInstruction(origin, source);
+    const parsed = parseInstruction(origin, source, escapeCharacter);
     const stage = stages.at(-1);
     if (stage !== undefined) stage.instructions.push(parsed);
     else if (parsed.kind === 'arg') globalArgs.push(...parsed.declarations);
@@ -54,13 +60,19 @@ export function parseDockerfile(file: string, content: string): Dockerfile {
   return { escapeCharacter, globalArgs, stages };
 }
 
-/** An `invalid` error that says where. */
-export function wrong({ file, line }: Origin, message: string, hint?: string): BerthError {
-  return invalid(`${file}:${line}: ${message} (line ${line})`, hint === undefined ? {} : { hint });
+/** Parses the instructions that an image leaves to builds that begin with it (ONBUILD). `image` names it in errors. */
+export function parseTriggers(image: string, triggers: readonly string[]): Instruction[] {
+  return triggers.flatMap((trigger, index) => {
+    const file = `ONBUILD of ${image}`;
+    const { escapeCharacter, instructions } = readInstructions(file, trigger);
+    return instructions.map((source) =>
+      parseInstruction({ file, line: index + 1, text: source.text }, source, escapeCharacter),
+    );
+  });
 }
 
 function parseFrom(origin: Origin, rest: string): Pick<Stage, 'base' | 'platform' | 'name'> {
-  const { flags, text } = takeFlags(origin, rest, ['platform']);
+  const { flags, text } = takeFlags(origin, 'FROM', rest, ['platform']);
   const [base, as, name, ...more] = text.split(/\s+/);
   const isForm =
     base !== undefined &&
@@ -69,27 +81,35 @@ function parseFrom(origin: Origin, rest: string): Pick<Stage, 'base' | 'platform
     (as === undefined || (as.toUpperCase() === 'AS' && name !== undefined));
   if (!isForm) throw wrong(origin, 'FROM requires either one argument, or three: FROM <image> [AS <name>]');
   if (name !== undefined && !/^[a-z][a-z0-9-_.]*$/i.test(name))
-    throw wrong(origin, `invalid name for build stage: "${name}"`);
+    throw wrong(
+      origin,
+      `invalid name for build stage: "${name}"`,
+      'A name begins with a letter and has letters, digits, "-", "_" and "."',
+    );
   return { base, platform: flags.get('platform'), name: name?.toLowerCase() };
 }
 
-function parseInstruction(origin: Origin, { keyword, rest }: SourceInstruction): Instruction {
+function parseInstruction(
+  origin: Origin,
+  { keyword, rest }: SourceInstruction,
+  escapeCharacter: string,
+): Instruction {
   if (rest === '' && KEYWORDS.includes(keyword))
     throw wrong(origin, `${keyword} requires at least one argument`);
+  const words = () => splitWords(rest, escapeCharacter);
   switch (keyword) {
-    case 'RUN': {
-      const { text } = takeFlags(origin, rest, []);
-      return { ...origin, kind: 'run', command: commandForm(text) };
-    }
+    case 'RUN':
+      return { ...origin, ...parseRun(origin, rest, escapeCharacter) };
     case 'COPY':
     case 'ADD':
-      return { ...origin, ...parseCopy(origin, keyword, rest) };
+      return { ...origin, ...parseCopy(origin, keyword, rest, escapeCharacter) };
     case 'ENV':
-      return { ...origin, kind: 'env', pairs: parsePairs(origin, 'ENV', rest) };
-    case 'LABEL':
-      return { ...origin, kind: 'label', pairs: parsePairs(origin, 'LABEL', rest) };
+    case 'LABEL': {
+      const kind = keyword === 'ENV' ? 'env' : 'label';
+      return { ...origin, kind, pairs: parsePairs(origin, keyword, rest, words()) };
+    }
     case 'ARG':
-      return { ...origin, kind: 'arg', declarations: splitWords(rest).map((word) => parseArg(origin, word)) };
+      return { ...origin, kind: 'arg', declarations: words().map((word) => parseArg(origin, word)) };
     case 'WORKDIR':
       return { ...origin, kind: 'workdir', path: rest };
     case 'USER':
@@ -97,14 +117,19 @@ function parseInstruction(origin: Origin, { keyword, rest }: SourceInstruction):
     case 'EXPOSE':
       return { ...origin, kind: 'expose', ports: rest };
     case 'VOLUME':
-      return { ...origin, kind: 'volume', paths: commandForm(rest) };
+      return { ...origin, kind: 'volume', paths: commandForm(origin, rest) };
     case 'CMD':
-      return { ...origin, kind: 'cmd', command: commandForm(rest) };
+      return { ...origin, kind: 'cmd', command: commandForm(origin, rest) };
     case 'ENTRYPOINT':
-      return { ...origin, kind: 'entrypoint', command: commandForm(rest) };
+      return { ...origin, kind: 'entrypoint', command: commandForm(origin, rest) };
     case 'SHELL': {
-      const command = commandForm(rest);
-      if (command.form !== 'exec') throw wrong(origin, 'SHELL requires the arguments to be in JSON form');
+      const command = commandForm(origin, rest);
+      if (command.form !== 'exec' || command.args.length === 0)
+        throw wrong(
+          origin,
+          'SHELL requires the arguments to be in JSON form',
+          'Write SHELL ["/bin/bash", "-c"]',
+        );
       return { ...origin, kind: 'shell', args: command.args };
     }
     case 'STOPSIGNAL':
@@ -112,18 +137,49 @@ function parseInstruction(origin: Origin, { keyword, rest }: SourceInstruction):
     case 'MAINTAINER':
       return { ...origin, kind: 'maintainer', name: rest };
     case 'HEALTHCHECK':
+      return { ...origin, ...parseHealthcheck(origin, rest) };
     case 'ONBUILD':
-      throw notImplemented(`${origin.file}:${origin.line}: the instruction ${keyword} is not there yet`);
+      return { ...origin, kind: 'onbuild', trigger: checkTrigger(origin, rest, escapeCharacter) };
     default:
-      throw unknownInstruction(origin, keyword);
+      throw unknownInstruction(origin, keyword, KEYWORDS);
   }
 }
 
-function parseCopy(origin: Origin, keyword: 'COPY' | 'ADD', rest: string) {
+function parseRun(origin: Origin, rest: string, escapeCharacter: string): RunInstruction {
+  const { flags, text } = takeFlags(origin, 'RUN', rest, ['network']);
+  if (text === '') throw wrong(origin, 'RUN requires at least one argument');
+  const network = flags.get('network') ?? 'default';
+  if (network !== 'default' && network !== 'none' && network !== 'host')
+    throw wrong(origin, `invalid network of RUN: "${network}"`, 'It is default, none or host');
+  const command = commandForm(origin, text);
+  if (command.form === 'exec' && command.args.length === 0)
+    throw wrong(origin, 'RUN requires at least one argument');
+  if (command.form === 'shell') refuseHereDocuments(origin, text, escapeCharacter);
+  return { kind: 'run', command, network };
+}
+
+/** The rule of BuildKit's parser: a word of its own like `<<EOF`, `<<-"EOF"` or `3<<EOF`. */
+function refuseHereDocuments(origin: Origin, text: string, escapeCharacter: string): void {
+  const word = splitWords(text, escapeCharacter).find((one) => /^\d*<<-?(["']?)\w+\1$/.test(one));
+  if (word === undefined) return;
+  throw notThereYet(
+    origin,
+    `here-documents (${word}) are`,
+    'Join commands with && and continuation lines; put files into the context',
+  );
+}
+
+function parseCopy(
+  origin: Origin,
+  keyword: 'COPY' | 'ADD',
+  rest: string,
+  escapeCharacter: string,
+): CopyInstruction {
   const known = keyword === 'COPY' ? ['from', 'chown', 'chmod'] : ['chown', 'chmod'];
-  const { flags, text } = takeFlags(origin, rest, known);
-  const form = commandForm(text);
-  const words = form.form === 'exec' ? [...form.args] : splitWords(text);
+  const { flags, text } = takeFlags(origin, keyword, rest, known);
+  const form = commandForm(origin, text);
+  if (form.form === 'shell') refuseHereDocuments(origin, text, escapeCharacter);
+  const words = form.form === 'exec' ? [...form.args] : splitWords(text, escapeCharacter);
   const destination = words.pop();
   if (destination === undefined || words.length === 0) {
     throw wrong(
@@ -131,55 +187,26 @@ function parseCopy(origin: Origin, keyword: 'COPY' | 'ADD', rest: string) {
       `${keyword} requires at least two arguments, but only one was provided. Destination could not be determined`,
     );
   }
-  const remote = words.find((source) => /^(https?|git|ssh):\/\/|^git@/.test(source));
-  if (remote !== undefined && flags.get('from') === undefined) {
-    if (keyword === 'COPY') throw wrong(origin, `source can't be a URL for COPY: ${remote}`);
-    throw notImplemented(`${origin.file}:${origin.line}: ADD of a URL is not there yet: ${remote}`, {
-      hint: 'Fetch it in a RUN step',
-    });
-  }
+  const from = flags.get('from');
+  if (from?.includes('$'))
+    throw wrong(
+      origin,
+      `--from does not expand variables: ${from}`,
+      'Name a stage instead: FROM $IMAGE AS name, then --from=name',
+    );
   return {
     kind: 'copy',
     unpack: keyword === 'ADD',
     sources: words,
     destination,
-    from: flags.get('from'),
+    from,
     owner: flags.get('chown'),
     mode: flags.get('chmod'),
-  } as const;
-}
-
-/** Takes `--name=value` from the front; refuses, by name, those that are not in `known`. */
-function takeFlags(origin: Origin, rest: string, known: readonly string[]) {
-  const flags = new Map<string, string>();
-  let text = rest;
-  for (;;) {
-    const [whole, name, value] = /^--([a-z-]+)(?:=(\S*))?\s*/.exec(text) ?? [];
-    if (whole === undefined || name === undefined) return { flags, text };
-    if (!known.includes(name)) {
-      throw notImplemented(`${origin.file}:${origin.line}: the flag --${name} is not there yet`);
-    }
-    flags.set(name, value ?? '');
-    text = text.slice(whole.length);
-  }
-}
-
-/** A JSON list of strings is the exec form; everything else, broken JSON too, is the shell form (as in Docker). */
-function commandForm(text: string): CommandForm {
-  if (text.startsWith('[')) {
-    try {
-      const args: unknown = JSON.parse(text);
-      if (Array.isArray(args) && args.every((arg) => typeof arg === 'string')) return { form: 'exec', args };
-    } catch {
-      // no JSON: the shell form
-    }
-  }
-  return { form: 'shell', text };
+  };
 }
 
 /** `NAME=value …`, or the old form `NAME value` with everything after the blank as the value. */
-function parsePairs(origin: Origin, keyword: string, rest: string): Pair[] {
-  const words = splitWords(rest);
+function parsePairs(origin: Origin, keyword: string, rest: string, words: readonly string[]): Pair[] {
   const [first = ''] = words;
   if (!first.includes('=')) {
     const [, name = '', value] = /^(\S+)\s+([\s\S]+)$/.exec(rest) ?? [];
@@ -203,24 +230,13 @@ function parseArg(origin: Origin, word: string): ArgDeclaration {
   return { name, value: at < 0 ? undefined : word.slice(at + 1) };
 }
 
-function unknownInstruction(origin: Origin, keyword: string): BerthError {
-  const [nearest] = KEYWORDS.map((known) => ({ known, distance: editDistance(keyword, known) }))
-    .filter(({ known, distance }) => distance <= Math.max(1, Math.floor(known.length / 3)))
-    .sort((a, b) => a.distance - b.distance);
-  const hint = nearest === undefined ? `Known: ${KEYWORDS.join(', ')}` : `Did you mean ${nearest.known}?`;
-  return wrong(origin, `unknown instruction: ${keyword}`, hint);
-}
-
-/** Levenshtein's distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+/** What ONBUILD keeps must be an instruction that the later build can do. */
+function checkTrigger(origin: Origin, rest: string, escapeCharacter: string): string {
+  const [, written = '', following = ''] = /^(\S+)\s*([\s\S]*)$/.exec(rest) ?? [];
+  const keyword = written.toUpperCase();
+  if (['ONBUILD', 'FROM', 'MAINTAINER'].includes(keyword))
+    throw wrong(origin, `${keyword} isn't allowed as an ONBUILD trigger`);
+  const text = following === '' ? keyword : `${keyword} ${following}`;
+  parseInstruction(origin, { line: origin.line, text, keyword, rest: following }, escapeCharacter);
+  return text;
 }

@@ -4,7 +4,7 @@ import { invalid } from '../../base/index.ts';
 export interface SourceInstruction {
   /** The line that it begins on, from 1. */
   readonly line: number;
-  /** As written, joined into one line. */
+  /** Keyword and rest in one line. */
   readonly text: string;
   /** Upper case. */
   readonly keyword: string;
@@ -31,7 +31,7 @@ export function readInstructions(file: string, content: string): SourceFile {
       continue;
     }
     const { text, next } = joinContinued(lines, at, escapeCharacter);
-    instructions.push(splitKeyword(file, at + 1, text));
+    instructions.push(splitKeyword(at + 1, text));
     at = next;
   }
   return { escapeCharacter, instructions };
@@ -39,11 +39,14 @@ export function readInstructions(file: string, content: string): SourceFile {
 
 const isBlankOrComment = (line: string) => /^\s*(#|$)/.test(line);
 
-/** Directives stand before everything else, comments included (Dockerfile reference, "Parser directives"). */
+/**
+ * Directives stand before everything else; the first line that is none, an unknown one too, ends them (Dockerfile
+ * reference, "Parser directives").
+ */
 function escapeDirective(file: string, lines: readonly string[]): '\\' | '`' {
   for (const [index, line] of lines.entries()) {
-    const [, name, value] = /^\s*#\s*([a-zA-Z]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    if (name === undefined) break;
+    const [, name = '', value] = /^\s*#\s*([a-zA-Z]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (!['syntax', 'check', 'escape'].includes(name.toLowerCase())) break;
     if (name.toLowerCase() !== 'escape') continue;
     if (value !== '\\' && value !== '`') {
       throw invalid(`${file}:${index + 1}: invalid ESCAPE '${value}': it must be \\ or \``);
@@ -58,7 +61,8 @@ function joinContinued(
   first: number,
   escapeCharacter: string,
 ): { text: string; next: number } {
-  const continued = escapeCharacter === '\\' ? /\\[ \t]*$/ : /`[ \t]*$/;
+  // An escaped escape character at a line's end continues nothing.
+  const continued = escapeCharacter === '\\' ? /(?<!\\)\\[ \t]*$/ : /(?<!`)`[ \t]*$/;
   const parts: string[] = [];
   let at = first;
   for (; at < lines.length; at += 1) {
@@ -66,17 +70,14 @@ function joinContinued(
     // Comments and blank lines inside a continued instruction are left out, as in Docker.
     if (at > first && isBlankOrComment(line)) continue;
     parts.push(at === first ? line.trimStart().replace(continued, '') : line.replace(continued, ''));
-    if (!continued.test(line)) return { text: parts.join('').trimEnd(), next: at + 1 };
+    if (!continued.test(line)) return { text: parts.join(''), next: at + 1 };
   }
-  return { text: parts.join('').trimEnd(), next: at };
+  return { text: parts.join(''), next: at };
 }
 
-function splitKeyword(file: string, line: number, text: string): SourceInstruction {
-  const [, keyword = '', rest = ''] = /^(\S+)\s*([\s\S]*)$/.exec(text) ?? [];
-  if (/<<-?["']?\w/.test(rest) && ['RUN', 'COPY', 'ADD'].includes(keyword.toUpperCase())) {
-    throw invalid(`${file}:${line}: here-documents are not there yet`, {
-      hint: 'Join the commands with && and continuation lines',
-    });
-  }
-  return { line, text, keyword: keyword.toUpperCase(), rest: rest.trim() };
+function splitKeyword(line: number, text: string): SourceInstruction {
+  const [, written = '', following = ''] = /^(\S+)\s*([\s\S]*)$/.exec(text) ?? [];
+  const keyword = written.toUpperCase();
+  const rest = following.trim();
+  return { line, text: rest === '' ? keyword : `${keyword} ${rest}`, keyword, rest };
 }
