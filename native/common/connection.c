@@ -9,15 +9,9 @@
 #include "protocol.h"
 
 static void update_watch(struct connection *connection) {
-    bool queued = connection_queued(connection) > 0;
-    uint32_t events = queued ? EPOLLOUT : 0;
-    if (connection->closing) {
-        /* With nothing left to send, the hang-up that shutdown() caused is what ends it. */
-        if (!queued) events = EPOLLIN;
-    } else {
-        /* While paused we still want to hear that the peer has gone. */
-        events |= connection->paused ? EPOLLRDHUP : EPOLLIN;
-    }
+    uint32_t events = connection_queued(connection) > 0 ? EPOLLOUT : 0;
+    /* A closing connection reads no more; with nothing left to send, the hang-up of its shutdown() ends it. */
+    if (!connection->closing || events == 0) events |= EPOLLIN;
     loop_watch(connection->loop, &connection->watch, events);
 }
 
@@ -56,8 +50,7 @@ static void refuse_version(struct connection *connection, const struct frame *fr
 static bool take_frames(struct connection *connection) {
     size_t at = 0;
     enum frame_result result = FRAME_INCOMPLETE;
-    connection->in_handler = true;
-    while (!connection->paused && !connection->closing) {
+    while (!connection->closing) {
         struct frame frame;
         size_t used;
         result = frame_decode(connection->in.data + at, connection->in.length - at, connection->frame_limit, &frame,
@@ -70,7 +63,6 @@ static bool take_frames(struct connection *connection) {
             connection->events->frame(connection, &frame);
         }
     }
-    connection->in_handler = false;
     buffer_consume(&connection->in, at);
     return result != FRAME_IMPOSSIBLE;
 }
@@ -100,8 +92,8 @@ static void on_ready(struct watch *watch, uint32_t events) {
         }
         if (connection_queued(connection) == 0 && connection->events->drained) connection->events->drained(connection);
     }
-    bool gone = (events & (EPOLLERR | EPOLLHUP)) || ((events & EPOLLRDHUP) && connection->paused);
-    if ((events & EPOLLIN) && !connection->paused && !connection->closing) gone = !receive(connection);
+    bool gone = events & (EPOLLERR | EPOLLHUP);
+    if ((events & EPOLLIN) && !connection->closing) gone = !receive(connection);
     if (gone) {
         connection->events->closed(connection);
         return;
@@ -137,16 +129,6 @@ void connection_refuse(struct connection *connection, uint16_t id, const struct 
 
 size_t connection_queued(const struct connection *connection) {
     return connection->out.length - connection->sent;
-}
-
-void connection_pause(struct connection *connection, bool paused) {
-    if (connection->paused == paused) return;
-    connection->paused = paused;
-    if (!paused && !connection->in_handler && !take_frames(connection)) {
-        break_off(connection);
-        return;
-    }
-    update_watch(connection);
 }
 
 void connection_finish(struct connection *connection) {

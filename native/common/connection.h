@@ -29,9 +29,7 @@ struct connection {
     struct buffer in;
     struct buffer out;
     size_t sent; /* of `out` */
-    bool paused; /* not reading */
     bool closing; /* closes when the queue is empty */
-    bool in_handler;
 };
 
 /* Takes `fd` over. -1 when it cannot be watched (the descriptor is closed). */
@@ -46,9 +44,6 @@ void connection_refuse(struct connection *connection, uint16_t id, const struct 
 
 /* Bytes that wait for the peer. */
 size_t connection_queued(const struct connection *connection);
-
-/* Stops and starts reading; frames that are already here wait as well. */
-void connection_pause(struct connection *connection, bool paused);
 
 /* Closes when everything is sent; `closed` is called then. */
 void connection_finish(struct connection *connection);

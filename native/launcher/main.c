@@ -133,6 +133,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     fcntl(READY_FD, F_SETFD, FD_CLOEXEC);
+    umask(022); /* containers inherit it */
     int lock = lock_start(argv[2]);
     if (lock < 0) {
         log_line("the folder %s cannot be locked: %s", argv[2], strerror(errno));

@@ -24,6 +24,7 @@ static void start_failed(struct supervisor *supervisor, const struct job *job, c
     supervisor->runner = NULL;
     supervisor->phase = PHASE_EXITED;
     unlink(supervisor->init->pid_file); /* it has not run */
+    sessions_start_decided(supervisor);
     ports_close(&supervisor->ports);
     log_close(&supervisor->log);
     clean_up(supervisor);
@@ -46,6 +47,7 @@ static void on_run_done(struct job *job, bool succeeded) {
                              supervisor->started_at);
     }
     supervisor->runner = NULL;
+    sessions_start_decided(supervisor);
     int status;
     if (supervisor_take_orphan(supervisor, supervisor->init->pid, &status)) process_ended(supervisor->init, status);
 }
@@ -66,6 +68,8 @@ int supervisor_run(struct session *session, uint16_t request, struct failure *wh
     struct job *job = job_start(supervisor, arguments, init->theirs, on_run_done, NULL, why);
     if (!job) {
         supervisor->phase = PHASE_EXITED;
+        ports_close(&supervisor->ports);
+        log_close(&supervisor->log);
         clean_up(supervisor);
         return -1;
     }

@@ -95,6 +95,14 @@ static int mount_root(struct supervisor *supervisor, const struct arguments *arg
     return mounts_place(&supervisor->mounts, &supervisor->plan, root, arguments->host, why);
 }
 
+/* Whoever asks for the state gets the image's accounts: an image whose accounts cannot be read is refused now. */
+static int check_accounts(struct failure *why) {
+    AUTO_BUFFER passwd = {0};
+    AUTO_BUFFER group = {0};
+    if (mounts_read(MOUNTS_PASSWD, &passwd, why) < 0) return -1;
+    return mounts_read(MOUNTS_GROUP, &group, why);
+}
+
 static void release_layers(struct arguments *arguments) {
     for (size_t index = 0; index < arguments->layer_count; index++) close_fd(&arguments->layers[index]);
     free(arguments->layers);
@@ -179,7 +187,7 @@ static int prepare(struct supervisor *supervisor, const struct arguments *argume
     if (read_plan(supervisor, arguments->plan, why) < 0) return -1;
     if (lock_container(supervisor, why) < 0) return -1;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return fail_errno(why, "subreaper");
-    if (mount_root(supervisor, arguments, why) < 0) return -1;
+    if (mount_root(supervisor, arguments, why) < 0 || check_accounts(why) < 0) return -1;
     forget_earlier_run();
     supervisor->ports.refused = on_refused;
     if (ports_bind(&supervisor->ports, &supervisor->loop, &supervisor->plan, taken_port, why) < 0) return -1;

@@ -6,6 +6,9 @@
 #include "common/failure.h"
 #include "common/plan.h"
 
+#define MOUNTS_PASSWD "etc/passwd"
+#define MOUNTS_GROUP "etc/group"
+
 struct mounts {
     bool root;
     bool shm;

@@ -43,7 +43,7 @@ struct process *process_new(struct supervisor *supervisor, bool is_init, bool te
 
 struct process *process_find(struct supervisor *supervisor, pid_t pid) {
     struct process *process = supervisor->processes;
-    while (process && process->pid != pid) process = process->next;
+    while (process && (process->pid != pid || process->ended)) process = process->next;
     return process;
 }
 
@@ -228,7 +228,6 @@ static void answer_input(struct session *session, bool taken) {
         connection_send(&session->connection, MESSAGE_OK, session->close_request, NULL, 0);
         if (session->process) process_close_input(session->process);
     }
-    connection_pause(&session->connection, false);
 }
 
 static struct session *next_with_input(const struct process *process) {

@@ -46,6 +46,7 @@ void process_ended(struct process *process, int status);
 
 void process_free(struct process *process);
 
+/* The process with this pid that has not ended. */
 struct process *process_find(struct supervisor *supervisor, pid_t pid);
 
 /* Gives the waiting input of the attached sessions to the process, as far as it takes it. */

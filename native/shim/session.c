@@ -39,28 +39,30 @@ static void append_exit(struct buffer *payload, const struct supervisor *supervi
     field_append_number(payload, TAG_TIME, process->is_init ? supervisor->finished_at : now());
 }
 
-static int append_accounts(struct buffer *payload, struct failure *why) {
-    AUTO_BUFFER passwd = {0};
-    AUTO_BUFFER group = {0};
-    if (mounts_read("etc/passwd", &passwd, why) < 0 || mounts_read("etc/group", &group, why) < 0) return -1;
-    field_append(payload, TAG_PASSWD, passwd.data, passwd.length);
-    field_append(payload, TAG_GROUP, group.data, group.length);
-    return 0;
+/* They were readable when the container was prepared; what it has done to them since is its own affair. */
+static void append_account(struct buffer *payload, uint16_t tag, const char *path) {
+    AUTO_BUFFER text = {0};
+    struct failure why;
+    if (mounts_read(path, &text, &why) == 0) field_append(payload, tag, text.data, text.length);
+    else log_line("%s", why.message);
 }
 
 static uint64_t state_of(const struct supervisor *supervisor) {
-    if (supervisor->phase == PHASE_PREPARED || supervisor->phase == PHASE_STARTING) return STATE_PREPARED;
+    if (supervisor->phase == PHASE_PREPARED) return STATE_PREPARED;
     return supervisor->phase == PHASE_RUNNING ? STATE_RUNNING : STATE_EXITED;
 }
 
-static int send_state(struct session *session, uint16_t id, struct failure *why) {
+static void send_state(struct session *session, uint16_t id) {
     struct supervisor *supervisor = session->supervisor;
     AUTO_BUFFER payload = {0};
     field_append_number(&payload, TAG_STATE, state_of(supervisor));
     field_append_number(&payload, TAG_TERMINAL, supervisor->plan.terminal);
     if (supervisor->network >= 0) field_append_number(&payload, TAG_NETWORK, (uint64_t)supervisor->network);
     ports_encode(&supervisor->ports, &payload);
-    if (supervisor->mounts.root && append_accounts(&payload, why) < 0) return -1;
+    if (supervisor->mounts.root) {
+        append_account(&payload, TAG_PASSWD, MOUNTS_PASSWD);
+        append_account(&payload, TAG_GROUP, MOUNTS_GROUP);
+    }
     field_append_number(&payload, TAG_PID, (uint64_t)getpid());
     AUTO_BUFFER started = {0};
     if (supervisor->started_at) {
@@ -69,7 +71,6 @@ static int send_state(struct session *session, uint16_t id, struct failure *why)
         field_append(&payload, TAG_STARTED, started.data, started.length);
     }
     connection_send(&session->connection, MESSAGE_STATE, id, payload.data, payload.length);
-    return 0;
 }
 
 void sessions_output(struct process *process, bool is_stderr, const void *data, size_t length) {
@@ -205,9 +206,26 @@ static int unknown(const struct frame *frame, struct failure *why) {
     return fail(why, FAILURE_NOT_IMPLEMENTED, "the supervisor knows no request %u here", frame->type);
 }
 
+/* While it is not decided whether the container runs, nobody can say what its state is. */
+static void hello(struct session *session, uint16_t id) {
+    session->role = ROLE_CONTROL;
+    session->state_request = id;
+    session->state_waits = session->supervisor->phase == PHASE_STARTING;
+    if (!session->state_waits) send_state(session, id);
+}
+
+void sessions_start_decided(struct supervisor *supervisor) {
+    for (struct session *session = supervisor->sessions; session; session = session->next) {
+        if (session->state_waits) send_state(session, session->state_request);
+        session->state_waits = false;
+    }
+}
+
 static int first_request(struct session *session, const struct frame *frame, struct failure *why) {
     switch (frame->type) {
-        case MESSAGE_HELLO: session->role = ROLE_CONTROL; return send_state(session, frame->id, why);
+        case MESSAGE_HELLO:
+            hello(session, frame->id);
+            return 0;
         case MESSAGE_ATTACH: return attach(session, frame, why);
         case MESSAGE_EXEC: return exec(session, frame, why);
         default: return unknown(frame, why);

@@ -30,6 +30,8 @@ struct session {
     uint16_t input_request;
     uint16_t close_request;
     struct buffer input;
+    bool state_waits; /* HELLO came while the container was being started */
+    uint16_t state_request;
     struct session *next;
 };
 
@@ -43,6 +45,9 @@ void sessions_exited(struct process *process);
 
 /* Sends a frame to all control sessions; it is left out for one that does not read. */
 void sessions_announce(struct supervisor *supervisor, uint8_t type, const struct buffer *payload);
+
+/* The start has succeeded or failed: tells the state to those who asked in the meantime. */
+void sessions_start_decided(struct supervisor *supervisor);
 
 /* Finishes every session. */
 void sessions_finish(struct supervisor *supervisor);

@@ -1,9 +1,13 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { decodeFields, encodeFrame, FrameDecoder } from '../base/index.ts';
 import type { SupervisorPlan } from './contract.ts';
 import { openLauncher } from './launcher.ts';
+import { message, tag, textOf } from './protocol.ts';
 import { collect, ended, makeErofs, missingForContainers, TestInstance } from './test-instance.ts';
 
 const CRUN = '/usr/bin/crun';
@@ -211,6 +215,42 @@ describe.skipIf(missing !== undefined)(`the launcher${reason}`, { timeout: 30_00
       const supervisor = await instance.launcher.launch(await instance.plan({ root }));
       expect(supervisor.accounts).toEqual({ passwd: 'inside:x:1:1::/:/bin/sh\n', group: '' });
       await supervisor.discard();
+    });
+
+    test('refuses an image whose accounts are no file or too large', async () => {
+      const layer = join(instance.folder, 'strange');
+      const root = { layers: [layer], writable: undefined };
+      await mkdir(join(layer, 'etc/passwd'), { recursive: true });
+      await expect(instance.launcher.launch(await instance.plan({ root }))).rejects.toMatchObject({
+        kind: 'invalid',
+        message: 'etc/passwd of the image is no file',
+      });
+      await rm(join(layer, 'etc/passwd'), { recursive: true });
+      await writeFile(join(layer, 'etc/passwd'), 'x'.repeat(2 ** 20 + 1));
+      await expect(instance.launcher.launch(await instance.plan({ root }))).rejects.toMatchObject({
+        kind: 'invalid',
+        message: 'etc/passwd of the image is larger than 1 MiB',
+      });
+    });
+
+    test('refuses a protocol version that it does not speak, in words', async () => {
+      const socket = connect(join(instance.execRoot, 'l.sock'));
+      const frame = encodeFrame(message.launcherHello, 5);
+      frame.writeUInt8(9, 4);
+      socket.write(frame);
+      const [answer] = new FrameDecoder().push(await buffer(socket));
+      expect(answer).toMatchObject({ type: message.error, id: 5 });
+      expect(textOf(decodeFields(answer?.payload ?? Buffer.alloc(0)), tag.message)).toBe(
+        'protocol version 9 is not spoken here (this is version 1)',
+      );
+    });
+
+    test('drops a client that breaks the protocol, and serves the others', async () => {
+      const socket = connect(join(instance.execRoot, 'l.sock'));
+      socket.end(Buffer.alloc(64, 0xff));
+      expect(await buffer(socket)).toHaveLength(0);
+      const network = await instance.launcher.createNetworkNamespace();
+      await instance.launcher.releaseNetworkNamespace(network);
     });
 
     test('says what it lacks when its program is missing', async () => {

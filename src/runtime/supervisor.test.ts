@@ -238,6 +238,26 @@ for (const { name, path } of RUNTIMES) {
       expect((await readLog(plan.log.path)).map(({ log }) => log)).toEqual(['alone\n']);
     });
 
+    test('starts although berthd goes away while it starts', async () => {
+      const plan = await instance.plan();
+      const berthd = await instance.secondLauncher();
+      const supervisor = await berthd.launch(plan);
+      await instance.writeConfig(plan, { args: shell('echo started; exec sleep 1000') });
+      const lost = expect(supervisor.run()).rejects.toMatchObject({ kind: 'unavailable' });
+      await berthd[Symbol.asyncDispose]();
+      await lost;
+      await using next = await instance.secondLauncher();
+      const found = expectSupervisor(await next.reconnect(plan.id, plan.directory));
+      await found.signal(9);
+      expect(await found.exited).toMatchObject({ code: 137 });
+    });
+
+    test('gives everything to a client that reads only after the end', async () => {
+      const { supervisor, session } = await instance.start({ args: shell('seq 1 10000; exit 2') });
+      expect(await supervisor.exited).toMatchObject({ code: 2 });
+      expect((await collect(session)).stdout).toHaveLength(48_894);
+    });
+
     test('is not touched when the launcher is killed', async () => {
       await using own = await TestInstance.create(path);
       const { plan, supervisor, session } = await own.start({ args: ['cat'], plan: { openStdin: true } });

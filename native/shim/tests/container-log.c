@@ -1,4 +1,4 @@
-/* The log's bytes are Docker's: expected lines were written by moby's own jsonfilelog. */
+/* The log's bytes are Docker's: a dockerd 29 writes the same for the same output, times aside. */
 #include "shim/container-log.h"
 
 #include <fcntl.h>
