@@ -7,7 +7,7 @@ import { HeldNamespaces, inside, type Member, seenFrom } from './held-namespaces
 const inSandbox = process.env.BERTH_SANDBOX === '1';
 
 /** Runs in a network namespace of the test run's own (scripts/test): it changes interfaces and rules. */
-describe.runIf(inSandbox)('the network driver', () => {
+describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {
   let namespaces: HeldNamespaces;
   let driver: NetworkDriver;
   beforeEach(async () => {
@@ -76,13 +76,13 @@ describe.runIf(inSandbox)('the network driver', () => {
     const [a, b, c, d] = [await join(front), await join(back), await join(inner), await join(inner)];
     const neighbour = await namespaces.neighbour(2);
     expect(await pings(c, d.endpoint.address)).toBe(true);
-    expect(await pings(a, b.endpoint.address)).toBe(false);
-    expect(await pings(a, c.endpoint.address)).toBe(false);
+    const across = [pings(a, b.endpoint.address), pings(a, c.endpoint.address)];
+    expect(await Promise.all(across)).toEqual([false, false]);
     expect((await inside(c, 'ip', 'route', 'show', 'default')).stdout.toString()).toBe('');
     // Even a container that may change its routes does not get out.
     await inside(c, 'ip', 'route', 'add', 'default', 'via', inner.gateway);
-    expect(await pings(c, a.endpoint.address)).toBe(false);
-    expect(await pings(c, neighbour.address)).toBe(false);
+    const out = [pings(c, a.endpoint.address), pings(c, neighbour.address)];
+    expect(await Promise.all(out)).toEqual([false, false]);
     expect(await pings(a, neighbour.address)).toBe(true);
   });
 
@@ -163,6 +163,31 @@ describe.runIf(inSandbox)('the network driver', () => {
     expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBeUndefined();
     await run('iptables', ['-P', 'FORWARD', 'ACCEPT']);
     expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBe(neighbour.address);
+  });
+
+  it("lets containers out beside a dockerd, but not past the user's own rules", async () => {
+    const dockerd = ['*filter', ':FORWARD DROP', ':DOCKER-USER -', '-A FORWARD -j DOCKER-USER', 'COMMIT', ''];
+    await runChecked('iptables-restore', ['--noflush'], { input: dockerd.join('\n') });
+    const forward = async () => (await runChecked('iptables', ['-S', 'FORWARD'])).stdout.toString();
+    try {
+      const neighbour = await namespaces.neighbour(8);
+      const network = await bridge('out');
+      const container = await join(network);
+      expect(await pings(container, neighbour.address)).toBe(true);
+      await runChecked('iptables', ['-I', 'FORWARD', '2', '-d', neighbour.address, '-j', 'DROP']);
+      expect(await pings(container, neighbour.address)).toBe(false);
+      await driver.restore({ networks: [network], endpoints: [container.endpoint], ports: [] });
+      expect(await pings(container, neighbour.address)).toBe(false);
+      await driver.disconnect(container.endpoint);
+      await driver.removeBridge(network);
+      expect(await forward()).not.toContain(network.bridge);
+      await bridge('again');
+      expect(await forward()).toContain('berth_nettest');
+      await driver.removeInstance();
+      expect(await forward()).not.toContain('berth_nettest');
+    } finally {
+      await runChecked('nft', ['flush', 'ruleset']);
+    }
   });
 
   it('connects a running container to further networks, whose routes take over from each other', async () => {

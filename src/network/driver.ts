@@ -10,6 +10,7 @@ import {
   shortId,
 } from '../base/index.ts';
 import { AddressPool, macAddressOf } from './address-pool.ts';
+import { BesideDocker } from './beside-docker.ts';
 import { ensureBridge, MAX_BRIDGE_PORTS } from './bridge.ts';
 import type {
   BridgeNetwork,
@@ -73,6 +74,7 @@ class BridgeDriver implements NetworkDriver {
   readonly #sources: readonly SubnetSource[];
   readonly #networks = new Map<NetworkId, KnownNetwork>();
   readonly #firewall: Firewall;
+  readonly #besideDocker: BesideDocker;
   readonly #host = new IpStream();
   readonly #removal = new LinkRemoval();
   readonly #maker: SandboxMaker;
@@ -84,6 +86,7 @@ class BridgeDriver implements NetworkDriver {
     this.#names = instanceNames(instance);
     this.#sources = addressPools;
     this.#firewall = new Firewall(this.#names.table);
+    this.#besideDocker = new BesideDocker(this.#names.table);
     this.#maker = { namespaces, host: this.#host, vethPrefix: this.#names.vethPrefix };
     this.#spares = new SpareSandboxes(this.#maker);
   }
@@ -98,7 +101,9 @@ class BridgeDriver implements NetworkDriver {
       try {
         await ensureBridge(this.#host, network, { owner: this.#names.table, links });
         await this.#firewall.addNetwork(network);
+        await this.#besideDocker.add(network.bridge);
       } catch (error) {
+        await this.#firewall.removeNetwork(network);
         await this.#removal.remove([network.bridge]);
         throw error;
       }
@@ -111,6 +116,7 @@ class BridgeDriver implements NetworkDriver {
     return this.#lock.run('networks', async () => {
       await this.#removal.remove([network.bridge]);
       await this.#firewall.removeNetwork(network);
+      await this.#besideDocker.remove(network.bridge);
       this.#networks.delete(network.id);
     });
   }
@@ -127,6 +133,7 @@ class BridgeDriver implements NetworkDriver {
       }
       await this.#plugInAgain(links);
       await this.#firewall.restore(state.networks, state.ports);
+      await this.#besideDocker.restore(state.networks.map(({ bridge }) => bridge));
       this.#spares.fill();
     });
   }
@@ -202,6 +209,7 @@ class BridgeDriver implements NetworkDriver {
       this.#networks.clear();
       await this.#removeLeftovers();
       await this.#firewall.remove();
+      await this.#besideDocker.restore([]);
     });
   }
 
