@@ -10,6 +10,7 @@ import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
+import { missingRoutes } from './routes/missing.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { systemRoutes } from './routes/system.ts';
 import { volumeRoutes } from './routes/volumes.ts';
@@ -102,6 +103,7 @@ function createApp(
     networkRoutes,
     volumeRoutes,
     eventRoutes,
+    missingRoutes,
   ]) {
     routes(app, engine);
   }

@@ -32,6 +32,12 @@ export interface NewContainer {
   readonly networks: readonly NetworkAttachment[];
 }
 
+/** A new container, and what its user should know of it: one sentence each. */
+export interface Created {
+  readonly record: ContainerRecord;
+  readonly warnings: readonly string[];
+}
+
 /** Makes a container that can be started: record, folders, volumes; nothing in the kernel yet. */
 export async function createContainer(
   context: ContainerContext,
@@ -66,12 +72,19 @@ export async function createContainer(
     };
     collection.add(record);
     emit(context, record, 'create');
-    return record;
+    return { record, warnings: imageWarnings(image) };
   } catch (error) {
     await context.parts.launcher.removeTree(directory);
     for (const volume of madeVolumes) await context.volumes.remove(volume, []);
     throw error;
   }
+}
+
+/** What the image asks for and berth does not do yet. */
+function imageWarnings(image: Image): string[] {
+  const test = image.config.config?.Healthcheck?.Test;
+  const isSet = Array.isArray(test) && test.length > 0 && test[0] !== 'NONE';
+  return isSet ? ["The image's HEALTHCHECK is not run: berth does not have health checks yet."] : [];
 }
 
 function chooseName(context: ContainerContext, wanted: string): string {

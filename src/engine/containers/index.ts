@@ -8,7 +8,7 @@ import { type Attachment, attachToContainer, PendingAttachments, resizeContainer
 import { ContainerCollection } from './collection.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit, logPath } from './context.ts';
-import { createContainer, type NewContainer } from './create.ts';
+import { type Created, createContainer, type NewContainer } from './create.ts';
 import { Execs } from './exec.ts';
 import { type LogEntry, type LogOptions, readLogs } from './logs.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
@@ -26,7 +26,7 @@ import { Endings, type WaitCondition, type WaitResult, waitForContainer } from '
 
 export type { Attachment } from './attach.ts';
 export * from './container.ts';
-export type { NewContainer } from './create.ts';
+export type { Created, NewContainer } from './create.ts';
 export type { Exec, ExecConfig } from './exec.ts';
 export type { LogEntry, LogOptions } from './logs.ts';
 export type { RemoveOptions } from './remove.ts';
@@ -59,7 +59,7 @@ export class Containers {
     return this.#context.collection.find(reference);
   }
 
-  create(request: NewContainer): Promise<ContainerRecord> {
+  create(request: NewContainer): Promise<Created> {
     return createContainer(this.#context, request);
   }
 

@@ -44,9 +44,9 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
   app.post('/containers/create', async (request, reply) => {
     const name = new Query(request.query).text('name');
     if (request.body === undefined) throw invalid('invalid JSON: EOF');
-    const { id } = await containers.create(parseNewContainer(name, new Fields(request.body)));
+    const { record, warnings } = await containers.create(parseNewContainer(name, new Fields(request.body)));
     reply.code(201);
-    return { Id: id, Warnings: [] };
+    return { Id: record.id, Warnings: warnings };
   });
 
   app.get<Reference>('/containers/:name/json', async (request) => {

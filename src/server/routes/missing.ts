@@ -1,0 +1,47 @@
+import type { FastifyInstance } from 'fastify';
+import { notImplemented } from '../../base/index.ts';
+
+/** Endpoints of the Engine API that berth does not have yet: "METHOD path", and what they are for. */
+const MISSING: Readonly<Record<string, string>> = {
+  'GET /containers/:name/top': 'listing the processes of a container',
+  'GET /containers/:name/stats': "a container's figures",
+  'GET /containers/:name/changes': 'listing what a container has changed',
+  'GET /containers/:name/export': 'exporting a container',
+  'GET /containers/:name/attach/ws': 'attaching by a web socket',
+  'POST /containers/:name/update': 'changing the limits of a container',
+  'HEAD /containers/:name/archive': 'copying files out of a container',
+  'GET /containers/:name/archive': 'copying files out of a container',
+  'PUT /containers/:name/archive': 'copying files into a container',
+  'POST /commit': 'making an image of a container',
+  'GET /images/search': 'searching registries',
+  'GET /images/get': 'saving images',
+  'POST /images/load': 'loading images',
+  'GET /distribution/:name/json': 'looking at an image in its registry',
+  'GET /system/df': 'showing what takes space',
+  'POST /session': 'sessions of BuildKit clients',
+  'POST /grpc': "BuildKit's protocol",
+  'GET /plugins': 'plugins',
+  'GET /swarm': 'swarm mode',
+  'POST /swarm/init': 'swarm mode',
+  'POST /swarm/join': 'swarm mode',
+  'GET /services': 'swarm mode',
+  'GET /nodes': 'swarm mode',
+  'GET /tasks': 'swarm mode',
+  'GET /secrets': 'swarm mode',
+  'GET /configs': 'swarm mode',
+};
+
+/** Refuses by name what clients may ask for and berth does not have yet. */
+export function missingRoutes(app: FastifyInstance): void {
+  for (const [endpoint, purpose] of Object.entries(MISSING)) {
+    const [method = 'GET', url = ''] = endpoint.split(' ');
+    app.route({
+      method,
+      url,
+      exposeHeadRoute: false,
+      handler: () => {
+        throw notImplemented(`${purpose} is not there yet (${endpoint})`);
+      },
+    });
+  }
+}
