@@ -1,6 +1,7 @@
 #include "oom.h"
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,12 +72,11 @@ static uint64_t read_counter(int file) {
 void oom_open(struct oom_counter *counter, pid_t pid) {
     counter->file = open_counter(pid, "memory", "/sys/fs/cgroup/memory", "memory.oom_control");
     if (counter->file < 0) counter->file = open_counter(pid, "", "/sys/fs/cgroup", "memory.events");
-    counter->before = counter->file < 0 ? 0 : read_counter(counter->file);
 }
 
 bool oom_close(struct oom_counter *counter) {
     if (counter->file < 0) return false;
-    bool grown = read_counter(counter->file) > counter->before;
+    bool killed = read_counter(counter->file) > 0;
     close_fd(&counter->file);
-    return grown;
+    return killed;
 }

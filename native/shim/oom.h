@@ -3,18 +3,19 @@
 #define BERTH_OOM_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 struct oom_counter {
     int file; /* -1: the process has no memory cgroup of its own */
-    uint64_t before;
 };
 
-/* Opens the counter of the cgroup that `pid` is in. */
+/*
+ * Opens the counter of the cgroup that `pid` is in, which was made for this run of the container. A process that has
+ * ended already shows no cgroup any more (v1): then nothing is known.
+ */
 void oom_open(struct oom_counter *counter, pid_t pid);
 
-/* Whether the counter has grown since; closes it. */
+/* Whether anything was killed; closes the counter. */
 bool oom_close(struct oom_counter *counter);
 
 #endif

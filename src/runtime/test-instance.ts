@@ -8,7 +8,11 @@ import type { AttachSession, Launcher, Supervisor, SupervisorPlan } from './cont
 import { openLauncher } from './launcher.ts';
 import { SupervisorConnection } from './supervisor.ts';
 
-const NATIVE = join(import.meta.dirname, '../../native/build');
+/** Another folder is for programs with sanitizers (`make -C native sanitized`). */
+const NATIVE = process.env.BERTH_NATIVE_DIRECTORY ?? join(import.meta.dirname, '../../native/build');
+/** Sanitized programs take more memory. */
+export const hasSanitizers = process.env.BERTH_NATIVE_DIRECTORY !== undefined;
+
 const BUSYBOX = '/bin/busybox';
 const APPLETS = [
   'sh',

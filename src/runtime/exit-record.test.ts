@@ -1,0 +1,40 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { hasRun, readExitRecord } from './exit-record.ts';
+
+describe('an exit record', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'berth-exit-'));
+  });
+  afterEach(async () => {
+    await rm(folder, { recursive: true });
+  });
+
+  test('says how the container ended', async () => {
+    await writeFile(join(folder, 'exit'), 'berth-exit 1\ncode 137\noom 1\nfinished 1764030000123456789\n');
+    expect(await readExitRecord(folder)).toEqual({
+      kind: 'exited',
+      code: 137,
+      oomKilled: true,
+      finishedAt: new Date('2025-11-25T00:20:00.123Z'),
+    });
+  });
+
+  test('is undefined where there is none', async () => {
+    expect(await readExitRecord(folder)).toBeUndefined();
+    expect(await hasRun(folder)).toBe(false);
+    await writeFile(join(folder, 'pid'), '1');
+    expect(await hasRun(folder)).toBe(true);
+  });
+
+  test.each(['', 'berth-exit 2\ncode 1\n', 'berth-exit 1\ncode x\noom 0\nfinished 1\n'])(
+    'is refused when it is damaged: %j',
+    async (text) => {
+      await writeFile(join(folder, 'exit'), text);
+      await expect(readExitRecord(folder)).rejects.toMatchObject({ kind: 'internal' });
+    },
+  );
+});
