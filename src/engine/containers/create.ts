@@ -39,10 +39,7 @@ export interface Created {
 }
 
 /** Makes a container that can be started: record, folders, volumes; nothing in the kernel yet. */
-export async function createContainer(
-  context: ContainerContext,
-  request: NewContainer,
-): Promise<ContainerRecord> {
+export async function createContainer(context: ContainerContext, request: NewContainer): Promise<Created> {
   const { collection } = context;
   const image = await findImage(context.parts.store.images, request.config.image);
   const id = newContainerId();

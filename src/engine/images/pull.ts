@@ -1,16 +1,15 @@
-import { Readable } from 'node:stream';
 import type { DiffId } from '../../base/index.ts';
 import {
   canonicalName,
   familiarName,
   familiarRepository,
   KeyedLock,
-  parseDiffId,
+  notFound,
   type Reference,
   shortId,
 } from '../../base/index.ts';
 import type { Credentials, Platform, RegistryClient, RemoteDescriptor } from '../../registry/index.ts';
-import type { Image, ImageConfig, Store } from '../../store/index.ts';
+import { type Image, type ImageConfig, parseImageConfig, type Store } from '../../store/index.ts';
 import type { Events } from '../events.ts';
 
 /** One line of Docker's progress stream. */
@@ -51,7 +50,9 @@ export class Puller {
     const remote = await this.#registry.resolve(reference, options);
     const before = await this.#store.images.byName(canonicalName(reference));
     const configBytes = await this.#fetchConfig(reference, remote.config, options);
-    const diffIds = configDiffIds(configBytes);
+    const config = parseImageConfig(configBytes);
+    requirePlatform(reference, config, options.platform);
+    const diffIds = config.rootfs.diff_ids;
     await Promise.all(
       remote.layers.map((layer, index) => this.#fetchLayer(reference, layer, diffIds[index], options)),
     );
@@ -98,37 +99,29 @@ export class Puller {
       if (diffId === undefined)
         throw new RangeError(`the image's config lists fewer layers than its manifest`);
       if ((await layers.get(diffId)) !== undefined) return tell('Already exists');
-      if (!(await content.has(layer.digest))) {
+      const { signal } = options;
+      if (await content.has(layer.digest)) {
+        const onProgress = everyMegabyte((bytes) => tell('Extracting', bytes));
+        await layers.unpackBlob(layer.digest, diffId, { signal, onProgress });
+      } else {
+        // Stored and unpacked as it comes: the progress of the one is that of the other.
         const source = await this.#registry.fetchBlob(reference, layer, options);
-        const counted = counting(
-          source,
-          everyMegabyte((bytes) => tell('Downloading', bytes)),
-        );
-        await content.write(layer, Readable.from(counted, { objectMode: false }), options.signal);
+        const onProgress = everyMegabyte((bytes) => tell('Downloading', bytes));
+        await layers.receiveBlob(layer, diffId, source, { signal, onProgress });
+        tell('Download complete');
       }
-      tell('Download complete');
-      await layers.unpackBlob(layer.digest, diffId, {
-        signal: options.signal,
-        onProgress: everyMegabyte((bytes) => tell('Extracting', bytes)),
-      });
       tell('Pull complete');
     });
   }
 }
 
-function configDiffIds(configBytes: Buffer): DiffId[] {
-  const config = JSON.parse(configBytes.toString()) as ImageConfig;
-  return config.rootfs.diff_ids.map(parseDiffId);
-}
-
-/** The same bytes, with their number so far reported at each chunk. */
-async function* counting(source: Readable, report: (bytes: number) => void): AsyncGenerator<Buffer> {
-  let total = 0;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
-    total += chunk.length;
-    report(total);
-    yield chunk;
-  }
+/** A manifest outside of an index says its platform only in its config. */
+function requirePlatform(reference: Reference, config: ImageConfig, { os, architecture }: Platform): void {
+  if (config.os === os && config.architecture === architecture) return;
+  throw notFound(
+    `${familiarName(reference)} is an image for ${config.os}/${config.architecture}, not for ${os}/${architecture}`,
+    { hint: 'Ask for it with --platform if you want it all the same' },
+  );
 }
 
 /** Progress lines cost more than the bytes they tell of when there is one per chunk. */
