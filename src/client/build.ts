@@ -1,7 +1,23 @@
 import type { Readable } from 'node:stream';
+import type { BuildContextOptions } from './build-context.ts';
 import { progressMessages } from './streams.ts';
 import type { Transport } from './transport.ts';
 import type { ProgressMessage } from './types/index.ts';
+
+/**
+ * A folder as the context of a build: without what its .dockerignore (or `<Dockerfile>.dockerignore`) leaves out, with modes,
+ * times and symlinks kept. Throws `not-found` without folder or Dockerfile; later errors destroy the stream.
+ */
+export async function openBuildContext(folder: string, options: BuildContextOptions): Promise<Readable> {
+  const { buildContext } = await import('./build-context.ts');
+  return buildContext(folder, options);
+}
+
+/** A context that has nothing but a Dockerfile. */
+export async function openDockerfileContext(text: string | Uint8Array): Promise<Readable> {
+  const { dockerfileContext } = await import('./build-context.ts');
+  return dockerfileContext(text);
+}
 
 /** A build as POST /build takes it. */
 export interface BuildOptions {

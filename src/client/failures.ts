@@ -25,10 +25,31 @@ export function kindOfStatus(status: number): ErrorKind {
   }
 }
 
+/** What an engine refused, kept as the cause of the error. */
+export interface Refusal {
+  readonly status: number;
+  /** For example "POST /containers/create". */
+  readonly request: string;
+}
+
 /** The engine's refusal as an error: its own words, its status as the kind. */
 export function responseFailure(status: number, body: string, request: string): BerthError {
-  if (status === 404 && body.trim() === '') return notFound(`the engine does not know ${request}`);
-  return new BerthError(kindOfStatus(status), messageOf(body) ?? `${request} failed with status ${status}`);
+  const cause: Refusal = { status, request };
+  if (status === 404 && body.trim() === '') {
+    return notFound(`the engine does not know ${request}`, { cause });
+  }
+  const message = messageOf(body) ?? `${request} failed with status ${status}`;
+  return new BerthError(kindOfStatus(status), message, { cause });
+}
+
+/** The refusal behind an error, or undefined when the error arose on this side. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof BerthError) || typeof error.cause !== 'object' || error.cause === null)
+    return undefined;
+  const { cause } = error;
+  return 'status' in cause && typeof cause.status === 'number' && 'request' in cause
+    ? { status: cause.status, request: String(cause.request) }
+    : undefined;
 }
 
 /** An error inside a progress stream, where the status line said 200 already. */

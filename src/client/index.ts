@@ -1,8 +1,10 @@
 /** The typed client of the Docker Engine API. */
 
-export type { BuildOptions } from './build.ts';
+export { type BuildOptions, openBuildContext, openDockerfileContext } from './build.ts';
+export type { BuildContextOptions } from './build-context.ts';
 export type { AttachOptions, LogOptions, PendingExit, WaitCondition } from './containers.ts';
 export { EngineClient, type EngineClientOptions } from './engine-client.ts';
+export { type Refusal, refusalOf } from './failures.ts';
 export { formatHost, type HostAddress, parseHost } from './host.ts';
 export type { PullOptions } from './images.ts';
 export { copyOutput, type OutputChunk, type OutputStream, outputChunks } from './streams.ts';

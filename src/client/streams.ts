@@ -86,7 +86,7 @@ export async function* progressMessages(
   for await (const message of jsonLines<ProgressMessage>(body)) {
     if (message.errorDetail !== undefined) {
       const { code, message: text = message.error ?? 'unknown error' } = message.errorDetail;
-      throw streamFailure({ message: text, ...(code === undefined ? {} : { code }) }, otherwise);
+      throw streamFailure({ code, message: text }, otherwise);
     }
     if (message.error !== undefined) throw streamFailure({ message: message.error }, otherwise);
     yield message;

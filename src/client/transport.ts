@@ -159,7 +159,7 @@ export class Transport {
           : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(json) }),
         ...call.headers,
       },
-      ...(call.signal === undefined ? {} : { signal: call.signal }),
+      signal: call.signal,
     });
     if (call.body === undefined) return outgoing.end(json);
     call.body.once('error', (error) => outgoing.destroy(error));

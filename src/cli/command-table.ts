@@ -1,0 +1,308 @@
+import type { Cli } from './cli.ts';
+import type { CliCommand } from './grammar.ts';
+
+/** Builds a command; `path` is how it was called, for example "docker container ls". */
+export type CommandBuilder = (cli: Cli, path: string) => CliCommand;
+
+/** A command: its words, at the top level and in its group, and where its code is. Nothing is loaded before it is called. */
+export interface CommandEntry {
+  /** The words at the top level; the first one is shown. None: only in the group. */
+  readonly words: readonly string[];
+  readonly group?: CommandGroup;
+  /** The words in the group, when they differ. */
+  readonly groupWords?: readonly string[];
+  readonly summary: string;
+  readonly load: () => Promise<CommandBuilder>;
+}
+
+export type CommandGroup = 'builder' | 'container' | 'image' | 'network' | 'system' | 'volume';
+
+/** The management commands and what they are about. */
+export const GROUPS: Readonly<Record<CommandGroup, string>> = {
+  builder: 'Manage builds',
+  container: 'Manage containers',
+  image: 'Manage images',
+  network: 'Manage networks',
+  system: 'Manage the engine',
+  volume: 'Manage volumes',
+};
+
+/** Every command but compose, which has a grammar of its own. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    words: ['run'],
+    group: 'container',
+    summary: 'Create and run a new container from an image',
+    load: async () => (await import('./commands/run.ts')).runContainerCommand,
+  },
+  {
+    words: ['exec'],
+    group: 'container',
+    summary: 'Execute a command in a running container',
+    load: async () => (await import('./commands/exec.ts')).execCommand,
+  },
+  {
+    words: ['ps'],
+    group: 'container',
+    groupWords: ['ls', 'list', 'ps'],
+    summary: 'List containers',
+    load: async () => (await import('./commands/ps.ts')).psCommand,
+  },
+  {
+    words: ['build'],
+    group: 'image',
+    summary: 'Build an image from a Dockerfile',
+    load: async () => (await import('./commands/build.ts')).buildCommand,
+  },
+  {
+    words: [],
+    group: 'builder',
+    groupWords: ['build'],
+    summary: 'Build an image from a Dockerfile',
+    load: async () => (await import('./commands/build.ts')).buildCommand,
+  },
+  {
+    words: ['pull'],
+    group: 'image',
+    summary: 'Download an image from a registry',
+    load: async () => (await import('./commands/pull.ts')).pullCommand,
+  },
+  {
+    words: ['images'],
+    group: 'image',
+    groupWords: ['ls', 'list'],
+    summary: 'List images',
+    load: async () => (await import('./commands/images.ts')).imagesCommand,
+  },
+  {
+    words: ['rmi'],
+    group: 'image',
+    groupWords: ['rm', 'remove'],
+    summary: 'Remove one or more images',
+    load: async () => (await import('./commands/images.ts')).removeImagesCommand,
+  },
+  {
+    words: ['tag'],
+    group: 'image',
+    summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE',
+    load: async () => (await import('./commands/images.ts')).tagCommand,
+  },
+  {
+    words: [],
+    group: 'image',
+    groupWords: ['inspect'],
+    summary: 'Display detailed information on one or more images',
+    load: async () => (await import('./commands/inspect.ts')).inspectImageCommand,
+  },
+  {
+    words: ['create'],
+    group: 'container',
+    summary: 'Create a new container',
+    load: async () => (await import('./commands/run.ts')).createCommand,
+  },
+  {
+    words: ['start'],
+    group: 'container',
+    summary: 'Start one or more stopped containers',
+    load: async () => (await import('./commands/start.ts')).startCommand,
+  },
+  {
+    words: ['stop'],
+    group: 'container',
+    summary: 'Stop one or more running containers',
+    load: async () => (await import('./commands/lifecycle.ts')).stopCommand,
+  },
+  {
+    words: ['restart'],
+    group: 'container',
+    summary: 'Restart one or more containers',
+    load: async () => (await import('./commands/lifecycle.ts')).restartCommand,
+  },
+  {
+    words: ['kill'],
+    group: 'container',
+    summary: 'Kill one or more running containers',
+    load: async () => (await import('./commands/lifecycle.ts')).killCommand,
+  },
+  {
+    words: ['rm'],
+    group: 'container',
+    groupWords: ['rm', 'remove'],
+    summary: 'Remove one or more containers',
+    load: async () => (await import('./commands/lifecycle.ts')).removeCommand,
+  },
+  {
+    words: ['rename'],
+    group: 'container',
+    summary: 'Rename a container',
+    load: async () => (await import('./commands/lifecycle.ts')).renameCommand,
+  },
+  {
+    words: ['wait'],
+    group: 'container',
+    summary: 'Block until one or more containers stop, then print their exit codes',
+    load: async () => (await import('./commands/lifecycle.ts')).waitCommand,
+  },
+  {
+    words: [],
+    group: 'container',
+    groupWords: ['prune'],
+    summary: 'Remove all stopped containers',
+    load: async () => (await import('./commands/prune.ts')).pruneContainersCommand,
+  },
+  {
+    words: [],
+    group: 'image',
+    groupWords: ['prune'],
+    summary: 'Remove unused images',
+    load: async () => (await import('./commands/prune.ts')).pruneImagesCommand,
+  },
+  {
+    words: ['logs'],
+    group: 'container',
+    summary: 'Fetch the logs of a container',
+    load: async () => (await import('./commands/logs.ts')).logsCommand,
+  },
+  {
+    words: ['attach'],
+    group: 'container',
+    summary: 'Attach local standard input, output, and error streams to a running container',
+    load: async () => (await import('./commands/attach.ts')).attachCommand,
+  },
+  {
+    words: ['inspect'],
+    summary: 'Return low-level information on containers, images, networks and volumes',
+    load: async () => (await import('./commands/inspect.ts')).inspectCommand,
+  },
+  {
+    words: [],
+    group: 'container',
+    groupWords: ['inspect'],
+    summary: 'Display detailed information on one or more containers',
+    load: async () => (await import('./commands/inspect.ts')).inspectContainerCommand,
+  },
+  {
+    words: [],
+    group: 'network',
+    groupWords: ['connect'],
+    summary: 'Connect a container to a network',
+    load: async () => (await import('./commands/networks.ts')).connectCommand,
+  },
+  {
+    words: [],
+    group: 'network',
+    groupWords: ['create'],
+    summary: 'Create a network',
+    load: async () => (await import('./commands/networks.ts')).createNetworkCommand,
+  },
+  {
+    words: [],
+    group: 'network',
+    groupWords: ['disconnect'],
+    summary: 'Disconnect a container from a network',
+    load: async () => (await import('./commands/networks.ts')).disconnectCommand,
+  },
+  {
+    words: [],
+    group: 'network',
+    groupWords: ['inspect'],
+    summary: 'Display detailed information on one or more networks',
+    load: async () => (await import('./commands/inspect.ts')).inspectNetworkCommand,
+  },
+  {
+    words: [],
+    group: 'network',
+    groupWords: ['ls', 'list'],
+    summary: 'List networks',
+    load: async () => (await import('./commands/networks.ts')).listNetworksCommand,
+  },
+  {
+    words: [],
+    group: 'network',
+    groupWords: ['prune'],
+    summary: 'Remove all unused networks',
+    load: async () => (await import('./commands/prune.ts')).pruneNetworksCommand,
+  },
+  {
+    words: [],
+    group: 'network',
+    groupWords: ['rm', 'remove'],
+    summary: 'Remove one or more networks',
+    load: async () => (await import('./commands/networks.ts')).removeNetworksCommand,
+  },
+  {
+    words: [],
+    group: 'volume',
+    groupWords: ['create'],
+    summary: 'Create a volume',
+    load: async () => (await import('./commands/volumes.ts')).createVolumeCommand,
+  },
+  {
+    words: [],
+    group: 'volume',
+    groupWords: ['inspect'],
+    summary: 'Display detailed information on one or more volumes',
+    load: async () => (await import('./commands/inspect.ts')).inspectVolumeCommand,
+  },
+  {
+    words: [],
+    group: 'volume',
+    groupWords: ['ls', 'list'],
+    summary: 'List volumes',
+    load: async () => (await import('./commands/volumes.ts')).listVolumesCommand,
+  },
+  {
+    words: [],
+    group: 'volume',
+    groupWords: ['prune'],
+    summary: 'Remove unused local volumes',
+    load: async () => (await import('./commands/prune.ts')).pruneVolumesCommand,
+  },
+  {
+    words: [],
+    group: 'volume',
+    groupWords: ['rm', 'remove'],
+    summary: 'Remove one or more volumes',
+    load: async () => (await import('./commands/volumes.ts')).removeVolumesCommand,
+  },
+  {
+    words: ['events'],
+    group: 'system',
+    summary: 'Get real time events from the server',
+    load: async () => (await import('./commands/events.ts')).eventsCommand,
+  },
+  {
+    words: ['info'],
+    group: 'system',
+    summary: 'Display system-wide information',
+    load: async () => (await import('./commands/info.ts')).infoCommand,
+  },
+  {
+    words: ['version'],
+    summary: 'Show the version information of client and engine',
+    load: async () => (await import('./commands/version.ts')).versionCommand,
+  },
+  {
+    words: ['env'],
+    summary: 'Print the shell lines that make docker and docker-compose mean berth',
+    load: async () => (await import('./commands/env.ts')).envCommand,
+  },
+];
+
+/** The entry that a word at the top level names. */
+export function findCommand(word: string): CommandEntry | undefined {
+  return COMMANDS.find((entry) => entry.words.includes(word));
+}
+
+/** The entry that a word in a group names. */
+export function findInGroup(group: CommandGroup, word: string): CommandEntry | undefined {
+  return COMMANDS.find((entry) => entry.group === group && wordsInGroup(entry).includes(word));
+}
+
+export function wordsInGroup(entry: CommandEntry): readonly string[] {
+  return entry.groupWords ?? entry.words;
+}
+
+export function isGroup(word: string): word is CommandGroup {
+  return Object.hasOwn(GROUPS, word);
+}

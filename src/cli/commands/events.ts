@@ -1,0 +1,48 @@
+import type { EngineEvent } from '../../client/index.ts';
+import type { Cli } from '../cli.ts';
+import { parseFilters } from '../filters.ts';
+import { CliCommand, listOption, parsedOption } from '../grammar.ts';
+import { parseMoment } from '../moment.ts';
+import { compileTemplate } from '../output/template.ts';
+
+interface EventsFlags {
+  readonly filter: readonly string[];
+  readonly format?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+export function eventsCommand(cli: Cli, path: string): CliCommand {
+  const command = new CliCommand(path, 'Get real time events from the server');
+  command
+    .usage('[OPTIONS]')
+    .addOption(listOption('-f, --filter <filter>', 'Filter output based on conditions provided'))
+    .option('--format <string>', "Format output: 'json' or a Go template")
+    .addOption(parsedOption('--since <string>', 'Show all events created since timestamp', parseMoment))
+    .addOption(parsedOption('--until <string>', 'Stream events until this timestamp', parseMoment))
+    .action(async ({ filter, format, since, until }: EventsFlags) => {
+      const line = lineFormat(format);
+      const client = await cli.connect();
+      const events = await client.system.events({ filters: parseFilters(filter), since, until });
+      for await (const event of events) process.stdout.write(`${line(event)}\n`);
+    });
+  return command;
+}
+
+function lineFormat(format: string | undefined): (event: EngineEvent) => string {
+  if (format === undefined || format === '') return formatEvent;
+  const template = compileTemplate(format === 'json' ? '{{json .}}' : format);
+  return (event) => template.render(event);
+}
+
+/** `2026-11-25T01:04:56.123456789+00:00 container start ID (image=…, name=…)`. */
+export function formatEvent({ Type, Action, Actor, time, timeNano }: EngineEvent): string {
+  // Beyond 2^53 a number is rounded: the seconds are exact, the nanoseconds are so to about 256.
+  const nanoseconds = String(Math.max(0, timeNano - time * 1e9)).padStart(9, '0');
+  const attributes = Object.entries(Actor.Attributes ?? {})
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .join(', ');
+  const moment = `${new Date(time * 1000).toISOString().slice(0, 19)}.${nanoseconds}Z`;
+  return `${moment} ${Type} ${Action} ${Actor.ID}${attributes === '' ? '' : ` (${attributes})`}`;
+}

@@ -1,0 +1,73 @@
+import { invalid } from '../../base/index.ts';
+import type { PortBinding } from '../../client/index.ts';
+
+/** What `-p` and `--expose` ask for, as the API takes it. */
+export interface PublishedPorts {
+  readonly exposed: Record<string, object>;
+  readonly bindings: Record<string, PortBinding[]>;
+}
+
+interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * Parses `[[ip:][hostPort]:]containerPort[/protocol]`, each port also a range, and `--expose` ports.
+ * Throws `invalid` with the part that is wrong.
+ */
+export function parsePorts(publish: readonly string[], expose: readonly string[]): PublishedPorts {
+  const ports: PublishedPorts = { exposed: {}, bindings: {} };
+  for (const spec of publish) addPublished(ports, spec);
+  for (const spec of expose) {
+    const [range, protocol] = splitProtocol(spec);
+    const { first, last } = parseRange(range, 'containerPort');
+    for (let port = first; port <= last; port += 1) ports.exposed[`${port}/${protocol}`] = {};
+  }
+  return ports;
+}
+
+function addPublished({ exposed, bindings }: PublishedPorts, spec: string): void {
+  const [rest, protocol] = splitProtocol(spec);
+  const [, ip = '', hostText, containerText = ''] =
+    /^(?:(?:(\[[^\]]*\]|[^:]*):)?([^:]*):)?([^:]*)$/.exec(rest) ?? [];
+  if (containerText === '') throw invalid(`no port specified: ${spec}<empty>`);
+  const container = parseRange(containerText, 'containerPort');
+  const host = hostText === undefined || hostText === '' ? undefined : parseRange(hostText, 'hostPort');
+  const containerCount = container.last - container.first;
+  const hostCount = host === undefined ? containerCount : host.last - host.first;
+  if (hostCount !== containerCount && containerCount > 0) {
+    throw invalid(`invalid ranges specified for container and host Ports: ${containerText} and ${hostText}`);
+  }
+  for (let offset = 0; offset <= containerCount; offset += 1) {
+    const key = `${container.first + offset}/${protocol}`;
+    exposed[key] = {};
+    const binding = { HostIp: ip.replace(/^\[|\]$/g, ''), HostPort: hostPort(host, containerCount, offset) };
+    bindings[key] = [...(bindings[key] ?? []), binding];
+  }
+}
+
+/** One host port for each of a range; for a single container port, the range that the engine may choose from. */
+function hostPort(host: PortRange | undefined, containerCount: number, offset: number): string {
+  if (host === undefined) return '';
+  if (containerCount === 0 && host.first !== host.last) return `${host.first}-${host.last}`;
+  return String(host.first + offset);
+}
+
+function splitProtocol(spec: string): [string, string] {
+  const [rest = '', protocol = 'tcp'] = spec.split('/');
+  const lower = protocol.toLowerCase();
+  if (!['tcp', 'udp', 'sctp'].includes(lower)) throw invalid(`invalid proto: ${protocol}`);
+  return [rest, lower];
+}
+
+function parseRange(text: string, what: string): PortRange {
+  const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
+  const range = { first: Number(first), last: Number(last) };
+  if (first === undefined || range.last > 65535 || range.first > range.last) {
+    throw invalid(`invalid ${what}: ${text}`, {
+      hint: 'A port is a number up to 65535, or a range like 8000-8010',
+    });
+  }
+  return range;
+}

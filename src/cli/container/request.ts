@@ -1,0 +1,224 @@
+import { readFile } from 'node:fs/promises';
+import { invalid, notImplemented } from '../../base/index.ts';
+import type {
+  ContainerCreateRequest,
+  DeviceMapping,
+  EndpointSettings,
+  HealthConfig,
+  HostConfig,
+} from '../../client/index.ts';
+import { parsePairs, splitPair } from '../filters.ts';
+import { readEnvironment, readPairsFile } from './environment.ts';
+import type { ContainerFlags } from './flags.ts';
+import { parseTmpfs, parseVolumes } from './mounts.ts';
+import { parsePorts } from './ports.ts';
+
+/** Which of the container's streams this command takes part in. */
+export interface Streams {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** The streams that `-a`, `-i` and `-d` mean. */
+export function attachedStreams(flags: ContainerFlags, detach: boolean): Streams {
+  if (detach) return { stdin: false, stdout: false, stderr: false };
+  if (flags.attach.length === 0) return { stdin: flags.interactive === true, stdout: true, stderr: true };
+  const names = flags.attach.map((name) => name.toLowerCase());
+  const unknown = names.find((name) => !['stdin', 'stdout', 'stderr'].includes(name));
+  if (unknown !== undefined) throw invalid('valid streams are STDIN, STDOUT and STDERR');
+  return {
+    stdin: names.includes('stdin'),
+    stdout: names.includes('stdout'),
+    stderr: names.includes('stderr'),
+  };
+}
+
+/** The request that options, image and command make; undefined members are not sent. Throws `invalid` naming the option that is wrong. */
+export async function containerRequest(
+  flags: ContainerFlags,
+  image: string,
+  command: readonly string[],
+  streams: Streams,
+  env: NodeJS.ProcessEnv,
+): Promise<ContainerCreateRequest> {
+  const ports = parsePorts(flags.publish, flags.expose);
+  const volumes = parseVolumes(flags.volume);
+  const environment = await readEnvironment(flags.envFile, flags.env, env);
+  const labels = await readLabels(flags, env);
+  const health = healthConfig(flags);
+  const networks = [...flags.network, ...flags.net].map(parseNetwork);
+  return {
+    Image: image,
+    Cmd: listed(command),
+    Entrypoint: flags.entrypoint === undefined ? undefined : [flags.entrypoint],
+    Env: environment,
+    Labels: labels,
+    AttachStdin: streams.stdin,
+    AttachStdout: streams.stdout,
+    AttachStderr: streams.stderr,
+    OpenStdin: flags.interactive === true,
+    StdinOnce: flags.interactive === true && streams.stdin,
+    Tty: flags.tty === true,
+    ExposedPorts: ports.exposed,
+    Volumes: volumes.anonymous,
+    Hostname: flags.hostname,
+    Domainname: flags.domainname,
+    User: flags.user,
+    WorkingDir: flags.workdir,
+    StopSignal: flags.stopSignal,
+    StopTimeout: flags.stopTimeout,
+    Healthcheck: health,
+    HostConfig: {
+      ...(await hostConfig(flags)),
+      Binds: volumes.binds,
+      PortBindings: ports.bindings,
+      NetworkMode: networks[0]?.name ?? 'default',
+    },
+    NetworkingConfig: { EndpointsConfig: endpoints(flags, networks) },
+  };
+}
+
+async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {
+  return {
+    AutoRemove: flags.rm === true,
+    Privileged: flags.privileged === true,
+    PublishAllPorts: flags.publishAll === true,
+    ReadonlyRootfs: flags.readOnly === true,
+    RestartPolicy: flags.restart ?? { Name: 'no', MaximumRetryCount: 0 },
+    CapAdd: listed(flags.capAdd),
+    CapDrop: listed(flags.capDrop),
+    CgroupnsMode: flags.cgroupns,
+    CpuShares: flags.cpuShares,
+    CpusetCpus: flags.cpusetCpus,
+    Devices: listed(flags.device.map(parseDevice)),
+    Dns: listed(flags.dns),
+    DnsOptions: listed(flags.dnsOption),
+    DnsSearch: listed(flags.dnsSearch),
+    ExtraHosts: listed(flags.addHost.map(parseExtraHost)),
+    GroupAdd: listed(flags.groupAdd),
+    Init: flags.init,
+    IpcMode: flags.ipc,
+    Links: listed(flags.link),
+    LogConfig: logConfig(flags),
+    Memory: flags.memory,
+    MemoryReservation: flags.memoryReservation,
+    MemorySwap: flags.memorySwap,
+    Mounts: listed(flags.mount),
+    NanoCpus: flags.cpus === undefined ? undefined : Math.round(flags.cpus * 1e9),
+    OomScoreAdj: flags.oomScoreAdj,
+    PidMode: flags.pid,
+    PidsLimit: flags.pidsLimit,
+    Runtime: flags.runtime,
+    SecurityOpt: listed(await securityOptions(flags.securityOpt)),
+    ShmSize: flags.shmSize,
+    Sysctls: flags.sysctl.length === 0 ? undefined : parsePairs(flags.sysctl),
+    Tmpfs: flags.tmpfs.length === 0 ? undefined : parseTmpfs(flags.tmpfs),
+    Ulimits: listed(flags.ulimit),
+    UsernsMode: flags.userns,
+    UTSMode: flags.uts,
+    VolumesFrom: listed(flags.volumesFrom),
+  };
+}
+
+function listed<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list;
+}
+
+async function readLabels(flags: ContainerFlags, env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
+  const files = await Promise.all(flags.labelFile.map((file) => readPairsFile(file, env)));
+  return parsePairs([...files.flat(), ...flags.label]);
+}
+
+function healthConfig(flags: ContainerFlags): HealthConfig | undefined {
+  if (!flags.healthcheck) return { Test: ['NONE'] };
+  const health: HealthConfig = {
+    Test: flags.healthCmd === undefined ? undefined : ['CMD-SHELL', flags.healthCmd],
+    Interval: flags.healthInterval,
+    Timeout: flags.healthTimeout,
+    StartPeriod: flags.healthStartPeriod,
+    Retries: flags.healthRetries,
+  };
+  return Object.values(health).every((value) => value === undefined) ? undefined : health;
+}
+
+function logConfig({ logDriver = '', logOpt }: ContainerFlags): HostConfig['LogConfig'] {
+  if (logDriver === '' && logOpt.length === 0) return undefined;
+  return { Type: logDriver, Config: parsePairs(logOpt) };
+}
+
+/** `seccomp=FILE` sends the file's content, as the engine may be on another machine. */
+async function securityOptions(options: readonly string[]): Promise<string[]> {
+  return Promise.all(
+    options.map(async (option) => {
+      const [name, value] = splitPair(option);
+      if (name !== 'seccomp' || value === undefined || ['unconfined', 'builtin'].includes(value))
+        return option;
+      const profile: unknown = JSON.parse(await readFile(value, 'utf8'));
+      return `seccomp=${JSON.stringify(profile)}`;
+    }),
+  );
+}
+
+/** `host[:container[:rwm]]`. */
+function parseDevice(text: string): DeviceMapping {
+  const [host = '', second, third] = text.split(':');
+  const isMode = (part: string | undefined) => part !== undefined && /^[rwm]{1,3}$/.test(part);
+  if (third !== undefined && !isMode(third)) throw invalid(`invalid device specification: ${text}`);
+  return {
+    PathOnHost: host,
+    PathInContainer: second === undefined || isMode(second) ? host : second,
+    CgroupPermissions: third ?? (isMode(second) ? second : undefined) ?? 'rwm',
+  };
+}
+
+/** `host:ip` or `host=ip`. */
+function parseExtraHost(text: string): string {
+  const [, host, address] = /^([^:=]+)[:=](.+)$/.exec(text) ?? [];
+  if (host === undefined || address === undefined) throw invalid(`bad format for add-host: "${text}"`);
+  return `${host}:${address}`;
+}
+
+interface NetworkRequest {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly ip: string | undefined;
+}
+
+/** A network's name, or `name=NET,alias=A,ip=1.2.3.4`. */
+function parseNetwork(text: string): NetworkRequest {
+  if (!text.includes('=')) return { name: text, aliases: [], ip: undefined };
+  const fields = text.split(',').map(splitPair);
+  const unknown = fields.find(([key]) => !['name', 'alias', 'ip'].includes(key));
+  if (unknown !== undefined)
+    throw notImplemented(`--network ${text}: the field "${unknown[0]}" is not implemented`);
+  const valuesOf = (name: string) =>
+    fields.flatMap(([key, value]) => (key === name && value !== undefined ? [value] : []));
+  const name = valuesOf('name').at(-1);
+  if (name === undefined) throw invalid(`network name is required: --network ${text}`);
+  return { name, aliases: valuesOf('alias'), ip: valuesOf('ip').at(-1) };
+}
+
+function endpoints(
+  flags: ContainerFlags,
+  networks: readonly NetworkRequest[],
+): Record<string, EndpointSettings> {
+  const all = networks.length > 0 ? networks : [{ name: 'default', aliases: [], ip: undefined }];
+  const entries = all.map((network, index): [string, EndpointSettings] => {
+    const first = index === 0;
+    const aliases = [...network.aliases, ...(first ? flags.networkAlias : [])];
+    const ip = network.ip ?? (first ? flags.ip : undefined);
+    const settings = {
+      Aliases: listed(aliases),
+      IPAMConfig: ip === undefined ? undefined : { IPv4Address: ip },
+      MacAddress: first ? flags.macAddress : undefined,
+    };
+    return [network.name, settings];
+  });
+  // A network without wishes needs no entry, unless it is one of several.
+  return Object.fromEntries(
+    entries.filter(
+      ([, settings]) => entries.length > 1 || Object.values(settings).some((value) => value !== undefined),
+    ),
+  );
+}

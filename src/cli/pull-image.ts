@@ -1,0 +1,13 @@
+import type { EngineClient } from '../client/index.ts';
+import { showProgress } from './output/progress.ts';
+
+/** Downloads an image, showing the progress unless `quiet`. Throws what the engine or the registry says. */
+export async function pullImage(
+  client: EngineClient,
+  name: string,
+  options: { quiet?: boolean; platform?: string; out: NodeJS.WriteStream },
+): Promise<void> {
+  const { quiet = false, platform, out } = options;
+  const messages = client.images.pull(name, { platform });
+  for await (const _ of quiet ? messages : showProgress(messages, out));
+}
