@@ -344,6 +344,29 @@ describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {
     await expect(join(network)).rejects.toThrow('network crowd is full: a bridge ends at 1023 interfaces');
   });
 
+  it('keeps one table whose rules do not grow with containers', async () => {
+    const network = await bridge('bridge', { subnet: '10.74.0.0/24' });
+    await bridge('inner', { subnet: '10.73.0.0/24', internal: true, bridge: 'inner0' });
+    const { containerId, endpoint } = await join(network);
+    const port = { protocol: 'tcp', containerIp: endpoint.address, containerPort: 80 } as const;
+    await driver.publish(containerId, [
+      { ...port, hostIp: '0.0.0.0', hostPort: 8080 },
+      { ...port, hostIp: '127.0.0.1', hostPort: 8081 },
+      { ...port, hostIp: '192.0.2.1', hostPort: 8082 },
+      { ...port, hostIp: '::', hostPort: 8080 },
+    ]);
+    await expect(sortedElements(await rules())).toMatchFileSnapshot('firewall.golden.nft');
+    const inPlace = await rules();
+    await driver.publish(newContainerId(), [{ ...port, hostIp: '0.0.0.0', hostPort: 8083 }]);
+    await driver.restore({
+      networks: [network],
+      endpoints: [endpoint],
+      ports: [],
+    });
+    const chains = (listing: string) => listing.slice(listing.indexOf('chain '));
+    expect(chains(await rules())).toBe(chains(inPlace));
+  });
+
   it('leaves nothing on the host when its instance is removed', async () => {
     await join(await bridge('gone', { bridge: 'gonebridge' }));
     await join(await bridge('bridge'));
@@ -353,3 +376,11 @@ describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {
     await driver.removeInstance();
   });
 });
+
+/** A set's elements come in the order of a hash that the kernel salts. */
+function sortedElements(listing: string): string {
+  return listing.replace(/elements = \{ ([^}]*) \}/g, (_, elements: string) => {
+    const sorted = elements.split(/,\s+/).sort();
+    return `elements = { ${sorted.join(', ')} }`;
+  });
+}

@@ -5,17 +5,21 @@ export interface PortHolder {
   readonly command: string;
 }
 
-/** The process that holds a host port, if one of this pid namespace does. */
+/**
+ * The process that holds a host port, if one of this pid namespace does. An address that is empty or unspecified
+ * stands for every one, and so does that of a socket.
+ */
 export async function findPortHolder(
   protocol: 'tcp' | 'udp',
   ip: string,
   port: number,
 ): Promise<PortHolder | undefined> {
+  const wanted = ip.includes(':') ? canonicalIPv6(ip) : ip;
   const sockets = await listSockets('/proc/net', protocol);
   const inodes = new Set(
     sockets
       .filter(
-        (socket) => socket.port === port && (isAny(ip) || isAny(socket.address) || socket.address === ip),
+        ({ port: held, address }) => held === port && (isAny(wanted) || isAny(address) || address === wanted),
       )
       .map(({ inode }) => inode),
   );
@@ -33,7 +37,7 @@ export async function listeningPorts(pid: number, protocol: 'tcp' | 'udp'): Prom
 }
 
 interface ListeningSocket {
-  /** Dotted; IPv6 addresses are kept as hex digits, "::" for every address. */
+  /** Dotted, or IPv6 in its shortest form. */
   readonly address: string;
   readonly port: number;
   readonly inode: string;
@@ -59,14 +63,26 @@ async function listSockets(folder: string, protocol: 'tcp' | 'udp'): Promise<Lis
   );
 }
 
-/** An IPv4 address stands there as a little-endian number in hex. */
+/** Addresses stand there as little-endian 32-bit numbers in hex: one for IPv4, four for IPv6. */
 function parseProcAddress(hex: string): string {
-  if (/^0+$/.test(hex)) return hex.length === 8 ? '0.0.0.0' : '::';
-  if (hex.length !== 8) return hex;
-  return [6, 4, 2, 0].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join('.');
+  const words = hex.match(/.{8}/g) ?? [];
+  const bytes = words.map((word) => [6, 4, 2, 0].map((at) => word.slice(at, at + 2)));
+  const dotted = (word: readonly string[] = []) => word.map((byte) => Number.parseInt(byte, 16)).join('.');
+  if (bytes.length < 4) return dotted(bytes[0]);
+  if (hex.startsWith(IPV4_MAPPED)) return dotted(bytes[3]);
+  return canonicalIPv6(bytes.map(([a, b, c, d]) => `${a}${b}:${c}${d}`).join(':'));
 }
 
-const isAny = (address: string) => address === '0.0.0.0' || address === '::';
+/** ::ffff:0:0/96 (RFC 4291, 2.5.5.2), as /proc shows it: an IPv6 socket with an IPv4 address. */
+const IPV4_MAPPED = `${'0'.repeat(16)}FFFF0000`;
+
+/** The shortest form of an address (RFC 5952), without brackets; as it is when it is none. */
+function canonicalIPv6(address: string): string {
+  const url = URL.parse(`http://[${address}]`);
+  return url === null ? address : url.hostname.slice(1, -1);
+}
+
+const isAny = (address: string) => ['', '0.0.0.0', '::'].includes(address);
 
 async function holdsSocket(pid: string, inodes: ReadonlySet<string>): Promise<boolean> {
   const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
