@@ -4,7 +4,14 @@ import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header, type Pack, pack } from 'tar-stream';
-import { asBerthError, errorMessage, invalid, isBerthError, systemErrorCode } from '../base/index.ts';
+import {
+  asBerthError,
+  errorMessage,
+  internal,
+  invalid,
+  isBerthError,
+  systemErrorCode,
+} from '../base/index.ts';
 import { type ContextEntry, entryOf, impliedFolder } from './context-entry.ts';
 
 /** An entry and where it goes, relative to the folder that it is unpacked in. */
@@ -17,6 +24,8 @@ type MemberHeader = Partial<Header> & Pick<Header, 'name'>;
 
 /** Files up to this size are read in one piece. */
 const SMALL_FILE = 1024 * 1024;
+
+const CHUNK = 256 * 1024;
 
 const MAX_LINKS = 40;
 
@@ -100,9 +109,9 @@ export class BuildContext implements AsyncDisposable {
     return buffer.subarray(0, bytesRead);
   }
 
-  /** The content of a file that is not empty. */
-  stream({ size, offset }: ContextEntry): Readable {
-    return this.#spool.createReadStream({ start: offset, end: offset + size - 1, autoClose: false });
+  /** A file's content. */
+  stream(entry: ContextEntry): Readable {
+    return Readable.from(this.#chunks(entry), { objectMode: false });
   }
 
   /** A tar of entries under new names, with their own modes or the given one. */
@@ -119,6 +128,17 @@ export class BuildContext implements AsyncDisposable {
     await this.#spool.close();
   }
 
+  /** Unlike a read stream of the handle, which closes it when it is destroyed. */
+  async *#chunks({ size, offset }: ContextEntry): AsyncGenerator<Buffer> {
+    for (let at = 0; at < size; ) {
+      const wanted = Math.min(CHUNK, size - at);
+      const { buffer, bytesRead } = await this.#spool.read(Buffer.alloc(wanted), 0, wanted, offset + at);
+      if (bytesRead === 0) throw internal('the received build context is shorter than its index says');
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
   async #write(archive: Pack, placements: readonly Placement[], mode: number | undefined): Promise<void> {
     for (const { entry, name } of placements) {
       const header: MemberHeader = {
@@ -129,7 +149,8 @@ export class BuildContext implements AsyncDisposable {
         size: entry.size,
         ...(entry.linkTarget === undefined ? {} : { linkname: entry.linkTarget }),
       };
-      if (entry.size === 0) archive.entry(header);
+      if (entry.type !== 'file') archive.entry(header);
+      else if (entry.size === 0) archive.entry(header, '');
       else if (entry.size > SMALL_FILE) await pipeline(this.stream(entry), archive.entry(header));
       else await writeMember(archive, header, await this.read(entry));
     }

@@ -215,10 +215,17 @@ export class TestBuilder implements AsyncDisposable {
 }
 
 function ociConfig(step: RunStep, accounts: { passwd: string; group: string }, id: string): object {
+  const capabilities = ['CAP_CHOWN', 'CAP_FOWNER', 'CAP_DAC_OVERRIDE'];
   const { uid, gid } = resolveUser(step.config.User ?? '', accounts);
   return {
     ociVersion: '1.0.0',
-    process: { user: { uid, gid }, args: step.args, env: step.env, cwd: step.config.WorkingDir },
+    process: {
+      user: { uid, gid },
+      args: step.args,
+      env: step.env,
+      cwd: step.config.WorkingDir,
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+    },
     root: { path: 'rootfs' },
     mounts: [
       { destination: '/proc', type: 'proc', source: 'proc' },
