@@ -221,12 +221,33 @@ static void report_failure(int pipe, const struct failure *why, size_t taken_por
 static int give_up(struct supervisor *supervisor, int pipe, const struct failure *why, size_t taken_port) {
     ports_close(&supervisor->ports);
     log_close(&supervisor->log);
-    if (supervisor->init) process_free(supervisor->init);
     mounts_remove(&supervisor->mounts);
     close_fd(&supervisor->lock);
     if (supervisor->plan.socket && supervisor->listening.fd >= 0) unlink(supervisor->plan.socket);
     report_failure(pipe, why, taken_port);
     return 1;
+}
+
+static int supervise(struct supervisor *supervisor, struct arguments *arguments) {
+    struct failure why;
+    size_t taken_port = SIZE_MAX;
+    if (prepare(supervisor, arguments, &taken_port, &why) < 0) {
+        return give_up(supervisor, arguments->report, &why, taken_port);
+    }
+    release_layers(arguments);
+    report_ready(arguments->report);
+    close_fd(&arguments->report);
+    if (loop_run(&supervisor->loop) == 0) return 0;
+    log_line("the supervisor of %s ends: %s", supervisor->plan.id, strerror(errno));
+    return 1;
+}
+
+static void release(struct supervisor *supervisor, struct arguments *arguments) {
+    while (supervisor->processes) process_free(supervisor->processes);
+    ports_free(&supervisor->ports);
+    free(supervisor->orphans);
+    plan_free(&supervisor->plan);
+    release_layers(arguments);
 }
 
 int main(int argc, char **argv) {
@@ -239,15 +260,7 @@ int main(int argc, char **argv) {
     keep_to_ourselves(&arguments);
     struct supervisor supervisor = {
         .listening.fd = -1, .signals.fd = -1, .lock = -1, .network = arguments.network, .log.file = -1, .oom.file = -1};
-    struct failure why;
-    size_t taken_port = SIZE_MAX;
-    if (prepare(&supervisor, &arguments, &taken_port, &why) < 0) {
-        return give_up(&supervisor, arguments.report, &why, taken_port);
-    }
-    release_layers(&arguments);
-    report_ready(arguments.report);
-    close_fd(&arguments.report);
-    if (loop_run(&supervisor.loop) == 0) return 0;
-    log_line("the supervisor of %s ends: %s", supervisor.plan.id, strerror(errno));
-    return 1;
+    int result = supervise(&supervisor, &arguments);
+    release(&supervisor, &arguments);
+    return result;
 }

@@ -134,3 +134,8 @@ void ports_close(struct ports *ports) {
     }
     ports->count = 0;
 }
+
+void ports_free(struct ports *ports) {
+    free(ports->items);
+    ports->items = NULL;
+}

@@ -48,6 +48,8 @@ void ports_encode(const struct ports *ports, struct buffer *out);
 
 void ports_close(struct ports *ports);
 
+void ports_free(struct ports *ports);
+
 /* tcp-forward.c */
 void tcp_accept(struct port *port);
 void tcp_close_all(struct ports *ports);

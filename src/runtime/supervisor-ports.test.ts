@@ -60,9 +60,10 @@ describe.skipIf(missing !== undefined)(`published ports${reason}`, { timeout: 30
     const { supervisor, hostPorts } = await startWith(published(await unusedPort()));
     const refusal = new Promise<PortRefusal>((resolve) => supervisor.onPortRefused(resolve));
     const client = connect(hostPorts[0] ?? 0, '127.0.0.1');
+    const closed = new Promise((resolve) => client.once('close', resolve));
     client.on('error', () => {}); // closed with or without a reset
     expect((await refusal).port).toEqual(supervisor.ports[0]);
-    await once(client, 'close');
+    await closed;
     await supervisor.signal(9);
   });
 

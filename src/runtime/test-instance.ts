@@ -148,7 +148,9 @@ export class TestInstance implements AsyncDisposable {
     await this.#stopContainers();
     for (const launcher of this.#launchers) await launcher[Symbol.asyncDispose]();
     process.kill(this.launcherPid(), 'SIGKILL');
+    const log = await readFile(join(this.execRoot, 'launcher.log'), 'utf8');
     await rm(this.folder, { recursive: true, force: true });
+    if (/Sanitizer|runtime error/.test(log)) throw new Error(`a native part is broken: ${log}`);
   }
 
   async #stopContainers(): Promise<void> {
