@@ -1,4 +1,4 @@
-import { parseDuration } from '../../base/index.ts';
+import { isBerthError, parseDuration } from '../../base/index.ts';
 import { commandForm } from './command-form.ts';
 import { takeFlags } from './flags.ts';
 import type { HealthcheckInstruction, Origin } from './instructions.ts';
@@ -39,7 +39,16 @@ function timingOf(origin: Origin, name: string, value: string): [string, number]
     if (!/^\d+$/.test(value)) throw wrong(origin, `--retries must be a whole number, not "${value}"`);
     return ['Retries', Number(value)];
   }
-  const nanoseconds = parseDuration(value);
+  const nanoseconds = durationOf(origin, name, value);
   if (nanoseconds !== 0 && nanoseconds < 1e6) throw wrong(origin, `--${name} cannot be less than 1ms`);
   return [member, nanoseconds];
+}
+
+function durationOf(origin: Origin, name: string, value: string): number {
+  try {
+    return parseDuration(value);
+  } catch (error) {
+    if (!isBerthError(error, 'invalid')) throw error;
+    throw wrong(origin, `--${name}: ${error.message}`, error.hint);
+  }
 }
