@@ -39,7 +39,9 @@ export function parseYaml(file: string, text: string): Located {
       const keys = new Map<string, Position>();
       const merged: Located[] = [];
       for (const { key, value } of node.items) {
-        const name = String(isScalar(key) ? key.value : key);
+        const keyValue: unknown = isScalar(key) ? key.value : key;
+        // The parser's name for "<<" is a symbol.
+        const name = typeof keyValue === 'symbol' ? '<<' : String(keyValue);
         const at = positionOf(key, lines, position);
         keys.set(name, at);
         if (name === '<<') merged.push(convert(value, path, at));
@@ -53,7 +55,9 @@ export function parseYaml(file: string, text: string): Located {
       const items = node.items.map((item, index) => convert(item, `${path}[${index}]`, position));
       return { ...position, path, kind: 'list', items };
     }
-    return { ...position, path, kind: 'scalar', value: scalarValue(isScalar(node) ? node.value : null) };
+    const value = scalarValue(isScalar(node) ? node.value : null);
+    // What is not written is where its key is.
+    return { ...(value === null ? fallback : position), path, kind: 'scalar', value };
   };
   return convert(document.contents, '', { file, line: 1, column: 1 });
 }

@@ -42,7 +42,8 @@ export function parsePortShort(text: string): ServicePort[] {
     protocol,
     containerPort,
     hostIp: ip.replace(/^\[|\]$/g, ''),
-    hostPort: hostPorts.length === 0 ? '' : String(hostPorts[index] ?? host),
+    // A range for one container port: any free one of it.
+    hostPort: hostPorts.length === containerPorts.length ? String(hostPorts[index]) : host,
   }));
 }
 
