@@ -37,7 +37,9 @@ export async function time(engine: Engine, measurement: Measurement): Promise<Ti
 }
 
 /** hyperfine hides what the command said: run it once more to hear it. */
-async function reasonOf(engine: Engine, measurement: Measurement, fallback: string): Promise<string> {
+async function reasonOf(engine: Engine, measurement: Measurement, hyperfine: string): Promise<string> {
   const { code, stderr } = await run('docker', ['-H', engine.host, ...measurement.args], { env: engine.env });
-  return (code === 0 ? fallback : stderr).trim().split('\n').at(-1) ?? '';
+  const words = code === 0 ? hyperfine : stderr;
+  const line = words.split('\n').find((text) => text.trim() !== '') ?? `exit code ${code}`;
+  return line.replace(/ Use the '-i'.*/, '').trim();
 }

@@ -2,25 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { runChecked } from '../src/base/index.ts';
 import { docker, type Engine } from './engines.ts';
 
-/** In KiB. */
-export interface MemoryUse {
-  /** Resident: the process that serves the socket, and the containerd beside a dockerd. */
-  readonly daemon: number;
-  /** Private: the process that keeps one container. */
-  readonly supervisor: number;
-}
-
-/** Reads an engine's memory while `container` runs. */
-export async function memoryOf(engine: Engine, container: string): Promise<MemoryUse> {
+/** Resident memory, in KiB, of the process that serves an engine's socket and of the containerd beside a dockerd. */
+export async function daemonMemory(engine: Engine): Promise<number> {
   const served = await servingProcess(engine.host.slice('unix://'.length));
   const beside = commandOf(served) === 'dockerd' ? processesCalled('containerd') : [];
+  return [served, ...beside].map((pid) => field(`/proc/${pid}/status`, 'VmRSS')).reduce((a, b) => a + b, 0);
+}
+
+/** Private memory, in KiB, of the process that keeps a running container. */
+export async function supervisorMemory(engine: Engine, container: string): Promise<number> {
   const init = Number(await docker(engine, 'inspect', '--format', '{{.State.Pid}}', container));
-  return {
-    daemon: [served, ...beside]
-      .map((pid) => field(`/proc/${pid}/status`, 'VmRSS'))
-      .reduce((a, b) => a + b, 0),
-    supervisor: privateMemory(field(`/proc/${init}/status`, 'PPid')),
-  };
+  return privateMemory(field(`/proc/${init}/status`, 'PPid'));
 }
 
 async function servingProcess(socket: string): Promise<number> {

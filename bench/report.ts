@@ -2,7 +2,14 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import type { Engine } from './engines.ts';
 import type { Timing } from './hyperfine.ts';
 import type { Measurement } from './measurements.ts';
-import type { MemoryUse } from './memory.ts';
+
+/** In KiB. */
+export interface MemoryUse {
+  /** Of the daemon before the run: berth's own has just started, a peer has been there for long. */
+  readonly before: number;
+  readonly after: number;
+  readonly supervisor: number;
+}
 
 /** Everything that one run found out, by engine name. */
 export interface Results {
@@ -42,7 +49,8 @@ export function table(results: Results): string {
       ...names.map((name) => timingCell(byEngine.get(name), byEngine.get('dockerd'), name)),
       goalCell(measurement, byEngine),
     ]),
-    memoryLine('daemon, resident (MB)', names, results.memory, ({ daemon }) => daemon, 90),
+    memoryLine('daemon, resident, before the run (MB)', names, results.memory, ({ before }) => before, 90),
+    memoryLine('daemon, resident, after the run (MB)', names, results.memory, ({ after }) => after),
     memoryLine('supervisor, private (MB)', names, results.memory, ({ supervisor }) => supervisor, 1),
   ];
   const header = ['', ...names, 'goal'];
@@ -78,13 +86,14 @@ function memoryLine(
   names: readonly string[],
   memory: ReadonlyMap<string, MemoryUse>,
   pick: (use: MemoryUse) => number,
-  goalMB: number,
+  goalMB?: number,
 ): string[] {
   const cells = names.map((name) => {
     const use = memory.get(name);
     return use === undefined ? '' : megabytes(pick(use)).toFixed(1);
   });
   const berth = memory.get('berth');
+  if (goalMB === undefined) return [title, ...cells, ''];
   const met = berth === undefined ? undefined : megabytes(pick(berth)) <= goalMB;
   return [title, ...cells, verdict(`≤ ${goalMB}`, met)];
 }

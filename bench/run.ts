@@ -5,8 +5,8 @@ import { startRegistry } from '../test/fixtures/registry.ts';
 import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
 import { type Timing, time } from './hyperfine.ts';
 import { dailyMeasurements, type Measurement, type Subject, transferMeasurements } from './measurements.ts';
-import { type MemoryUse, memoryOf } from './memory.ts';
-import { conditions, currentLoad, type Results, table } from './report.ts';
+import { daemonMemory, supervisorMemory } from './memory.ts';
+import { conditions, currentLoad, type MemoryUse, type Results, table } from './report.ts';
 import { prepareSubject } from './subject.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -50,6 +50,7 @@ async function measure(engines: readonly Engine[], subject: Subject): Promise<Re
   for (const engine of engines) {
     await removeLeftovers(engine, subject);
     try {
+      const before = await daemonMemory(engine);
       await docker(engine, 'pull', '-q', subject.reference);
       await timeAll(engine, transfers);
       await docker(engine, 'pull', '-q', subject.reference);
@@ -65,8 +66,9 @@ async function measure(engines: readonly Engine[], subject: Subject): Promise<Re
       seccomp.set(engine.name, status.replace(/\D/g, ''));
       await docker(engine, 'run', '-d', '--name', subject.sleeper, subject.reference, 'sleep', 'infinity');
       await docker(engine, 'build', '-q', '-t', subject.built, subject.context);
-      memory.set(engine.name, await memoryOf(engine, subject.sleeper));
+      const supervisor = await supervisorMemory(engine, subject.sleeper);
       await timeAll(engine, daily);
+      memory.set(engine.name, { before, supervisor, after: await daemonMemory(engine) });
     } catch (error) {
       console.error(`  ${engine.name}: given up: ${error instanceof Error ? error.message : error}`);
     } finally {
