@@ -139,9 +139,9 @@ async function packEntry(tar: Pack, source: string, name: string): Promise<void>
 
 type Header = Parameters<Pack['entry']>[0];
 
-function packed(tar: Pack, header: Header): Promise<void> {
+function packed(tar: Pack, header: Header, content = ''): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  tar.entry(header, (error) => (error == null ? resolve() : reject(error)));
+  tar.entry(header, content, (error) => (error == null ? resolve() : reject(error)));
   return promise;
 }
 
