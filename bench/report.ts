@@ -11,23 +11,28 @@ export interface MemoryUse {
   readonly supervisor: number;
 }
 
-/** Everything that one run found out, by engine name. */
+/** What one engine gave; what is missing was not reached. */
+export interface EngineResults {
+  /** By the measurement's title. */
+  readonly timings: Map<string, Timing>;
+  memory?: MemoryUse;
+  /** `Seccomp:` of /proc/self/status in a container; 2 is a filter. */
+  seccomp?: string;
+}
+
+/** Everything that one run found out. */
 export interface Results {
   readonly engines: readonly Engine[];
-  readonly timings: readonly {
-    readonly measurement: Measurement;
-    readonly byEngine: ReadonlyMap<string, Timing>;
-  }[];
-  readonly memory: ReadonlyMap<string, MemoryUse>;
-  /** `Seccomp:` of /proc/self/status in a container; 2 is a filter. */
-  readonly seccomp: ReadonlyMap<string, string>;
+  readonly measurements: readonly Measurement[];
+  readonly byEngine: ReadonlyMap<string, EngineResults>;
 }
 
 /** The conditions that a figure means nothing without. */
 export function conditions(results: Results, load: number): string {
   const [cpu] = cpus();
   const engines = results.engines.map(
-    ({ name, version }) => `${name} ${version} (Seccomp: ${results.seccomp.get(name) ?? 'unknown'})`,
+    ({ name, version }) =>
+      `${name} ${version} (Seccomp: ${results.byEngine.get(name)?.seccomp ?? 'unknown'})`,
   );
   return [
     `- ${new Date().toISOString().slice(0, 10)}, Linux ${release()}, ${cpus().length} × ${cpu?.model ?? 'unknown CPU'},`,
@@ -44,32 +49,38 @@ export const currentLoad = (): number => loadavg()[0] ?? 0;
 export function table(results: Results): string {
   const names = results.engines.map(({ name }) => name);
   const lines = [
-    ...results.timings.map(({ measurement, byEngine }) => [
-      measurement.title,
-      ...names.map((name) => timingCell(byEngine.get(name), byEngine.get('dockerd'), name)),
-      goalCell(measurement, byEngine),
-    ]),
-    memoryLine('daemon, resident, before the run (MB)', names, results.memory, ({ before }) => before, 90),
-    memoryLine('daemon, resident, after the run (MB)', names, results.memory, ({ after }) => after),
-    memoryLine('supervisor, private (MB)', names, results.memory, ({ supervisor }) => supervisor, 1),
+    ...results.measurements.map((measurement) => timingLine(measurement, names, results)),
+    memoryLine('daemon, resident, before the run (MB)', names, results, ({ before }) => before, 90),
+    memoryLine('daemon, resident, after the run (MB)', names, results, ({ after }) => after),
+    memoryLine('supervisor, private (MB)', names, results, ({ supervisor }) => supervisor, 1),
   ];
   const header = ['', ...names, 'goal'];
   return [header, header.map(() => '-'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function timingCell(timing: Timing | undefined, dockerd: Timing | undefined, name: string): string {
+function timingLine(measurement: Measurement, names: readonly string[], { byEngine }: Results): string[] {
+  const timing = (name: string) => byEngine.get(name)?.timings.get(measurement.title);
+  const cells = names.map((name) =>
+    timingCell(timing(name), name === 'dockerd' ? undefined : timing('dockerd')),
+  );
+  return [measurement.title, ...cells, goalCell(measurement, timing('berth'), timing('dockerd'))];
+}
+
+function timingCell(timing: Timing | undefined, reference: Timing | undefined): string {
   if (timing === undefined) return '';
   if (timing.state === 'failed') return `failed: ${timing.reason.replaceAll('|', '/')}`;
-  const share =
-    name !== 'dockerd' && dockerd?.state === 'measured'
-      ? ` (${(timing.medianMs / dockerd.medianMs).toFixed(2)})`
-      : '';
+  const base = milliseconds(reference);
+  const share = base === undefined ? '' : ` (${(timing.medianMs / base).toFixed(2)})`;
   return `${timing.medianMs.toFixed(timing.medianMs < 100 ? 1 : 0)}${share}`;
 }
 
-function goalCell({ goalMs, goalRatio }: Measurement, byEngine: ReadonlyMap<string, Timing>): string {
-  const berth = milliseconds(byEngine.get('berth'));
-  const dockerd = milliseconds(byEngine.get('dockerd'));
+function goalCell(
+  { goalMs, goalRatio }: Measurement,
+  berthTiming: Timing | undefined,
+  dockerdTiming: Timing | undefined,
+): string {
+  const berth = milliseconds(berthTiming);
+  const dockerd = milliseconds(dockerdTiming);
   if (goalMs !== undefined) {
     return verdict(`< ${goalMs}`, berth === undefined ? undefined : berth < goalMs);
   }
@@ -84,15 +95,15 @@ const milliseconds = (timing: Timing | undefined): number | undefined =>
 function memoryLine(
   title: string,
   names: readonly string[],
-  memory: ReadonlyMap<string, MemoryUse>,
+  { byEngine }: Results,
   pick: (use: MemoryUse) => number,
   goalMB?: number,
 ): string[] {
   const cells = names.map((name) => {
-    const use = memory.get(name);
+    const use = byEngine.get(name)?.memory;
     return use === undefined ? '' : megabytes(pick(use)).toFixed(1);
   });
-  const berth = memory.get('berth');
+  const berth = byEngine.get('berth')?.memory;
   if (goalMB === undefined) return [title, ...cells, ''];
   const met = berth === undefined ? undefined : megabytes(pick(berth)) <= goalMB;
   return [title, ...cells, verdict(`≤ ${goalMB}`, met)];

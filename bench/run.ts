@@ -3,10 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRegistry } from '../test/fixtures/registry.ts';
 import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
-import { type Timing, time } from './hyperfine.ts';
+import { time } from './hyperfine.ts';
 import { dailyMeasurements, type Measurement, type Subject, transferMeasurements } from './measurements.ts';
 import { daemonMemory, supervisorMemory } from './memory.ts';
-import { conditions, currentLoad, type MemoryUse, type Results, table } from './report.ts';
+import { conditions, currentLoad, type EngineResults, type Results, table } from './report.ts';
 import { prepareSubject } from './subject.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -30,52 +30,55 @@ async function main(): Promise<void> {
 }
 
 async function measure(engines: readonly Engine[], subject: Subject): Promise<Results> {
-  const memory = new Map<string, MemoryUse>();
-  const seccomp = new Map<string, string>();
-  const transfers = transferMeasurements(subject);
-  const daily = dailyMeasurements(subject);
-  const timings = [...transfers, ...daily].map((measurement) => ({
-    measurement,
-    byEngine: new Map<string, Timing>(),
-  }));
-  const timeAll = async (engine: Engine, measurements: readonly Measurement[]) => {
-    for (const { measurement, byEngine } of timings.filter((one) => measurements.includes(one.measurement))) {
-      const timing = await time(engine, measurement);
-      byEngine.set(engine.name, timing);
-      const result =
-        timing.state === 'measured' ? `${timing.medianMs.toFixed(1)} ms` : `failed: ${timing.reason}`;
-      console.log(`  ${engine.name}: ${measurement.title}: ${result}`);
-    }
-  };
+  const byEngine = new Map<string, EngineResults>();
   for (const engine of engines) {
     await removeLeftovers(engine, subject);
+    const results: EngineResults = { timings: new Map() };
+    byEngine.set(engine.name, results);
     try {
-      const before = await daemonMemory(engine);
-      await docker(engine, 'pull', '-q', subject.reference);
-      await timeAll(engine, transfers);
-      await docker(engine, 'pull', '-q', subject.reference);
-      const status = await docker(
-        engine,
-        'run',
-        '--rm',
-        subject.reference,
-        'grep',
-        'Seccomp:',
-        '/proc/self/status',
-      );
-      seccomp.set(engine.name, status.replace(/\D/g, ''));
-      await docker(engine, 'run', '-d', '--name', subject.sleeper, subject.reference, 'sleep', 'infinity');
-      await docker(engine, 'build', '-q', '-t', subject.built, subject.context);
-      const supervisor = await supervisorMemory(engine, subject.sleeper);
-      await timeAll(engine, daily);
-      memory.set(engine.name, { before, supervisor, after: await daemonMemory(engine) });
+      await measureEngine(engine, subject, results);
     } catch (error) {
       console.error(`  ${engine.name}: given up: ${error instanceof Error ? error.message : error}`);
     } finally {
       await removeLeftovers(engine, subject);
     }
   }
-  return { engines, timings, memory, seccomp };
+  return {
+    engines,
+    measurements: [...transferMeasurements(subject), ...dailyMeasurements(subject)],
+    byEngine,
+  };
+}
+
+/** Fills `results` as it goes, so that what was measured before a failure is kept. */
+async function measureEngine(engine: Engine, subject: Subject, results: EngineResults): Promise<void> {
+  const { reference, sleeper, built, context } = subject;
+  const before = await daemonMemory(engine);
+  await docker(engine, 'pull', '-q', reference);
+  await timeAll(engine, transferMeasurements(subject), results);
+
+  await docker(engine, 'pull', '-q', reference);
+  const status = await docker(engine, 'run', '--rm', reference, 'grep', 'Seccomp:', '/proc/self/status');
+  results.seccomp = status.replace(/\D/g, '');
+  await docker(engine, 'run', '-d', '--name', sleeper, reference, 'sleep', 'infinity');
+  await docker(engine, 'build', '-q', '-t', built, context);
+  const supervisor = await supervisorMemory(engine, sleeper);
+  await timeAll(engine, dailyMeasurements(subject), results);
+  results.memory = { before, supervisor, after: await daemonMemory(engine) };
+}
+
+async function timeAll(
+  engine: Engine,
+  measurements: readonly Measurement[],
+  { timings }: EngineResults,
+): Promise<void> {
+  for (const measurement of measurements) {
+    const timing = await time(engine, measurement);
+    timings.set(measurement.title, timing);
+    const result =
+      timing.state === 'measured' ? `${timing.medianMs.toFixed(1)} ms` : `failed: ${timing.reason}`;
+    console.log(`  ${engine.name}: ${measurement.title}: ${result}`);
+  }
 }
 
 /** Of this run or of one that was cut short. What is not there is no failure. */
