@@ -8,7 +8,9 @@ export interface CommandLine {
 
 /** The text of `COMMAND --help`, laid out as Docker's. */
 export function formatUsage(command: Command): string {
-  const options = command.options.filter((option) => !option.hidden);
+  const options = command.options
+    .filter((option) => !option.hidden)
+    .toSorted((a, b) => a.name().localeCompare(b.name()));
   const lines = [`Usage:  ${command.name()} ${command.usage()}`, '', command.summary()];
   if (options.length > 0) {
     lines.push('', 'Options:', ...columns(options.map((option) => [flagsOf(option), descriptionOf(option)])));

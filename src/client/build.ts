@@ -60,7 +60,7 @@ export class Build {
       query: {
         t: options.tags,
         dockerfile: options.dockerfile,
-        buildargs: jsonUnlessEmpty(options.buildArgs, null),
+        buildargs: jsonUnlessEmpty(options.buildArgs),
         labels: jsonUnlessEmpty(options.labels),
         target: options.target,
         nocache: options.noCache,
@@ -83,10 +83,8 @@ export class Build {
   }
 }
 
-function jsonUnlessEmpty(
-  values: Readonly<Record<string, string | undefined>> | undefined,
-  missing?: null,
-): string | undefined {
-  if (values === undefined || Object.keys(values).length === 0) return undefined;
-  return JSON.stringify(values, (_key, value) => (value === undefined ? missing : value));
+/** Undefined values become null: the build takes the Dockerfile's default. */
+function jsonUnlessEmpty(values: Readonly<Record<string, string | undefined>> = {}): string | undefined {
+  if (Object.keys(values).length === 0) return undefined;
+  return JSON.stringify(values, (_key, value) => value ?? null);
 }

@@ -1,9 +1,15 @@
-import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { internal, notImplemented, unavailable } from '../base/index.ts';
 import { connectionFailure, responseFailure } from './failures.ts';
 import { formatHost, type HostAddress } from './host.ts';
 import type { OutputStream } from './streams.ts';
+
+/**
+ * Not imported: importing node:http evaluates all of its exports, the WebSocket among them, which more than doubles the
+ * start-up of a small program (42 ms instead of 12).
+ */
+const http = process.getBuiltinModule('node:http');
 
 /** The newest version of the Engine API that this client speaks. */
 export const NEWEST_API_VERSION = '1.51';
@@ -40,8 +46,9 @@ export interface HijackedStream extends OutputStream {
 /** Connections to one engine, with the API version agreed on at the first request. */
 export class Transport {
   readonly host: HostAddress;
-  readonly #agent = new Agent({ keepAlive: true });
-  readonly #target: RequestOptions;
+  readonly #agent: Agent = new http.Agent({ keepAlive: true });
+  /** `servername` is for TLS; unset, it would be worked out for every connection with a regular expression that takes 3 ms. */
+  readonly #target: RequestOptions & { readonly servername: '' };
   #version: Promise<string> | undefined;
 
   /** `version` fixes the API version; else it is the newest that both sides speak. Throws `not-implemented` for ssh. */
@@ -54,8 +61,8 @@ export class Transport {
     this.host = host;
     this.#target =
       host.kind === 'unix'
-        ? { socketPath: host.path, host: 'berth' }
-        : { hostname: host.hostname, port: host.port };
+        ? { socketPath: host.path, host: 'berth', servername: '' }
+        : { hostname: host.hostname, port: host.port, servername: '' };
     this.#version = version === undefined ? undefined : Promise.resolve(version);
   }
 
@@ -147,7 +154,7 @@ export class Transport {
 
   #open(call: ApiRequest, prefix: string): ClientRequest {
     const json = call.json === undefined ? undefined : JSON.stringify(call.json);
-    const outgoing = request({
+    const outgoing = http.request({
       ...this.#target,
       agent: this.#agent,
       method: call.method,

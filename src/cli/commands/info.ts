@@ -20,7 +20,8 @@ export function infoCommand(cli: Cli, path: string): CliCommand {
   return command;
 }
 
-type Line = readonly [string, string | number | boolean | undefined | readonly string[]];
+/** A name and its value; null: the name alone. */
+type Line = readonly [string, string | number | boolean | undefined | null | readonly string[]];
 
 function infoText(info: EngineInfo): string {
   const client: Line[] = [
@@ -68,9 +69,9 @@ function serverLines(info: EngineInfo): Line[] {
     [' ID', info.ID],
     [' Docker Root Dir', info.DockerRootDir],
     [' Debug Mode', info.Debug],
-    [' HTTP Proxy', info.HttpProxy],
-    [' HTTPS Proxy', info.HttpsProxy],
-    [' No Proxy', info.NoProxy],
+    [' HTTP Proxy', info.HttpProxy || undefined],
+    [' HTTPS Proxy', info.HttpsProxy || undefined],
+    [' No Proxy', info.NoProxy || undefined],
     [' Labels', info.Labels ?? []],
     [' Experimental', info.ExperimentalBuild],
     [' Insecure Registries', info.RegistryConfig?.InsecureRegistryCIDRs ?? []],
@@ -84,7 +85,7 @@ function securityLines(option: string): Line[] {
   const [name = '', ...details] = option.split(',').map((part) => part.split('='));
   const title = details.length === 0 && name[0] !== 'name' ? option : (name[1] ?? option);
   return [
-    [`  ${title}`, undefined],
+    [`  ${title}`, null],
     ...details.map(
       ([key = '', value = '']): Line => [`   ${key.charAt(0).toUpperCase()}${key.slice(1)}`, value],
     ),
@@ -95,9 +96,10 @@ function securityLines(option: string): Line[] {
 function linesText(lines: readonly Line[]): string {
   return lines
     .flatMap(([name, value]) => {
-      if (typeof value === 'object')
+      if (typeof value === 'object' && value !== null)
         return value.length === 0 ? [] : [`${name}:`, ...value.map((item) => `  ${item}`)];
       if (value === undefined) return [];
+      if (value === null) return [name];
       return [`${name}: ${value}`.trimEnd()];
     })
     .map((line) => `${line}\n`)
