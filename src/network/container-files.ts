@@ -14,7 +14,7 @@ export interface NetworkFilesInput {
 
 /** The texts of a container's /etc/hosts and /etc/resolv.conf, as Docker writes them. */
 export async function networkFiles(input: NetworkFilesInput): Promise<{ hosts: string; resolvConf: string }> {
-  return { hosts: hostsFile(input), resolvConf: resolvConf(input, await hostResolvConf()) };
+  return { hosts: hostsFile(input), resolvConf: resolvConfFile(input, await hostResolvConf()) };
 }
 
 const LOCAL_HOSTS = `127.0.0.1\tlocalhost
@@ -25,7 +25,8 @@ ff02::1\tip6-allnodes
 ff02::2\tip6-allrouters
 `;
 
-function hostsFile({ hostname, domainname, endpoints, extraHosts }: NetworkFilesInput): string {
+/** /etc/hosts: the fixed names, the ones asked for, `host.docker.internal`, and the container's own. */
+export function hostsFile({ hostname, domainname, endpoints, extraHosts }: NetworkFilesInput): string {
   const gateway = endpoints.find((endpoint) => endpoint.gateway !== undefined)?.gateway;
   const names = domainname === '' ? hostname : `${hostname}.${domainname}\t${hostname}`;
   const extra = extraHosts.map((entry) => {
@@ -53,12 +54,18 @@ async function hostResolvConf(): Promise<string> {
 /** Where the host has only resolvers on its loopback, which a container cannot reach (as dockerd does). */
 const FALLBACK = ['8.8.8.8', '8.8.4.4'];
 
-function resolvConf(input: NetworkFilesInput, host: string): string {
+/**
+ * /etc/resolv.conf (resolv.conf(5)): what was asked for, and the host's where nothing was. Of the host's servers
+ * only those that a container can reach: not on loopback, and IPv4, as networks are.
+ */
+export function resolvConfFile(input: NetworkFilesInput, host: string): string {
   const words = (key: string) =>
     [...host.matchAll(new RegExp(`^${key}[ \\t]+(.*)$`, 'gm'))].flatMap(([, rest = '']) =>
       rest.trim().split(/\s+/),
     );
-  const usable = words('nameserver').filter((address) => !address.startsWith('127.') && address !== '::1');
+  const usable = words('nameserver').filter(
+    (address) => !address.startsWith('127.') && !address.includes(':'),
+  );
   const servers = input.dns.length > 0 ? input.dns : usable.length > 0 ? usable : FALLBACK;
   const search =
     input.dnsSearch.length > 0 ? input.dnsSearch.filter((domain) => domain !== '.') : words('search');

@@ -229,7 +229,7 @@ class BridgeDriver implements NetworkDriver {
         hint: 'Give the subnet too: --subnet',
       });
     }
-    const mtu = request.mtu ?? (await defaultRouteMtu()) ?? 1500;
+    const mtu = request.mtu ?? Math.min((await defaultRouteMtu()) ?? LARGEST_MTU, LARGEST_MTU);
     if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535) {
       throw invalid(`invalid MTU ${mtu} for network ${name}`, { hint: 'It is a number from 68 to 65535' });
     }
@@ -366,6 +366,9 @@ class BridgeDriver implements NetworkDriver {
     return error;
   }
 }
+
+/** dockerd's default; less where the host's way out takes less, as a VPN's does. */
+const LARGEST_MTU = 1500;
 
 const holderOf = (containerId: ContainerId) => `container ${shortId(containerId)}`;
 
