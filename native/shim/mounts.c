@@ -13,25 +13,11 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "mountinfo.h"
 
 #define ROOT "rootfs"
 #define SHM "shm"
 #define ACCOUNTS_MAX (1024u * 1024)
-
-/* mountinfo writes space, tab, newline and backslash as \ooo. */
-static void unescape(char *text) {
-    char *out = text;
-    for (const char *at = text; *at; out++) {
-        unsigned code;
-        if (at[0] == '\\' && sscanf(at + 1, "%3o", &code) == 1) {
-            *out = (char)code;
-            at += 4;
-        } else {
-            *out = *at++;
-        }
-    }
-    *out = 0;
-}
 
 static bool is_below(const char *path, const char *mount_point) {
     size_t length = strlen(mount_point);
@@ -39,26 +25,19 @@ static bool is_below(const char *path, const char *mount_point) {
     return strncmp(path, mount_point, length) == 0 && (path[length] == '/' || path[length] == 0);
 }
 
-/* The mount that holds `path`, if it propagates what is mounted in it; the last one that fits lies on top. */
-static int find_shared_mount(const char *path, char *found, size_t size) {
-    FILE *file = fopen("/proc/self/mountinfo", "re");
-    if (!file) return -1;
-    char *line = NULL;
-    size_t capacity = 0;
+/* The mount that holds `path`, if it propagates what is mounted in it, else NULL; the last one that fits is on top. */
+static int find_shared_mount(const char *path, char **found) {
+    struct mountinfo info;
+    struct mount_line mount;
     size_t best = 0;
-    found[0] = 0;
-    while (getline(&line, &capacity, file) > 0) {
-        char point[4096];
-        char options[512];
-        if (sscanf(line, "%*s %*s %*s %*s %4095s %*s %511[^\n]", point, options) != 2) continue;
-        unescape(point);
-        if (!is_below(path, point) || strlen(point) < best) continue;
-        best = strlen(point);
-        bool shared = strncmp(options, "shared:", 7) == 0;
-        snprintf(found, size, "%s", shared ? point : "");
+    if (mountinfo_open(&info) < 0) return -1;
+    while (mountinfo_next(&info, &mount)) {
+        if (!is_below(path, mount.point) || strlen(mount.point) < best) continue;
+        best = strlen(mount.point);
+        free_text(found);
+        if (mount.shared) *found = strdup(mount.point);
     }
-    free(line);
-    fclose(file);
+    mountinfo_close(&info);
     return 0;
 }
 
@@ -69,9 +48,9 @@ static int find_shared_mount(const char *path, char *found, size_t size) {
 static int stop_propagation(const char *directory, struct failure *why) {
     AUTO_TEXT real = realpath(directory, NULL);
     if (!real) return fail_errno(why, "%s", directory);
-    char point[4096];
-    if (find_shared_mount(real, point, sizeof(point)) < 0) return fail_errno(why, "/proc/self/mountinfo");
-    if (point[0] && mount(NULL, point, NULL, MS_SLAVE, NULL) < 0) return fail_errno(why, "the mount %s", point);
+    AUTO_TEXT point = NULL;
+    if (find_shared_mount(real, &point) < 0) return fail_errno(why, "/proc/self/mountinfo");
+    if (point && mount(NULL, point, NULL, MS_SLAVE, NULL) < 0) return fail_errno(why, "the mount %s", point);
     return 0;
 }
 

@@ -184,7 +184,9 @@ class LauncherClient implements Launcher {
     const supervisor = await findSupervisor({ id, directory, socketPath: this.#socketOf(id) });
     if (supervisor === undefined) return undefined;
     this.#supervisors.set(id, supervisor);
-    supervisor.gone.then(() => this.#supervisors.delete(id));
+    supervisor.gone.then(() => {
+      if (this.#supervisors.get(id) === supervisor) this.#supervisors.delete(id);
+    });
     return supervisor;
   }
 
