@@ -31,6 +31,14 @@ export function parseYaml(file: string, text: string): Located {
     const { line, col } = lines.linePos(error.pos[0]);
     throw wrongAt({ file, line, column: col }, firstSentence(error.message));
   }
+  const [unknownTag] = document.warnings.filter(({ code }) => code === 'TAG_RESOLVE_FAILED');
+  if (unknownTag !== undefined) {
+    const { line, col } = lines.linePos(unknownTag.pos[0]);
+    throw missingAt(
+      { file, line, column: col },
+      `${firstSentence(unknownTag.message).replace('Unresolved', 'the').replace(':', '')} is not there yet`,
+    );
+  }
   const convert = (node: unknown, path: string, fallback: Position): Located => {
     const position = positionOf(node, lines, fallback);
     if (isAlias(node)) return convert(node.resolve(document), path, position);

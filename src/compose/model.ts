@@ -117,6 +117,7 @@ export interface ServiceBuild {
   /** Absolute folder. */
   readonly context: string;
   readonly dockerfile: string;
+  /** null: the Dockerfile's default. */
   readonly args: ReadonlyMap<string, string | null>;
   readonly target: string | undefined;
   readonly labels: ReadonlyMap<string, string | null>;

@@ -209,6 +209,10 @@ test.each([
     'services:\n  web:\n    image: i\n    extends: {service: a}\n',
     'compose.yaml:4:5: the key services.web.extends is not there yet',
   ],
+  [
+    'services:\n  web:\n    image: i\n    ports: !reset []\n',
+    'compose.yaml:4:12: the tag !reset is not there yet',
+  ],
   ['include: [a.yaml]\nservices:\n  web: {image: i}\n', 'compose.yaml:1:1: the key include is not there yet'],
   [
     'services:\n  web:\n    build: https://github.com/a/b.git\n',
@@ -281,6 +285,12 @@ test('services without networks are in the default one; unused networks and volu
     { name: 'back', aliases: ['x'], address: '10.9.0.5' },
   ]);
   expect(project.services[2]?.networks).toEqual([]);
+});
+
+test('a build argument without a value takes the caller’s, else the Dockerfile’s default', () => {
+  const file = 'services:\n  web:\n    build: {context: ., args: {A: "1", B: , C: }}\n';
+  const args = load({ 'compose.yaml': file, '.env': 'B=2' }).services[0]?.build?.args;
+  expect(Object.fromEntries(args ?? [])).toEqual({ A: '1', B: '2', C: null });
 });
 
 test('who shares a namespace of a service depends on it', () => {

@@ -2,10 +2,14 @@ import { asBytes, fieldsOf } from './fields.ts';
 import { BUILD, checkKeys } from './known-keys.ts';
 import { asFlag, asList, asMap, asPairs, asText, asTexts, type Located, missingAt } from './located-yaml.ts';
 import type { ServiceBuild } from './model.ts';
+import type { ServiceContext } from './service.ts';
 import { hostPath } from './short-forms.ts';
 
-/** Reads `build`: a folder, or a mapping. A context that is a URL is refused by name. */
-export function parseBuild(node: Located, directory: string): ServiceBuild {
+/**
+ * Reads `build`: a folder, or a mapping. An argument without a value takes the caller's, if there is one. A context that
+ * is a URL is refused by name.
+ */
+export function parseBuild(node: Located, { directory, variables }: ServiceContext): ServiceBuild {
   const map = node.kind === 'scalar' ? undefined : asMap(node);
   if (map !== undefined) checkKeys(map, BUILD);
   const get = fieldsOf(map);
@@ -17,7 +21,9 @@ export function parseBuild(node: Located, directory: string): ServiceBuild {
   return {
     context: hostPath(context, directory),
     dockerfile: get('dockerfile', asText) ?? 'Dockerfile',
-    args: get('args', asPairs) ?? new Map(),
+    args: new Map(
+      [...(get('args', asPairs) ?? [])].map(([name, value]) => [name, value ?? variables(name) ?? null]),
+    ),
     target: get('target', asText),
     labels: get('labels', asPairs) ?? new Map(),
     tags: get('tags', asTexts) ?? [],

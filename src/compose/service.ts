@@ -54,7 +54,7 @@ export function parseService(name: string, node: Located, context: ServiceContex
   const service: Service = {
     name,
     image: get('image', asText),
-    build: get('build', (value) => parseBuild(value, directory)),
+    build: get('build', (value) => parseBuild(value, context)),
     containerName: get('container_name', (value) => containerName(value, context.onRenamed)),
     command: get('command', commandArgs),
     entrypoint: get('entrypoint', commandArgs),
