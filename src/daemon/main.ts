@@ -7,6 +7,7 @@ import { serve } from '../server/index.ts';
 import { lockDataRoot } from './data-root-lock.ts';
 import { openParts } from './open-parts.ts';
 import { type DaemonOptions, readOptions } from './options.ts';
+import { removeHostState } from './remove-host-state.ts';
 
 /**
  * berthd: opens the engine and serves it until SIGTERM or SIGINT. Containers, their logs and their ports live
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
 
   await using _lock = await lockDataRoot(options.dataRoot);
   await using parts = await openParts(options, log, stop);
+  if (options.removeHostState) return await removeHostState(parts);
   const engine = await openEngine(parts);
   await using _server = await serve(engine, options.hosts);
   using _pid = writePidFile(options);

@@ -13,6 +13,8 @@ export interface DaemonOptions {
   readonly insecureRegistries: readonly string[];
   readonly debug: boolean;
   readonly pidFile: string | undefined;
+  /** Take the instance's bridges, rules, launcher and cgroups off the host, then end. */
+  readonly removeHostState: boolean;
 }
 
 export const DEFAULT_DATA_ROOT = '/var/lib/berth';
@@ -44,6 +46,7 @@ export function readOptions(argv: readonly string[]): DaemonOptions {
     mirrors: flags.registryMirror ?? file.texts('registry-mirrors'),
     insecureRegistries: flags.insecureRegistry ?? file.texts('insecure-registries'),
     debug: flags.debug ?? file.flag('debug'),
+    removeHostState: flags.removeHostState ?? false,
     pidFile: flags.pidfile ?? file.text('pidfile'),
   };
 }
@@ -57,6 +60,7 @@ interface Flags {
   readonly debug?: boolean;
   readonly configFile?: string;
   readonly pidfile?: string;
+  readonly removeHostState?: boolean;
 }
 
 function parseFlags(argv: readonly string[]): Flags {
@@ -71,6 +75,10 @@ function parseFlags(argv: readonly string[]): Flags {
     .option('-D, --debug', 'log more')
     .option('--config-file <path>', `configuration file (default ${DEFAULT_CONFIG})`)
     .option('-p, --pidfile <path>', 'file for the process id')
+    .option(
+      '--remove-host-state',
+      'remove the bridges, rules and cgroups of this instance from the host, and end',
+    )
     .allowExcessArguments(false)
     .exitOverride();
   try {

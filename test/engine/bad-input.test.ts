@@ -62,7 +62,7 @@ describe('bad input gets one clear sentence, the right exit code, and leaves not
       'sleep',
       '1000',
     ]);
-    const port = (await instance.berthOk(['port', 'holder', '80'])).split(':').at(-1) ?? '';
+    const port = await instance.publishedPort('holder', '80/tcp');
     const { code, stderr } = await instance.berth([
       'run',
       '--name',

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Instance, startInstance } from './instance.ts';
 
-const SERVER =
-  'while :; do echo -e "HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\nConnection: close\\r\\n\\r\\nhello" | nc -l -p 80; done';
+const SERVER = 'echo -n hello > index.html; exec httpd -f -p 80';
 
 describe('a container whose berthd is killed', () => {
   let instance: Instance;
@@ -12,7 +11,7 @@ describe('a container whose berthd is killed', () => {
   });
   afterEach(async () => instance[Symbol.asyncDispose]());
 
-  const page = async (port: string) => (await fetch(`http://127.0.0.1:${port}/`)).text();
+  const page = async (port: number) => (await fetch(`http://127.0.0.1:${port}/`)).text();
 
   it('keeps answering, and ps, logs, exec, stop and rm work on it after the next start', async () => {
     await instance.berthOk([
@@ -27,7 +26,7 @@ describe('a container whose berthd is killed', () => {
       '-c',
       `echo begun; ${SERVER}`,
     ]);
-    const port = (await instance.berthOk(['port', 'web', '80'])).split(':').at(-1) ?? '';
+    const port = await instance.publishedPort('web', '80/tcp');
     expect(await page(port)).toBe('hello');
 
     await instance.killDaemon();

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { type RunResult, run } from '../../src/base/index.ts';
+import { type RunResult, run, runChecked } from '../../src/base/index.ts';
 import { send } from '../compat/send.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 
@@ -20,6 +20,8 @@ export interface Instance extends AsyncDisposable {
   berthOk(args: readonly string[], options?: CommandOptions): Promise<string>;
   /** Sends one request; "GET /containers/json". */
   api(line: string, body?: unknown): Promise<{ status: number; body: unknown }>;
+  /** The host port that a container's port is published on. */
+  publishedPort(container: string, port: string): Promise<number>;
   /** Kills berthd at once, as a crash would. */
   killDaemon(): Promise<void>;
   /** Starts berthd again on the same data root. */
@@ -63,6 +65,12 @@ export async function startInstance(options: { args?: readonly string[] } = {}):
     });
     return { code: result.code, stdout: result.stdout.toString(), stderr: result.stderr };
   };
+  const api = async (line: string, body?: unknown) => {
+    const answer = await send(socketPath, { name: line, request: line }, line, body);
+    const text = answer.body.toString();
+    const json = answer.contentType.startsWith('application/json') && text !== '';
+    return { status: answer.status, body: json ? JSON.parse(text) : text };
+  };
   cleanup.defer(async () => {
     if (daemon.exitCode === null && daemon.signalCode === null) {
       const { stdout } = await berth(['ps', '-aq']);
@@ -70,7 +78,8 @@ export async function startInstance(options: { args?: readonly string[] } = {}):
       if (ids.length > 0) await berth(['rm', '-f', '-v', ...ids]);
       await endProcess(daemon, 'SIGTERM');
     }
-    await endLauncher(execRoot);
+    // The launcher, bridges and rules outlive berthd by design; a test's own must not outlive the test.
+    await runChecked(`${ROOT}/bin/berthd`, [...daemonArgs, '--remove-host-state']);
   });
   const closing = cleanup.move();
   return {
@@ -86,11 +95,13 @@ export async function startInstance(options: { args?: readonly string[] } = {}):
       if (code !== 0) throw new Error(`berth ${args.join(' ')} ended with ${code}:\n${stdout}${stderr}`);
       return stdout.trim();
     },
-    async api(line, body) {
-      const answer = await send(socketPath, { name: line, request: line }, line, body);
-      const text = answer.body.toString();
-      const json = answer.contentType.startsWith('application/json') && text !== '';
-      return { status: answer.status, body: json ? JSON.parse(text) : text };
+    api,
+    async publishedPort(container, port) {
+      const answer = await api(`GET /containers/${container}/json`);
+      const { NetworkSettings } = answer.body as {
+        NetworkSettings: { Ports: Record<string, { HostPort: string }[]> };
+      };
+      return Number(NetworkSettings.Ports[port]?.[0]?.HostPort);
     },
     killDaemon: () => endProcess(daemon, 'SIGKILL'),
     async startDaemon() {
@@ -120,10 +131,4 @@ async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<
   const exited = once(child, 'exit');
   child.kill(signal);
   await exited;
-}
-
-/** The launcher outlives berthd by design; a test's own must not outlive the test. */
-async function endLauncher(execRoot: string): Promise<void> {
-  const pid = Number(await readFile(`${execRoot}/launcher.pid`, 'utf8').catch(() => '0'));
-  if (pid > 0) process.kill(pid, 'SIGTERM');
 }
