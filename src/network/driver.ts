@@ -44,6 +44,8 @@ export interface NetworkDriverOptions {
   readonly namespaces: NamespaceSource;
   /** Where subnets come from when nobody asks for one; default {@link DEFAULT_SUBNETS}. */
   readonly addressPools?: readonly SubnetSource[];
+  /** Aborted: nothing more is made ahead of time. What was asked for goes on to its end. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -53,6 +55,7 @@ export interface NetworkDriverOptions {
  * containers as they are. Throws `invalid` for bad address pools.
  */
 export async function createNetworkDriver(options: NetworkDriverOptions): Promise<NetworkDriver> {
+  options.signal?.throwIfAborted();
   checkSources(options.addressPools ?? []);
   return new BridgeDriver(options);
 }
@@ -82,13 +85,13 @@ class BridgeDriver implements NetworkDriver {
   /** Choosing a subnet and making its bridge is one step. */
   readonly #lock = new KeyedLock();
 
-  constructor({ instance, namespaces, addressPools = DEFAULT_SUBNETS }: NetworkDriverOptions) {
+  constructor({ instance, namespaces, addressPools = DEFAULT_SUBNETS, signal }: NetworkDriverOptions) {
     this.#names = instanceNames(instance);
     this.#sources = addressPools;
     this.#firewall = new Firewall(this.#names.table);
     this.#besideDocker = new BesideDocker(this.#names.table);
     this.#maker = { namespaces, host: this.#host, vethPrefix: this.#names.vethPrefix };
-    this.#spares = new SpareSandboxes(this.#maker);
+    this.#spares = new SpareSandboxes(this.#maker, signal);
   }
 
   createBridge(request: NewBridge): Promise<BridgeNetwork> {

@@ -27,13 +27,16 @@ const SPARE = 3;
  */
 export class SpareSandboxes implements AsyncDisposable {
   readonly #maker: SandboxMaker;
+  readonly #signal: AbortSignal | undefined;
   readonly #ready: Sandbox[] = [];
   #filling: Promise<void> | undefined;
   #pauses = 0;
   #isClosed = false;
 
-  constructor(maker: SandboxMaker) {
+  /** No more are made once `signal` is aborted. */
+  constructor(maker: SandboxMaker, signal?: AbortSignal) {
     this.#maker = maker;
+    this.#signal = signal;
   }
 
   /** A ready sandbox, or undefined when there is none. */
@@ -52,7 +55,7 @@ export class SpareSandboxes implements AsyncDisposable {
 
   /** Makes what is missing in the background. A failure stops it until the next call: a start then meets the reason itself. */
   fill(): void {
-    if (this.#isClosed || this.#pauses > 0) return;
+    if (!this.#mayMake()) return;
     this.#filling ??= this.#makeMissing()
       .catch(() => {})
       .finally(() => {
@@ -63,11 +66,6 @@ export class SpareSandboxes implements AsyncDisposable {
   /** The host's ends of the sandboxes that wait. */
   hostInterfaces(): string[] {
     return this.#ready.map(({ hostInterface }) => hostInterface);
-  }
-
-  /** Resolves when nothing is being made. */
-  async settled(): Promise<void> {
-    await this.#filling;
   }
 
   /** Gives the waiting sandboxes up; their veth pairs go with their namespaces. */
@@ -84,9 +82,13 @@ export class SpareSandboxes implements AsyncDisposable {
   }
 
   async #makeMissing(): Promise<void> {
-    while (this.#ready.length < SPARE && this.#pauses === 0 && !this.#isClosed) {
+    while (this.#ready.length < SPARE && this.#mayMake()) {
       this.#ready.push(await makeSandbox(this.#maker));
     }
+  }
+
+  #mayMake(): boolean {
+    return !this.#isClosed && this.#pauses === 0 && this.#signal?.aborted !== true;
   }
 }
 
