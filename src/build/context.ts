@@ -13,6 +13,7 @@ import {
   systemErrorCode,
 } from '../base/index.ts';
 import { type ContextEntry, entryOf, impliedFolder } from './context-entry.ts';
+import { PIECE, ReadAhead, SpoolWriter } from './spool.ts';
 
 /** An entry and where it goes, relative to the folder that it is unpacked in. */
 export interface Placement {
@@ -21,9 +22,6 @@ export interface Placement {
 }
 
 type MemberHeader = Partial<Header> & Pick<Header, 'name'>;
-
-/** Files up to this size are read in one piece. */
-const SMALL_FILE = 1024 * 1024;
 
 const CHUNK = 256 * 1024;
 
@@ -140,6 +138,7 @@ export class BuildContext implements AsyncDisposable {
   }
 
   async #write(archive: Pack, placements: readonly Placement[], mode: number | undefined): Promise<void> {
+    const content = new ReadAhead(this.#spool);
     for (const { entry, name } of placements) {
       const header: MemberHeader = {
         name,
@@ -150,9 +149,13 @@ export class BuildContext implements AsyncDisposable {
         ...(entry.linkTarget === undefined ? {} : { linkname: entry.linkTarget }),
       };
       if (entry.type !== 'file') archive.entry(header);
-      else if (entry.size === 0) archive.entry(header, '');
-      else if (entry.size > SMALL_FILE) await pipeline(this.stream(entry), archive.entry(header));
-      else await writeMember(archive, header, await this.read(entry));
+      else if (entry.size > PIECE) await pipeline(this.stream(entry), archive.entry(header));
+      else if (content.has(entry)) archive.entry(header, content.take(entry));
+      else {
+        // Now and then wait for a slow reader: no more than one piece is held for it.
+        await content.load(entry);
+        await writeMember(archive, header, content.take(entry));
+      }
     }
   }
 }
@@ -174,20 +177,21 @@ async function spoolTar(
   const archive = extract();
   const fed = pipeline(tar, archive, { signal });
   fed.catch(() => {}); // the loop below ends with its error, too
-  let offset = 0;
+  const output = new SpoolWriter(spool);
   for await (const member of archive) {
-    const entry = entryOf(member.header, offset, (path) => entries.get(path));
+    const entry = entryOf(member.header, output.offset, (path) => entries.get(path));
     const hash = createHash('sha256');
     for await (const chunk of member) {
       if (!(chunk instanceof Uint8Array)) throw new TypeError('a tar member gave no bytes');
       hash.update(chunk);
-      offset += (await spool.write(chunk, 0, chunk.length, offset)).bytesWritten;
+      if (output.add(chunk)) await output.flush();
     }
     if (entry === undefined) continue;
     addParents(entries, entry);
     entries.set(entry.path, entry.digest === '' ? { ...entry, digest: hash.digest('hex') } : entry);
   }
   await fed;
+  await output.flush();
   return entries;
 }
 
