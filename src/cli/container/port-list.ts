@@ -36,10 +36,15 @@ export function formatPorts(ports: readonly PublishedPort[]): string {
 function comparePorts(a: PublishedPort, b: PublishedPort): number {
   return (
     a.PrivatePort - b.PrivatePort ||
-    (a.IP ?? '').localeCompare(b.IP ?? '') ||
+    byteOrder(a.IP ?? '', b.IP ?? '') ||
     (a.PublicPort ?? 0) - (b.PublicPort ?? 0) ||
-    a.Type.localeCompare(b.Type)
+    byteOrder(a.Type, b.Type)
   );
+}
+
+/** A locale's order would put "::" before "0.0.0.0". */
+function byteOrder(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function joinHostPort(ip: string, port: string): string {
