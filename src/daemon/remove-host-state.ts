@@ -27,8 +27,9 @@ async function endLauncher(execRoot: string): Promise<void> {
   const pid = Number(await readFile(`${execRoot}/l.pid`, 'utf8'));
   const socket = connect(`${execRoot}/l.sock`);
   await once(socket, 'connect');
-  const closed = once(socket, 'close');
-  socket.on('error', () => {}); // the close follows
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  socket.on('error', () => {}); // a reset, as the launcher just ends; the close follows
+  socket.once('close', () => resolve());
   socket.resume();
   process.kill(pid, 'SIGTERM');
   await closed;
