@@ -179,6 +179,7 @@ void supervisor_forget_session(struct supervisor *supervisor, const struct sessi
 
 /* The record comes first: whoever hears of the end finds it. */
 void supervisor_init_ended(struct supervisor *supervisor) {
+    if (supervisor->phase != PHASE_RUNNING) return; /* a start that failed halfway is cleaned up already */
     supervisor->phase = PHASE_EXITED;
     supervisor->finished_at = now();
     supervisor->exit_code = supervisor->init->exit_code;

@@ -130,7 +130,7 @@ static void close_output(struct process *process, int index) {
 enum output_result { OUTPUT_MORE, OUTPUT_EMPTY, OUTPUT_END };
 
 /* Reads once and passes it on: to the log first, so that what a client has seen is in the log as well. */
-static enum output_result pass_output(struct process *process, int index) {
+static enum output_result pass_output(struct process *process, int index, size_t *passed) {
     static uint8_t chunk[CHUNK];
     ssize_t count = RETRY(read(process->output[index].fd, chunk, sizeof(chunk)));
     if (count < 0 && errno == EAGAIN) return OUTPUT_EMPTY;
@@ -139,11 +139,13 @@ static enum output_result pass_output(struct process *process, int index) {
         log_write(&process->supervisor->log, index == 0 ? LOG_STDOUT : LOG_STDERR, chunk, (size_t)count);
     }
     sessions_output(process, index == 1, chunk, (size_t)count);
+    *passed += (size_t)count;
     return OUTPUT_MORE;
 }
 
 static void on_output(struct process *process, int index) {
-    if (pass_output(process, index) != OUTPUT_END) return;
+    size_t passed = 0;
+    if (pass_output(process, index, &passed) != OUTPUT_END) return;
     /* A terminal that nobody has open now may be opened again: it is only left alone until the end. */
     if (process->terminal) loop_watch(&process->supervisor->loop, &process->output[index], 0);
     else close_output(process, index);
@@ -159,11 +161,20 @@ static void on_stderr(struct watch *watch, uint32_t events) {
     on_output(container_of(watch, struct process, output[1]), 1);
 }
 
-/* The process is dead, so all that it wrote is here. Descendants that still hold the pipe are not waited for. */
+/* So much can be in a terminal; a pipe knows its size. */
+#define TERMINAL_CAPACITY (1024 * 1024)
+
+/*
+ * The process is dead, so all that it wrote is here already, and is no more than the pipe holds. Descendants that still
+ * have the pipe are not waited for, however much they write.
+ */
 static void drain(struct process *process) {
     for (int index = 0; index < 2; index++) {
-        if (process->output[index].fd < 0) continue;
-        while (pass_output(process, index) == OUTPUT_MORE) continue;
+        int fd = process->output[index].fd;
+        if (fd < 0) continue;
+        long capacity = process->terminal ? TERMINAL_CAPACITY : fcntl(fd, F_GETPIPE_SZ);
+        size_t passed = 0;
+        while ((long)passed < capacity && pass_output(process, index, &passed) == OUTPUT_MORE) continue;
         close_output(process, index);
     }
 }

@@ -262,6 +262,14 @@ describe.skipIf(missing !== undefined)(`the launcher${reason}`, { timeout: 30_00
       await rm(options.execRoot, { recursive: true });
     });
 
+    test('refuses an exec root that is too long for sockets', async () => {
+      const options = { execRoot: `/tmp/${'x'.repeat(90)}`, nativeDirectory: instance.nativeDirectory };
+      await expect(openLauncher(options)).rejects.toMatchObject({
+        kind: 'invalid',
+        message: expect.stringMatching(/is \d+ bytes too long/),
+      });
+    });
+
     test('gives up a launch that is cancelled', async () => {
       const plan = await instance.plan();
       const launch = instance.launcher.launch(plan, AbortSignal.timeout(0));

@@ -8,6 +8,7 @@ import {
   decodeFields,
   FieldWriter,
   type Frame,
+  invalid,
   isBerthError,
   unavailable,
 } from '../base/index.ts';
@@ -30,11 +31,13 @@ import { findSupervisor, type SupervisorConnection } from './supervisor.ts';
 
 /**
  * The launcher of the instance whose run-time state is in `execRoot`: the one that runs, or a new one. A launcher
- * that is killed later is replaced when it is next needed. Throws `unavailable` when it cannot be started.
+ * that is killed later is replaced when it is next needed. Throws `unavailable` when it cannot be started, `invalid`
+ * when the path is too long for sockets.
  */
 export async function openLauncher(
   options: LauncherPlaces & { readonly signal?: AbortSignal },
 ): Promise<Launcher> {
+  checkSocketLength(options.execRoot);
   const launcher = new LauncherClient(options);
   await launcher.connect(options.signal);
   return launcher;
@@ -215,6 +218,20 @@ class LauncherClient implements Launcher {
       await unlink(path).catch(() => {});
     }
   }
+}
+
+/** The longest path of a unix socket, from unix(7): 108 bytes with the zero at the end. */
+const SOCKET_PATH_MAX = 107;
+
+function checkSocketLength(execRoot: string): void {
+  const longest = Buffer.byteLength(join(execRoot, 's', `${'0'.repeat(16)}.sock`));
+  if (longest <= SOCKET_PATH_MAX) return;
+  throw invalid(
+    `the exec root ${execRoot} is ${longest - SOCKET_PATH_MAX} bytes too long for sockets below it`,
+    {
+      hint: 'Choose a shorter --exec-root',
+    },
+  );
 }
 
 const descriptorsOf = (pid: number) => `/proc/${pid}/fd/`;

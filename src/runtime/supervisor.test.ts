@@ -205,6 +205,15 @@ for (const { name, path } of RUNTIMES) {
       });
       expect(await collect(exec)).toEqual({ stdout: 'done\n', stderr: '' });
       expect(await exec.exited).toMatchObject({ code: 0 });
+      const script = 'while true; do echo more; done & exit 6';
+      await using noisy = await supervisor.exec(ociProcess(shell(script)), {
+        stdin: false,
+        stdout: true,
+        stderr: true,
+        terminal: false,
+      });
+      await collect(noisy);
+      expect(await noisy.exited).toMatchObject({ code: 6 });
       await supervisor.signal(9);
     });
 
