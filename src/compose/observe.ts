@@ -1,0 +1,135 @@
+import { isBerthError } from '../base/index.ts';
+import type { ContainerStatus, ContainerSummary, EngineClient } from '../client/index.ts';
+import { LABEL } from './labels.ts';
+
+/** What there is at the engine of a project, as a plan compares it with what is wanted. */
+export interface Observed {
+  /** Of the project; one-off containers of `run` too. */
+  readonly containers: readonly ObservedContainer[];
+  /** All networks of the engine. */
+  readonly networks: readonly ObservedResource[];
+  /** All volumes of the engine. */
+  readonly volumes: readonly ObservedResource[];
+  /** The ids of those images that were asked for and are there, by the reference asked for. */
+  readonly images: ReadonlyMap<string, string>;
+}
+
+export interface ObservedContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly service: string;
+  readonly number: number;
+  readonly oneOff: boolean;
+  readonly configHash: string | undefined;
+  readonly image: string;
+  readonly imageId: string;
+  readonly state: ContainerStatus;
+  /** Names of the networks that it is on. */
+  readonly networks: readonly string[];
+  /** What it depended on when it was made: for the order in which it is stopped. */
+  readonly dependsOn: readonly string[];
+  /** Volumes without a name of their own, which the next container of its place inherits. */
+  readonly anonymousVolumes: readonly { readonly name: string; readonly target: string }[];
+  readonly summary: ContainerSummary;
+}
+
+/** A network or a volume. */
+export interface ObservedResource {
+  readonly id: string;
+  readonly name: string;
+  /** The project that it was made for, if one was. */
+  readonly project: string | undefined;
+  /** Its key in that project's file. */
+  readonly key: string | undefined;
+  readonly configHash: string | undefined;
+}
+
+/** Asks the engine what there is of a project; `images` are the references whose ids are wanted. */
+export async function observe(
+  client: EngineClient,
+  project: string,
+  images: readonly string[],
+  signal?: AbortSignal,
+): Promise<Observed> {
+  const [containers, networks, { Volumes: volumes }, imageIds] = await Promise.all([
+    observeContainers(client, project, signal),
+    client.networks.list({ signal }),
+    client.volumes.list({ signal }),
+    observeImages(client, images, signal),
+  ]);
+  return {
+    containers,
+    networks: networks.map(({ Id, Name, Labels }) => resource(Id, Name, Labels, LABEL.network)),
+    volumes: (volumes ?? []).map(({ Name, Labels }) => resource(Name, Name, Labels, LABEL.volume)),
+    images: imageIds,
+  };
+}
+
+/** The containers of a project, running or not, in the order of their names. */
+export async function observeContainers(
+  client: EngineClient,
+  project: string,
+  signal?: AbortSignal,
+): Promise<ObservedContainer[]> {
+  const filters = { label: [`${LABEL.project}=${project}`] };
+  const summaries = await client.containers.list({ all: true, filters, signal });
+  return summaries.map(observedContainer).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function observedContainer(summary: ContainerSummary): ObservedContainer {
+  const labels = summary.Labels;
+  return {
+    id: summary.Id,
+    name: (summary.Names[0] ?? '').replace(/^\//, ''),
+    service: labels[LABEL.service] ?? '',
+    number: Number(labels[LABEL.number] ?? 0),
+    oneOff: labels[LABEL.oneOff] === 'True',
+    configHash: labels[LABEL.configHash],
+    image: summary.Image,
+    imageId: labels[LABEL.image] ?? summary.ImageID,
+    state: summary.State,
+    networks: Object.keys(summary.NetworkSettings?.Networks ?? {}),
+    dependsOn: dependencyNames(labels[LABEL.dependsOn]),
+    anonymousVolumes: summary.Mounts.flatMap(({ Type, Name = '', Destination }) =>
+      Type === 'volume' && /^[0-9a-f]{64}$/.test(Name) ? [{ name: Name, target: Destination }] : [],
+    ),
+    summary,
+  };
+}
+
+/** The label's form is `service:condition:restart,…`. */
+function dependencyNames(label = ''): string[] {
+  return label.split(',').flatMap((dependency) => dependency.split(':')[0] || []);
+}
+
+async function observeImages(
+  client: EngineClient,
+  references: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Map<string, string>> {
+  const ids = new Map<string, string>();
+  const look = async (reference: string) => {
+    try {
+      ids.set(reference, (await client.images.inspect(reference, { signal })).Id);
+    } catch (error) {
+      if (!isBerthError(error, 'not-found')) throw error;
+    }
+  };
+  await Promise.all([...new Set(references)].map(look));
+  return ids;
+}
+
+function resource(
+  id: string,
+  name: string,
+  labels: Readonly<Record<string, string>> | null,
+  keyLabel: string,
+): ObservedResource {
+  return {
+    id,
+    name,
+    project: labels?.[LABEL.project],
+    key: labels?.[keyLabel],
+    configHash: labels?.[LABEL.configHash],
+  };
+}

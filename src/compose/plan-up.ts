@@ -1,0 +1,340 @@
+import { conflict, invalid, notFound } from '../base/index.ts';
+import { networkHash, serviceHash, volumeHash } from './config-hash.ts';
+import { containerRequest, networkName } from './container-request.ts';
+import { containerLabels, networkLabels, volumeLabels, withValues } from './labels.ts';
+import type { Project, ProjectNetwork, ProjectVolume, Service } from './model.ts';
+import type { Observed, ObservedContainer, ObservedResource } from './observe.ts';
+import { type Plan, PlanBuilder } from './plan.ts';
+import { planRemoval } from './plan-down.ts';
+import { containerName, imageOf } from './selection.ts';
+
+export interface UpOptions {
+  /** `--force-recreate`, `--no-recreate`; without: what has changed. */
+  readonly recreate?: 'always' | 'never';
+  /** The services that were named; those that they only depend on are recreated only when they have changed. */
+  readonly named?: readonly string[];
+  readonly noStart?: boolean;
+  /** `--scale`: numbers of containers over what the file says. */
+  readonly scale?: ReadonlyMap<string, number>;
+  readonly removeOrphans?: boolean;
+  /** Seconds that a container has to stop in; undefined: its own. */
+  readonly timeout?: number;
+}
+
+/**
+ * What turns the observed state into the desired one for `services`, dependencies first: networks and volumes, then
+ * containers, then their starts by `depends_on`. Images are there already. Pure: the same input gives the same plan.
+ */
+export function planUp(
+  project: Project,
+  services: readonly Service[],
+  observed: Observed,
+  options: UpOptions = {},
+): Plan {
+  const plan = new PlanBuilder();
+  const up: Up = { plan, project, observed, options, recreated: new Map(), places: new Map() };
+  planOrphans(up);
+  for (const network of usedNetworks(project, services)) planNetwork(up, network, services);
+  for (const volume of usedVolumes(project, services)) planVolume(up, volume);
+  for (const service of services) planContainers(up, service);
+  if (options.noStart !== true) for (const service of services) planStarts(up, service);
+  return plan.done();
+}
+
+interface Up {
+  readonly plan: PlanBuilder;
+  readonly project: Project;
+  readonly observed: Observed;
+  readonly options: UpOptions;
+  /** Services whose containers are replaced, with the step that does it last. */
+  readonly recreated: Map<string, string>;
+  /** The containers that each service has once the plan is done. */
+  readonly places: Map<string, Place[]>;
+}
+
+/** A container of the desired state. */
+interface Place {
+  readonly name: string;
+  /** The step that makes it; undefined where it stays. */
+  readonly made: string | undefined;
+  readonly existing: ObservedContainer | undefined;
+}
+
+function planOrphans({ plan, project, observed, options }: Up): void {
+  const orphans = orphansOf(project, observed);
+  if (orphans.length === 0) return;
+  if (options.removeOrphans === true) {
+    for (const orphan of orphans) planRemoval(plan, orphan, 'no service of the project has it', options);
+    return;
+  }
+  const names = orphans.map(({ name }) => name).join(', ');
+  plan.warn(
+    `Found orphan containers (${names}) for this project. If you removed or renamed this service in your compose file, you can run this command with the --remove-orphans flag to clean it up.`,
+  );
+}
+
+/** Containers of services that the project no longer has. */
+export function orphansOf(
+  project: Project,
+  { containers }: Pick<Observed, 'containers'>,
+): ObservedContainer[] {
+  const known = new Set([...project.services.map(({ name }) => name), ...project.disabledServices]);
+  return containers.filter(({ service, oneOff }) => !oneOff && !known.has(service));
+}
+
+function usedNetworks(project: Project, services: readonly Service[]): ProjectNetwork[] {
+  const keys = new Set(services.flatMap((service) => service.networks.map(({ name }) => name)));
+  return project.networks.filter(({ key }) => keys.has(key));
+}
+
+function usedVolumes(project: Project, services: readonly Service[]): ProjectVolume[] {
+  const keys = new Set(
+    services.flatMap((service) =>
+      service.volumes.map((volume) => (volume.type === 'volume' ? volume.source : '')),
+    ),
+  );
+  return project.volumes.filter(({ key }) => keys.has(key));
+}
+
+function planNetwork(up: Up, network: ProjectNetwork, services: readonly Service[]): void {
+  const { plan, project, observed, options } = up;
+  const existing = observed.networks.find(({ name }) => name === network.name);
+  if (network.external) {
+    if (existing !== undefined) return;
+    throw notFound(`network ${network.name} declared as external, but could not be found`, {
+      hint: `Create it with: docker network create ${network.name}`,
+    });
+  }
+  const hash = networkHash(network);
+  const request = {
+    Name: network.name,
+    Driver: network.driver,
+    Internal: network.internal,
+    Attachable: network.attachable,
+    EnableIPv6: network.enableIpv6,
+    IPAM: ipam(network),
+    Options: withValues(network.driverOptions),
+    Labels: networkLabels(project.name, network, hash),
+  };
+  const create = { kind: 'create-network', name: network.name, request } as const;
+  if (existing === undefined) {
+    plan.add(create, 'it is not there');
+    return;
+  }
+  checkOwner('network', project, existing);
+  if (existing.configHash === undefined || existing.configHash === hash) return;
+  const members = observed.containers.filter(({ networks }) => networks.includes(network.name));
+  const removals = members.map((member) =>
+    planRemoval(plan, member, `its network ${network.name} changed`, options),
+  );
+  for (const { name } of services) {
+    if (members.some(({ service }) => service === name)) up.recreated.set(name, '');
+  }
+  const removed = plan.add(
+    { kind: 'remove-network', name: network.name, id: existing.id },
+    'its configuration changed',
+    removals,
+  );
+  plan.add(create, 'its configuration changed', [removed]);
+}
+
+function ipam({ subnet, ipRange, gateway }: ProjectNetwork) {
+  if (subnet === undefined && ipRange === undefined && gateway === undefined) return undefined;
+  return { Config: [{ Subnet: subnet, IPRange: ipRange, Gateway: gateway }] };
+}
+
+function planVolume({ plan, project, observed }: Up, volume: ProjectVolume): void {
+  const existing = observed.volumes.find(({ name }) => name === volume.name);
+  if (volume.external) {
+    if (existing !== undefined) return;
+    throw notFound(`external volume "${volume.name}" not found`, {
+      hint: `Create it with: docker volume create ${volume.name}`,
+    });
+  }
+  const hash = volumeHash(volume);
+  if (existing === undefined) {
+    const request = {
+      Name: volume.name,
+      Driver: volume.driver,
+      DriverOpts: withValues(volume.driverOptions),
+      Labels: volumeLabels(project.name, volume, hash),
+    };
+    plan.add({ kind: 'create-volume', name: volume.name, request }, 'it is not there');
+    return;
+  }
+  if (existing.project !== project.name) {
+    const owner = existing.project === undefined ? '' : ` for project "${existing.project}"`;
+    plan.warn(
+      `volume "${volume.name}" already exists but was not created ${owner === '' ? 'by Docker Compose' : `${owner.trim()} and not "${project.name}"`}. Use \`external: true\` to use an existing volume`,
+    );
+  } else if (existing.configHash !== undefined && existing.configHash !== hash) {
+    plan.warn(
+      `volume "${volume.name}" exists but doesn't match configuration in compose file: it stays as it is, as it may hold data`,
+    );
+  }
+}
+
+function checkOwner(kind: string, project: Project, existing: ObservedResource): void {
+  if (existing.project === project.name) return;
+  const whose = existing.project === undefined ? 'not by Compose' : `for project "${existing.project}"`;
+  throw conflict(`a ${kind} with name ${existing.name} exists, but was made ${whose}`, {
+    hint: 'Set `external: true` to use an existing one',
+  });
+}
+
+function planContainers(up: Up, service: Service): void {
+  const { plan, observed, options } = up;
+  const scale = options.scale?.get(service.name) ?? service.scale;
+  if (service.containerName !== undefined && scale > 1) {
+    throw invalid(
+      `service "${service.name}" has the container_name ${service.containerName} and cannot have ${scale} containers`,
+      {
+        hint: 'Names are unique: leave out container_name to scale it',
+      },
+    );
+  }
+  const existing = observed.containers
+    .filter((container) => container.service === service.name && !container.oneOff)
+    .sort((a, b) => a.number - b.number);
+  const kept = existing.slice(0, scale);
+  for (const surplus of existing.slice(scale)) {
+    planRemoval(plan, surplus, `${service.name} is scaled to ${scale}`, options);
+  }
+  const places = kept.map((container) => planExisting(up, service, container));
+  const taken = new Set(kept.map(({ number }) => number));
+  for (let number = 1; places.length < scale; number += 1) {
+    if (!taken.has(number)) places.push(planNew(up, service, number, 'it is not there'));
+  }
+  up.places.set(service.name, places);
+}
+
+/** Keeps a container, or replaces it for one of the causes. */
+function planExisting(up: Up, service: Service, existing: ObservedContainer): Place {
+  const { plan, options } = up;
+  const cause = causeToRecreate(up, service, existing);
+  if (cause === undefined) {
+    if (existing.state === 'running' && options.noStart !== true) {
+      plan.add({ kind: 'keep-container', name: existing.name }, 'nothing changed');
+    }
+    return { name: existing.name, made: undefined, existing };
+  }
+  // It is gone by then: what it was on is being replaced.
+  if (up.recreated.get(service.name) === '') return planNew(up, service, existing.number, cause, existing);
+  const { name, action } = newContainer(up, service, existing.number, existing);
+  const replaces = { id: existing.id, name: existing.name };
+  const made = plan.add(
+    { ...action, kind: 'recreate-container', replaces, timeout: options.timeout },
+    cause,
+    prerequisites(up, service),
+  );
+  up.recreated.set(service.name, made);
+  return { name, made, existing: undefined };
+}
+
+function planNew(up: Up, service: Service, number: number, cause: string, former?: ObservedContainer): Place {
+  const { name, action } = newContainer(up, service, number, former);
+  const removal = former === undefined ? [] : [`remove container ${former.name}`];
+  const made = up.plan.add(action, cause, [...removal, ...prerequisites(up, service)]);
+  return { name, made, existing: undefined };
+}
+
+function causeToRecreate(
+  { project, observed, options, recreated }: Up,
+  service: Service,
+  existing: ObservedContainer,
+): string | undefined {
+  if (recreated.get(service.name) === '') return 'its network is made anew';
+  const isNamed =
+    options.named === undefined || options.named.length === 0 || options.named.includes(service.name);
+  if (options.recreate === 'never') return undefined;
+  if (options.recreate === 'always' && isNamed) return 'asked for';
+  if (existing.configHash !== serviceHash(service)) return 'its configuration changed';
+  if (existing.imageId !== observed.images.get(imageOf(project, service))) return 'its image changed';
+  const missing = service.networks
+    .map(({ name }) => networkName(project, name))
+    .find((name) => !existing.networks.includes(name));
+  if (missing !== undefined) return `it is not on the network ${missing}`;
+  const owner = namespaceOwners(service).find((name) => recreated.has(name));
+  return owner === undefined ? undefined : `it shares a namespace with ${owner}, which is recreated`;
+}
+
+/** Services whose namespaces this one joins. */
+function namespaceOwners({ networkMode, ipc, pid }: Service): string[] {
+  return [networkMode, ipc, pid].flatMap((mode) =>
+    mode?.startsWith('service:') === true ? [mode.slice('service:'.length)] : [],
+  );
+}
+
+function newContainer(up: Up, service: Service, number: number, former: ObservedContainer | undefined) {
+  const { project, observed } = up;
+  const name = containerName(project, service, number);
+  const image = imageOf(project, service);
+  const imageId = observed.images.get(image) ?? '';
+  const labels = containerLabels(project, service, { number, configHash: serviceHash(service), imageId });
+  const request = containerRequest(project, service, {
+    ...{ name, image, labels },
+    inherited: former?.anonymousVolumes ?? [],
+    containerOf: (other) => firstContainer(up, other),
+  });
+  const { platform } = service;
+  return { name, action: { kind: 'create-container', name, request, platform } as const };
+}
+
+function firstContainer({ places, observed }: Up, service: string): string {
+  const name =
+    places.get(service)?.[0]?.name ??
+    observed.containers.find((container) => container.service === service)?.name;
+  if (name !== undefined) return name;
+  throw notFound(`service "${service}" has no container whose namespace could be shared`);
+}
+
+/** What a new container needs: its networks and volumes, and the containers of what it depends on. */
+function prerequisites({ project, places }: Up, service: Service): string[] {
+  return [
+    ...service.networks.map(({ name }) => `create network ${networkName(project, name)}`),
+    ...service.volumes.flatMap((volume) =>
+      volume.type === 'volume'
+        ? [`create volume ${project.volumes.find(({ key }) => key === volume.source)?.name ?? ''}`]
+        : [],
+    ),
+    ...service.dependsOn.flatMap((dependency) =>
+      (places.get(dependency.service) ?? []).flatMap(({ made }) => made ?? []),
+    ),
+  ];
+}
+
+/** Nothing starts before all containers are there: one that cannot be made leaves no half of the application running. */
+function planStarts(up: Up, service: Service): void {
+  const { plan, places, recreated, options } = up;
+  const allMade = [...places.values()].flatMap((list) => list.flatMap(({ made }) => made ?? []));
+  const conditions = service.dependsOn.flatMap((dependency) => planCondition(up, dependency));
+  const renewed = service.dependsOn.find(
+    (dependency) => dependency.restart && recreated.has(dependency.service),
+  );
+  for (const { name, made, existing } of places.get(service.name) ?? []) {
+    const after = [...allMade, ...conditions];
+    if (existing?.state === 'running') {
+      if (renewed === undefined) continue;
+      const { timeout } = options;
+      plan.add({ kind: 'restart-container', name, timeout }, `${renewed.service} was recreated`, after);
+      continue;
+    }
+    plan.add({ kind: 'start-container', name }, made === undefined ? 'it does not run' : 'it is new', after);
+  }
+}
+
+/** The steps that a dependent's start waits for. */
+function planCondition(
+  { plan, places }: Up,
+  { service, condition, required }: Service['dependsOn'][number],
+): string[] {
+  return (places.get(service) ?? []).map(({ name }) => {
+    const started = `start container ${name}`;
+    if (condition === 'service_started') return started;
+    return plan.add(
+      { kind: 'await-container', name, service, condition, required },
+      `something depends on ${service} with ${condition}`,
+      [started],
+    );
+  });
+}
