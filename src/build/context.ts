@@ -23,6 +23,9 @@ export interface Placement {
 
 type MemberHeader = Partial<Header> & Pick<Header, 'name'>;
 
+/** Of a tar. */
+const BLOCK = 512;
+
 const CHUNK = 256 * 1024;
 
 const MAX_LINKS = 40;
@@ -175,10 +178,13 @@ async function spoolTar(
 ): Promise<Map<string, ContextEntry>> {
   const entries = new Map<string, ContextEntry>();
   const archive = extract();
-  const fed = pipeline(tar, archive, { signal });
+  const input = new PaddedInput();
+  const fed = pipeline(tar, (chunks) => input.pass(chunks), archive, { signal });
   fed.catch(() => {}); // the loop below ends with its error, too
   const output = new SpoolWriter(spool);
+  let end = 0;
   for await (const member of archive) {
+    end = member.offset + BLOCK + member.header.size;
     const entry = entryOf(member.header, output.offset, (path) => entries.get(path));
     const hash = createHash('sha256');
     for await (const chunk of member) {
@@ -191,8 +197,26 @@ async function spoolTar(
     entries.set(entry.path, entry.digest === '' ? { ...entry, digest: hash.digest('hex') } : entry);
   }
   await fed;
+  if (end > input.length) throw invalid('the build context ends inside a file');
   await output.flush();
   return entries;
+}
+
+/**
+ * Fills the last block up: the docker CLI leaves the end away when it adds a Dockerfile from outside, and Go's reader
+ * does not mind.
+ */
+class PaddedInput {
+  /** Bytes that came, without the padding. */
+  length = 0;
+
+  async *pass(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      this.length += chunk.length;
+      yield chunk;
+    }
+    yield new Uint8Array((BLOCK - (this.length % BLOCK)) % BLOCK);
+  }
 }
 
 /** Archives may leave folders out. */
