@@ -85,8 +85,11 @@ export function frame(
   title: string,
   rows: readonly Row[],
   now: number,
-  { columns = 80, rows: height = 24 }: { readonly columns?: number; readonly rows?: number },
+  terminal: { readonly columns?: number; readonly rows?: number },
 ): string[] {
+  // A terminal that does not know its size says 0.
+  const columns = terminal.columns || 80;
+  const height = terminal.rows || 24;
   const done = rows.filter(({ endedAt }) => endedAt !== undefined).length;
   const room = Math.max(height - 3, 1);
   const shown = rows.length > room ? rows.slice(-room) : rows;
