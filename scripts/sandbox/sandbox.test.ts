@@ -7,8 +7,8 @@ import { run } from '../../src/base/index.ts';
 
 const sandbox = join(import.meta.dirname, 'run');
 
-/** What one sandbox has on this machine: a folder and cgroups of its name. */
-const traces = (name: string) => globSync([`/var/tmp/${name}`, `/sys/fs/cgroup/**/${name}`]);
+/** What is on this machine of a sandbox with this name, in which a cgroup was made. */
+const traces = (name: string) => globSync([`/var/tmp/${name}`, `/sys/fs/cgroup/{.,*}/berth-of-${name}`]);
 
 describe.skipIf(process.getuid?.() !== 0)('the sandbox of a test run (needs root)', () => {
   test('shows its own processes and network only, and hands on the exit code', async () => {
@@ -20,8 +20,11 @@ describe.skipIf(process.getuid?.() !== 0)('the sandbox of a test run (needs root
   });
 
   test('leaves nothing on the machine when it is killed, and ends what ran in it', async () => {
-    const tellName = "tr '\\0' '\\n' </proc/1/cmdline | sed -n 's,^/var/tmp/,,p'";
-    const script = `setsid sleep infinity & mkdir "$(ls -d /sys/fs/cgroup/pids /sys/fs/cgroup | tail -1)/deep"; ${tellName}; wait`;
+    const script = `
+      name=$(tr '\\0' '\\n' </proc/1/cmdline | sed -n 's,^/var/tmp/,,p')
+      setsid sleep infinity &
+      mkdir "$(ls -d /sys/fs/cgroup/pids /sys/fs/cgroup | tail -1)/berth-of-$name"
+      echo "$name"; wait`;
     const child = spawn(sandbox, ['sh', '-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
     const [said] = await once(child.stdout, 'data');
     const name = String(said).trim();
