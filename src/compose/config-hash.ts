@@ -24,11 +24,23 @@ function hashOf(value: unknown): string {
   return digestHex(digestOf(JSON.stringify(value, inOrder)));
 }
 
-/** Members in the order of their names, so that the order in the file does not matter. */
+/**
+ * Members in the order of their names, so that the order in the file does not matter, without those that say nothing:
+ * a newer berth that knows more of them must not recreate what it finds.
+ */
 function inOrder(_key: string, value: unknown): unknown {
   if (value instanceof Map) return Object.fromEntries([...value].sort(byName));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(byName));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => !saysNothing(member))
+      .sort(byName),
+  );
+}
+
+function saysNothing(value: unknown): boolean {
+  if (value instanceof Map) return value.size === 0;
+  return value === undefined || value === false || (Array.isArray(value) && value.length === 0);
 }
 
 function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {

@@ -2,7 +2,7 @@ import type { Project } from './model.ts';
 import { type Observed, type ObservedContainer, observe, observeContainers } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { type DownOptions, type DownProject, planDown } from './plan-down.ts';
-import { planRemoveStopped, planRestart, planStart, planStop } from './plan-lifecycle.ts';
+import { planKill, planRemoveStopped, planRestart, planStart, planStop } from './plan-lifecycle.ts';
 import { type ComposeRun, executeTitled } from './up.ts';
 
 /** `compose down`: removes the project's containers and networks, and what else is asked for. False: nothing was there. */
@@ -32,6 +32,11 @@ export function stopServices(
   options: { timeout?: number } = {},
 ): Promise<void> {
   return withContainers(run, 'stop', selected, (containers) => planStop(containers, options));
+}
+
+/** `compose kill`. */
+export function killServices(run: ComposeRun, selected: Selected): Promise<void> {
+  return withContainers(run, 'kill', selected, (containers) => planKill(containers));
 }
 
 /** `compose start`. */

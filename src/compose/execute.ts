@@ -1,8 +1,8 @@
-import { BerthError, isBerthError } from '../base/index.ts';
+import { BerthError, errorMessage, isBerthError } from '../base/index.ts';
 import type { EngineClient } from '../client/index.ts';
 import { buildImage, pullImage } from './image-steps.ts';
-import type { Action, Plan, Step } from './plan.ts';
-import type { Progress } from './progress.ts';
+import type { Action, Plan, Step, WaitCondition } from './plan.ts';
+import type { Progress, ProgressEvent } from './progress.ts';
 import { waitFor } from './wait-condition.ts';
 
 export interface ExecuteOptions {
@@ -49,14 +49,15 @@ class PlanRun {
     const [working, finished] = WORDS[action.kind];
     if (working !== '') progress.report({ subject, state: 'working', text: working });
     try {
-      await this.#do(action);
+      const outcome = await this.#do(action);
+      progress.report({ subject, state: 'done', text: finished, ...outcome });
     } catch (error) {
       const isCancelled = isBerthError(error, 'cancelled') || this.#signal.aborted;
-      if (!isCancelled) progress.report({ subject, state: 'failed', text: 'Error' });
+      if (!isCancelled)
+        progress.report({ subject, state: 'failed', text: 'Error', detail: errorMessage(error) });
       this.#failed.abort(error);
       throw error;
     }
-    progress.report({ subject, state: 'done', text: finished });
   }
 
   /** Throws the first failure; a caller's wish to end is one. */
@@ -65,32 +66,35 @@ class PlanRun {
     this.#options.signal?.throwIfAborted();
   }
 
-  async #do(action: Action): Promise<void> {
+  /** Returns what progress shows of it, where that is not the usual word. */
+  async #do(action: Action): Promise<Outcome | undefined> {
     const { client, beforeStart } = this.#options;
     const { containers, networks, volumes, images } = client;
     switch (action.kind) {
       case 'build-image':
-        return buildImage(action, this.#options, this.#signal);
-      case 'pull-image':
-        return pullImage(action, this.#options, this.#signal);
-      case 'remove-image':
-        await images.remove(action.image);
+        await buildImage(action, this.#options, this.#signal);
         return;
+      case 'pull-image':
+        await pullImage(action, this.#options, this.#signal);
+        return;
+      case 'remove-image':
+        return unlessUsed(images.remove(action.image));
       case 'create-network':
         await networks.create(action.request);
         return;
       case 'remove-network':
-        return networks.remove(action.id);
+        return unlessUsed(networks.remove(action.id));
       case 'create-volume':
         await volumes.create(action.request);
         return;
       case 'remove-volume':
-        return volumes.remove(action.name);
+        return unlessUsed(volumes.remove(action.name));
       case 'create-container':
         await containers.create(action.request, { name: action.name, platform: action.platform });
         return;
       case 'recreate-container':
-        return this.#recreate(action);
+        await this.#recreate(action);
+        return;
       case 'keep-container':
         await beforeStart?.(action.name);
         return;
@@ -99,15 +103,17 @@ class PlanRun {
         await containers.start(action.name);
         return;
       case 'restart-container':
-        return containers.restart(action.name, { timeout: action.timeout });
+        await containers.restart(action.name, { timeout: action.timeout });
+        return;
       case 'stop-container':
         await ignoringGone(containers.stop(action.id, { timeout: action.timeout }));
         return;
       case 'kill-container':
         // It may have ended meanwhile, which is what was wanted.
-        return containers.kill(action.id).catch((error: unknown) => {
+        await containers.kill(action.id).catch((error: unknown) => {
           if (!isBerthError(error, 'conflict')) throw error;
         });
+        return;
       case 'remove-container':
         await ignoringGone(containers.remove(action.id, { force: true, volumes: action.volumes }));
         return;
@@ -127,17 +133,31 @@ class PlanRun {
     await containers.rename(id, name);
   }
 
-  async #await(action: Extract<Action, { kind: 'await-container' }>): Promise<void> {
-    const { client, progress } = this.#options;
+  async #await(action: Extract<Action, { kind: 'await-container' }>): Promise<Outcome> {
+    const { client } = this.#options;
     const { name, service, condition, required } = action;
     try {
       const { Id: id } = await client.containers.inspect(name, { signal: this.#signal });
       await waitFor(client, { id, name, service, condition }, this.#signal);
+      return { state: 'done', text: REACHED[condition] };
     } catch (error) {
       if (required || this.#signal.aborted) throw error;
-      const detail = `optional dependency "${service}" failed to start`;
-      progress.report({ subject: `Container ${name}`, state: 'warning', text: 'Warning', detail });
+      const detail = `optional dependency "${service}" failed to start: ${errorMessage(error)}`;
+      return { state: 'warning', text: 'Skipped', detail };
     }
+  }
+}
+
+type Outcome = Omit<ProgressEvent, 'subject'>;
+
+/** What something else still uses stays, which is worth a warning; what is gone already is done. */
+async function unlessUsed(removal: Promise<unknown>): Promise<Outcome | undefined> {
+  try {
+    await ignoringGone(removal);
+    return undefined;
+  } catch (error) {
+    if (!isBerthError(error, 'conflict') && !isBerthError(error, 'denied')) throw error;
+    return { state: 'warning', text: 'Resource is still in use' };
   }
 }
 
@@ -185,5 +205,12 @@ const WORDS: Readonly<Record<Action['kind'], readonly [working: string, done: st
   'stop-container': ['Stopping', 'Stopped'],
   'kill-container': ['Killing', 'Killed'],
   'remove-container': ['Removing', 'Removed'],
-  'await-container': ['Waiting', 'Reached'],
+  'await-container': ['Waiting', ''],
+};
+
+const REACHED: Readonly<Record<WaitCondition, string>> = {
+  service_started: 'Started',
+  service_healthy: 'Healthy',
+  service_completed_successfully: 'Exited',
+  running_or_healthy: 'Healthy',
 };

@@ -36,9 +36,10 @@ export async function buildImage(
       shmSize: build.shmSize,
       signal,
     });
-    for await (const { stream, status, id } of messages) {
+    for await (const { stream, status, id, progressDetail } of messages) {
       if (stream !== undefined) output.write(stream);
-      else if (status !== undefined) output.write(`${id === undefined ? '' : `${id}: `}${status}\n`);
+      else if (status !== undefined && progressDetail?.current === undefined)
+        output.write(`${id === undefined ? '' : `${id}: `}${status}\n`);
     }
   } catch (error) {
     if (signal.aborted || !isBerthError(error)) throw error;
@@ -74,9 +75,9 @@ export async function pullImage(
 /** What a layer's line shows; the bytes in between are left out. */
 const LAYER_STATES = new Set(['Pulling fs layer', 'Download complete', 'Pull complete', 'Already exists']);
 
-/** A key without a value takes the caller's. */
+/** A key without a value takes the Dockerfile's default. */
 function buildArgs(args: ReadonlyMap<string, string | null>): Record<string, string | undefined> {
-  return Object.fromEntries([...args].map(([name, value]) => [name, value ?? process.env[name]]));
+  return Object.fromEntries([...args].map(([name, value]) => [name, value ?? undefined]));
 }
 
 /** Shows text by whole lines, each with a name before it. */

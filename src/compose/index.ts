@@ -1,7 +1,9 @@
 /** Compose projects: loading them, planning what makes an engine have what they say, and doing it. */
 
+export { configText, configText } from './config-text.ts';
 export {
   containersOf,
+  killServices,
   removeStopped,
   restartServices,
   type Selected,
@@ -28,7 +30,7 @@ export {
 export { planUp, type UpOptions } from './plan-up.ts';
 export { type Progress, type ProgressMode, plainProgress, quietProgress } from './progress.ts';
 export { type LoadOptions, loadProject } from './project.ts';
-export { selectServices } from './selection.ts';
+export { imageOf, selectServices } from './selection.ts';
 export { terminalProgress } from './terminal-progress.ts';
 export { type BringUpOptions, bringUp, type ComposeRun, executeTitled } from './up.ts';
 export { type AttachOptions, upAttached } from './up-attached.ts';

@@ -1,4 +1,4 @@
-import { conflict, invalid, notFound } from '../base/index.ts';
+import { invalid, notFound } from '../base/index.ts';
 import { networkHash, serviceHash, volumeHash } from './config-hash.ts';
 import { containerRequest, networkName } from './container-request.ts';
 import { containerLabels, networkLabels, volumeLabels, withValues } from './labels.ts';
@@ -73,13 +73,15 @@ function planOrphans({ plan, project, observed, options }: Up): void {
   );
 }
 
-/** Containers of services that the project no longer has. */
+/** Containers of services that the project no longer has, and what one-off ones have left. */
 export function orphansOf(
   project: Project,
   { containers }: Pick<Observed, 'containers'>,
 ): ObservedContainer[] {
   const known = new Set([...project.services.map(({ name }) => name), ...project.disabledServices]);
-  return containers.filter(({ service, oneOff }) => !oneOff && !known.has(service));
+  return containers.filter(({ service, oneOff, state }) =>
+    oneOff ? state === 'exited' : !known.has(service),
+  );
 }
 
 function usedNetworks(project: Project, services: readonly Service[]): ProjectNetwork[] {
@@ -121,8 +123,8 @@ function planNetwork(up: Up, network: ProjectNetwork, services: readonly Service
     plan.add(create, 'it is not there');
     return;
   }
-  checkOwner('network', project, existing);
-  if (existing.configHash === undefined || existing.configHash === hash) return;
+  warnOfOwner(up, existing);
+  if (existing.project !== project.name || existing.configHash === hash) return;
   const members = observed.containers.filter(({ networks }) => networks.includes(network.name));
   const removals = members.map((member) =>
     planRemoval(plan, member, `its network ${network.name} changed`, options),
@@ -174,12 +176,13 @@ function planVolume({ plan, project, observed }: Up, volume: ProjectVolume): voi
   }
 }
 
-function checkOwner(kind: string, project: Project, existing: ObservedResource): void {
-  if (existing.project === project.name) return;
-  const whose = existing.project === undefined ? 'not by Compose' : `for project "${existing.project}"`;
-  throw conflict(`a ${kind} with name ${existing.name} exists, but was made ${whose}`, {
-    hint: 'Set `external: true` to use an existing one',
-  });
+/** A network of another's making is used as it is. */
+function warnOfOwner({ plan, project }: Up, { name, project: owner }: ObservedResource): void {
+  if (owner === project.name) return;
+  const whose = owner === undefined ? 'by compose' : `for project "${project.name}"`;
+  plan.warn(
+    `a network with name ${name} exists but was not created ${whose}. Set \`external: true\` to use an existing network`,
+  );
 }
 
 function planContainers(up: Up, service: Service): void {

@@ -89,6 +89,16 @@ export function describePlan({ steps, warnings }: Plan): string {
   return [...warnings.map((warning) => `warning: ${warning}`), ...lines].join('\n');
 }
 
+/** The part of a plan that makes things, and the part that starts them and waits for them; the second follows the first. */
+export function phasesOf({ steps, warnings }: Plan): { creation: Plan; start: Plan } {
+  const isStart = ({ action: { kind } }: Step) =>
+    ['keep-container', 'start-container', 'restart-container', 'await-container'].includes(kind);
+  return {
+    creation: { steps: steps.filter((step) => !isStart(step)), warnings },
+    start: { steps: steps.filter(isStart), warnings: [] },
+  };
+}
+
 /** Collects steps; an id that is there already is not added again. */
 export class PlanBuilder {
   readonly #steps = new Map<string, Step>();

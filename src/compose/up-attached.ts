@@ -1,14 +1,15 @@
 import { notFound } from '../base/index.ts';
 import { AttachedContainers, type Ended } from './attached.ts';
+import { execute } from './execute.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Project } from './model.ts';
 import { type ObservedContainer, observeContainers } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { planKill, planStop } from './plan-lifecycle.ts';
 import { logLabel } from './selection.ts';
-import { type BringUpOptions, bringUp, type ComposeRun, executeTitled } from './up.ts';
+import { type BringUpOptions, bringUp, type ComposeRun } from './up.ts';
 
-export interface AttachOptions extends Omit<BringUpOptions, 'beforeStart' | 'onPlan'> {
+export interface AttachOptions extends Omit<BringUpOptions, 'beforeStart' | 'onStart'> {
   readonly lines: LogLines;
   /** Told whom the lines are from, before the first one. */
   readonly onAttach: (names: readonly string[]) => void;
@@ -40,7 +41,7 @@ export async function upAttached(run: ComposeRun, project: Project, options: Att
   try {
     const up = bringUp({ ...run, signal: giveUp.signal }, project, {
       ...options,
-      onPlan: (plan) => {
+      onStart: (plan) => {
         const labels = attachedNames(plan).map(labelOf);
         for (const label of labels) lines.add(label);
         onAttach(labels);
@@ -92,14 +93,12 @@ async function stopAll(
   run.progress.report({ subject: 'Compose', state: 'working', text: 'Stopping', detail });
   const containers = await observeContainers(run.client, project.name);
   const cause = why === 'interrupted' ? 'interrupted' : `${why.name} ended`;
-  const stopped = executeTitled('stop', planStop(containers, { timeout, cause }), {
-    ...run,
-    signal: undefined,
-  });
+  const { client, progress } = run;
+  const stopped = execute(planStop(containers, { timeout, cause }), { client, progress });
   const forced = nextInterrupt().then(() => 'forced' as const);
   if ((await Promise.race([stopped, forced])) !== 'forced') return;
   const left = await observeContainers(run.client, project.name);
-  await executeTitled('kill', planKill(left, 'interrupted again'), { ...run, signal: undefined });
+  await execute(planKill(left, 'interrupted again'), { client, progress });
   await Promise.allSettled([stopped]);
 }
 

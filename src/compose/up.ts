@@ -2,7 +2,7 @@ import type { EngineClient } from '../client/index.ts';
 import { type ExecuteOptions, execute } from './execute.ts';
 import type { Project, Service } from './model.ts';
 import { observe } from './observe.ts';
-import type { Plan } from './plan.ts';
+import { type Plan, phasesOf } from './plan.ts';
 import { type ImageOptions, planImages } from './plan-images.ts';
 import { planUp, type UpOptions } from './plan-up.ts';
 import type { Progress } from './progress.ts';
@@ -20,8 +20,8 @@ export interface ComposeRun {
 export interface BringUpOptions extends UpOptions, ImageOptions {
   /** False for `--no-deps`. */
   readonly dependencies?: boolean;
-  /** Told the plan before it is executed. */
-  readonly onPlan?: (plan: Plan) => void;
+  /** Told what is about to start, once all is created: what is shown of the starts are lines, no block. */
+  readonly onStart?: (plan: Plan) => void;
   readonly beforeStart?: ExecuteOptions['beforeStart'];
 }
 
@@ -31,14 +31,20 @@ export async function bringUp(
   project: Project,
   options: BringUpOptions = {},
 ): Promise<void> {
-  const { dependencies = true, onPlan, beforeStart } = options;
+  const { dependencies = true, onStart, beforeStart } = options;
   const services = selectServices(project, options.named ?? [], { dependencies });
   await prepareImages(run, project, services, options);
   const observed = await observe(run.client, project.name, imagesOf(project), run.signal);
   const plan = planUp(project, services, observed, options);
   for (const warning of plan.warnings) run.warn(warning);
-  onPlan?.(plan);
-  await executeTitled('up', plan, run, beforeStart);
+  if (onStart === undefined) {
+    await executeTitled('up', plan, run);
+    return;
+  }
+  const { creation, start } = phasesOf(plan);
+  await executeTitled('up', creation, run);
+  onStart(start);
+  await execute(start, { ...run, beforeStart });
 }
 
 async function prepareImages(
@@ -58,12 +64,11 @@ export async function executeTitled(
   title: string,
   plan: Plan,
   { client, progress, signal }: ComposeRun,
-  beforeStart?: ExecuteOptions['beforeStart'],
 ): Promise<void> {
   if (plan.steps.length === 0) return;
   progress.begin(title);
   try {
-    await execute(plan, { client, progress, signal, beforeStart });
+    await execute(plan, { client, progress, signal });
   } finally {
     progress.end();
   }

@@ -20,9 +20,19 @@ const COMMANDS: readonly ComposeCommandEntry[] = [
     load: async () => (await import('./images.ts')).buildCommand,
   },
   {
+    word: 'config',
+    summary: 'Parse, resolve and render compose file in canonical format',
+    load: async () => (await import('./config.ts')).configCommand,
+  },
+  {
     word: 'down',
     summary: 'Stop and remove containers, networks',
     load: async () => (await import('./down.ts')).downCommand,
+  },
+  {
+    word: 'kill',
+    summary: 'Force stop service containers',
+    load: async () => (await import('./lifecycle.ts')).killCommand,
   },
   {
     word: 'logs',
@@ -68,7 +78,7 @@ const COMMANDS: readonly ComposeCommandEntry[] = [
 
 /** Commands of Docker Compose that berth does not have yet. */
 const MISSING = (
-  'alpha attach bridge commit config convert cp create events exec export images kill ls pause port publish push run ' +
+  'alpha attach bridge commit convert cp create events exec export images ls pause port publish push run ' +
   'scale stats top unpause version volumes wait watch'
 ).split(' ');
 

@@ -19,6 +19,7 @@ import type { ComposeOptions } from './options.ts';
 export class ComposeContext {
   readonly cli: Cli;
   readonly options: ComposeOptions;
+  readonly #warned = new Set<string>();
 
   constructor(cli: Cli, options: ComposeOptions) {
     this.cli = cli;
@@ -65,7 +66,10 @@ export class ComposeContext {
     return new LogLines({ stdout, stderr, prefix, colour: colour && this.#hasColours() });
   }
 
+  /** Tells the user, each thing once. */
   warn(text: string): void {
+    if (this.#warned.has(text)) return;
+    this.#warned.add(text);
     process.stderr.write(`WARN: ${text}\n`);
   }
 

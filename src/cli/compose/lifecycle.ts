@@ -1,6 +1,7 @@
 import { invalid } from '../../base/index.ts';
 import {
   containersOf,
+  killServices,
   removeStopped,
   restartServices,
   startServices,
@@ -20,6 +21,17 @@ export function stopCommand(context: ComposeContext, path: string): CliCommand {
     .addOption(timeoutOption())
     .action(async (services: readonly string[], { timeout }: { timeout?: number }) => {
       await stopServices(await context.run(), context.selected(services), { timeout });
+    });
+  return command;
+}
+
+export function killCommand(context: ComposeContext, path: string): CliCommand {
+  const command = new CliCommand(path, 'Force stop service containers');
+  command
+    .usage('[SERVICE...]')
+    .argument('[services...]')
+    .action(async (services: readonly string[]) => {
+      await killServices(await context.run(), context.selected(services));
     });
   return command;
 }
