@@ -1,11 +1,11 @@
 import type { EngineClient } from '../client/index.ts';
-import { showProgress } from './output/progress.ts';
+import { type ProgressTarget, showProgress } from './output/progress.ts';
 
 /** Downloads an image, showing the progress unless `quiet`. Throws what the engine or the registry says. */
 export async function pullImage(
   client: EngineClient,
   name: string,
-  options: { quiet?: boolean; platform?: string; out: NodeJS.WriteStream },
+  options: { quiet?: boolean; platform?: string; out: ProgressTarget },
 ): Promise<void> {
   const { quiet = false, platform, out } = options;
   const messages = client.images.pull(name, { platform });

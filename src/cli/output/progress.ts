@@ -1,6 +1,12 @@
-import type { WriteStream } from 'node:tty';
 import { formatSize } from '../../base/index.ts';
 import type { ProgressMessage } from '../../client/index.ts';
+
+/** Where progress is shown: process.stdout, or what stands for it. */
+export interface ProgressTarget {
+  readonly write: (text: string) => unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
 
 /**
  * Shows the progress of a pull or a build as Docker does: on a terminal one line per layer, redrawn in place, with
@@ -8,7 +14,7 @@ import type { ProgressMessage } from '../../client/index.ts';
  */
 export async function* showProgress(
   messages: AsyncIterable<ProgressMessage>,
-  out: NodeJS.WriteStream,
+  out: ProgressTarget,
 ): AsyncGenerator<ProgressMessage> {
   const screen = out.isTTY ? new LayerLines(out) : undefined;
   for await (const message of messages) {
@@ -33,17 +39,17 @@ function prefix({ id }: ProgressMessage): string {
 
 /** The lines of the layers at the end of the screen, each found again by its id. */
 class LayerLines {
-  readonly #out: WriteStream;
+  readonly #out: ProgressTarget;
   readonly #rows = new Map<string, number>();
   #rowCount = 0;
 
-  constructor(out: WriteStream) {
+  constructor(out: ProgressTarget) {
     this.#out = out;
   }
 
   draw(message: ProgressMessage): void {
     const { id, status = '' } = message;
-    const text = hasBytes(message) ? `${status} ${progressBar(message, this.#out.columns)}` : status;
+    const text = hasBytes(message) ? `${status} ${progressBar(message, this.#out.columns ?? 80)}` : status;
     if (id === undefined) {
       this.leave();
       this.#out.write(`${text}\n`);
