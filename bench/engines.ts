@@ -53,6 +53,7 @@ export async function startBerthd(): Promise<BenchDaemon> {
   const folder = mkdtempSync('/var/tmp/berth-bench.');
   cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
   const socket = join(folder, 'berth.sock');
+  const berthd = join(root, 'bin/berthd');
   const args = [
     '--data-root',
     join(folder, 'data'),
@@ -61,11 +62,12 @@ export async function startBerthd(): Promise<BenchDaemon> {
     '-H',
     `unix://${socket}`,
   ];
-  const daemon = spawn(join(root, 'bin/berthd'), args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const daemon = spawn(berthd, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = once(daemon, 'exit');
   cleanup.defer(async () => {
     daemon.kill('SIGTERM');
     await ended;
+    await run(berthd, [...args, '--remove-host-state']); // what outlives berthd by design
   });
   let said = '';
   const listening = Promise.withResolvers<void>();
