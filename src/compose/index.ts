@@ -1,6 +1,6 @@
 /** Compose projects: loading them, planning what makes an engine have what they say, and doing it. */
 
-export { configText, configText } from './config-text.ts';
+export { configText } from './config-text.ts';
 export {
   containersOf,
   killServices,
