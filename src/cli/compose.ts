@@ -27,7 +27,8 @@ export async function runCompose(cli: Cli, path: string, words: readonly string[
   if (ran.kind === 'help') process.stdout.write(ran.text);
 }
 
-function refuse(cli: Cli, { text, exitCode }: { readonly text: string; readonly exitCode: number }): void {
+/** With Docker Compose, a wrong option is exit code 1, too. */
+function refuse(cli: Cli, { text }: { readonly text: string }): void {
   process.stderr.write(text);
-  cli.exitCode = exitCode;
+  cli.exitCode = 1;
 }

@@ -30,6 +30,11 @@ const COMMANDS: readonly ComposeCommandEntry[] = [
     load: async () => (await import('./down.ts')).downCommand,
   },
   {
+    word: 'exec',
+    summary: 'Execute a command in a running container',
+    load: async () => (await import('./exec.ts')).execCommand,
+  },
+  {
     word: 'kill',
     summary: 'Force stop service containers',
     load: async () => (await import('./lifecycle.ts')).killCommand,
@@ -60,6 +65,11 @@ const COMMANDS: readonly ComposeCommandEntry[] = [
     load: async () => (await import('./lifecycle.ts')).removeCommand,
   },
   {
+    word: 'run',
+    summary: 'Run a one-off command on a service',
+    load: async () => (await import('./run.ts')).runServiceCommand,
+  },
+  {
     word: 'start',
     summary: 'Start services',
     load: async () => (await import('./lifecycle.ts')).startCommand,
@@ -78,7 +88,7 @@ const COMMANDS: readonly ComposeCommandEntry[] = [
 
 /** Commands of Docker Compose that berth does not have yet. */
 const MISSING = (
-  'alpha attach bridge commit convert cp create events exec export images ls pause port publish push run ' +
+  'alpha attach bridge commit convert cp create events export images ls pause port publish push ' +
   'scale stats top unpause version volumes wait watch'
 ).split(' ');
 
@@ -87,11 +97,10 @@ export function findComposeCommand(word: string): ComposeCommandEntry | undefine
 }
 
 /** The text for a word that is no command. Throws `not-implemented` for one that Docker Compose has. */
-export function refuseComposeCommand(path: string, word: string): { text: string; exitCode: number } {
+export function refuseComposeCommand(path: string, word: string): { text: string } {
   if (MISSING.includes(word)) throw notImplemented(`${path} ${word} is not implemented`);
   return {
     text: `unknown docker command: "${path.replace(/^\S+ /, '')} ${word}"\n\nRun '${path} --help' for more information\n`,
-    exitCode: 1,
   };
 }
 

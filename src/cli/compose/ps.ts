@@ -66,6 +66,13 @@ async function list(context: ComposeContext, services: readonly string[], flags:
     return;
   }
   const rows = containers.map((container) => rowOf(container, selected.project, flags.trunc));
+  if (flags.format === 'json') {
+    // Not by the template: there all values are texts, here the exit code is a number.
+    process.stdout.write(
+      rows.map((row) => `${JSON.stringify({ ...row, ExitCode: Number(row.ExitCode) })}\n`).join(''),
+    );
+    return;
+  }
   process.stdout.write(formatRows(rows, { format: flags.format, defaultFormat: COLUMNS, headers: HEADERS }));
 }
 
