@@ -18,6 +18,7 @@ export { LogLines, type LogLinesOptions } from './log-lines.ts';
 export { showLogs } from './logs.ts';
 export type * from './model.ts';
 export type { Observed, ObservedContainer } from './observe.ts';
+export { createOneOff, type OneOffOptions } from './one-off.ts';
 export { describePlan, type Plan } from './plan.ts';
 export { type DownOptions, type DownProject, downProject } from './plan-down.ts';
 export {
@@ -31,6 +32,7 @@ export { planUp, type UpOptions } from './plan-up.ts';
 export { type Progress, type ProgressMode, plainProgress, quietProgress } from './progress.ts';
 export { type LoadOptions, loadProject } from './project.ts';
 export { imageOf, selectServices } from './selection.ts';
+export { parsePortShort, parseVolumeShort, splitCommand } from './short-forms.ts';
 export { terminalProgress } from './terminal-progress.ts';
 export { type BringUpOptions, bringUp, type ComposeRun, executeTitled } from './up.ts';
 export { type AttachOptions, upAttached } from './up-attached.ts';
