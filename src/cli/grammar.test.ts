@@ -76,12 +76,19 @@ test.each([
   [['-ie'], 125, "flag needs an argument: 'e' in -ie"],
   [['--cpus', 'x', 'img'], 125, 'invalid argument "x" for "--cpus" flag: it is no whole number'],
   [['--tty=maybe', 'img'], 125, 'invalid argument "maybe" for "-t, --tty" flag: it is true or false'],
-  [[], 1, "docker: 'docker run' requires at least 1 argument"],
 ])('refuses %j with exit code %d', async (words, exitCode, reason) => {
   expect(await parse(...words)).toEqual({
     kind: 'refused',
     exitCode,
     text: `${reason}\n\nUsage:  docker run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nRun 'docker run --help' for more information\n`,
+  });
+});
+
+test('refuses too few operands with exit code 1', async () => {
+  expect(await parse()).toEqual({
+    kind: 'refused',
+    exitCode: 1,
+    text: `docker: 'docker run' requires at least 1 argument\n\nUsage:  docker run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nSee 'docker run --help' for more information\n`,
   });
 });
 

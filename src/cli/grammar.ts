@@ -46,15 +46,22 @@ export async function runCommand(command: CliCommand, words: readonly string[]):
     if (error.code === 'commander.helpDisplayed') return { kind: 'help', text: formatUsage(command) };
     if (error.code === 'commander.missingArgument' || error.code === 'commander.excessArguments') {
       const program = command.name().split(' ')[0];
-      return refusal(command, `${program}: '${command.name()}' ${expectedOperands(command)}`, 1);
+      const expected = expectedOperands(command);
+      const verb = expected.startsWith('requires at least') ? 'See' : 'Run'; // as Docker has it
+      return refusal(command, `${program}: '${command.name()}' ${expected}`, 1, verb);
     }
     return refusal(command, error.message.replace(/^error: /, ''), 125);
   }
 }
 
-function refusal(command: CliCommand, reason: string, exitCode: number): Outcome {
+function refusal(
+  command: CliCommand,
+  reason: string,
+  exitCode: number,
+  verb: 'Run' | 'See' = 'Run',
+): Outcome {
   const usage = `Usage:  ${command.name()} ${command.usage()}`;
-  const text = `${reason}\n\n${usage}\n\nRun '${command.name()} --help' for more information\n`;
+  const text = `${reason}\n\n${usage}\n\n${verb} '${command.name()} --help' for more information\n`;
   return { kind: 'refused', text, exitCode };
 }
 

@@ -36,7 +36,8 @@ async function dispatchInGroup(cli: Cli, group: CommandGroup, words: readonly st
   const [word, ...rest] = words;
   if (word === undefined || word === '--help') return showHelp(cli, [group]);
   const entry = findInGroup(group, word);
-  if (entry === undefined) return refuseWord(cli, `${cli.name} ${group}`, word);
+  if (entry === undefined)
+    return refuseWord(cli, `${cli.name} ${group}`, word, `Usage:  ${cli.name} ${group}\n\n`);
   return runEntry(cli, entry, `${cli.name} ${group} ${word}`, rest);
 }
 
@@ -79,9 +80,9 @@ async function showHelp(cli: Cli, words: readonly string[]): Promise<number> {
   return 0;
 }
 
-function refuseWord(cli: Cli, path: string, word: string): number {
+function refuseWord(cli: Cli, path: string, word: string, usage = ''): number {
   const reason = `${cli.name}: unknown command: ${path} ${word}`;
-  return refuse(`${reason}\n\nRun '${path} --help' for more information\n`, 1);
+  return refuse(`${reason}\n\n${usage}Run '${path} --help' for more information\n`, 1);
 }
 
 function refuse(text: string, exitCode: number): number {

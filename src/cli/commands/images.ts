@@ -95,7 +95,7 @@ async function list(cli: Cli, repository: string | undefined, flags: ImagesFlags
   const rows = images
     .toSorted((a, b) => b.Created - a.Created)
     .flatMap((image) => imageRows(image, flags.trunc, digests || flags.format?.includes('.Digest') === true));
-  const text = formatRows(flags.quiet === true ? onePerImage(rows) : rows, {
+  const text = formatRows(rows, {
     format: flags.format,
     defaultFormat: `table {{.Repository}}\\t{{.Tag}}\\t${digests ? '{{.Digest}}\\t' : ''}{{.ID}}\\t{{.CreatedSince}}\\t{{.Size}}`,
     quietField: flags.quiet === true ? 'ID' : undefined,
@@ -131,8 +131,4 @@ function imageRows(image: ImageSummary, truncate: boolean, digests: boolean): Ro
     SharedSize: image.SharedSize < 0 ? 'N/A' : formatSize(image.SharedSize),
     UniqueSize: image.SharedSize < 0 ? 'N/A' : formatSize(image.Size - image.SharedSize),
   }));
-}
-
-function onePerImage(rows: readonly Row[]): Row[] {
-  return [...new Map(rows.map((row) => [row.ID, row])).values()];
 }

@@ -41,14 +41,12 @@ export function parseMount(spec: string): MountRequest {
   );
   const type = fields.get('type') ?? 'volume';
   if (type !== 'bind' && type !== 'volume' && type !== 'tmpfs') {
-    throw notImplemented(`--mount ${spec}: mounts of type "${type}" are not implemented`);
+    throw notImplemented(`mounts of type "${type}" are not implemented`);
   }
   const unknown = [...fields.keys()].find((key) => !MOUNT_FIELDS[type].includes(key));
-  if (unknown !== undefined)
-    throw invalid(`invalid argument "${spec}" for "--mount" flag: unexpected key '${unknown}'`);
+  if (unknown !== undefined) throw invalid(`unexpected key '${unknown}'`);
   const target = fields.get('target');
-  if (target === undefined)
-    throw invalid(`invalid argument "${spec}" for "--mount" flag: target is required`);
+  if (target === undefined) throw invalid('target is required');
   const source = fields.get('source');
   const relative = type === 'bind' && source?.startsWith('.') === true;
   return {
