@@ -7,21 +7,49 @@ import type { ProjectNetwork, ProjectVolume, Service } from './model.ts';
  */
 export function serviceHash(service: Service): string {
   const { build, dependsOn, profiles, pullPolicy, scale, ...config } = service;
-  return hashOf(config);
+  return hashOf(JSON.stringify(config, inOrder));
 }
 
-/** A hash of what a network is made from. */
+/**
+ * A hash of what a network is made from: Docker Compose's, so that either tool takes the other's network for its own.
+ * It hashes JSON, whose members and their order are those of `NetworkConfig` in compose-go; ipam is always there.
+ */
 export function networkHash(network: ProjectNetwork): string {
-  return hashOf(network);
+  const { name, driver, driverOptions, subnet, gateway, ipRange, internal, attachable, enableIpv6 } = network;
+  const pool = { subnet, gateway, ip_range: ipRange };
+  const hasPool = Object.values(pool).some((member) => member !== undefined);
+  return hashOf(
+    JSON.stringify({
+      name,
+      driver,
+      driver_opts: textMap(driverOptions),
+      ipam: hasPool ? { config: [pool] } : {},
+      internal: internal || undefined,
+      attachable: attachable || undefined,
+      labels: textMap(network.labels),
+      enable_ipv6: enableIpv6,
+    }),
+  );
 }
 
-/** A hash of what a volume is made from. */
-export function volumeHash(volume: ProjectVolume): string {
-  return hashOf(volume);
+/**
+ * A hash of what a volume is made from: Docker Compose's, which otherwise would ask to make the volume anew, without its
+ * data. It hashes JSON, whose members and their order are those of `VolumeConfig` in compose-go.
+ */
+export function volumeHash({ name, driver = 'local', driverOptions, labels }: ProjectVolume): string {
+  return hashOf(
+    JSON.stringify({ name, driver, driver_opts: textMap(driverOptions), labels: textMap(labels) }),
+  );
 }
 
-function hashOf(value: unknown): string {
-  return digestHex(digestOf(JSON.stringify(value, inOrder)));
+function hashOf(text: string): string {
+  return digestHex(digestOf(text));
+}
+
+/** With the keys in order; undefined for none, as Go leaves out empty maps. */
+function textMap(map: ReadonlyMap<string, string | null>): Record<string, string> | undefined {
+  if (map.size === 0) return undefined;
+  return Object.fromEntries([...map].sort(byName).map(([key, value]) => [key, value ?? '']));
 }
 
 /**
