@@ -135,6 +135,8 @@ function glyphOf({ state, startedAt }: Row, now: number): [string, keyof typeof 
 }
 
 function eventLine({ subject, state, text, detail }: ProgressEvent): string {
+  // Compose about itself: what it says stands alone, so that it is seen among the lines of containers.
+  if (subject === 'Compose' && detail !== undefined) return paint('red', detail);
   const colour = { done: 'green', working: 'green', warning: 'yellow', failed: 'red' } as const;
   return `${subject} ${paint(colour[state], text)} ${detail ?? ''}`.trimEnd();
 }
