@@ -9,7 +9,7 @@ export interface Observed {
   /** All networks of the engine. */
   readonly networks: readonly ObservedResource[];
   /** All volumes of the engine. */
-  readonly volumes: readonly ObservedResource[];
+  readonly volumes: readonly ObservedVolume[];
   /** The ids of those images that were asked for and are there, by the reference asked for. */
   readonly images: ReadonlyMap<string, string>;
 }
@@ -44,6 +44,12 @@ export interface ObservedResource {
   readonly configHash: string | undefined;
 }
 
+/** What a volume really is tells more than a hash: Docker Compose hashes in another way. */
+export interface ObservedVolume extends ObservedResource {
+  readonly driver: string;
+  readonly options: Readonly<Record<string, string>>;
+}
+
 /** Asks the engine what there is of a project; `images` are the references whose ids are wanted. */
 export async function observe(
   client: EngineClient,
@@ -60,7 +66,10 @@ export async function observe(
   return {
     containers,
     networks: networks.map(({ Id, Name, Labels }) => resource(Id, Name, Labels, LABEL.network)),
-    volumes: (volumes ?? []).map(({ Name, Labels }) => resource(Name, Name, Labels, LABEL.volume)),
+    volumes: (volumes ?? []).map(({ Name, Labels, Driver: driver, Options: options }) => ({
+      ...resource(Name, Name, Labels, LABEL.volume),
+      ...{ driver, options: options ?? {} },
+    })),
     images: imageIds,
   };
 }

@@ -205,6 +205,29 @@ services:
     expect(() => up(projectOf(volume), emptyEngine(IMAGES))).toThrow(/external volume "v" not found/);
   });
 
+  it('warns of a volume that is something else, and leaves it as it is', () => {
+    const text = 'services: { web: { image: web, volumes: ["v:/v"] } }\nvolumes: { v: {} }';
+    const changed = planAfter(text, text.replace('v: {}', 'v: { driver_opts: { type: tmpfs } }'));
+    expect(changed).toMatch(/^warning: volume "app_v" exists but doesn't match/);
+    expect(changed).not.toContain('volume app_v:');
+  });
+
+  it('heals what a recreation that was cut short has left', () => {
+    const web = projectOf('services: { web: { image: web } }');
+    const observed = afterPlan(emptyEngine(IMAGES), up(web, emptyEngine(IMAGES)));
+    const cut = observed.containers.map((container) => ({ ...container, name: '0123_app-web-1' }));
+    expect(describePlan(up(web, { ...observed, containers: [...cut, ...observed.containers] }))).toBe(
+      [
+        'stop container 0123_app-web-1: web is scaled to 1',
+        'remove container 0123_app-web-1: web is scaled to 1 (after stop container 0123_app-web-1)',
+        'keep container app-web-1: nothing changed',
+      ].join('\n'),
+    );
+    expect(describePlan(up(web, { ...observed, containers: cut }))).toContain(
+      'recreate container app-web-1: it has another name',
+    );
+  });
+
   it('names the services there are when one is asked for that is not', () => {
     expect(() => selectServices(projectOf(WEB_AND_DB), ['wbe'])).toThrow(/no such service: wbe/);
   });

@@ -169,11 +169,20 @@ function planVolume({ plan, project, observed }: Up, volume: ProjectVolume): voi
     plan.warn(
       `volume "${volume.name}" already exists but was not created ${owner === '' ? 'by Docker Compose' : `${owner.trim()} and not "${project.name}"`}. Use \`external: true\` to use an existing volume`,
     );
-  } else if (existing.configHash !== undefined && existing.configHash !== hash) {
+  } else if (!isSameVolume(volume, existing)) {
     plan.warn(
       `volume "${volume.name}" exists but doesn't match configuration in compose file: it stays as it is, as it may hold data`,
     );
   }
+}
+
+function isSameVolume(
+  { driver = 'local', driverOptions }: ProjectVolume,
+  existing: Observed['volumes'][number],
+): boolean {
+  const names = new Set([...driverOptions.keys(), ...Object.keys(existing.options)]);
+  const isEqual = (name: string) => (driverOptions.get(name) ?? '') === (existing.options[name] ?? '');
+  return driver === existing.driver && [...names].every(isEqual);
 }
 
 /** A network of another's making is used as it is. */
@@ -196,9 +205,12 @@ function planContainers(up: Up, service: Service): void {
       },
     );
   }
+  const rank = ({ name, number }: ObservedContainer) =>
+    name === containerName(up.project, service, number) ? 0 : 1;
   const existing = observed.containers
     .filter((container) => container.service === service.name && !container.oneOff)
-    .sort((a, b) => a.number - b.number);
+    .sort((a, b) => a.number - b.number || rank(a) - rank(b));
+  // Of two with one number, a recreation that was cut short has left the one with another name.
   const kept = existing.slice(0, scale);
   for (const surplus of existing.slice(scale)) {
     planRemoval(plan, surplus, `${service.name} is scaled to ${scale}`, options);
@@ -252,6 +264,7 @@ function causeToRecreate(
   if (options.recreate === 'never') return undefined;
   if (options.recreate === 'always' && isNamed) return 'asked for';
   if (existing.configHash !== serviceHash(service)) return 'its configuration changed';
+  if (existing.name !== containerName(project, service, existing.number)) return 'it has another name';
   if (existing.imageId !== observed.images.get(imageOf(project, service))) return 'its image changed';
   const missing = service.networks
     .map(({ name }) => networkName(project, name))

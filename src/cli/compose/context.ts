@@ -70,7 +70,7 @@ export class ComposeContext {
   warn(text: string): void {
     if (this.#warned.has(text)) return;
     this.#warned.add(text);
-    process.stderr.write(`WARN: ${text}\n`);
+    process.stderr.write(`WARNING: ${text}\n`);
   }
 
   #load(services: readonly string[]): Project {

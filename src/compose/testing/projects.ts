@@ -33,12 +33,11 @@ export function afterPlan(before: Observed, { steps }: Plan): Observed {
   for (const { action } of steps) {
     switch (action.kind) {
       case 'create-network':
+        networks.push(resourceOf(action.name, action.request.Labels, LABEL.network));
+        break;
       case 'create-volume': {
-        const labels = action.request.Labels ?? {};
-        const list = action.kind === 'create-network' ? networks : volumes;
-        const key = labels[action.kind === 'create-network' ? LABEL.network : LABEL.volume];
-        const [project, configHash] = [labels[LABEL.project], labels[LABEL.configHash]];
-        list.push({ id: `id of ${action.name}`, name: action.name, project, key, configHash });
+        const { Labels: labels, Driver: driver = 'local', DriverOpts: options = {} } = action.request;
+        volumes.push({ ...resourceOf(action.name, labels, LABEL.volume), driver, options });
         break;
       }
       case 'create-container':
@@ -51,6 +50,11 @@ export function afterPlan(before: Observed, { steps }: Plan): Observed {
     }
   }
   return { ...before, containers: [...containers.values()], networks, volumes };
+}
+
+function resourceOf(name: string, labels: Readonly<Record<string, string>> = {}, keyLabel: string) {
+  const [project, configHash, key] = [labels[LABEL.project], labels[LABEL.configHash], labels[keyLabel]];
+  return { id: `id of ${name}`, name, project, key, configHash };
 }
 
 function containerOf(
