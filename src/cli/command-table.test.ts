@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import type { Cli } from './cli.ts';
-import { COMMANDS, findCommand, findInGroup, GROUPS, wordsInGroup } from './command-table.ts';
+import {
+  COMMANDS,
+  findCommand,
+  findInGroup,
+  GROUPS,
+  isMissingCommand,
+  wordsInGroup,
+} from './command-table.ts';
 import { helpText } from './help.ts';
 
 const cli: Cli = {
@@ -26,6 +33,11 @@ test('no word means two commands', () => {
     if (entry.group === undefined) continue;
     for (const word of wordsInGroup(entry)) expect(findInGroup(entry.group, word)).toBe(entry);
   }
+});
+
+test('no command is both there and missing', () => {
+  const words = COMMANDS.flatMap((entry) => [...entry.words, ...(entry.groupWords ?? [])]);
+  for (const word of words) expect(isMissingCommand(word)).toBe(false);
 });
 
 test('the overview names each command and group', async () => {

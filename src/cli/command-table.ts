@@ -289,6 +289,17 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
 ];
 
+/** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
+const MISSING: ReadonlySet<string> = new Set(
+  `bake buildx checkpoint commit config context cp diff export history import load login logout manifest node pause
+  plugin port push save search secret service stack stats swarm top trust unpause update`.split(/\s+/),
+);
+
+/** Whether docker has this command, at the top level or in a group, and berth has not. */
+export function isMissingCommand(word: string): boolean {
+  return MISSING.has(word);
+}
+
 /** The entry that a word at the top level names. */
 export function findCommand(word: string): CommandEntry | undefined {
   return COMMANDS.find((entry) => entry.words.includes(word));

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,13 +58,18 @@ function refuse(name: string, status: number, message: string): void {
   answer(name, status, { message });
 }
 
-/** Runs the command line as its own process, by the name `argv0`. */
-async function cli(
-  words: readonly string[],
-  { argv0 = 'berth', env = {} }: { argv0?: string; env?: object } = {},
-) {
+interface CallOptions {
+  /** The name it is called by. */
+  readonly argv0?: string;
+  readonly env?: object;
+  readonly uid?: number;
+}
+
+/** Runs the command line as its own process. */
+async function cli(words: readonly string[], { argv0 = 'berth', env = {}, uid }: CallOptions = {}) {
   const child = spawn(process.execPath, [MAIN, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    uid,
     env: { PATH: '/nowhere', DOCKER_HOST: `unix://${folder}/s.sock`, BERTH_ARGV0: argv0, ...env },
   });
   const text = { stdout: '', stderr: '' };
@@ -208,6 +213,10 @@ test('refuses a command that there is none of', async () => {
   expect(requests).toEqual([]);
 });
 
+test("refuses one of docker's commands that is not there as such", async () => {
+  expect((await cli(['container', 'cp'])).stderr).toBe("berth: 'berth container cp' is not implemented\n");
+});
+
 test('says in one sentence that nothing listens', async () => {
   const env = { DOCKER_HOST: `unix://${folder}/other.sock` };
   expect(await cli(['ps'], { env })).toEqual({
@@ -216,6 +225,19 @@ test('says in one sentence that nothing listens', async () => {
     stderr: `cannot connect to the engine at unix://${folder}/other.sock: nothing listens there. Is the daemon running?\n`,
   });
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  'names a socket that one may not use, its owner and the way out (needs root)',
+  async () => {
+    await chmod(folder, 0o755);
+    await chmod(join(folder, 's.sock'), 0o600);
+    expect(await cli(['ps'], { uid: 65534 })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `no permission on the engine's socket ${folder}/s.sock (owner root, group root, mode 600). Use sudo, or give the socket a group that you are in\n`,
+    });
+  },
+);
 
 test('shows its own version without an engine', async () => {
   const env = { DOCKER_HOST: `unix://${folder}/other.sock` };

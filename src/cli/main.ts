@@ -1,6 +1,13 @@
 import type { EngineClient } from '../client/index.ts';
 import type { Cli } from './cli.ts';
-import { type CommandEntry, type CommandGroup, findCommand, findInGroup, isGroup } from './command-table.ts';
+import {
+  type CommandEntry,
+  type CommandGroup,
+  findCommand,
+  findInGroup,
+  isGroup,
+  isMissingCommand,
+} from './command-table.ts';
 import { checkContext, chooseTarget, connect, tlsRefusal } from './connection.ts';
 import { failureText } from './failure.ts';
 import { type GlobalOptions, readGlobalOptions } from './global-options.ts';
@@ -81,6 +88,7 @@ async function showHelp(cli: Cli, words: readonly string[]): Promise<number> {
 }
 
 function refuseWord(cli: Cli, path: string, word: string, usage = ''): number {
+  if (isMissingCommand(word)) return refuse(`${cli.name}: '${path} ${word}' is not implemented\n`, 1);
   const reason = `${cli.name}: unknown command: ${path} ${word}`;
   return refuse(`${reason}\n\n${usage}Run '${path} --help' for more information\n`, 1);
 }

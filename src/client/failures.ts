@@ -96,6 +96,18 @@ export function connectionFailure(error: unknown, host: HostAddress): BerthError
   }
 }
 
+/** A stream of the engine's that broke before its end. */
+export function streamBreak(error: unknown): BerthError {
+  if (error instanceof BerthError) return error;
+  if (error instanceof Error && error.name === 'AbortError') {
+    return new BerthError('cancelled', 'the request was cancelled', { cause: error });
+  }
+  return unavailable('the connection to the engine broke before its end', {
+    hint: 'Did the daemon stop? Containers go on; ask again once it runs',
+    cause: error,
+  });
+}
+
 function messageOf(body: string): string | undefined {
   const text = body.trim();
   if (text === '') return undefined;

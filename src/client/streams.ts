@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { type ErrorKind, unavailable } from '../base/index.ts';
-import { streamFailure } from './failures.ts';
+import { streamBreak, streamFailure } from './failures.ts';
 import type { ProgressMessage } from './types/progress.ts';
 
 /** A container's output as the engine sends it. */
@@ -25,7 +25,7 @@ const FRAME_HEADER = 8;
  */
 export async function* outputChunks({ body, multiplexed }: OutputStream): AsyncGenerator<OutputChunk> {
   if (!multiplexed) {
-    for await (const data of body as AsyncIterable<Buffer>) yield { source: 'stdout', data };
+    for await (const data of received(body)) yield { source: 'stdout', data };
     return;
   }
   const header = Buffer.alloc(FRAME_HEADER);
@@ -33,7 +33,7 @@ export async function* outputChunks({ body, multiplexed }: OutputStream): AsyncG
   let source = 0;
   let remaining = 0;
   const failure: Buffer[] = [];
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  for await (const chunk of received(body)) {
     let at = 0;
     while (at < chunk.length) {
       if (remaining === 0) {
@@ -69,7 +69,7 @@ export async function copyOutput(output: OutputStream, stdout: Writable, stderr:
 export async function* jsonLines<T>(body: Readable): AsyncGenerator<T> {
   const decoder = new StringDecoder('utf8');
   let pending = '';
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  for await (const chunk of received(body)) {
     const lines = (pending + decoder.write(chunk)).split('\n');
     pending = lines.pop() ?? '';
     for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as T;
@@ -90,6 +90,14 @@ export async function* progressMessages(
     }
     if (message.error !== undefined) throw streamFailure({ message: message.error }, otherwise);
     yield message;
+  }
+}
+
+async function* received(body: Readable): AsyncGenerator<Buffer> {
+  try {
+    yield* body as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw streamBreak(error);
   }
 }
 

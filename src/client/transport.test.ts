@@ -184,3 +184,15 @@ test('names the registry apart from the tag or digest of what is pulled', async 
     `POST /v1.51/images/create?fromImage=busybox&tag=${digest}`,
   ]);
 });
+
+test('says that a stream broke before its end', async () => {
+  using client = await engine('1.51', (_request, response) => {
+    response.write('{"status":"half"}\n', () => response.destroy());
+  });
+  const messages = client.images.pull('busybox');
+  expect((await messages.next()).value).toEqual({ status: 'half' });
+  await expect(messages.next()).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringContaining('broke before its end'),
+  });
+});

@@ -14,9 +14,12 @@ export interface ContainerFlags {
   readonly capDrop: readonly string[];
   readonly cgroupns?: string;
   readonly cidfile?: string;
+  readonly cpuPeriod?: number;
+  readonly cpuQuota?: number;
   readonly cpuShares?: number;
   readonly cpus?: number;
   readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
   readonly device: readonly string[];
   readonly dns: readonly string[];
   readonly dnsOption: readonly string[];
@@ -97,9 +100,12 @@ function containerOptions(): Option[] {
     listOption('--cap-drop <list>', 'Drop Linux capabilities'),
     text('--cgroupns <string>', 'Cgroup namespace to use (host|private)'),
     text('--cidfile <string>', 'Write the container ID to the file'),
+    parsedOption('--cpu-period <int>', 'Limit CPU CFS (Completely Fair Scheduler) period', parseWholeNumber),
+    parsedOption('--cpu-quota <int>', 'Limit CPU CFS (Completely Fair Scheduler) quota', parseWholeNumber),
     parsedOption('-c, --cpu-shares <int>', 'CPU shares (relative weight)', parseWholeNumber),
     parsedOption('--cpus <decimal>', 'Number of CPUs', parseCpus),
     text('--cpuset-cpus <string>', 'CPUs in which to allow execution (0-3, 0,1)'),
+    text('--cpuset-mems <string>', 'MEMs in which to allow execution (0-3, 0,1)'),
     listOption('--device <list>', 'Add a host device to the container'),
     listOption('--dns <list>', 'Set custom DNS servers'),
     listOption('--dns-option <list>', 'Set DNS options'),

@@ -80,7 +80,11 @@ export interface HostConfig {
   /** Billionths of a CPU. */
   readonly NanoCpus?: number;
   readonly CpuShares?: number;
+  /** Microseconds. */
+  readonly CpuPeriod?: number;
+  readonly CpuQuota?: number;
   readonly CpusetCpus?: string;
+  readonly CpusetMems?: string;
   readonly PidsLimit?: number;
   readonly ShmSize?: number;
   readonly Dns?: readonly string[];
