@@ -39,6 +39,19 @@ describe('a plan to bring a project up', () => {
     );
   });
 
+  it('waits at the end where that is asked for: for the end of what others await the end of', () => {
+    const text = `
+services:
+  web: { image: web, depends_on: { db: { condition: service_completed_successfully } } }
+  db: { image: db }
+`;
+    const steps = describePlan(up(projectOf(text), emptyEngine(IMAGES), { wait: true })).split('\n');
+    expect(steps.slice(-2)).toEqual([
+      'start container app-web-1: it is new (after create container app-db-1, create container app-web-1, await service_completed_successfully of container app-db-1)',
+      'await running_or_healthy of container app-web-1: asked for by --wait (after start container app-web-1)',
+    ]);
+  });
+
   it('keeps what has not changed', () => {
     expect(planAfter(WEB_AND_DB, WEB_AND_DB)).toBe(
       'keep container app-db-1: nothing changed\nkeep container app-web-1: nothing changed',
@@ -184,6 +197,27 @@ services:
         'create container app-web-1: its network is made anew (after remove container app-web-1, create network app_n)',
         'start container app-web-1: it is new (after create container app-web-1)',
       ].join('\n'),
+    );
+  });
+
+  it('leaves a changed network that services use which were not named', () => {
+    const text = `
+services:
+  a: { image: web, networks: [n] }
+  b: { image: web, networks: [n] }
+networks: { n: {} }`;
+    const changed = text.replace('n: {}', 'n: { internal: true }');
+    expect(planAfter(text, changed, { named: ['a'] })).toBe(
+      [
+        'warning: network "app_n" exists but doesn\'t match configuration in compose file: it stays as it is, as app-b-1 uses it, too',
+        'keep container app-a-1: nothing changed',
+      ].join('\n'),
+    );
+  });
+
+  it('ends by --wait when all run', () => {
+    expect(planAfter(WEB_AND_DB, WEB_AND_DB, { wait: true })).toContain(
+      'await running_or_healthy of container app-web-1: asked for by --wait',
     );
   });
 

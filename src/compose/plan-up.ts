@@ -14,6 +14,10 @@ export interface UpOptions {
   /** The services that were named; those that they only depend on are recreated only when they have changed. */
   readonly named?: readonly string[];
   readonly noStart?: boolean;
+  /** `--wait`: the plan ends when all run, and are healthy where that is checked. */
+  readonly wait?: boolean;
+  /** `--wait`: until all run, or are healthy where health is checked. */
+  readonly wait?: boolean;
   /** `--scale`: numbers of containers over what the file says. */
   readonly scale?: ReadonlyMap<string, number>;
   readonly removeOrphans?: boolean;
@@ -32,12 +36,18 @@ export function planUp(
   options: UpOptions = {},
 ): Plan {
   const plan = new PlanBuilder();
-  const up: Up = { plan, project, observed, options, recreated: new Map(), places: new Map() };
+  const up: Up = {
+    ...{ plan, project, observed, options },
+    ...{ recreated: new Set(), removed: new Set(), places: new Map() },
+  };
   planOrphans(up);
   for (const network of usedNetworks(project, services)) planNetwork(up, network, services);
   for (const volume of usedVolumes(project, services)) planVolume(up, volume);
   for (const service of services) planContainers(up, service);
-  if (options.noStart !== true) for (const service of services) planStarts(up, service);
+  if (options.noStart !== true) {
+    for (const service of services) planStarts(up, service);
+    if (options.wait === true) for (const service of services) planWait(up, service);
+  }
   return plan.done();
 }
 
@@ -46,8 +56,10 @@ interface Up {
   readonly project: Project;
   readonly observed: Observed;
   readonly options: UpOptions;
-  /** Services whose containers are replaced, with the step that does it last. */
-  readonly recreated: Map<string, string>;
+  /** Services whose containers are replaced. */
+  readonly recreated: Set<string>;
+  /** Containers that go before anything is made, as the network that they are on is made anew. */
+  readonly removed: Set<ObservedContainer>;
   /** The containers that each service has once the plan is done. */
   readonly places: Map<string, Place[]>;
 }
@@ -126,12 +138,17 @@ function planNetwork(up: Up, network: ProjectNetwork, services: readonly Service
   warnOfOwner(up, existing);
   if (existing.project !== project.name || existing.configHash === hash) return;
   const members = observed.containers.filter(({ networks }) => networks.includes(network.name));
+  const other = members.find(({ service }) => !services.some(({ name }) => name === service));
+  if (other !== undefined) {
+    plan.warn(
+      `network "${network.name}" exists but doesn't match configuration in compose file: it stays as it is, as ${other.name} uses it, too`,
+    );
+    return;
+  }
   const removals = members.map((member) =>
     planRemoval(plan, member, `its network ${network.name} changed`, options),
   );
-  for (const { name } of services) {
-    if (members.some(({ service }) => service === name)) up.recreated.set(name, '');
-  }
+  for (const member of members) up.removed.add(member);
   const removed = plan.add(
     { kind: 'remove-network', name: network.name, id: existing.id },
     'its configuration changed',
@@ -233,8 +250,8 @@ function planExisting(up: Up, service: Service, existing: ObservedContainer): Pl
     }
     return { name: existing.name, made: undefined, existing };
   }
-  // It is gone by then: what it was on is being replaced.
-  if (up.recreated.get(service.name) === '') return planNew(up, service, existing.number, cause, existing);
+  up.recreated.add(service.name);
+  if (up.removed.has(existing)) return planNew(up, service, existing.number, cause, existing);
   const { name, action } = newContainer(up, service, existing.number, existing);
   const replaces = { id: existing.id, name: existing.name };
   const made = plan.add(
@@ -242,7 +259,6 @@ function planExisting(up: Up, service: Service, existing: ObservedContainer): Pl
     cause,
     prerequisites(up, service),
   );
-  up.recreated.set(service.name, made);
   return { name, made, existing: undefined };
 }
 
@@ -254,11 +270,11 @@ function planNew(up: Up, service: Service, number: number, cause: string, former
 }
 
 function causeToRecreate(
-  { project, observed, options, recreated }: Up,
+  { project, observed, options, recreated, removed }: Up,
   service: Service,
   existing: ObservedContainer,
 ): string | undefined {
-  if (recreated.get(service.name) === '') return 'its network is made anew';
+  if (removed.has(existing)) return 'its network is made anew';
   const isNamed =
     options.named === undefined || options.named.length === 0 || options.named.includes(service.name);
   if (options.recreate === 'never') return undefined;
@@ -339,6 +355,16 @@ function planStarts(up: Up, service: Service): void {
   }
 }
 
+function planWaiting({ plan, places }: Up, { name: service }: Service): void {
+  for (const { name } of places.get(service) ?? []) {
+    const condition = 'running_or_healthy';
+    plan.add({ kind: 'await-container', name, service, condition, required: true }, 'asked for by --wait', [
+      `start container ${name}`,
+      `restart container ${name}`,
+    ]);
+  }
+}
+
 /** The steps that a dependent's start waits for. */
 function planCondition(
   { plan, places }: Up,
@@ -353,4 +379,19 @@ function planCondition(
       [started],
     );
   });
+}
+
+/** What others await the end of would never be found running. */
+function planWait({ plan, project, places }: Up, { name: service }: Service): void {
+  const ends = project.services.some(({ dependsOn }) =>
+    dependsOn.some(
+      (dependency) =>
+        dependency.service === service && dependency.condition === 'service_completed_successfully',
+    ),
+  );
+  const condition = ends ? 'service_completed_successfully' : 'running_or_healthy';
+  for (const { name } of places.get(service) ?? []) {
+    const action = { kind: 'await-container', name, service, condition, required: true } as const;
+    plan.add(action, 'asked for by --wait', [`start container ${name}`, `restart container ${name}`]);
+  }
 }

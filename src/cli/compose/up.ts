@@ -1,5 +1,11 @@
-import { invalid } from '../../base/index.ts';
-import { type BringUpOptions, bringUp, upAttached } from '../../compose/index.ts';
+import { invalid, unavailable } from '../../base/index.ts';
+import {
+  type BringUpOptions,
+  bringUp,
+  type ComposeRun,
+  type Project,
+  upAttached,
+} from '../../compose/index.ts';
 import { CliCommand, parsedListOption, parsedOption, parseWholeNumber } from '../grammar.ts';
 import type { ComposeContext } from './context.ts';
 import { listenForInterrupts } from './interrupts.ts';
@@ -18,7 +24,6 @@ interface UpFlags {
   /** False for --no-log-prefix. */
   readonly logPrefix: boolean;
   readonly pull?: string;
-  readonly quietPull?: boolean;
   /** False for --no-recreate. */
   readonly recreate: boolean;
   readonly removeOrphans?: boolean;
@@ -26,6 +31,8 @@ interface UpFlags {
   /** False for --no-start. */
   readonly start: boolean;
   readonly timeout?: number;
+  readonly wait?: boolean;
+  readonly waitTimeout?: number;
 }
 
 export function upCommand(context: ComposeContext, path: string): CliCommand {
@@ -51,6 +58,15 @@ export function upCommand(context: ComposeContext, path: string): CliCommand {
     .addOption(
       parsedOption('-t, --timeout <seconds>', 'Seconds in which containers have to stop', parseWholeNumber),
     )
+    .option('--wait', 'Wait for services to be running|healthy. Implies detached mode.')
+    .addOption(
+      parsedOption(
+        '--wait-timeout <seconds>',
+        'Maximum duration in seconds to wait for the project to be running|healthy',
+        parseWholeNumber,
+      ),
+    )
+    .option('--wait', 'Wait for services to be running|healthy. Implies detached mode.')
     .action((services: readonly string[], flags: UpFlags) => up(context, services, flags));
   return command;
 }
@@ -72,11 +88,17 @@ async function up(context: ComposeContext, services: readonly string[], flags: U
     pull: flags.pull,
     recreate: flags.forceRecreate === true ? 'always' : flags.recreate ? undefined : 'never',
     noStart: !flags.start,
+    wait: flags.wait,
     scale: new Map(flags.scale),
     removeOrphans: flags.removeOrphans,
     timeout: flags.timeout,
+    wait: flags.wait,
   };
-  if (flags.detach === true || !flags.start) {
+  if (flags.wait === true && flags.waitTimeout !== undefined) {
+    await upInTime(run, project, options, flags.waitTimeout);
+    return;
+  }
+  if (flags.detach === true || flags.wait === true || !flags.start) {
     await bringUp(run, project, options);
     return;
   }
@@ -94,6 +116,21 @@ async function up(context: ComposeContext, services: readonly string[], flags: U
           : undefined,
     exitCodeFrom: flags.exitCodeFrom,
   });
+}
+
+async function upInTime(
+  run: ComposeRun,
+  project: Project,
+  options: BringUpOptions,
+  seconds: number,
+): Promise<void> {
+  const signal = AbortSignal.timeout(seconds * 1000);
+  try {
+    await bringUp({ ...run, signal }, project, options);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw unavailable(`application not healthy after ${seconds}s`, { cause: error });
+  }
 }
 
 function checkTogether(flags: UpFlags): void {
