@@ -37,8 +37,9 @@ function lineFormat(format: string | undefined): (event: EngineEvent) => string 
 
 /** `2026-11-25T01:04:56.123456789+00:00 container start ID (image=…, name=…)`. */
 export function formatEvent({ Type, Action, Actor, time, timeNano }: EngineEvent): string {
-  // Beyond 2^53 a number is rounded: the seconds are exact, the nanoseconds are so to about 256.
-  const nanoseconds = String(Math.max(0, timeNano - time * 1e9)).padStart(9, '0');
+  // A double has the moment to 256 ns only: more digits than microseconds would be made up.
+  const microseconds = Math.max(0, Math.round((timeNano - time * 1e9) / 1000));
+  const nanoseconds = `${String(microseconds).padStart(6, '0')}000`;
   const attributes = Object.entries(Actor.Attributes ?? {})
     .map(([key, value]) => `${key}=${value}`)
     .sort()
