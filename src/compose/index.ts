@@ -13,7 +13,7 @@ export {
   takeDown,
 } from './down.ts';
 export type { ProjectLocation } from './find-files.ts';
-export { LABEL } from './labels.ts';
+export { COMPOSE_VERSION, LABEL } from './labels.ts';
 export { LogLines, type LogLinesOptions } from './log-lines.ts';
 export { showLogs } from './logs.ts';
 export type * from './model.ts';

@@ -30,7 +30,7 @@ export function planImages(
     const image = imageOf(project, service);
     const isThere = observed.images.has(image);
     const policy = options.pull ?? service.pullPolicy ?? 'missing';
-    if (service.build !== undefined) planBuild(plan, { project, service, image, isThere, policy }, options);
+    if (service.build !== undefined) planBuild(plan, { service, image, isThere, policy }, options);
     else planPull(plan, { service, image, isThere, policy });
   }
   return plan.done();
@@ -82,7 +82,7 @@ interface Wanted {
 
 function planBuild(
   plan: PlanBuilder,
-  { service, image, isThere, policy }: Wanted & { readonly project: Project },
+  { service, image, isThere, policy }: Wanted,
   { build: mode }: ImageOptions,
 ): void {
   const { name, build, platform } = service;
@@ -93,15 +93,14 @@ function planBuild(
       hint: 'Leave out --no-build',
     });
   }
-  const cause =
-    mode === 'always'
-      ? 'asked for'
-      : policy === 'build'
-        ? 'its pull_policy is build'
-        : isThere
-          ? undefined
-          : 'it is not there';
+  const cause = causeToBuild(mode, policy, isThere);
   if (cause !== undefined) plan.add({ kind: 'build-image', service: name, image, build, platform }, cause);
+}
+
+function causeToBuild(mode: ImageOptions['build'], policy: string, isThere: boolean): string | undefined {
+  if (mode === 'always') return 'asked for';
+  if (policy === 'build') return 'its pull_policy is build';
+  return isThere ? undefined : 'it is not there';
 }
 
 function planPull(plan: PlanBuilder, { service, image, isThere, policy }: Wanted): void {

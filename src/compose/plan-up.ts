@@ -14,8 +14,6 @@ export interface UpOptions {
   /** The services that were named; those that they only depend on are recreated only when they have changed. */
   readonly named?: readonly string[];
   readonly noStart?: boolean;
-  /** `--wait`: the plan ends when all run, and are healthy where that is checked. */
-  readonly wait?: boolean;
   /** `--wait`: until all run, or are healthy where health is checked. */
   readonly wait?: boolean;
   /** `--scale`: numbers of containers over what the file says. */
@@ -352,16 +350,6 @@ function planStarts(up: Up, service: Service): void {
       continue;
     }
     plan.add({ kind: 'start-container', name }, made === undefined ? 'it does not run' : 'it is new', after);
-  }
-}
-
-function planWaiting({ plan, places }: Up, { name: service }: Service): void {
-  for (const { name } of places.get(service) ?? []) {
-    const condition = 'running_or_healthy';
-    plan.add({ kind: 'await-container', name, service, condition, required: true }, 'asked for by --wait', [
-      `start container ${name}`,
-      `restart container ${name}`,
-    ]);
   }
 }
 

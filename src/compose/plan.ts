@@ -116,10 +116,6 @@ export class PlanBuilder {
     this.#warnings.push(text);
   }
 
-  has(id: string): boolean {
-    return this.#steps.has(id);
-  }
-
   done(): Plan {
     return { steps: [...this.#steps.values()], warnings: this.#warnings };
   }

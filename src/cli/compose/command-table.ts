@@ -84,12 +84,17 @@ const COMMANDS: readonly ComposeCommandEntry[] = [
     summary: 'Create and start containers',
     load: async () => (await import('./up.ts')).upCommand,
   },
+  {
+    word: 'version',
+    summary: 'Show the version information',
+    load: async () => (await import('./version.ts')).versionCommand,
+  },
 ];
 
 /** Commands of Docker Compose that berth does not have yet. */
 const MISSING = (
   'alpha attach bridge commit convert cp create events export images ls pause port publish push ' +
-  'scale stats top unpause version volumes wait watch'
+  'scale stats top unpause volumes wait watch'
 ).split(' ');
 
 export function findComposeCommand(word: string): ComposeCommandEntry | undefined {

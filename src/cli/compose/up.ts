@@ -66,7 +66,6 @@ export function upCommand(context: ComposeContext, path: string): CliCommand {
         parseWholeNumber,
       ),
     )
-    .option('--wait', 'Wait for services to be running|healthy. Implies detached mode.')
     .action((services: readonly string[], flags: UpFlags) => up(context, services, flags));
   return command;
 }
@@ -92,7 +91,6 @@ async function up(context: ComposeContext, services: readonly string[], flags: U
     scale: new Map(flags.scale),
     removeOrphans: flags.removeOrphans,
     timeout: flags.timeout,
-    wait: flags.wait,
   };
   if (flags.wait === true && flags.waitTimeout !== undefined) {
     await upInTime(run, project, options, flags.waitTimeout);
