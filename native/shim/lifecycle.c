@@ -13,34 +13,29 @@
 /* Reparented grandchildren of a start that we may still have to recognise. */
 #define ORPHANS_MAX 256
 
+static void decide_start(struct process *process);
+static bool take_orphan(struct supervisor *supervisor, pid_t pid, struct orphan *orphan);
 static void clean_up(struct supervisor *supervisor);
 
 /* ---- start ---- */
 
-static void start_failed(struct supervisor *supervisor, const struct job *job, const struct failure *why) {
-    AUTO_BUFFER words = {0};
-    job_words(job, &words);
-    if (supervisor->runner) session_send_runtime_failure(supervisor->runner, supervisor->run_request, why, &words);
+static void run_failed(struct supervisor *supervisor, const struct failure *why, const struct buffer *words) {
+    if (supervisor->runner) session_send_runtime_failure(supervisor->runner, supervisor->run_request, why, words);
     supervisor->runner = NULL;
     supervisor->phase = PHASE_EXITED;
+    supervisor->init->starting_pid = 0;
+    loop_close(&supervisor->loop, &supervisor->init->execution);
     unlink(supervisor->init->pid_file); /* it has not run */
+    oom_close(&supervisor->oom);
     sessions_start_decided(supervisor);
     ports_close(&supervisor->ports);
     log_close(&supervisor->log);
     clean_up(supervisor);
 }
 
-static void on_run_done(struct job *job, bool succeeded) {
-    struct supervisor *supervisor = job->supervisor;
-    struct failure why;
-    if (!succeeded) fail(&why, FAILURE_INTERNAL, "the OCI runtime could not start the container");
-    if (!succeeded || process_started(supervisor->init, &why) < 0) {
-        start_failed(supervisor, job, &why);
-        return;
-    }
+static void run_succeeded(struct supervisor *supervisor) {
     supervisor->phase = PHASE_RUNNING;
     supervisor->started_at = now();
-    oom_open(&supervisor->oom, supervisor->init->pid);
     ports_serve(&supervisor->ports);
     if (supervisor->runner) {
         session_send_started(supervisor->runner, supervisor->run_request, supervisor->init->pid,
@@ -48,8 +43,20 @@ static void on_run_done(struct job *job, bool succeeded) {
     }
     supervisor->runner = NULL;
     sessions_start_decided(supervisor);
-    int status;
-    if (supervisor_take_orphan(supervisor, supervisor->init->pid, &status)) process_ended(supervisor->init, status);
+}
+
+static void on_run_done(struct job *job, bool succeeded) {
+    struct supervisor *supervisor = job->supervisor;
+    struct failure why;
+    if (!succeeded) fail(&why, FAILURE_INTERNAL, "the OCI runtime could not start the container");
+    if (!succeeded || process_made(supervisor->init, &why) < 0) {
+        AUTO_BUFFER words = {0};
+        job_words(job, &words);
+        run_failed(supervisor, &why, &words);
+        return;
+    }
+    oom_open(&supervisor->oom, supervisor->init->starting_pid);
+    decide_start(supervisor->init);
 }
 
 int supervisor_run(struct session *session, uint16_t request, struct failure *why) {
@@ -73,7 +80,6 @@ int supervisor_run(struct session *session, uint16_t request, struct failure *wh
         clean_up(supervisor);
         return -1;
     }
-    job->starts_process = true;
     supervisor->runner = session;
     supervisor->run_request = request;
     return 0;
@@ -81,24 +87,30 @@ int supervisor_run(struct session *session, uint16_t request, struct failure *wh
 
 /* ---- exec ---- */
 
+static void exec_failed(struct process *process, const struct failure *why, const struct buffer *words) {
+    if (process->starter) {
+        session_send_runtime_failure(process->starter, process->start_request, why, words);
+        connection_finish(&process->starter->connection);
+    }
+    process_free(process);
+}
+
+static void exec_succeeded(struct process *process) {
+    if (process->starter) session_send_started(process->starter, process->start_request, process->pid, now());
+    process->starter = NULL;
+}
+
 static void on_exec_done(struct job *job, bool succeeded) {
     struct process *process = job->context;
     struct failure why;
     if (!succeeded) fail(&why, FAILURE_INTERNAL, "the OCI runtime could not start the process");
-    if (!succeeded || process_started(process, &why) < 0) {
+    if (!succeeded || process_made(process, &why) < 0) {
         AUTO_BUFFER words = {0};
         job_words(job, &words);
-        if (process->starter) {
-            session_send_runtime_failure(process->starter, process->start_request, &why, &words);
-            connection_finish(&process->starter->connection);
-        }
-        process_free(process);
+        exec_failed(process, &why, &words);
         return;
     }
-    if (process->starter) session_send_started(process->starter, process->start_request, process->pid, now());
-    process->starter = NULL;
-    int status;
-    if (supervisor_take_orphan(process->supervisor, process->pid, &status)) process_ended(process, status);
+    decide_start(process);
 }
 
 static int start_exec(struct process *process, const struct field *object, struct failure *why) {
@@ -117,7 +129,6 @@ static int start_exec(struct process *process, const struct field *object, struc
     arguments[count] = process->supervisor->plan.id;
     struct job *job = job_start(process->supervisor, arguments, process->theirs, on_exec_done, process, why);
     if (!job) return -1;
-    job->starts_process = true;
     job->file = take_fd(&file);
     return 0;
 }
@@ -135,6 +146,60 @@ int supervisor_exec(struct session *session, uint16_t request, bool terminal, co
     }
     session->process = process;
     return 0;
+}
+
+/* ---- from the runtime's success to the program ---- */
+
+static void start_succeeded(struct process *process) {
+    process_started(process);
+    if (process->is_init) run_succeeded(process->supervisor);
+    else exec_succeeded(process);
+}
+
+/* The runtime's words are in the output that nobody has read yet, and nobody else gets them. */
+static void start_failed(struct process *process) {
+    AUTO_BUFFER words = {0};
+    struct failure why;
+    fail(&why, FAILURE_INTERNAL, "the process ended before its program was executed");
+    process_last_words(process, &words);
+    if (process->is_init) run_failed(process->supervisor, &why, &words);
+    else exec_failed(process, &why, &words);
+}
+
+static void ended_while_starting(struct process *process, int status, bool executed) {
+    if (!executed) {
+        start_failed(process);
+        return;
+    }
+    start_succeeded(process);
+    process_ended(process, status);
+}
+
+/*
+ * End of file. crun leaves the pipe to execve; runc 1.1 closes it itself just before: whatever fails there in a process
+ * that still lives now is taken for a failure of the program.
+ */
+static void on_execution(struct watch *watch, uint32_t events) {
+    (void)events;
+    struct process *process = container_of(watch, struct process, execution);
+    loop_watch(&process->supervisor->loop, watch, 0);
+    /* One that ends is decided when it is reaped: then all its words are there. */
+    if (execution_of(process->starting_pid) != EXECUTION_MISSED) start_succeeded(process);
+}
+
+static void decide_start(struct process *process) {
+    struct supervisor *supervisor = process->supervisor;
+    struct orphan orphan;
+    if (take_orphan(supervisor, process->starting_pid, &orphan)) {
+        ended_while_starting(process, orphan.status, orphan.executed);
+        return;
+    }
+    /* Nobody waits for the pipe of a process that can be seen to run: a runtime's daemon may have inherited it. */
+    process->execution.ready = on_execution;
+    if (execution_of(process->starting_pid) == EXECUTION_DONE ||
+        loop_watch(&supervisor->loop, &process->execution, EPOLLIN) < 0) {
+        start_succeeded(process);
+    }
 }
 
 /* ---- pause and resume ---- */
@@ -157,7 +222,7 @@ int supervisor_freeze(struct session *session, uint16_t request, const char *com
     struct supervisor *supervisor = session->supervisor;
     if (supervisor->phase != PHASE_RUNNING) return fail(why, FAILURE_CONFLICT, "the container does not run");
     const char *arguments[] = {command, supervisor->plan.id, NULL};
-    const int nothing[3] = {-1, -1, -1};
+    const int nothing[JOB_DESCRIPTORS] = {-1, -1, -1, -1};
     struct job *job = job_start(supervisor, arguments, nothing, on_freeze_done, NULL, why);
     if (!job) return -1;
     job->session = session;
@@ -209,7 +274,7 @@ static void on_delete_done(struct job *job, bool succeeded) {
 
 static void clean_up(struct supervisor *supervisor) {
     const char *const arguments[] = {"delete", "--force", supervisor->plan.id, NULL};
-    const int nothing[3] = {-1, -1, -1};
+    const int nothing[JOB_DESCRIPTORS] = {-1, -1, -1, -1};
     struct failure why;
     if (job_start(supervisor, arguments, nothing, on_delete_done, NULL, &why)) return;
     log_line("%s", why.message);
@@ -232,44 +297,69 @@ void supervisor_check_end(struct supervisor *supervisor) {
 
 /* ---- ends of processes ---- */
 
-static void keep_orphan(struct supervisor *supervisor, pid_t pid, int status) {
-    if (!job_starts_any(supervisor) || supervisor->orphan_count == ORPHANS_MAX) return;
+static bool start_is_under_way(const struct supervisor *supervisor) {
+    const struct process *process = supervisor->processes;
+    while (process && process->execution.fd < 0) process = process->next;
+    return process != NULL;
+}
+
+static void keep_orphan(struct supervisor *supervisor, const struct orphan *orphan) {
+    if (!start_is_under_way(supervisor) || supervisor->orphan_count == ORPHANS_MAX) return;
     size_t size = (supervisor->orphan_count + 1) * sizeof(struct orphan);
     struct orphan *orphans = realloc(supervisor->orphans, size);
     if (!orphans) return;
     supervisor->orphans = orphans;
-    orphans[supervisor->orphan_count++] = (struct orphan){.pid = pid, .status = status};
+    orphans[supervisor->orphan_count++] = *orphan;
 }
 
 static void forget_orphans(struct supervisor *supervisor) {
-    if (job_starts_any(supervisor)) return;
+    if (start_is_under_way(supervisor)) return;
     free(supervisor->orphans);
     supervisor->orphans = NULL;
     supervisor->orphan_count = 0;
 }
 
-bool supervisor_take_orphan(struct supervisor *supervisor, pid_t pid, int *status) {
+/* Whether a process that the runtime has just told of has ended already. */
+static bool take_orphan(struct supervisor *supervisor, pid_t pid, struct orphan *orphan) {
     for (size_t index = 0; index < supervisor->orphan_count; index++) {
         if (supervisor->orphans[index].pid != pid) continue;
-        *status = supervisor->orphans[index].status;
+        *orphan = supervisor->orphans[index];
         supervisor->orphans[index] = supervisor->orphans[--supervisor->orphan_count];
         return true;
     }
     return false;
 }
 
-static void reaped(struct supervisor *supervisor, pid_t pid, int status) {
-    struct job *job = job_find(supervisor, pid);
-    struct process *process = process_find(supervisor, pid);
-    if (job) job_ended(job, status);
-    else if (process) process_ended(process, status);
-    else keep_orphan(supervisor, pid, status);
+static struct process *find_starting(const struct supervisor *supervisor, pid_t pid) {
+    struct process *process = supervisor->processes;
+    while (process && process->starting_pid != pid) process = process->next;
+    return process;
+}
+
+static void reaped(struct supervisor *supervisor, const struct orphan *ended) {
+    struct job *job = job_find(supervisor, ended->pid);
+    struct process *process = process_find(supervisor, ended->pid);
+    struct process *starting = find_starting(supervisor, ended->pid);
+    if (job) job_ended(job, ended->status);
+    else if (process) process_ended(process, ended->status);
+    else if (starting) ended_while_starting(starting, ended->status, ended->executed);
+    else keep_orphan(supervisor, ended);
+}
+
+/* A process that has ended and is not reaped yet; 0: none. */
+static pid_t next_ended(void) {
+    siginfo_t info = {0};
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ? 0 : info.si_pid;
 }
 
 void supervisor_reap(struct supervisor *supervisor) {
     pid_t pid;
-    int status;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) reaped(supervisor, pid, status);
+    while ((pid = next_ended()) > 0) {
+        /* The kernel tells it until the process is reaped. */
+        struct orphan ended = {.pid = pid};
+        ended.executed = !start_is_under_way(supervisor) || execution_of(pid) == EXECUTION_DONE;
+        if (waitpid(pid, &ended.status, 0) == pid) reaped(supervisor, &ended);
+    }
     forget_orphans(supervisor);
     supervisor_check_end(supervisor);
 }

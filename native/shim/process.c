@@ -16,6 +16,7 @@
 #include "supervisor.h"
 
 #define CHUNK 16384
+#define LAST_WORDS_MAX 8192
 
 static void on_stdout(struct watch *watch, uint32_t events);
 static void on_stderr(struct watch *watch, uint32_t events);
@@ -30,7 +31,8 @@ struct process *process_new(struct supervisor *supervisor, bool is_init, bool te
         .terminal = terminal,
         .output = {{.fd = -1, .ready = on_stdout}, {.fd = -1, .ready = on_stderr}},
         .input = {.fd = -1, .ready = on_input},
-        .theirs = {-1, -1, -1},
+        .execution = {.fd = -1},
+        .theirs = {-1, -1, -1, -1},
         .console = -1,
         .next = supervisor->processes,
     };
@@ -58,6 +60,7 @@ static int open_pipe(int *ours, int *theirs, bool we_write) {
 
 int process_open(struct process *process, bool takes_input, struct failure *why) {
     process->takes_input = takes_input;
+    if (open_pipe(&process->execution.fd, &process->theirs[3], false) < 0) return fail_errno(why, "the start's pipe");
     if (process->terminal) {
         process->console = listen_at(process->console_path, why);
         return process->console < 0 ? -1 : 0;
@@ -74,7 +77,7 @@ int process_open(struct process *process, bool takes_input, struct failure *why)
 }
 
 static void close_theirs(struct process *process) {
-    for (int index = 0; index < 3; index++) close_fd(&process->theirs[index]);
+    for (int index = 0; index < JOB_DESCRIPTORS; index++) close_fd(&process->theirs[index]);
 }
 
 static void close_console(struct process *process) {
@@ -87,10 +90,10 @@ static int read_pid(struct process *process, struct failure *why) {
     AUTO_CLOSE file = open(process->pid_file, O_RDONLY | O_CLOEXEC);
     char text[32] = {0};
     if (file < 0 || read(file, text, sizeof(text) - 1) <= 0) return fail_errno(why, "the runtime's pid file");
-    process->pid = (pid_t)strtol(text, NULL, 10);
+    process->starting_pid = (pid_t)strtol(text, NULL, 10);
     /* PID 1's stays: it shows that the container has run. */
     if (!process->is_init) unlink(process->pid_file);
-    return process->pid > 0 ? 0 : fail(why, FAILURE_INTERNAL, "the runtime's pid file holds no pid");
+    return process->starting_pid > 0 ? 0 : fail(why, FAILURE_INTERNAL, "the runtime's pid file holds no pid");
 }
 
 static void apply_size(const struct process *process) {
@@ -112,15 +115,32 @@ static int take_terminal(struct process *process, struct failure *why) {
     return 0;
 }
 
-int process_started(struct process *process, struct failure *why) {
+int process_made(struct process *process, struct failure *why) {
     close_theirs(process);
     int result = read_pid(process, why);
     if (result == 0 && process->terminal) result = take_terminal(process, why);
     close_console(process);
-    if (result < 0) return -1;
+    return result;
+}
+
+void process_started(struct process *process) {
+    process->pid = process->starting_pid;
+    process->starting_pid = 0;
+    loop_close(&process->supervisor->loop, &process->execution);
     process_pace(process);
     process_feed(process);
-    return 0;
+}
+
+void process_last_words(struct process *process, struct buffer *out) {
+    int fd = process->output[process->terminal ? 0 : 1].fd;
+    uint8_t *room = buffer_reserve(out, LAST_WORDS_MAX);
+    size_t length = 0;
+    ssize_t count = room && fd >= 0 ? 1 : 0;
+    while (count > 0 && length < LAST_WORDS_MAX) {
+        count = RETRY(read(fd, room + length, LAST_WORDS_MAX - length));
+        if (count > 0) length += (size_t)count;
+    }
+    out->length += length;
 }
 
 static void close_output(struct process *process, int index) {
@@ -218,6 +238,7 @@ void process_free(struct process *process) {
     }
     close_theirs(process);
     close_console(process);
+    loop_close(&supervisor->loop, &process->execution);
     loop_close(&supervisor->loop, &process->input);
     for (int index = 0; index < 2; index++) close_output(process, index);
     free(process);
@@ -251,7 +272,8 @@ void process_feed(struct process *process) {
     struct session *session;
     while ((session = next_with_input(process))) {
         bool open = process->input.fd >= 0;
-        if (!open && process->pid == 0 && process->takes_input) return; /* a terminal comes with the start */
+        /* A terminal comes with the start, and would echo. */
+        if (process->pid == 0 && process->takes_input && (process->terminal || !open)) return;
         if (!open) {
             answer_input(session, false);
             continue;

@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/buffer.h"
 #include "common/failure.h"
 #include "common/loop.h"
+#include "runtime.h"
 
 struct supervisor;
 struct session;
@@ -18,13 +20,15 @@ struct process {
     bool is_init;
     bool terminal;
     pid_t pid; /* 0: not started yet */
+    pid_t starting_pid; /* the runtime has made it, but it is not decided whether the start succeeds */
     bool ended;
     int exit_code;
     struct watch output[2]; /* our ends of stdout and stderr; the terminal's master is output[0] */
     struct watch input;     /* our end of stdin, -1: closed or never open; for a terminal a second master */
     bool takes_input;
-    int theirs[3];     /* the runtime's ends, until it has started */
-    int console;       /* listens for the terminal's master */
+    struct watch execution; /* end of file: the start can be decided (execution.h); -1: it is */
+    int theirs[JOB_DESCRIPTORS]; /* the runtime's ends, until it has ended */
+    int console; /* listens for the terminal's master */
     char console_path[32];
     uint16_t rows;
     uint16_t columns;
@@ -38,8 +42,14 @@ struct process *process_new(struct supervisor *supervisor, bool is_init, bool te
 /* Makes the pipes or the console socket; `takes_input` says whether stdin is more than /dev/null. */
 int process_open(struct process *process, bool takes_input, struct failure *why);
 
-/* The runtime has started it: reads its pid file, takes the terminal over and begins to read its output. */
-int process_started(struct process *process, struct failure *why);
+/* The runtime has made it: reads its pid file and takes the terminal over. */
+int process_made(struct process *process, struct failure *why);
+
+/* Its start has succeeded: begins to read its output. */
+void process_started(struct process *process);
+
+/* Its start has failed: what it said of that where its stderr would have been; bounded. */
+void process_last_words(struct process *process, struct buffer *out);
 
 /* Its end was reaped. Everything that it wrote is read first, whoever lags. */
 void process_ended(struct process *process, int status);

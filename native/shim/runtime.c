@@ -35,15 +35,16 @@ static int build_arguments(const struct plan *plan, const char *log, const char 
 }
 
 /* In the child: what we set up for ourselves must not reach the container. */
-static void exec_runtime(const char *const *arguments, const int stdio[3]) {
+static void exec_runtime(const char *const *arguments, const int descriptors[JOB_DESCRIPTORS]) {
     int ends[3];
     for (int index = 0; index < 3; index++) {
-        int fd = stdio[index] >= 0 ? stdio[index] : open("/dev/null", O_RDWR | O_CLOEXEC);
+        int fd = descriptors[index] >= 0 ? descriptors[index] : open("/dev/null", O_RDWR | O_CLOEXEC);
         ends[index] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     }
     for (int index = 0; index < 3; index++) {
         if (dup2(ends[index], index) < 0) _exit(126);
     }
+    if (descriptors[3] >= 0 && fcntl(descriptors[3], F_DUPFD, 3) < 0) _exit(126);
     static const int IGNORED[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM};
     for (size_t index = 0; index < sizeof(IGNORED) / sizeof(*IGNORED); index++) signal(IGNORED[index], SIG_DFL);
     sigset_t none;
@@ -57,8 +58,8 @@ static void report_exec_failure(int log, const char *path, int error) {
     dprintf(log, "{\"level\":\"error\",\"msg\":\"the OCI runtime %s cannot be started: %s\"}\n", path, strerror(error));
 }
 
-struct job *job_start(struct supervisor *supervisor, const char *const *arguments, const int stdio[3], job_done done,
-                      void *context, struct failure *why) {
+struct job *job_start(struct supervisor *supervisor, const char *const *arguments,
+                      const int descriptors[JOB_DESCRIPTORS], job_done done, void *context, struct failure *why) {
     struct job *job = calloc(1, sizeof(*job));
     AUTO_CLOSE log = memory_file("runtime-log", NULL, 0);
     char log_path[64];
@@ -75,7 +76,7 @@ struct job *job_start(struct supervisor *supervisor, const char *const *argument
         fail_errno(why, "no process for the OCI runtime");
         return NULL;
     }
-    if (pid == 0) exec_runtime(all, stdio);
+    if (pid == 0) exec_runtime(all, descriptors);
     *job = (struct job){.supervisor = supervisor, .pid = pid, .log = take_fd(&log), .file = -1, .done = done,
                         .context = context, .next = supervisor->jobs};
     supervisor->jobs = job;
@@ -86,13 +87,6 @@ struct job *job_find(struct supervisor *supervisor, pid_t pid) {
     struct job *job = supervisor->jobs;
     while (job && job->pid != pid) job = job->next;
     return job;
-}
-
-bool job_starts_any(const struct supervisor *supervisor) {
-    for (const struct job *job = supervisor->jobs; job; job = job->next) {
-        if (job->starts_process) return true;
-    }
-    return false;
 }
 
 void job_ended(struct job *job, int status) {

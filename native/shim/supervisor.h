@@ -14,6 +14,7 @@
 #include "common/loop.h"
 #include "common/plan.h"
 #include "container-log.h"
+#include "execution.h"
 #include "mounts.h"
 #include "oom.h"
 #include "ports.h"
@@ -27,6 +28,7 @@ enum phase { PHASE_PREPARED, PHASE_STARTING, PHASE_RUNNING, PHASE_EXITED, PHASE_
 struct orphan {
     pid_t pid;
     int status;
+    bool executed; /* its program; else it was still the runtime's copy */
 };
 
 struct supervisor {
@@ -69,9 +71,6 @@ void supervisor_init_ended(struct supervisor *supervisor);
 
 /* Takes the status of every process that has ended. */
 void supervisor_reap(struct supervisor *supervisor);
-
-/* Whether a process that was just found has ended already; its status is then taken. */
-bool supervisor_take_orphan(struct supervisor *supervisor, pid_t pid, int *status);
 
 /* Ends the loop when the container is cleaned up and every session has everything. */
 void supervisor_check_end(struct supervisor *supervisor);

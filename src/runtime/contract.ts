@@ -127,7 +127,8 @@ export interface Supervisor {
   readonly networkPath: string | undefined;
   /**
    * Creates and starts the container from `<directory>/config.json`. Throws `invalid`, `not-found` or `internal`
-   * with the OCI runtime's own words when the process cannot be started; the supervisor has then ended.
+   * with the OCI runtime's own words when the process cannot be started, or when the kernel then refuses to execute
+   * its program (its interpreter is missing, say); the supervisor has then ended.
    */
   run(signal?: AbortSignal): Promise<StartedProcess>;
   /** Gives up a prepared supervisor that was never run. */

@@ -9,6 +9,8 @@ describe('the failure of an OCI runtime', () => {
     ['runc run failed: exec: "x": executable file not found in $PATH: unknown', 'not-found'],
     ['open executable: Permission denied', 'invalid'],
     ['exec /x: exec format error', 'invalid'],
+    ['exec container process (missing dynamic library?) `/x`: No such file or directory', 'not-found'],
+    ['exec container process `/x`: Exec format error', 'invalid'],
     ['error creating cgroup', 'internal'],
   ])('%j is %s', (words, kind) => {
     expect(runtimeFailure('otherwise', entry(words))).toMatchObject({ kind, message: words });

@@ -3,7 +3,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ContainerId, newContainerId, run, runChecked } from '../base/index.ts';
+import { type ContainerId, isBerthError, newContainerId, run, runChecked } from '../base/index.ts';
 import type { AttachSession, Launcher, Supervisor, SupervisorPlan } from './contract.ts';
 import { openLauncher } from './launcher.ts';
 import { SupervisorConnection } from './supervisor.ts';
@@ -160,7 +160,7 @@ export class TestInstance implements AsyncDisposable {
       if (supervisor === undefined || 'kind' in supervisor) continue;
       if (supervisor.started === undefined) await supervisor.discard();
       else {
-        await supervisor.signal(9);
+        await supervisor.signal(9).catch(unlessEnded);
         await ended(supervisor);
       }
     }
@@ -175,6 +175,11 @@ export interface RunningContainer {
   readonly supervisor: Supervisor;
   readonly plan: SupervisorPlan;
   readonly session: AttachSession;
+}
+
+/** A container that ends while it is being stopped needs no signal any more. */
+function unlessEnded(error: unknown): void {
+  if (!isBerthError(error, 'conflict') && !isBerthError(error, 'unavailable')) throw error;
 }
 
 /** Waits until a supervisor has cleaned up and ended. */
