@@ -12,11 +12,14 @@ export function multiplexed(stream: 'stdout' | 'stderr', data: Buffer): Buffer {
   return Buffer.concat([header, data]);
 }
 
-/** Joins a hijacked connection and a process until the process ends or the client goes. */
+/**
+ * Joins a hijacked connection and a process until the process ends or the client goes. The connection ends after
+ * `settled`: a client that then asks how the process ended gets the answer.
+ */
 export async function pump(
   socket: Duplex,
   session: AttachSession,
-  options: { terminal: boolean },
+  options: { terminal: boolean; settled?: Promise<unknown> },
 ): Promise<void> {
   void pumpInput(socket, session);
   try {
@@ -24,6 +27,7 @@ export async function pump(
       if (socket.destroyed) break;
       await writeAll(socket, options.terminal ? data : multiplexed(stream, data));
     }
+    if (!socket.destroyed) await options.settled;
   } finally {
     await session[Symbol.asyncDispose]();
     socket.end();

@@ -1,5 +1,6 @@
 import { canonicalName, familiarName, parseReference, type Reference } from '../../base/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
+import type { Launcher } from '../../runtime/index.ts';
 import type { Image, Store } from '../../store/index.ts';
 import type { ContainerRecord } from '../containers/container.ts';
 import type { Events } from '../events.ts';
@@ -10,13 +11,22 @@ import { findImage, lookUp } from './resolve.ts';
 export type { PullOptions, PullProgress } from './pull.ts';
 export type { Removal } from './remove.ts';
 
+export interface ImagesParts {
+  readonly store: Store;
+  readonly registry: RegistryClient;
+  readonly launcher: Pick<Launcher, 'unmountLayer'>;
+  readonly events: Events;
+}
+
 /** The images of one instance. */
 export class Images {
   readonly #store: Store;
   readonly #events: Events;
+  readonly #launcher: ImagesParts['launcher'];
   readonly #puller: Puller;
 
-  constructor(parts: { store: Store; registry: RegistryClient; events: Events }) {
+  constructor(parts: ImagesParts) {
+    this.#launcher = parts.launcher;
     this.#store = parts.store;
     this.#events = parts.events;
     this.#puller = new Puller(parts);
@@ -47,6 +57,11 @@ export class Images {
   }
 
   remove(text: string, force: boolean, containers: readonly ContainerRecord[]): Promise<Removal[]> {
-    return removeImage({ images: this.#store.images, events: this.#events, containers }, text, force);
+    const launcher = this.#launcher;
+    return removeImage(
+      { images: this.#store.images, events: this.#events, launcher, containers },
+      text,
+      force,
+    );
   }
 }

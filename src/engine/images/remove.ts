@@ -1,4 +1,5 @@
 import { canonicalName, conflict, familiarName, parseReference, shortId } from '../../base/index.ts';
+import type { Launcher } from '../../runtime/index.ts';
 import type { Image, ImageStore } from '../../store/index.ts';
 import type { ContainerRecord } from '../containers/container.ts';
 import { isActive } from '../containers/container.ts';
@@ -13,7 +14,13 @@ export type Removal = { readonly untagged: string } | { readonly deleted: string
  * repository only or `force`. Throws `conflict` while a container needs it.
  */
 export async function removeImage(
-  parts: { images: ImageStore; events: Events; containers: readonly ContainerRecord[] },
+  parts: {
+    images: ImageStore;
+    events: Events;
+    containers: readonly ContainerRecord[];
+    /** Lets go of a deleted layer, whose space is free only then. */
+    launcher: Pick<Launcher, 'unmountLayer'>;
+  },
   text: string,
   force: boolean,
 ): Promise<Removal[]> {
@@ -39,6 +46,8 @@ export async function removeImage(
   for (const digest of image.repoDigests)
     removals.push({ untagged: digest.replace(/^docker\.io\/(library\/)?/, '') });
   const { deletedLayers } = await images.delete(image.id);
+  const gone = new Set(deletedLayers);
+  for (const { diffId, path } of image.layers) if (gone.has(diffId)) await parts.launcher.unmountLayer(path);
   events.emit('image', 'delete', image.id, { name: image.id });
   return [...removals, { deleted: image.id }, ...deletedLayers.map((deleted) => ({ deleted }))];
 }

@@ -11,23 +11,27 @@ import { answerWithLines, clientSignal } from '../streams.ts';
 export function buildRoutes(app: FastifyInstance, engine: Engine): void {
   app.post('/build', async (request, reply) => {
     const build = parseBuild(request);
+    const quiet = new Query(request.query).flag('q');
     const signal = clientSignal(request);
     await answerWithLines(reply, async (send) => {
       await engine.builder.build(
         build,
         (event) => {
-          if (event.kind === 'output') send({ stream: event.text });
-          else if (event.kind === 'pull') send(event.progress);
-          else send({ aux: { ID: event.imageId } });
+          if (event.kind === 'result')
+            send(quiet ? { stream: `${event.imageId}\n` } : { aux: { ID: event.imageId } });
+          else if (quiet) return;
+          else if (event.kind === 'output') send({ stream: event.text });
+          else send(event.progress);
         },
         signal,
       );
     });
   });
 
-  app.post('/build/prune', () => {
-    throw notImplemented('pruning the build cache is not there yet');
-  });
+  app.post('/build/prune', async () => ({
+    CachesDeleted: null,
+    SpaceReclaimed: await engine.builder.prune(),
+  }));
 }
 
 const REFUSED = [
@@ -39,12 +43,13 @@ const REFUSED = [
   'memory',
   'cpuquota',
   'cgroupparent',
+  'networkmode',
 ];
 
 function parseBuild(request: FastifyRequest): BuildRequest {
   const query = new Query(request.query);
   for (const name of REFUSED) {
-    if (!['', '0', '[]', 'null', 'false'].includes(query.text(name))) {
+    if (!['', '0', '[]', 'null', 'false', 'default'].includes(query.text(name))) {
       throw notImplemented(`the build option "${name}" is not there yet`);
     }
   }

@@ -86,7 +86,7 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
       return;
     }
     const socket = hijack(request, reply, config.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
-    await pump(socket, session, { terminal: config.tty });
+    await pump(socket, session, { terminal: config.tty, settled: session.exited });
   });
 
   app.post<ExecReference>('/exec/:id/resize', async (request, reply) => {
