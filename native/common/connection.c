@@ -10,7 +10,7 @@
 
 static void update_watch(struct connection *connection) {
     uint32_t events = connection_queued(connection) > 0 ? EPOLLOUT : 0;
-    /* A closing connection reads no more; with nothing left to send, the hang-up of its shutdown() ends it. */
+    /* What comes after the end was asked for is only thrown away: that can wait until everything is sent. */
     if (!connection->closing || events == 0) events |= EPOLLIN;
     loop_watch(connection->loop, &connection->watch, events);
 }
@@ -19,8 +19,22 @@ static void break_off(struct connection *connection) {
     buffer_free(&connection->out);
     connection->sent = 0;
     connection->closing = true;
+    connection->broken = true;
     shutdown(connection->watch.fd, SHUT_RDWR);
     update_watch(connection);
+}
+
+/* Everything is sent: the peer sees the end, and we wait for its. */
+static void end_stream(struct connection *connection) {
+    shutdown(connection->watch.fd, SHUT_WR);
+    update_watch(connection);
+}
+
+/* Throws away what the peer still sends; false at its end. */
+static bool discard(const struct connection *connection) {
+    uint8_t nobody[4096];
+    ssize_t count = RETRY(recv(connection->watch.fd, nobody, sizeof(nobody), 0));
+    return count > 0 || (count < 0 && errno == EAGAIN);
 }
 
 static void send_queue(struct connection *connection) {
@@ -80,14 +94,18 @@ static bool receive(struct connection *connection) {
 
 static void on_ready(struct watch *watch, uint32_t events) {
     struct connection *connection = container_of(watch, struct connection, watch);
-    if (connection->closing && connection_queued(connection) == 0) {
+    if (connection->broken) {
         connection->events->closed(connection);
+        return;
+    }
+    if (connection->closing && connection_queued(connection) == 0) {
+        if (!discard(connection)) connection->events->closed(connection);
         return;
     }
     if (events & EPOLLOUT) {
         send_queue(connection);
         if (connection_queued(connection) == 0 && connection->closing) {
-            break_off(connection);
+            end_stream(connection);
             return;
         }
         if (connection_queued(connection) == 0 && connection->events->drained) connection->events->drained(connection);
@@ -134,7 +152,7 @@ size_t connection_queued(const struct connection *connection) {
 void connection_finish(struct connection *connection) {
     if (connection->closing) return;
     connection->closing = true;
-    if (connection_queued(connection) == 0) break_off(connection);
+    if (connection_queued(connection) == 0) end_stream(connection);
     else update_watch(connection);
 }
 

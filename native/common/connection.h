@@ -29,7 +29,8 @@ struct connection {
     struct buffer in;
     struct buffer out;
     size_t sent; /* of `out` */
-    bool closing; /* closes when the queue is empty */
+    bool closing; /* says that it has ended when the queue is empty */
+    bool broken;  /* nothing more goes either way */
 };
 
 /* Takes `fd` over. -1 when it cannot be watched (the descriptor is closed). */
@@ -45,7 +46,10 @@ void connection_refuse(struct connection *connection, uint16_t id, const struct 
 /* Bytes that wait for the peer. */
 size_t connection_queued(const struct connection *connection);
 
-/* Closes when everything is sent; `closed` is called then. */
+/*
+ * Ends the stream when everything is sent. `closed` is called when the peer has ended its own: closing before would
+ * lose what it has not read yet, should it be sending (unix(7): unread data resets the connection).
+ */
 void connection_finish(struct connection *connection);
 
 /* Closes at once, without calling `closed`. */
