@@ -4,7 +4,7 @@ import type { BridgeNetwork, Endpoint, NetworkDriver, NewBridge } from './contra
 import { createNetworkDriver } from './driver.ts';
 import { HeldNamespaces, inside, type Member, seenFrom } from './held-namespaces.fixture.ts';
 
-const inSandbox = process.env.BERTH_SANDBOX === '1';
+const inSandbox = process.env.BERTH_SANDBOX !== undefined;
 
 /** Runs in a network namespace of the test run's own (scripts/test): it changes interfaces and rules. */
 describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {

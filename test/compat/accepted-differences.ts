@@ -46,4 +46,30 @@ export const acceptedDifferences: readonly Difference[] = [
     where: /^images\/list\/body\/0\/(RepoTags|RepoDigests|Containers)/,
     reason: 'an image is listed with all its names, as dockerd did before the containerd image store',
   },
+  {
+    where:
+      /^system\/info\/body\/(CDISpecDirs|Containerd|ContainerdCommit|FirewallBackend|GenericResources|Http.*|NEventsListener|NFd|NGoroutines|NoProxy|OSVersion|RuncCommit|InitCommit)$/,
+    reason: 'members about parts that berth is not made of',
+  },
+  {
+    where: /^(images|build)\/inspect.*\/body\/(Metadata|Parent|RepoTags|RepoDigests)/,
+    reason: 'times of tags and parents are not kept; the peer knows the image by more names',
+  },
+  {
+    where: /^images\/pull from a registry that is not there\//,
+    reason: 'what berth depends on does not answer: 503, and the reason without the chain of calls',
+  },
+  {
+    where: /^build\/.*\/body\/0/,
+    reason: "errors of a build begin with the Dockerfile's name and line, and tell the way out",
+  },
+  {
+    where: /^build\/missing dockerfile\/status$/,
+    reason: 'the request is wrong (400), the daemon is not (500)',
+  },
+  {
+    where: /^build\/inspect.*\/body\/Comment$/,
+    reason: "images carry BuildKit's comment, as its own builds do",
+  },
+  { where: /^events\/wrong since\/body\/message$/, reason: 'one sentence instead of the chain of parsers' },
 ];

@@ -14,7 +14,7 @@ export async function record(socketPath: string, script: Script): Promise<Record
     const answer =
       step.kind === 'hijack'
         ? await sendHijack(socketPath, step, line)
-        : await send(socketPath, step, line, step.body);
+        : await send(socketPath, step, line, typeof step.body === 'function' ? await step.body() : step.body);
     const body = parseBody(answer.contentType, answer.body);
     for (const [name, member] of Object.entries(step.save ?? {}))
       saved.set(name, String(memberOf(body, member)));
@@ -35,6 +35,7 @@ function versioned(line: string): string {
 
 /** Progress streams vary in number and order; their distinct values do not. */
 function selectLines(step: RequestStep, body: unknown): unknown {
+  if (step.keys === true) return namesOf(body);
   if (step.lines === undefined) return body;
   const lines = Array.isArray(body) ? body : [body];
   const members = step.lines;
@@ -44,6 +45,14 @@ function selectLines(step: RequestStep, body: unknown): unknown {
   return [...new Set(values.map((value) => JSON.stringify(normalise(value))))].map((text) =>
     JSON.parse(text),
   );
+}
+
+/** The names of an object's members, or of those of a list's first object, each as a member. */
+function namesOf(body: unknown): Record<string, true> {
+  const object: unknown = Array.isArray(body) ? body[0] : body;
+  return typeof object === 'object' && object !== null
+    ? Object.fromEntries(Object.keys(object).map((name) => [name, true]))
+    : {};
 }
 
 function memberOf(body: unknown, path: string): unknown {

@@ -14,6 +14,7 @@ interface CommonStep {
   readonly name: string;
   /** "POST /containers/create?name=x"; `{id}` stands for a saved value. */
   readonly request: string;
+  /** JSON, or a function that makes a tar. */
   readonly body?: unknown;
   /** Saves a member of the JSON answer under a name. */
   readonly save?: Readonly<Record<string, string>>;
@@ -23,6 +24,10 @@ export interface RequestStep extends CommonStep {
   readonly kind?: 'request';
   /** The answer is a stream of JSON lines whose order or number may vary: only these members are compared. */
   readonly lines?: readonly string[];
+  /** Only the names of the members are compared: the values are the host's. */
+  readonly keys?: boolean;
+  /** The answer has no end of its own: it is left when this text has come. */
+  readonly ends?: string;
 }
 
 /** A connection that becomes a raw stream; `input` is sent when the answer's headers are there. */

@@ -19,7 +19,10 @@ export function send(socketPath: string, step: RequestStep, line: string, body: 
   const outgoing = request({ socketPath, method, path, headers, agent: false }, async (response) => {
     try {
       const chunks: Buffer[] = [];
-      for await (const chunk of response) chunks.push(chunk as Buffer);
+      for await (const chunk of response) {
+        chunks.push(chunk as Buffer);
+        if (step.ends !== undefined && Buffer.concat(chunks).includes(step.ends)) break;
+      }
       resolve({
         status: response.statusCode ?? 0,
         contentType: response.headers['content-type'] ?? '',

@@ -43,11 +43,11 @@ export class Puller {
   async pull(reference: Reference, options: PullOptions): Promise<Image> {
     const { onProgress, signal } = options;
     const repository = familiarRepository(reference);
+    const remote = await this.#registry.resolve(reference, options);
     onProgress({
       status: `Pulling from ${reference.path}`,
       id: reference.tag ?? reference.digest ?? 'latest',
     });
-    const remote = await this.#registry.resolve(reference, options);
     const before = await this.#store.images.byName(canonicalName(reference));
     const configBytes = await this.#fetchConfig(reference, remote.config, options);
     const config = parseImageConfig(configBytes);

@@ -25,6 +25,9 @@ export function imageSummary(image: Image, containers: number) {
   };
 }
 
+/** What the API shows of members that an image leaves out. */
+const UNSET_CONFIG = { User: '', Entrypoint: null, Volumes: null, WorkingDir: '', OnBuild: null };
+
 /** GET /images/{name}/json (Engine API, ImageInspect). */
 export function imageInspect(image: Image) {
   const { config } = image;
@@ -33,16 +36,16 @@ export function imageInspect(image: Image) {
     RepoTags: familiarTags(image),
     RepoDigests: image.repoDigests.map(familiarDigest),
     Parent: '',
-    Comment: '',
+    Comment: config.history?.at(-1)?.comment ?? '',
     Created: config.created ?? '',
     DockerVersion: '',
     Author: config.author ?? '',
-    Config: config.config ?? {},
+    Config: { ...UNSET_CONFIG, ...config.config },
     Architecture: config.architecture,
     ...(config.variant === undefined ? {} : { Variant: config.variant }),
     Os: config.os,
     Size: image.size,
-    GraphDriver: { Data: null, Name: 'overlay2' },
+    GraphDriver: { Data: null, Name: 'overlayfs' },
     RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
     Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
   };

@@ -6,7 +6,7 @@ import {
   notImplemented,
   parseReference,
 } from '../../base/index.ts';
-import type { Engine } from '../../engine/index.ts';
+import type { Engine, Removal } from '../../engine/index.ts';
 import type { Credentials } from '../../registry/index.ts';
 import type { Image } from '../../store/index.ts';
 import { Query } from '../fields.ts';
@@ -62,9 +62,7 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
   app.delete<Wildcard>('/images/*', async (request) => {
     const force = new Query(request.query).flag('force');
     const removals = await images.remove(request.params['*'], force, containers.list());
-    return removals.map((removal) =>
-      'untagged' in removal ? { Untagged: removal.untagged } : { Deleted: removal.deleted },
-    );
+    return removals.map(deletion);
   });
 
   app.post('/images/prune', async (request) => {
@@ -77,12 +75,14 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     const deleted = [];
     for (const { id } of unused) deleted.push(...(await images.remove(id, true, [])));
     return {
-      ImagesDeleted: deleted.map((removal) =>
-        'untagged' in removal ? { Untagged: removal.untagged } : { Deleted: removal.deleted },
-      ),
+      ImagesDeleted: deleted.length === 0 ? null : deleted.map(deletion),
       SpaceReclaimed: unused.reduce((sum, { size }) => sum + size, 0),
     };
   });
+}
+
+function deletion(removal: Removal) {
+  return 'untagged' in removal ? { Untagged: removal.untagged } : { Deleted: removal.deleted };
 }
 
 interface Wildcard {

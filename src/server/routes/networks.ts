@@ -65,7 +65,7 @@ export function networkRoutes(app: FastifyInstance, engine: Engine): void {
           !predefined && containers.networkUsers(network.id).length === 0 && passesLabels(filters, labels),
       );
     for (const { network } of unused) await networks.remove(network.id, []);
-    return { NetworksDeleted: unused.map(({ network }) => network.name) };
+    return { NetworksDeleted: unused.length === 0 ? null : unused.map(({ network }) => network.name) };
   });
 
   for (const action of ['connect', 'disconnect']) {

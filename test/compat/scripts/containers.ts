@@ -42,9 +42,7 @@ export const containers: Script = {
     { name: 'unpause', request: 'POST /containers/compat-life/unpause' },
     { name: 'unpause again', request: 'POST /containers/compat-life/unpause' },
     { name: 'kill with a wrong signal', request: 'POST /containers/compat-life/kill?signal=SIGNONE' },
-    { name: 'logs', request: 'GET /containers/compat-life/logs?stdout=1&stderr=1' },
     { name: 'logs of no stream', request: 'GET /containers/compat-life/logs' },
-    { name: 'logs tail', request: 'GET /containers/compat-life/logs?stdout=1&tail=1' },
     {
       name: 'create exec',
       request: 'POST /containers/compat-life/exec',
@@ -76,7 +74,7 @@ export const containers: Script = {
 export const attach: Script = {
   name: 'attach',
   steps: [
-    create('exit', { Cmd: ['sh', '-c', 'echo one; exit 3'] }),
+    create('exit', { Cmd: ['sh', '-c', 'echo one; echo two; exit 3'] }),
     { name: 'start', request: 'POST /containers/compat-exit/start' },
     { name: 'wait', request: 'POST /containers/compat-exit/wait' },
     {
@@ -84,6 +82,9 @@ export const attach: Script = {
       kind: 'hijack',
       request: 'POST /containers/compat-exit/attach?logs=1&stdout=1&stderr=1',
     },
+    { name: 'logs', request: 'GET /containers/compat-exit/logs?stdout=1&stderr=1' },
+    { name: 'logs tail', request: 'GET /containers/compat-exit/logs?stdout=1&stderr=1&tail=1' },
+    { name: 'logs of stderr', request: 'GET /containers/compat-exit/logs?stderr=1' },
     { name: 'wait for a wrong condition', request: 'POST /containers/compat-exit/wait?condition=never' },
     { name: 'attach to unknown', request: 'POST /containers/compat-nothing/attach?stream=1' },
     { name: 'remove', request: 'DELETE /containers/compat-exit' },

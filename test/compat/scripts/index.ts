@@ -1,6 +1,18 @@
 import type { Script } from '../script.ts';
+import { builds } from './build.ts';
 import { attach, badCreate, containers } from './containers.ts';
+import { events } from './events.ts';
 import { images, networks, system, volumes } from './others.ts';
 
 /** Every script, in the order in which they run. */
-export const scripts: readonly Script[] = [system, containers, attach, badCreate, images, networks, volumes];
+export const scripts: readonly Script[] = [
+  system,
+  containers,
+  attach,
+  badCreate,
+  images,
+  networks,
+  volumes,
+  builds,
+  events,
+];

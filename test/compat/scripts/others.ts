@@ -4,6 +4,8 @@ export const system: Script = {
   name: 'system',
   steps: [
     { name: 'ping', request: 'GET /_ping' },
+    { name: 'version', request: 'GET /version', keys: true },
+    { name: 'info', request: 'GET /info', keys: true },
     { name: 'unknown path', request: 'GET /no/such/path' },
     { name: 'version too new', request: 'GET /v1.99/version' },
     { name: 'version too old', request: 'GET /v1.12/version' },
@@ -19,6 +21,17 @@ export const images: Script = {
     {
       name: 'list',
       request: `GET /images/json?filters=${encodeURIComponent('{"reference":["compat-tagged"]}')}`,
+    },
+    { name: 'inspect', request: 'GET /images/busybox:latest/json' },
+    { name: 'history', request: 'GET /images/busybox:latest/history', keys: true },
+    {
+      name: 'pull from a registry that is not there',
+      request: 'POST /images/create?fromImage=127.0.0.1:1/compat&tag=x',
+    },
+    { name: 'pull of an invalid name', request: 'POST /images/create?fromImage=UPPER&tag=x' },
+    {
+      name: 'prune',
+      request: `POST /images/prune?filters=${encodeURIComponent('{"label":["compat-none"]}')}`,
     },
     { name: 'tag unknown', request: 'POST /images/compat-nothing/tag?repo=x' },
     { name: 'tag with a bad name', request: 'POST /images/busybox:latest/tag?repo=UPPER' },
@@ -46,6 +59,10 @@ export const networks: Script = {
     { name: 'inspect', request: 'GET /networks/compat-net' },
     { name: 'list', request: `GET /networks?filters=${encodeURIComponent('{"name":["compat-net"]}')}` },
     { name: 'inspect unknown', request: 'GET /networks/compat-nothing' },
+    {
+      name: 'prune',
+      request: `POST /networks/prune?filters=${encodeURIComponent('{"label":["compat-none"]}')}`,
+    },
     { name: 'remove predefined', request: 'DELETE /networks/bridge' },
     { name: 'create without a name', request: 'POST /networks/create', body: { Name: '' } },
     {
@@ -98,5 +115,9 @@ export const volumes: Script = {
     { name: 'remove', request: 'DELETE /volumes/compat-vol' },
     { name: 'remove again', request: 'DELETE /volumes/compat-vol' },
     { name: 'remove again by force', request: 'DELETE /volumes/compat-vol?force=1' },
+    {
+      name: 'prune',
+      request: `POST /volumes/prune?filters=${encodeURIComponent('{"label":["compat-none"]}')}`,
+    },
   ],
 };
