@@ -1,8 +1,17 @@
 import { constants } from 'node:os';
 import { type ContainerId, conflict, errorMessage, invalid } from '../../base/index.ts';
+import type { Supervisor } from '../../runtime/index.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { startLocked } from './start.ts';
+import {
+  isDroppedByPid1,
+  otherProcesses,
+  STOP_MODE_LABEL,
+  signalIfThere,
+  signalName,
+  UNRECEIVED_GRACE,
+} from './stop-signal.ts';
 
 /** Seconds between the stop signal and SIGKILL when nobody says otherwise, as in Docker. */
 const DEFAULT_GRACE = 10;
@@ -124,7 +133,11 @@ function realTimeSignal(name: string): number | undefined {
   return (base === 'MIN' ? 34 : 64) + (sign === '-' ? -1 : 1) * Number(offset);
 }
 
-/** Signals PID 1, then kills it when the grace time is over. Resolves when the end is recorded. */
+/**
+ * Signals PID 1, then kills it when the grace time is over. A signal that the kernel drops for this PID 1 goes to the
+ * container's other processes, so that a shell's child can end in peace; a PID 1 that is alone is killed at once. Resolves
+ * when the end is recorded.
+ */
 export async function endProcess(
   context: ContainerContext,
   record: ContainerRecord,
@@ -136,20 +149,68 @@ export async function endProcess(
   const { supervisor } = running;
   const ended = endOf(context, record.id);
   if (record.state.status === 'paused') await supervisor.resume();
+  const pid = supervisor.started?.pid;
+  const dropped = pid !== undefined && reachesOthers(record, signal) && (await isDroppedByPid1(pid, signal));
   await supervisor.signal(signal);
   emit(context, record, 'kill', { signal: String(signal) });
-  const timer =
+  const timers =
     grace < 0 || signal === constants.signals.SIGKILL
-      ? undefined
-      : setTimeout(() => {
-          emit(context, record, 'kill', { signal: String(constants.signals.SIGKILL) });
-          void supervisor.signal(constants.signals.SIGKILL).catch(() => {});
-        }, grace * 1000);
+      ? []
+      : [setTimeout(() => kill(context, record, supervisor), grace * 1000)];
+  if (dropped) {
+    timers.push(
+      setTimeout(() => {
+        passOn(context, record, supervisor, pid, signal).catch((error: unknown) => {
+          context.parts.log.warn(
+            { id: record.id, error: errorMessage(error) },
+            'a stop signal could not be passed on',
+          );
+        });
+      }, UNRECEIVED_GRACE),
+    );
+  }
   try {
     await ended;
   } finally {
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
   }
+}
+
+/** SIGKILL reaches every PID 1, and Docker's way can be asked for. */
+function reachesOthers(record: ContainerRecord, signal: number): boolean {
+  return signal !== constants.signals.SIGKILL && record.config.labels[STOP_MODE_LABEL] !== 'pid1';
+}
+
+async function passOn(
+  context: ContainerContext,
+  record: ContainerRecord,
+  supervisor: Supervisor,
+  pid: number,
+  signal: number,
+): Promise<void> {
+  const others = await otherProcesses(pid);
+  if (others.length === 0) {
+    kill(context, record, supervisor, `PID 1 has no handler for ${signalName(signal)} and is alone`);
+    return;
+  }
+  emit(context, record, 'kill', {
+    signal: String(signal),
+    reason: `PID 1 has no handler for ${signalName(signal)}: sent to the other processes`,
+  });
+  for (const other of others) signalIfThere(other, signal);
+}
+
+function kill(
+  context: ContainerContext,
+  record: ContainerRecord,
+  supervisor: Supervisor,
+  reason?: string,
+): void {
+  emit(context, record, 'kill', {
+    signal: String(constants.signals.SIGKILL),
+    ...(reason === undefined ? {} : { reason }),
+  });
+  void supervisor.signal(constants.signals.SIGKILL).catch(() => {}); // it has just ended
 }
 
 /** Resolves when berthd has recorded the container's end. */
