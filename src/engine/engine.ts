@@ -3,6 +3,7 @@ import { createBuildHost } from './build-host.ts';
 import { Containers } from './containers/index.ts';
 import { Events } from './events.ts';
 import { Images } from './images/index.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { Networks } from './networks.ts';
 import type { EngineParts } from './parts.ts';
 import { Volumes } from './volumes.ts';
@@ -32,6 +33,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
     host: createBuildHost(parts, { images, networks }),
     scratchDirectory: `${settings.dataRoot}/build`,
   });
+  await removeLeftovers(parts, containers.list());
   const survivors = await containers.findSurvivors();
   await networks.restore(survivors.living);
   await survivors.settle();

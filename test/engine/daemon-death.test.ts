@@ -1,7 +1,18 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { run } from '../../src/base/index.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 const SERVER = 'echo -n hello > index.html; exec httpd -f -p 80';
+
+/** How many processes of this machine have a command line. */
+async function runningProcesses(commandLine: string): Promise<number> {
+  const { stdout } = await run('ps', ['-eo', 'args']);
+  return stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line === commandLine).length;
+}
 
 describe('a container whose berthd is killed', () => {
   let instance: Instance;
@@ -58,6 +69,21 @@ describe('a container whose berthd is killed', () => {
     await instance.startDaemon();
     expect(await instance.berthOk(['wait', 'short'])).toBe('42');
     expect(await instance.berthOk(['logs', 'short'])).toBe('last words');
+  });
+
+  it('is not what a build leaves behind: the next berthd ends the step and removes its folders', async () => {
+    const context = await mkdtemp('/tmp/berth-context-');
+    await writeFile(`${context}/Dockerfile`, 'FROM busybox\nRUN echo stepping; sleep 1000\n');
+    const building = instance.berth(['build', context]);
+    const steps = async () => (await readdir(`${instance.dataRoot}/build/steps`).catch(() => [])).length;
+    await expect.poll(steps, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => runningProcesses('sleep 1000'), { timeout: 10_000 }).toBe(1);
+    await instance.killDaemon();
+    await building;
+    await instance.startDaemon();
+    expect(await steps()).toBe(0);
+    await expect.poll(() => runningProcesses('sleep 1000'), { timeout: 10_000 }).toBe(0);
+    await rm(context, { recursive: true });
   });
 
   it('is removed at its end when it was run with --rm, also by the next berthd', async () => {

@@ -1,0 +1,66 @@
+import { readdir } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { type ContainerId, systemErrorCode } from '../base/index.ts';
+import type { ExitStatus, Supervisor } from '../runtime/index.ts';
+import type { ContainerRecord } from './containers/container.ts';
+import { isActive } from './containers/container.ts';
+import type { EngineParts } from './parts.ts';
+
+/**
+ * What a berthd that was killed left half done, undone at the next start: supervisors of starts that were never
+ * acknowledged, build steps that nobody waits for, folders of containers that never came to be.
+ */
+export async function removeLeftovers(
+  parts: EngineParts,
+  records: readonly ContainerRecord[],
+): Promise<void> {
+  const containers = `${parts.settings.dataRoot}/containers`;
+  const steps = `${parts.settings.dataRoot}/build/steps`;
+  for (const { id, state } of records) {
+    if (!isActive(state)) await endSupervisor(parts, id, `${containers}/${id}`);
+  }
+  const known = new Set<string>(records.map(({ id }) => id));
+  for (const name of await folders(containers)) {
+    if (!known.has(name)) await removeWithSupervisor(parts, name, `${containers}/${name}`);
+  }
+  // Steps are containers that no record knows; their writable layers lie beside them and go last.
+  const left = await folders(steps);
+  for (const name of left.toSorted((a, b) => b.length - a.length)) {
+    await removeWithSupervisor(parts, name, `${steps}/${name}`);
+  }
+}
+
+async function removeWithSupervisor(parts: EngineParts, name: string, directory: string): Promise<void> {
+  if (isContainerId(name)) await endSupervisor(parts, name, directory);
+  await parts.launcher.removeTree(directory);
+  parts.log.info({ directory }, 'removed what an earlier berthd left half done');
+}
+
+/** Ends the supervisor of a start that nobody was told of, if there is one. */
+async function endSupervisor(parts: EngineParts, id: ContainerId, directory: string): Promise<void> {
+  const found = await parts.launcher.reconnect(id, directory);
+  if (found === undefined || !isSupervisor(found)) return;
+  if (found.started === undefined) {
+    await found.discard();
+    return;
+  }
+  await found.signal(constants.signals.SIGKILL);
+  await found.exited;
+}
+
+function isSupervisor(found: Supervisor | ExitStatus): found is Supervisor {
+  return 'exited' in found;
+}
+
+function isContainerId(name: string): name is ContainerId {
+  return /^[0-9a-f]{64}$/.test(name);
+}
+
+async function folders(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
