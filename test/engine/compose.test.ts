@@ -1,9 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { createInterface } from 'node:readline';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { copyComposeExample, freePort } from './examples.ts';
+import { Foreground } from './foreground.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 const ROOT = `${import.meta.dirname}/../..`;
@@ -181,8 +179,8 @@ services:
   });
 
   it('runs the tutorial: both pages answer, and down leaves nothing', async () => {
-    const ports = [await freePort(), await freePort()];
-    await copyExample('flask-compose-unpinned', ports);
+    const ports: [number, number] = [await freePort(), await freePort()];
+    await copyComposeExample('flask-compose-unpinned', folder, ports);
     const up = await compose('up', '-d');
     expect(up, up.stderr).toMatchObject({ code: 0 });
     expect(up.stderr.match(/"Server 1" became "Server-1"/g)).toHaveLength(1);
@@ -200,7 +198,7 @@ services:
   });
 
   it("ends the seed's own file with pip's message, the versions it offers and the Dockerfile line", async () => {
-    await copyExample('flask-compose', [await freePort(), await freePort()]);
+    await copyComposeExample('flask-compose', folder, [await freePort(), await freePort()]);
     const { code, stderr } = await compose('up', '-d');
     expect(code).toBe(1);
     expect(stderr).toMatch(/No matching distribution found for Flask==2\.1\.4/);
@@ -211,67 +209,10 @@ services:
     expect(await instance.berthOk(['ps', '-aq'])).toBe('');
   });
 
-  async function copyExample(name: string, [first, second]: readonly number[]): Promise<void> {
-    await cp(`${ROOT}/examples/${name}`, folder, { recursive: true });
-    const file = `${folder}/docker-compose.yml`;
-    const text = await readFile(file, 'utf8');
-    await writeFile(file, text.replace('8000:', `${first}:`).replace('8001:', `${second}:`));
-  }
-
   function foreground(...args: string[]): Foreground {
-    const child = spawn(`${ROOT}/bin/berth`, ['compose', '-p', 'app', ...args], {
+    return new Foreground(`${ROOT}/bin/berth`, ['compose', '-p', 'app', ...args], {
       cwd: folder,
       env: { ...process.env, DOCKER_HOST: `unix://${instance.socketPath}` },
-      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    return new Foreground(child);
   }
 });
-
-/** A command that runs while the test looks at what it prints. */
-class Foreground {
-  readonly child: ChildProcess;
-  readonly #lines: string[] = [];
-  readonly #closed: Promise<unknown>;
-  #changed = Promise.withResolvers<void>();
-
-  constructor(child: ChildProcess) {
-    this.child = child;
-    this.#closed = once(child, 'close').finally(() => this.#changed.resolve());
-    for (const input of [child.stdout, child.stderr]) {
-      if (input === null) continue;
-      createInterface({ input }).on('line', (line) => {
-        this.#lines.push(line);
-        this.#changed.resolve();
-      });
-    }
-  }
-
-  /** Resolves once a line has the text. */
-  async said(text: string): Promise<void> {
-    while (!this.#lines.some((line) => line.includes(text))) {
-      if (this.child.exitCode !== null) {
-        throw new Error(
-          `it ended with ${this.child.exitCode} and never said "${text}":\n${this.#lines.join('\n')}`,
-        );
-      }
-      await this.#changed.promise;
-      this.#changed = Promise.withResolvers();
-    }
-  }
-
-  async exitCode(): Promise<number | null> {
-    await this.#closed;
-    return this.child.exitCode;
-  }
-}
-
-/** A port that the kernel has just given out. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}

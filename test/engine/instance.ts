@@ -25,7 +25,7 @@ export interface Instance extends AsyncDisposable {
   /** Kills berthd at once, as a crash would. */
   killDaemon(): Promise<void>;
   /** Starts berthd again on the same data root. */
-  startDaemon(): Promise<void>;
+  startDaemon(env?: NodeJS.ProcessEnv): Promise<void>;
 }
 
 export interface CommandOptions {
@@ -104,16 +104,19 @@ export async function startInstance(options: { args?: readonly string[] } = {}):
       return Number(NetworkSettings.Ports[port]?.[0]?.HostPort);
     },
     killDaemon: () => endProcess(daemon, 'SIGKILL'),
-    async startDaemon() {
-      daemon = await spawnDaemon(daemonArgs);
+    async startDaemon(daemonEnv) {
+      daemon = await spawnDaemon(daemonArgs, daemonEnv);
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
 
 /** Starts bin/berthd and waits until it says that it is ready. */
-async function spawnDaemon(args: readonly string[]): Promise<ChildProcess> {
-  const daemon = spawn(`${ROOT}/bin/berthd`, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+async function spawnDaemon(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<ChildProcess> {
+  const daemon = spawn(`${ROOT}/bin/berthd`, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   const said: string[] = [];
   const lines = createInterface({ input: daemon.stderr });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -121,7 +124,11 @@ async function spawnDaemon(args: readonly string[]): Promise<ChildProcess> {
     said.push(line);
     if (line.includes('berthd is ready')) resolve();
   });
-  daemon.once('exit', (code) => reject(new Error(`berthd ended with ${code}:\n${said.join('\n')}`)));
+  lines.once('close', () => {
+    const ended = `berthd ended with ${daemon.exitCode ?? daemon.signalCode}:\n${said.join('\n')}`;
+    reject(new Error(ended));
+    if (!daemon.killed) console.error(ended); // nobody asked for it: the tests that fail now cannot say why
+  });
   await promise;
   return daemon;
 }
