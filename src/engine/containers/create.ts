@@ -10,6 +10,7 @@ import {
   systemErrorCode,
 } from '../../base/index.ts';
 import type { Image, ImageRuntimeConfig } from '../../store/index.ts';
+import { crashPoint } from '../crash-points.ts';
 import { findImage } from '../images/resolve.ts';
 import {
   type ContainerConfig,
@@ -53,6 +54,7 @@ export async function createContainer(context: ContainerContext, request: NewCon
   try {
     await mkdir(`${directory}/upper`, { recursive: true, mode: 0o755 });
     await mkdir(`${directory}/work`);
+    crashPoint('create.folders');
     const mounts = await settleMounts(context, config, request.host, madeVolumes);
     const record: ContainerRecord = {
       id,
@@ -68,6 +70,7 @@ export async function createContainer(context: ContainerContext, request: NewCon
       stoppedByUser: false,
     };
     collection.add(record);
+    crashPoint('create.recorded');
     emit(context, record, 'create');
     return { record, warnings: imageWarnings(image) };
   } catch (error) {

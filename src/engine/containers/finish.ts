@@ -1,5 +1,6 @@
 import { type ContainerId, errorMessage } from '../../base/index.ts';
 import type { ExitStatus, Supervisor } from '../../runtime/index.ts';
+import { crashPoint } from '../crash-points.ts';
 import { disconnect } from './connect.ts';
 import { type ContainerRecord, type Ended, isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
@@ -29,6 +30,7 @@ export async function finishLocked(
   const running = context.running.get(id);
   context.running.delete(id);
   await disconnect(context, record, record.state.endpoints, running?.namespace);
+  crashPoint('finish.disconnected');
   const ended: Ended = {
     exitCode: status.kind === 'exited' ? status.code : UNKNOWN_EXIT,
     oomKilled: status.kind === 'exited' && status.oomKilled,
@@ -43,6 +45,7 @@ export async function finishLocked(
     status: restart === undefined ? 'exited' : 'restarting',
     ...ended,
   });
+  crashPoint('finish.recorded');
   if (ended.oomKilled) emit(context, finished, 'oom');
   emit(context, finished, 'die', {
     exitCode: String(ended.exitCode),

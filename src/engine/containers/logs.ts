@@ -2,7 +2,6 @@ import { watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { notImplemented, systemErrorCode } from '../../base/index.ts';
-import { isActive } from './container.ts';
 import { type ContainerContext, logPath } from './context.ts';
 
 export interface LogOptions {
@@ -38,17 +37,18 @@ export async function* readLogs(
     throw notImplemented('configured logging driver does not support reading');
   }
   const path = logPath(context, record.id);
+  // Taken before anything is read: whoever has none has written all of its log, and an end from here on is noticed below.
+  const supervisor = context.running.get(record.id)?.supervisor;
   await using follower = new LogFollower(path);
   const past = await follower.readStored();
   const wanted = (entry: LogEntry) => matches(entry, options);
   // Lines are counted before the streams are told apart, as dockerd does.
   const tail = options.tail === undefined ? past : past.slice(Math.max(0, past.length - options.tail));
   yield* tail.filter(wanted);
-  if (!options.follow || !isActive(context.collection.find(record.id).state)) return;
+  if (!options.follow || supervisor === undefined) return;
 
   const ended = new AbortController();
-  const supervisor = context.running.get(record.id)?.supervisor;
-  void supervisor?.exited.then(() => ended.abort());
+  void supervisor.exited.then(() => ended.abort());
   for await (const entry of follower.follow(AbortSignal.any([signal, ended.signal]))) {
     if (options.until !== undefined && new Date(entry.time) > options.until) return;
     if (wanted(entry)) yield entry;

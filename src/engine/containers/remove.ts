@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { conflict } from '../../base/index.ts';
+import { crashPoint } from '../crash-points.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
 import { endProcess } from './stop.ts';
@@ -37,8 +38,10 @@ export async function removeLocked(
   options: RemoveOptions,
 ): Promise<void> {
   context.collection.remove(record.id);
+  crashPoint('remove.forgotten');
   await context.parts.launcher.removeTree(containerDirectory(context, record.id));
   if (options.removeVolumes === true) await removeAnonymousVolumes(context, record);
+  crashPoint('remove.done');
   emit(context, record, 'destroy');
   const exitCode = record.state.status === 'exited' ? record.state.exitCode : 0;
   context.endings.announce(record.id, 'next-exit', { exitCode });

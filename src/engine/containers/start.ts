@@ -9,6 +9,7 @@ import {
   type Supervisor,
   type WithWarnings,
 } from '../../runtime/index.ts';
+import { crashPoint } from '../crash-points.ts';
 import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
@@ -63,14 +64,18 @@ export async function startLocked(
 async function prepareAndRun(context: ContainerContext, record: ContainerRecord): Promise<readonly string[]> {
   const image = await imageOf(context, record);
   const connection = await connect(context, record);
+  crashPoint('start.connected');
   let supervisor: Supervisor | undefined;
   try {
     supervisor = await launch(context, record, connection, image.layers);
+    crashPoint('start.launched');
     const { value: spec, warnings } = await writeBundle(context, record, connection, supervisor);
     await fillVolumes(context, record, image.layers);
     await publish(context, record.id, supervisor.ports);
+    crashPoint('start.published');
     await context.attachments.connect(record.id, supervisor);
     const { pid, startedAt } = await supervisor.run();
+    crashPoint('start.running');
     learnSeccomp(context, record, spec);
     context.running.set(record.id, { supervisor, namespace: connection.namespace });
     const started = context.collection.setState(record.id, {
@@ -80,6 +85,7 @@ async function prepareAndRun(context: ContainerContext, record: ContainerRecord)
       endpoints: connection.endpoints,
       ports: supervisor.ports,
     });
+    crashPoint('start.recorded');
     emit(context, started, 'start');
     reportPortRefusals(context, started, supervisor);
     watchForEnd(context, record.id, supervisor);

@@ -10,6 +10,7 @@ import {
 } from '../../base/index.ts';
 import type { Credentials, Platform, RegistryClient, RemoteDescriptor } from '../../registry/index.ts';
 import { type Image, type ImageConfig, parseImageConfig, type Store } from '../../store/index.ts';
+import { crashPoint } from '../crash-points.ts';
 import type { Events } from '../events.ts';
 
 /** One line of Docker's progress stream. */
@@ -57,6 +58,7 @@ export class Puller {
       remote.layers.map((layer, index) => this.#fetchLayer(reference, layer, diffIds[index], options)),
     );
     signal.throwIfAborted();
+    crashPoint('pull.layers');
     await this.#store.content.put(remote.manifestBytes);
     const image = await this.#store.images.add({
       configBytes,
@@ -65,6 +67,7 @@ export class Puller {
       tags: reference.tag === undefined ? [] : [canonicalName({ ...reference, digest: undefined })],
       repoDigests: [`${reference.domain}/${reference.path}@${remote.digest}`],
     });
+    crashPoint('pull.recorded');
     onProgress({ status: `Digest: ${remote.digest}` });
     const news = before?.id === image.id ? 'Image is up to date for' : 'Downloaded newer image for';
     onProgress({ status: `Status: ${news} ${familiarName(reference)}` });

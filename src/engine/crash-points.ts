@@ -1,0 +1,23 @@
+/** Places where an operation can be cut off: after each step that leaves something durable or something in the kernel. */
+export const CRASH_POINTS = [
+  'pull.layers',
+  'pull.recorded',
+  'create.folders',
+  'create.recorded',
+  'start.connected',
+  'start.launched',
+  'start.published',
+  'start.running',
+  'start.recorded',
+  'finish.disconnected',
+  'finish.recorded',
+  'remove.forgotten',
+  'remove.done',
+] as const;
+
+export type CrashPoint = (typeof CRASH_POINTS)[number];
+
+/** Ends this process as SIGKILL from outside would, if BERTH_CRASH_AT names the point. For fault tests; nothing otherwise. */
+export function crashPoint(point: CrashPoint): void {
+  if (process.env.BERTH_CRASH_AT === point) process.kill(process.pid, 'SIGKILL');
+}

@@ -1,0 +1,99 @@
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { run } from '../../src/base/index.ts';
+import { CRASH_POINTS } from '../../src/engine/index.ts';
+import { type Instance, startInstance } from '../engine/instance.ts';
+
+/** A life from pull to remove; each command may find berthd dead. */
+const LIFE: readonly (readonly string[])[] = [
+  ['pull', '-q', 'busybox'],
+  ['run', '-d', '--name', 'one', '-p', '127.0.0.1::80', 'busybox', 'sleep', '1000'],
+  ['run', '--rm', '--name', 'two', 'busybox', 'true'],
+  ['exec', 'one', 'true'],
+  ['stop', '-t', '0', 'one'],
+  ['rm', 'one'],
+];
+
+async function live(instance: Instance): Promise<void> {
+  for (const command of LIFE) await instance.berth(command);
+}
+
+/** The supervisors of this instance that run now. */
+async function supervisors(instance: Instance): Promise<number> {
+  const { stdout } = await run('ps', ['-eo', 'args']);
+  return stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line.includes('berth-shim') && line.includes(instance.execRoot)).length;
+}
+
+/** What must be true after a crash and a new start. */
+async function expectWhole(instance: Instance): Promise<void> {
+  const ids = async (...options: string[]) =>
+    (await instance.berthOk(['ps', '-q', '--no-trunc', ...options])).split('\n').filter(Boolean).sort();
+  await expect.poll(async () => (await ids()).length, { timeout: 10_000 }).toBe(await runningSleeps());
+  expect((await containerFolders(instance)).sort()).toEqual(await ids('-a'));
+  const left = await ids('-a');
+  if (left.length > 0) await instance.berthOk(['rm', '-f', ...left]);
+  await expect.poll(() => supervisors(instance), { timeout: 10_000 }).toBe(0);
+  expect(await containerFolders(instance)).toEqual([]);
+  for (const command of LIFE) await instance.berthOk(command);
+}
+
+/** There is no folder of them before the first container. */
+async function containerFolders(instance: Instance): Promise<string[]> {
+  return readdir(`${instance.dataRoot}/containers`).catch(() => []);
+}
+
+async function runningSleeps(): Promise<number> {
+  const { stdout } = await run('ps', ['-eo', 'args']);
+  return stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line === 'sleep 1000').length;
+}
+
+describe('after a SIGKILL of berthd at a named point, the next start repairs everything:', () => {
+  it.each(CRASH_POINTS)('%s', async (point) => {
+    await using instance = await startInstance();
+    await instance.killDaemon();
+    await instance.startDaemon({ BERTH_CRASH_AT: point });
+    const died = once(instance.daemon, 'exit');
+    await live(instance);
+    await died;
+    await instance.startDaemon();
+    await expectWhole(instance);
+  });
+});
+
+/** Numbers that a seed decides (mulberry32). */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const KILLS = 12;
+
+describe('after a SIGKILL of berthd at any time, the next start repairs everything', () => {
+  it(`${KILLS} times`, { timeout: 180_000 }, async () => {
+    const seed = Number(process.env.BERTH_SEED ?? Math.floor(Math.random() * 2 ** 31));
+    process.stdout.write(`seed ${seed}: BERTH_SEED=${seed} repeats this run\n`);
+    const random = randomNumbers(seed);
+    await using instance = await startInstance();
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const living = live(instance);
+      await delay(random() * 1500);
+      await instance.killDaemon();
+      await living;
+      await instance.startDaemon();
+      await expectWhole(instance);
+    }
+  });
+});
