@@ -191,6 +191,21 @@ describe('berth run', () => {
     await instance.berthOk(['rm', 'talker']);
   });
 
+  it('follows the whole log of a container that ends at the same moment, and comes to an end', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const { body } = await instance.api('POST /containers/create', {
+        Image: 'busybox',
+        Cmd: ['echo', 'hello'],
+        Tty: true,
+      });
+      const { Id: id } = body as { Id: string };
+      await instance.api(`POST /containers/${id}/start`);
+      const log = await instance.api(`GET /containers/${id}/logs?stdout=1&follow=1`);
+      expect(log).toEqual({ status: 200, body: 'hello\r\n' });
+      await instance.api(`DELETE /containers/${id}`);
+    }
+  });
+
   it('restarts a failing container as often as its policy says', async () => {
     await instance.berthOk([
       'run',
