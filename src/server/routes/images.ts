@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import {
   canonicalName,
+  familiarName,
   familiarRepository,
   invalid,
   notImplemented,
@@ -27,7 +28,12 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     const used = containers.list();
     return all
       .filter((image) => matches(image, filters, all))
-      .map((image) => imageSummary(image, used.filter(({ imageId }) => imageId === image.id).length));
+      .map((image) =>
+        imageSummary(
+          withMatchingNames(image, filters),
+          used.filter(({ imageId }) => imageId === image.id).length,
+        ),
+      );
   });
 
   app.post('/images/create', async (request, reply) => {
@@ -130,9 +136,7 @@ function matches(image: Image, filters: Filters, all: readonly Image[]): boolean
     all.find((other) => familiarTags(other).includes(text) || other.id.includes(text))?.config.created ?? '';
   const own = image.config.created ?? '';
   return (
-    passes(filters, 'reference', (pattern) =>
-      familiarTags(image).some((tag) => matchesPattern(pattern, tag)),
-    ) &&
+    passes(filters, 'reference', (pattern) => image.tags.some((tag) => matchesPattern(pattern, tag))) &&
     passes(
       filters,
       'dangling',
@@ -144,6 +148,18 @@ function matches(image: Image, filters: Filters, all: readonly Image[]): boolean
   );
 }
 
+/** Who asks by reference sees the names that match, as in dockerd, and not the image's other ones. */
+function withMatchingNames(image: Image, filters: Filters): Image {
+  if (!filters.has('reference')) return image;
+  const repository = (name: string) => familiarRepository(parseReference(name));
+  const tags = image.tags.filter((tag) =>
+    passes(filters, 'reference', (pattern) => matchesPattern(pattern, tag)),
+  );
+  const repositories = new Set(tags.map(repository));
+  const repoDigests = image.repoDigests.filter((name) => repositories.has(repository(name)));
+  return { ...image, tags, repoDigests };
+}
+
 /** A shell pattern against "name:tag" or, without a colon in it, against the name. */
 function matchesPattern(pattern: string, tag: string): boolean {
   const reference = parseReference(tag);
@@ -153,5 +169,6 @@ function matchesPattern(pattern: string, tag: string): boolean {
       .replaceAll('*', '[^/]*')
       .replaceAll('?', '[^/]')}$`,
   );
-  return [tag, familiarRepository(reference), canonicalName(reference)].some((name) => expression.test(name));
+  const names = [familiarName(reference), familiarRepository(reference), canonicalName(reference)];
+  return names.some((name) => expression.test(name));
 }
