@@ -1,0 +1,155 @@
+import { accessSync, constants, realpathSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type RunResult, run } from '../../src/base/index.ts';
+import { FLASK, freePort } from '../engine/examples.ts';
+import { type Instance, startInstance } from '../engine/instance.ts';
+
+const docker = findDocker();
+const reason = docker === undefined ? ' (skipped: no docker CLI on the PATH)' : '';
+
+describe.skipIf(docker === undefined)(`the docker CLI${reason}`, () => {
+  let instance: Instance;
+  let configFolder: string;
+  beforeAll(async () => {
+    instance = await startInstance();
+    configFolder = await mkdtemp('/tmp/berth-docker-config-');
+  });
+  afterAll(async () => {
+    await instance[Symbol.asyncDispose]();
+    await rm(configFolder, { recursive: true });
+  });
+  beforeEach(async () => {
+    await dockerOk(['pull', '-q', 'busybox']);
+  });
+  afterEach(async () => {
+    const ids = (await dockerOk(['ps', '-aq'])).split('\n').filter(Boolean);
+    if (ids.length > 0) await dockerOk(['rm', '-f', ...ids]);
+  });
+
+  it('does the tutorial: build, run -d, ps, logs, exec, stop, rm', async () => {
+    await dockerOk(['build', '-t', 'my-flask-app', '.'], { cwd: FLASK });
+    expect(await dockerOk(['images'])).toMatch(/^my-flask-app +latest +[0-9a-f]{12} +/m);
+
+    const port = await freePort();
+    const id = await dockerOk(['run', '-d', '-p', `${port}:5050`, 'my-flask-app']);
+    const page = async () => (await fetch(`http://127.0.0.1:${port}/`)).text();
+    await expect.poll(page, { timeout: 20_000, interval: 100 }).toBe('Hello, World!');
+
+    const list = await dockerOk(['ps']);
+    expect(list).toMatch(new RegExp(`^${id.slice(0, 12)} +my-flask-app +"/bin/sh -c 'python `, 'm'));
+    expect(list).toContain(`0.0.0.0:${port}->5050/tcp`);
+    const { stdout, stderr } = await runDocker(['logs', id]);
+    expect(stdout + stderr).toContain('"GET / HTTP/1.1" 200 -');
+    expect(await dockerOk(['exec', id, 'cat', 'app.py'])).toContain('return "Hello, World!"');
+    expect(await dockerOk(['stop', '-t', '0', id])).toBe(id);
+    expect(await dockerOk(['ps', '-q'])).toBe('');
+    expect(await dockerOk(['rm', id])).toBe(id);
+    expect(await dockerOk(['ps', '-aq'])).toBe('');
+  });
+
+  it('pulls an image, shows it, tags it and removes it', async () => {
+    expect(await dockerOk(['pull', 'python:3.8'])).toMatch(
+      /^3\.8: Pulling from library\/python\n.*Digest: sha256:[0-9a-f]{64}\nStatus: .*\ndocker\.io\/library\/python:3\.8$/s,
+    );
+    await dockerOk(['tag', 'busybox', 'mine:1']);
+    expect(await dockerOk(['images', '--format', '{{.Repository}}:{{.Tag}}', 'mine'])).toBe('mine:1');
+    expect(await dockerOk(['rmi', 'mine:1'])).toContain('Untagged: mine:1');
+    expect(await dockerOk(['images', '-q', 'mine'])).toBe('');
+  });
+
+  it('feeds standard input to a container until its end', async () => {
+    const { stdout, code } = await runDocker(['run', '--rm', '-i', 'busybox', 'wc', '-c'], {
+      input: 'x'.repeat(100_000),
+    });
+    expect([stdout, code]).toEqual(['100000\n', 0]);
+  });
+
+  it('gets each stream on its own, and the exit code', async () => {
+    const script = 'echo out; echo err >&2; exit 3';
+    expect(await runDocker(['run', '--rm', 'busybox', 'sh', '-c', script])).toEqual({
+      code: 3,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    });
+  });
+
+  it('runs further commands with their input and exit code', async () => {
+    await dockerOk(['run', '-d', '--name', 'host', 'busybox', 'sleep', '1000']);
+    expect(await runDocker(['exec', '-i', 'host', 'cat'], { input: 'through' })).toEqual({
+      code: 0,
+      stdout: 'through',
+      stderr: '',
+    });
+    expect((await runDocker(['exec', 'host', 'sh', '-c', 'exit 9'])).code).toBe(9);
+    expect((await runDocker(['exec', 'host', 'no-such-command'])).code).toBe(127);
+  });
+
+  it.each([
+    [125, 'an option that the engine refuses', ['--network', 'no-such-network', 'busybox', 'true']],
+    [125, 'an image that is nowhere', ['no-such-image-here']],
+    [126, 'a program that is not executable', ['busybox', '/etc/passwd']],
+    [127, 'a program that is not there', ['busybox', 'no-such-command']],
+  ])('ends with %i for %s', async (expected, _, args) => {
+    expect((await runDocker(['run', '--rm', ...args])).code).toBe(expected);
+    expect(await dockerOk(['ps', '-aq'])).toBe('');
+  });
+
+  it('follows a log to its end, waits and inspects', async () => {
+    const script = 'echo 1; read line; echo $line; exit 6';
+    await dockerOk(['create', '-i', '--name', 'talker', 'busybox', 'sh', '-c', script]);
+    const started = await runDocker(['start', '-a', '-i', 'talker'], { input: '2\n' });
+    expect(started).toEqual({ code: 6, stdout: '1\n2\n', stderr: '' });
+    expect(await dockerOk(['logs', '-f', 'talker'])).toBe('1\n2');
+    expect(await dockerOk(['wait', 'talker'])).toBe('6');
+    expect(await dockerOk(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'talker'])).toBe(
+      'exited 6',
+    );
+  });
+
+  it('makes, lists and removes networks and volumes', async () => {
+    for (const kind of ['network', 'volume']) {
+      await dockerOk([kind, 'create', 'mine']);
+      expect(await dockerOk([kind, 'ls', '--filter', 'name=mine'])).toContain('mine');
+      expect(await dockerOk([kind, 'rm', 'mine'])).toBe('mine');
+      expect(await dockerOk([kind, 'ls', '-q', '--filter', 'name=mine'])).toBe('');
+    }
+  });
+
+  interface Options {
+    readonly input?: string;
+    readonly cwd?: string;
+  }
+
+  async function runDocker(args: readonly string[], options: Options = {}) {
+    const env = {
+      ...process.env,
+      DOCKER_HOST: `unix://${instance.socketPath}`,
+      DOCKER_BUILDKIT: '0', // without buildx: by the classic endpoint
+      DOCKER_CONFIG: configFolder, // no context or credentials of the user's
+    };
+    const result: RunResult = await run(docker ?? 'docker', args, { ...options, env });
+    return { code: result.code, stdout: result.stdout.toString(), stderr: result.stderr };
+  }
+
+  async function dockerOk(args: readonly string[], options: Options = {}): Promise<string> {
+    const { code, stdout, stderr } = await runDocker(args, options);
+    if (code !== 0) throw new Error(`docker ${args.join(' ')} ended with ${code}:\n${stdout}${stderr}`);
+    return stdout.trim();
+  }
+});
+
+/** The first docker on the PATH that is Docker's own and not berth by that name. */
+function findDocker(): string | undefined {
+  return (process.env.PATH ?? '')
+    .split(':')
+    .map((folder) => `${folder}/docker`)
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return !realpathSync(path).endsWith('/bin/berth');
+      } catch {
+        return false;
+      }
+    });
+}
