@@ -12,9 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Forgets the record of an earlier run and takes the room for the next one: a disk that is full by then does not matter. */
+void exit_record_prepare(void);
+
 /* In the working directory: temporary file, fsync, rename. Failure goes to the log: nobody can do more about it. */
 void exit_record_write(int code, bool oom_killed, uint64_t finished_at);
-
-void exit_record_remove(void);
 
 #endif

@@ -164,7 +164,7 @@ static int open_streams(struct supervisor *supervisor, struct failure *why) {
 
 /* What an earlier run of the same container left. */
 static void forget_earlier_run(void) {
-    exit_record_remove();
+    exit_record_prepare();
     if (unlink("pid") < 0 && errno != ENOENT) log_line("the old pid file stays: %s", strerror(errno));
 }
 
