@@ -39,6 +39,14 @@ export function commandFailure(error: BerthError, program: string): BerthError |
       hint,
       cause: error,
     });
+  const folder = /chdir(?: to cwd)? [(`"]*([^`")]*)/i.exec(text)?.[1];
+  if (folder !== undefined) {
+    const reason = /not a directory/i.test(text) ? 'not a directory' : 'no such file or directory';
+    return new BerthError('invalid', `the working directory ${folder} cannot be entered: ${reason}`, {
+      hint: 'Make it in the image, or choose another one with -w',
+      cause: error,
+    });
+  }
   if (/executable file .* not found in \$PATH/i.test(text)) {
     return failed('executable file not found in $PATH', `Check the name, or give the program's whole path`);
   }
@@ -49,6 +57,12 @@ export function commandFailure(error: BerthError, program: string): BerthError |
           'Check that the image has this file, and its interpreter',
         )
       : failed('executable file not found in $PATH', `Check the name, or give the program's whole path`);
+  }
+  if (/open executable: operation not permitted/i.test(text)) {
+    // crun's word for whatever is no regular file; for an empty name that is the root itself.
+    return program === ''
+      ? failed('executable file not found in $PATH', 'The command is empty: name a program')
+      : failed('is a directory', 'Name a program in it');
   }
   if (/exec format error/i.test(text)) {
     return failed(
