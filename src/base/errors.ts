@@ -79,10 +79,15 @@ export function asBerthError(error: unknown): BerthError {
     return new BerthError('cancelled', 'the operation was cancelled', { cause: error });
   }
   if (systemErrorCode(error) === 'ENOSPC') {
-    return new BerthError('unavailable', `no space left on device: ${errorMessage(error)}`, {
-      hint: 'Free space on the file system of the data root, then try again',
-      cause: error,
-    });
+    return noSpace(error);
   }
   return internal(errorMessage(error), { cause: error });
+}
+
+/** A full disk, whoever met it. */
+export function noSpace(cause: unknown): BerthError {
+  return new BerthError('unavailable', 'no space left on device', {
+    hint: 'Free space on the file system of the data root, then try again',
+    cause,
+  });
 }

@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
-import { internal } from '../base/index.ts';
+import { internal, noSpace } from '../base/index.ts';
 
 /**
  * The schema, as the changes that led to it. A database that has seen the first n of them has `user_version` n.
@@ -88,7 +88,7 @@ export class Database implements Disposable {
 
   /** Returns how many rows changed. */
   run(sql: string, ...values: (string | number | null)[]): number {
-    return Number(this.#statement(sql).run(...values).changes);
+    return Number(refusedWhenFull(() => this.#statement(sql).run(...values)).changes);
   }
 
   /** All of the synchronous work's changes are made, or none if it throws. May be nested. */
@@ -100,7 +100,8 @@ export class Database implements Disposable {
       const result = work();
       if (result instanceof Promise) throw internal('the work of a transaction must be synchronous');
       this.#depth -= 1;
-      this.#connection.exec(this.#depth === 0 ? 'COMMIT' : `RELEASE ${name}`);
+      const end = this.#depth === 0 ? 'COMMIT' : `RELEASE ${name}`;
+      refusedWhenFull(() => this.#connection.exec(end));
       return result;
     } catch (error) {
       this.#depth = Number(name.slice('level_'.length));
@@ -140,6 +141,18 @@ export class Database implements Disposable {
     }
   }
 }
+
+/** SQLITE_FULL (sqlite.org/rescode.html) as the error that a full disk is everywhere. */
+function refusedWhenFull<T>(change: () => T): T {
+  try {
+    return change();
+  } catch (error) {
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_FULL) throw noSpace(error);
+    throw error;
+  }
+}
+
+const SQLITE_FULL = 13;
 
 /** A column that the schema says is text. */
 export function text(row: Row, column: string): string {

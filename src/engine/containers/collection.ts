@@ -1,4 +1,4 @@
-import { type ContainerId, conflict, KeyedLock, notFound } from '../../base/index.ts';
+import { type ContainerId, conflict, isBerthError, KeyedLock, notFound } from '../../base/index.ts';
 import type { DocumentStore } from '../../store/index.ts';
 import type { ContainerRecord, ContainerState } from './container.ts';
 
@@ -65,6 +65,21 @@ export class ContainerCollection {
 
   setState(id: ContainerId, state: ContainerState): ContainerRecord {
     return this.update(id, { state });
+  }
+
+  /**
+   * As {@link setState}, for what has happened already: on a full disk it counts all the same, and is written with
+   * the record's next change.
+   */
+  noteState(id: ContainerId, state: ContainerState): ContainerRecord {
+    try {
+      return this.setState(id, state);
+    } catch (error) {
+      if (!isBerthError(error, 'unavailable')) throw error;
+      const record = { ...this.#existing(id), state };
+      this.#byId.set(id, record);
+      return record;
+    }
   }
 
   rename(id: ContainerId, name: string): ContainerRecord {

@@ -41,7 +41,7 @@ export async function finishLocked(
       : {}),
   };
   const restart = restartDelay(record, ended);
-  const finished = context.collection.setState(id, {
+  const finished = context.collection.noteState(id, {
     status: restart === undefined ? 'exited' : 'restarting',
     ...ended,
   });
@@ -53,7 +53,21 @@ export async function finishLocked(
   });
   if (restart === undefined) context.endings.announce(id, 'next-exit', { exitCode: ended.exitCode });
   if (restart !== undefined) scheduleRestart(context, id, restart);
-  else if (record.host.autoRemove) await removeLocked(context, finished, { removeVolumes: true });
+  else if (record.host.autoRemove) await removeEnded(context, finished, ended.exitCode);
+}
+
+/** With --rm. Who waits for the removal hears of its failure too: the container stays, and its end is known. */
+async function removeEnded(
+  context: ContainerContext,
+  record: ContainerRecord,
+  exitCode: number,
+): Promise<void> {
+  try {
+    await removeLocked(context, record, { removeVolumes: true });
+  } catch (error) {
+    context.endings.announce(record.id, 'removed', { exitCode, error: errorMessage(error) });
+    throw error;
+  }
 }
 
 /** Docker's exit code for an end that nobody saw. */

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { conflict } from '../../base/index.ts';
+import { conflict, isBerthError } from '../../base/index.ts';
 import { crashPoint } from '../crash-points.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
@@ -37,7 +37,7 @@ export async function removeLocked(
   record: ContainerRecord,
   options: RemoveOptions,
 ): Promise<void> {
-  context.collection.remove(record.id);
+  await forget(context, record);
   crashPoint('remove.forgotten');
   await context.parts.launcher.removeTree(containerDirectory(context, record.id));
   if (options.removeVolumes === true) await removeAnonymousVolumes(context, record);
@@ -46,6 +46,20 @@ export async function removeLocked(
   const exitCode = record.state.status === 'exited' ? record.state.exitCode : 0;
   context.endings.announce(record.id, 'next-exit', { exitCode });
   context.endings.announce(record.id, 'removed', { exitCode });
+}
+
+/**
+ * The record goes first, so that a crash leaves no container without its files; but a full disk takes no change of the
+ * database before it has the space of those files back.
+ */
+async function forget(context: ContainerContext, record: ContainerRecord): Promise<void> {
+  try {
+    context.collection.remove(record.id);
+  } catch (error) {
+    if (!isBerthError(error, 'unavailable')) throw error;
+    await context.parts.launcher.removeTree(containerDirectory(context, record.id));
+    context.collection.remove(record.id);
+  }
 }
 
 async function removeAnonymousVolumes(context: ContainerContext, record: ContainerRecord): Promise<void> {

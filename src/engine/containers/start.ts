@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { type ContainerId, conflict, errorMessage } from '../../base/index.ts';
 import { networkFiles } from '../../network/index.ts';
 import {
@@ -54,7 +55,7 @@ export async function startLocked(
     context.attachments.refuse(record.id, reason);
     const exitCode = startExitCode(reason);
     const state = { status: 'created', error: { message: reason.describe(), exitCode } } as const;
-    const failed = context.collection.setState(record.id, state);
+    const failed = context.collection.noteState(record.id, state);
     context.endings.announce(record.id, 'next-exit', { exitCode, error: reason.describe() });
     if (record.host.autoRemove) await removeLocked(context, failed, { removeVolumes: true });
     throw reason;
@@ -91,14 +92,27 @@ async function prepareAndRun(context: ContainerContext, record: ContainerRecord)
     watchForEnd(context, record.id, supervisor);
     return warnings;
   } catch (error) {
-    await supervisor?.discard().catch((failure: unknown) => {
-      context.parts.log.warn(
-        { id: record.id, error: errorMessage(failure) },
-        'a failed start left its supervisor',
-      );
-    });
+    if (supervisor !== undefined) await abandon(context, record, supervisor);
     await disconnect(context, record, connection.endpoints, connection.namespace);
     throw error;
+  }
+}
+
+/** Ends the supervisor of a start that failed, and the container if it runs already. */
+async function abandon(
+  context: ContainerContext,
+  record: ContainerRecord,
+  supervisor: Supervisor,
+): Promise<void> {
+  try {
+    if (!context.running.delete(record.id)) return await supervisor.discard();
+    await supervisor.signal(constants.signals.SIGKILL);
+    await supervisor.exited;
+  } catch (error) {
+    context.parts.log.warn(
+      { id: record.id, error: errorMessage(error) },
+      'a failed start left its supervisor',
+    );
   }
 }
 
