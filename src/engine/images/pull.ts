@@ -8,10 +8,17 @@ import {
   type Reference,
   shortId,
 } from '../../base/index.ts';
-import type { Credentials, Platform, RegistryClient, RemoteDescriptor } from '../../registry/index.ts';
+import type {
+  Credentials,
+  Platform,
+  RegistryClient,
+  RemoteDescriptor,
+  RemoteImage,
+} from '../../registry/index.ts';
 import { type Image, type ImageConfig, parseImageConfig, type Store } from '../../store/index.ts';
 import { crashPoint } from '../crash-points.ts';
 import type { Events } from '../events.ts';
+import { Arrivals } from './arrivals.ts';
 
 /** One line of Docker's progress stream. */
 export interface PullProgress {
@@ -34,6 +41,7 @@ export class Puller {
   readonly #events: Events;
   /** Two pulls that need one layer share its download. */
   readonly #layerLock = new KeyedLock();
+  readonly #arrivals = new Arrivals();
 
   constructor(parts: { store: Store; registry: RegistryClient; events: Events }) {
     this.#store = parts.store;
@@ -41,25 +49,44 @@ export class Puller {
     this.#events = parts.events;
   }
 
+  /** Throws what the registry or the store says; nothing that came is kept then. */
   async pull(reference: Reference, options: PullOptions): Promise<Image> {
-    const { onProgress, signal } = options;
-    const repository = familiarRepository(reference);
     const remote = await this.#registry.resolve(reference, options);
-    onProgress({
+    options.onProgress({
       status: `Pulling from ${reference.path}`,
       id: reference.tag ?? reference.digest ?? 'latest',
     });
+    const blobs = [
+      ...new Set([remote.manifest, remote.config, ...remote.layers].map(({ digest }) => digest)),
+    ];
+    this.#arrivals.hold(blobs);
+    let isWhole = false;
+    try {
+      const image = await this.#receive(reference, remote, options);
+      isWhole = true;
+      return image;
+    } finally {
+      await this.#arrivals.release(blobs, isWhole);
+    }
+  }
+
+  async #receive(reference: Reference, remote: RemoteImage, options: PullOptions): Promise<Image> {
+    const { onProgress, signal } = options;
+    const { content } = this.#store;
     const before = await this.#store.images.byName(canonicalName(reference));
     const configBytes = await this.#fetchConfig(reference, remote.config, options);
     const config = parseImageConfig(configBytes);
     requirePlatform(reference, config, options.platform);
     const diffIds = config.rootfs.diff_ids;
-    await Promise.all(
-      remote.layers.map((layer, index) => this.#fetchLayer(reference, layer, diffIds[index], options)),
+    await allOrFirstFailure(signal, remote.layers, (layer, index, common) =>
+      this.#fetchLayer(reference, layer, diffIds[index], { ...options, signal: common }),
     );
     signal.throwIfAborted();
     crashPoint('pull.layers');
-    await this.#store.content.put(remote.manifestBytes);
+    if (!(await content.has(remote.manifest.digest))) {
+      await content.put(remote.manifestBytes);
+      this.#arrivals.arrived(remote.manifest.digest, () => content.delete(remote.manifest.digest));
+    }
     const image = await this.#store.images.add({
       configBytes,
       manifest: remote.manifest,
@@ -71,7 +98,9 @@ export class Puller {
     onProgress({ status: `Digest: ${remote.digest}` });
     const news = before?.id === image.id ? 'Image is up to date for' : 'Downloaded newer image for';
     onProgress({ status: `Status: ${news} ${familiarName(reference)}` });
-    this.#events.emit('image', 'pull', familiarName(reference), { name: repository });
+    this.#events.emit('image', 'pull', familiarName(reference), {
+      name: familiarRepository(reference),
+    });
     return image;
   }
 
@@ -79,6 +108,7 @@ export class Puller {
     const { content } = this.#store;
     if (!(await content.has(config.digest))) {
       await content.write(config, await this.#registry.fetchBlob(reference, config, options), options.signal);
+      this.#arrivals.arrived(config.digest, () => content.delete(config.digest));
     }
     return content.read(config.digest);
   }
@@ -106,16 +136,41 @@ export class Puller {
       if (await content.has(layer.digest)) {
         const onProgress = everyMegabyte((bytes) => tell('Extracting', bytes));
         await layers.unpackBlob(layer.digest, diffId, { signal, onProgress });
+        this.#arrivals.arrived(layer.digest, () => layers.delete(diffId));
       } else {
         // Stored and unpacked as it comes: the progress of the one is that of the other.
         const source = await this.#registry.fetchBlob(reference, layer, options);
         const onProgress = everyMegabyte((bytes) => tell('Downloading', bytes));
         await layers.receiveBlob(layer, diffId, source, { signal, onProgress });
+        this.#arrivals.arrived(layer.digest, async () => {
+          await layers.delete(diffId);
+          await content.delete(layer.digest);
+        });
         tell('Download complete');
       }
       tell('Pull complete');
     });
   }
+}
+
+/** Does the work for all at once. After a first failure the others are cut short, and it is thrown when all have ended. */
+async function allOrFirstFailure<T>(
+  signal: AbortSignal,
+  items: readonly T[],
+  work: (item: T, index: number, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failure = new AbortController();
+  const common = AbortSignal.any([signal, failure.signal]);
+  const failures: unknown[] = [];
+  await Promise.all(
+    items.map((item, index) =>
+      work(item, index, common).catch((error: unknown) => {
+        failures.push(error);
+        failure.abort();
+      }),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
 }
 
 /** A manifest outside of an index says its platform only in its config. */
@@ -128,7 +183,7 @@ function requirePlatform(reference: Reference, config: ImageConfig, { os, archit
 }
 
 /** Progress lines cost more than the bytes they tell of when there is one per chunk. */
-function everyMegabyte(report: (bytes: number) => void): (bytes: number) => void {
+export function everyMegabyte(report: (bytes: number) => void): (bytes: number) => void {
   let next = 0;
   return (bytes) => {
     if (bytes < next) return;
