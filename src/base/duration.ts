@@ -20,6 +20,22 @@ export function parseDuration(text: string): number {
   return parts.reduce((sum, [, number, unit]) => sum + Number(number) * (NANOSECONDS[unit ?? ''] ?? 0), 0);
 }
 
+/** Writes nanoseconds in Go's duration syntax, as {@link parseDuration} reads it: "1m30s", "1.5s", "300ms", "0s". */
+export function formatDuration(nanoseconds: number): string {
+  if (nanoseconds === 0) return '0s';
+  for (const [unit, below] of [
+    ['ns', 1e3],
+    ['µs', 1e6],
+    ['ms', 1e9],
+  ] as const) {
+    if (nanoseconds < below) return `${nanoseconds / (NANOSECONDS[unit] ?? 1)}${unit}`;
+  }
+  const minutes = Math.floor(nanoseconds / 60e9);
+  const seconds = `${(nanoseconds - minutes * 60e9) / 1e9}s`;
+  if (minutes === 0) return seconds;
+  return minutes < 60 ? `${minutes}m${seconds}` : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`;
+}
+
 /** The rough length of a time span, as `docker ps` words it: "About a minute", "3 hours". */
 export function humanDuration(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000);

@@ -50,7 +50,6 @@ describe('a request to create a container', () => {
     [{ HostConfig: { Links: ['a:b'] } }, 'HostConfig.Links'],
     [{ HostConfig: { Init: true } }, '--init'],
     [{ HostConfig: { UsernsMode: 'host' } }, 'HostConfig.UsernsMode'],
-    [{ Healthcheck: { Test: ['CMD', 'true'] } }, 'Healthcheck'],
     [{ HostConfig: { LogConfig: { Type: 'gelf' } } }, 'gelf'],
   ])('refuses by name what is not there yet: %j', (body, name) => {
     expect(() => parse(body)).toThrow(name);

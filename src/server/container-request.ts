@@ -1,6 +1,7 @@
 import { invalid, notImplemented } from '../base/index.ts';
 import type {
   ContainerConfig,
+  Healthcheck,
   HostOptions,
   MountRequest,
   NetworkAttachment,
@@ -43,6 +44,30 @@ function parseConfig(body: Fields): ContainerConfig {
     attachStderr: body.flag('AttachStderr'),
     stopSignal: body.text('StopSignal') || undefined,
     stopTimeout: body.has('StopTimeout') ? body.number('StopTimeout') : undefined,
+    healthcheck: body.has('Healthcheck') ? parseHealthcheck(body.object('Healthcheck')) : undefined,
+    shell: emptyAsUnset(body.optionalTexts('Shell')),
+  };
+}
+
+const MILLISECOND = 1e6;
+
+function parseHealthcheck(health: Fields): Healthcheck {
+  const duration = (name: string) => {
+    const nanoseconds = health.number(name);
+    if (nanoseconds !== 0 && nanoseconds < MILLISECOND) {
+      throw invalid(`${name} in Healthcheck cannot be less than 1ms`);
+    }
+    return nanoseconds;
+  };
+  const retries = health.number('Retries');
+  if (retries < 0) throw invalid('Retries in Healthcheck cannot be negative');
+  return {
+    test: health.texts('Test'),
+    interval: duration('Interval'),
+    timeout: duration('Timeout'),
+    startPeriod: duration('StartPeriod'),
+    startInterval: duration('StartInterval'),
+    retries,
   };
 }
 

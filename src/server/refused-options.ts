@@ -27,8 +27,6 @@ export function refuseMissingOptions(body: Fields): void {
   for (const [name, isSet] of Object.entries(REFUSED))
     if (isSet(host, name)) throw refused(`HostConfig.${name}`);
   if (host.flag('Init')) throw refused('HostConfig.Init (--init)');
-  const health = body.object('Healthcheck').texts('Test');
-  if (health.length > 0 && health[0] !== 'NONE') throw refused('Healthcheck');
   const cgroupns = host.text('CgroupnsMode');
   if (cgroupns !== '' && cgroupns !== 'private') throw refused(`HostConfig.CgroupnsMode "${cgroupns}"`);
   const isolation = host.text('Isolation');

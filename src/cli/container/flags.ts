@@ -33,6 +33,7 @@ export interface ContainerFlags {
   readonly healthCmd?: string;
   readonly healthInterval?: number;
   readonly healthRetries?: number;
+  readonly healthStartInterval?: number;
   readonly healthStartPeriod?: number;
   readonly healthTimeout?: number;
   readonly hostname?: string;
@@ -122,6 +123,11 @@ function containerOptions(): Option[] {
       '--health-retries <int>',
       'Consecutive failures needed to report unhealthy',
       parseWholeNumber,
+    ),
+    parsedOption(
+      '--health-start-interval <duration>',
+      'Time between running the check during the start period',
+      parseDuration,
     ),
     parsedOption('--health-start-period <duration>', 'Start period before retries count', parseDuration),
     parsedOption('--health-timeout <duration>', 'Maximum time to allow one check to run', parseDuration),

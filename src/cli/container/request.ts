@@ -140,6 +140,7 @@ function healthConfig(flags: ContainerFlags): HealthConfig | undefined {
     Interval: flags.healthInterval,
     Timeout: flags.healthTimeout,
     StartPeriod: flags.healthStartPeriod,
+    StartInterval: flags.healthStartInterval,
     Retries: flags.healthRetries,
   };
   return Object.values(health).every((value) => value === undefined) ? undefined : health;

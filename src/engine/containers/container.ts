@@ -1,6 +1,7 @@
 import type { ContainerId, Digest } from '../../base/index.ts';
 import type { Endpoint } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
+import type { Healthcheck, HealthStatus } from './healthcheck.ts';
 
 /** A container as it is stored: what was asked for, and what became of it. */
 export interface ContainerRecord {
@@ -20,6 +21,8 @@ export interface ContainerRecord {
   readonly restartCount: number;
   /** The user asked for the stop, so that no restart policy applies. */
   readonly stoppedByUser: boolean;
+  /** What the health check found last since the start; undefined before it found anything. */
+  readonly health?: HealthStatus | undefined;
 }
 
 /** What runs, merged from the image and the request (Engine API, ContainerConfig). */
@@ -47,6 +50,9 @@ export interface ContainerConfig {
   readonly stopSignal: string | undefined;
   /** Seconds. */
   readonly stopTimeout: number | undefined;
+  readonly healthcheck: Healthcheck | undefined;
+  /** Runs a health check in shell form; undefined: /bin/sh -c. */
+  readonly shell: readonly string[] | undefined;
 }
 
 /** How it runs here (Engine API, HostConfig); only what berth does, parsed. */

@@ -22,6 +22,7 @@ import {
   type NetworkAttachment,
 } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
+import { mergeHealthcheck } from './healthcheck.ts';
 import { newContainerName } from './names.ts';
 
 /** What a client asks for: the image's own values where it leaves something open. */
@@ -72,19 +73,12 @@ export async function createContainer(context: ContainerContext, request: NewCon
     collection.add(record);
     crashPoint('create.recorded');
     emit(context, record, 'create');
-    return { record, warnings: imageWarnings(image) };
+    return { record, warnings: [] };
   } catch (error) {
     await context.parts.launcher.removeTree(directory);
     for (const volume of madeVolumes) await context.volumes.remove(volume, []);
     throw error;
   }
-}
-
-/** What the image asks for and berth does not do yet. */
-function imageWarnings(image: Image): string[] {
-  const test = image.config.config?.Healthcheck?.Test;
-  const isSet = Array.isArray(test) && test.length > 0 && test[0] !== 'NONE';
-  return isSet ? ["The image's HEALTHCHECK is not run: berth does not have health checks yet."] : [];
 }
 
 function chooseName(context: ContainerContext, wanted: string): string {
@@ -127,6 +121,8 @@ function mergeWithImage(
     exposedPorts: [...new Set([...Object.keys(image.ExposedPorts ?? {}), ...config.exposedPorts])],
     volumes: [...new Set([...Object.keys(image.Volumes ?? {}), ...config.volumes])],
     stopSignal: config.stopSignal ?? image.StopSignal,
+    healthcheck: mergeHealthcheck(config.healthcheck, image.Healthcheck),
+    shell: config.shell ?? image.Shell,
   };
 }
 

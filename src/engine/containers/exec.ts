@@ -46,7 +46,8 @@ export class Execs {
   constructor(context: ContainerContext) {
     this.#context = context;
     context.events.listen((event) => {
-      if (event.type === 'container' && event.action === 'destroy') this.#forget(event.actor as ContainerId);
+      if (event.type === 'container' && event.action === 'destroy')
+        this.#forgetAll(event.actor as ContainerId);
     });
   }
 
@@ -108,6 +109,11 @@ export class Execs {
     );
   }
 
+  /** Drops an exec that nobody will ask for again. */
+  forget(id: ExecId): void {
+    this.#byId.delete(id);
+  }
+
   async resize(reference: string, rows: number, columns: number): Promise<void> {
     const { id, state } = this.get(reference);
     if (state.status !== 'running') throw conflict(`exec session ${id} is not running`);
@@ -122,7 +128,7 @@ export class Execs {
     emit(this.#context, record, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
   }
 
-  #forget(containerId: ContainerId): void {
+  #forgetAll(containerId: ContainerId): void {
     for (const exec of this.#byId.values()) if (exec.containerId === containerId) this.#byId.delete(exec.id);
   }
 }

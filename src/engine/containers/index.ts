@@ -10,6 +10,7 @@ import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
 import { Execs } from './exec.ts';
+import { type Health, HealthChecks } from './health.ts';
 import { type LogEntry, type LogOptions, readLogs } from './logs.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
 import { findSurvivors, type Survivors } from './restore.ts';
@@ -28,6 +29,8 @@ export type { Attachment } from './attach.ts';
 export * from './container.ts';
 export type { Created, NewContainer } from './create.ts';
 export type { Exec, ExecConfig } from './exec.ts';
+export type { Health } from './health.ts';
+export type { Healthcheck, HealthStatus } from './healthcheck.ts';
 export type { LogEntry, LogOptions } from './logs.ts';
 export type { RemoveOptions } from './remove.ts';
 export type { StopOptions } from './stop.ts';
@@ -37,6 +40,7 @@ export type { WaitCondition, WaitResult } from './wait.ts';
 export class Containers {
   readonly execs: Execs;
   readonly #context: ContainerContext;
+  readonly #health: HealthChecks;
 
   constructor(parts: EngineParts, services: { events: Events; networks: Networks; volumes: Volumes }) {
     this.#context = {
@@ -48,6 +52,7 @@ export class Containers {
       endings: new Endings(),
     };
     this.execs = new Execs(this.#context);
+    this.#health = new HealthChecks(this.#context, this.execs);
   }
 
   /** Newest first. */
@@ -113,6 +118,11 @@ export class Containers {
     return readLogs(this.#context, reference, options, signal);
   }
 
+  /** Undefined when nothing checks the container's health, or it was never started. */
+  health(record: ContainerRecord): Health | undefined {
+    return this.#health.of(record);
+  }
+
   /** The path of the container's newest log file. */
   logPath(id: ContainerId): string {
     return logPath(this.#context, id);
@@ -129,7 +139,9 @@ export class Containers {
     );
   }
 
-  findSurvivors(): Promise<Survivors> {
-    return findSurvivors(this.#context);
+  async findSurvivors(): Promise<Survivors> {
+    const survivors = await findSurvivors(this.#context);
+    for (const { id } of survivors.living) this.#health.resume(this.#context.collection.find(id));
+    return survivors;
   }
 }

@@ -1,5 +1,12 @@
 import { humanDuration } from '../../base/index.ts';
-import { type ContainerRecord, type ContainerState, commandOf, isActive } from '../../engine/index.ts';
+import {
+  type ContainerRecord,
+  type ContainerState,
+  commandOf,
+  type Health,
+  type Healthcheck,
+  isActive,
+} from '../../engine/index.ts';
 import type { Endpoint } from '../../network/index.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../../runtime/index.ts';
 
@@ -12,6 +19,8 @@ export interface ContainerFacts {
   /** The container's own folder. */
   readonly directory: string;
   readonly sandboxKey: string;
+  /** Undefined where nothing checks it. */
+  readonly health: Health | undefined;
   /** Ids of running exec sessions. */
   readonly execs: readonly string[];
   /** The image's name as lists show it; its id when the name was moved to another image. */
@@ -34,7 +43,7 @@ export function containerSummary(record: ContainerRecord, facts: ContainerFacts)
     Ports: portList(record),
     Labels: config.labels,
     State: state.status,
-    Status: statusText(state),
+    Status: statusText(state, facts.health),
     HostConfig: { NetworkMode: networkMode(host.networkMode) },
     NetworkSettings: { Networks: networks(record, facts) },
     Mounts: mountPoints(record),
@@ -47,13 +56,13 @@ function quoted(argument: string): string {
 }
 
 /** "Up 3 minutes", "Exited (0) 2 hours ago", as `docker ps` words it. */
-export function statusText(state: ContainerState, now = Date.now()): string {
+export function statusText(state: ContainerState, health?: Health, now = Date.now()): string {
   const since = (time: string) => humanDuration(now - Date.parse(time));
   switch (state.status) {
     case 'created':
       return 'Created';
     case 'running':
-      return `Up ${since(state.startedAt)}`;
+      return `Up ${since(state.startedAt)}${healthText(health)}`;
     case 'paused':
       return `Up ${since(state.startedAt)} (Paused)`;
     case 'restarting':
@@ -61,6 +70,11 @@ export function statusText(state: ContainerState, now = Date.now()): string {
     case 'exited':
       return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
   }
+}
+
+function healthText(health: Health | undefined): string {
+  if (health === undefined) return '';
+  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
 }
 
 /** GET /containers/{id}/json (Engine API, ContainerInspectResponse). */
@@ -74,7 +88,7 @@ export function containerInspect(record: ContainerRecord, facts: ContainerFacts)
     Created: createdAt,
     Path: path,
     Args: args,
-    State: stateInspect(record.state),
+    State: stateInspect(record.state, facts.health),
     Image: imageId,
     ResolvConfPath: fileIn('resolv.conf'),
     HostnamePath: fileIn('hostname'),
@@ -98,7 +112,7 @@ export function containerInspect(record: ContainerRecord, facts: ContainerFacts)
 
 const NEVER = '0001-01-01T00:00:00Z';
 
-function stateInspect(state: ContainerState) {
+function stateInspect(state: ContainerState, health: Health | undefined) {
   const active = isActive(state) ? state : undefined;
   const ended = state.status === 'exited' || state.status === 'restarting' ? state : undefined;
   const failed = state.status === 'created' ? state.error : undefined;
@@ -114,6 +128,20 @@ function stateInspect(state: ContainerState) {
     Error: ended?.error ?? failed?.message ?? '',
     StartedAt: active?.startedAt ?? ended?.startedAt ?? NEVER,
     FinishedAt: ended?.finishedAt ?? NEVER,
+    ...(health === undefined ? {} : { Health: healthInspect(health) }),
+  };
+}
+
+function healthInspect({ status, failingStreak, log }: Health) {
+  return {
+    Status: status,
+    FailingStreak: failingStreak,
+    Log: log.map(({ start, end, exitCode, output }) => ({
+      Start: start.toISOString(),
+      End: end.toISOString(),
+      ExitCode: exitCode,
+      Output: output,
+    })),
   };
 }
 
@@ -126,6 +154,7 @@ function configInspect({ config }: ContainerRecord) {
     AttachStdout: config.attachStdout,
     AttachStderr: config.attachStderr,
     ...(config.exposedPorts.length === 0 ? {} : { ExposedPorts: keySet(config.exposedPorts) }),
+    ...(config.healthcheck === undefined ? {} : { Healthcheck: healthcheckInspect(config.healthcheck) }),
     Tty: config.tty,
     OpenStdin: config.openStdin,
     StdinOnce: config.stdinOnce,
@@ -138,6 +167,20 @@ function configInspect({ config }: ContainerRecord) {
     Labels: config.labels,
     ...(config.stopSignal === undefined ? {} : { StopSignal: config.stopSignal }),
     ...(config.stopTimeout === undefined ? {} : { StopTimeout: config.stopTimeout }),
+    ...(config.shell === undefined ? {} : { Shell: config.shell }),
+  };
+}
+
+/** What was left open is not shown, as in Docker. */
+function healthcheckInspect(healthcheck: Healthcheck) {
+  const { test, interval, timeout, startPeriod, startInterval, retries } = healthcheck;
+  return {
+    ...(test.length === 0 ? {} : { Test: test }),
+    ...(interval === 0 ? {} : { Interval: interval }),
+    ...(timeout === 0 ? {} : { Timeout: timeout }),
+    ...(startPeriod === 0 ? {} : { StartPeriod: startPeriod }),
+    ...(startInterval === 0 ? {} : { StartInterval: startInterval }),
+    ...(retries === 0 ? {} : { Retries: retries }),
   };
 }
 

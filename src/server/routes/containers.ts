@@ -33,6 +33,7 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
     const query = new Query(request.query);
     const limit = query.number('limit') ?? 0;
     const filters = parseFilters(query, LIST_FILTERS);
+    checkHealthFilter(filters);
     const all = query.flag('all') || limit > 0 || filters.has('status') || filters.has('exited');
     const selected = containers
       .list()
@@ -143,6 +144,7 @@ export async function facts(engine: Engine, record: ContainerRecord): Promise<Co
     logPath: engine.containers.logPath(record.id),
     directory: dirname(engine.containers.logPath(record.id)),
     sandboxKey: isActive(record.state) ? `/proc/${record.state.pid}/ns/net` : '',
+    health: engine.containers.health(record),
     execs: engine.containers.execs.ofContainer(record.id).map(({ id }) => id),
     imageName: named?.id === record.imageId ? record.config.image : shortId(record.imageId),
     defaultRuntime: engine.parts.runtimes.preferred?.name ?? '',
@@ -170,6 +172,21 @@ function waitCondition(text: string) {
   }
 }
 
+const HEALTH_NAMES = ['none', 'starting', 'healthy', 'unhealthy'];
+
+function healthName(engine: Engine, record: ContainerRecord): string {
+  return engine.containers.health(record)?.status ?? 'none';
+}
+
+function checkHealthFilter(filters: Filters): void {
+  const unknown = filters.get('health')?.find((value) => !HEALTH_NAMES.includes(value));
+  if (unknown === undefined) return;
+  throw invalid(
+    `invalid filter 'health=${unknown}': invalid value for health (${unknown}): ` +
+      `must be one of ${HEALTH_NAMES.join(', ')}`,
+  );
+}
+
 function matches(engine: Engine, record: ContainerRecord, filters: Filters): boolean {
   const { id, name, state, config, imageId, networks, mounts } = record;
   const created = (reference: string) => engine.containers.find(reference).createdAt;
@@ -189,7 +206,7 @@ function matches(engine: Engine, record: ContainerRecord, filters: Filters): boo
     ) &&
     passes(filters, 'before', (value) => record.createdAt < created(value)) &&
     passes(filters, 'since', (value) => record.createdAt > created(value)) &&
-    passes(filters, 'health', (value) => value === 'none') &&
+    passes(filters, 'health', (value) => healthName(engine, record) === value) &&
     passesLabels(filters, config.labels)
   );
 }

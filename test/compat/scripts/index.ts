@@ -2,6 +2,7 @@ import type { Script } from '../script.ts';
 import { builds } from './build.ts';
 import { attach, badCreate, containers } from './containers.ts';
 import { events } from './events.ts';
+import { health } from './health.ts';
 import { images, networks, system, volumes } from './others.ts';
 
 /** Every script, in the order in which they run. */
@@ -10,6 +11,7 @@ export const scripts: readonly Script[] = [
   containers,
   attach,
   badCreate,
+  health,
   images,
   networks,
   volumes,

@@ -1,0 +1,90 @@
+import { constants } from 'node:os';
+import { asBerthError, type ContainerId, formatDuration } from '../../base/index.ts';
+import type { ExecSession } from '../../runtime/index.ts';
+import type { Execs } from './exec.ts';
+import type { ProbePlan } from './healthcheck.ts';
+
+/** What one probe found out (Engine API, HealthcheckResult). */
+export interface ProbeResult {
+  readonly start: Date;
+  readonly end: Date;
+  /** 0: healthy. -1: the probe did not run to its end. */
+  readonly exitCode: number;
+  /** At most {@link OUTPUT_LIMIT} bytes of what it printed, or why it did not run. */
+  readonly output: string;
+}
+
+/** Bytes of a probe's output that are kept, as in Docker. */
+const OUTPUT_LIMIT = 4096;
+
+/**
+ * Runs the health check's command in the container once. Always tells a result; one that comes after `signal` was aborted
+ * means nothing. Its exec session is forgotten, so that probes do not pile up.
+ */
+export async function runProbe(
+  execs: Execs,
+  container: ContainerId,
+  plan: ProbePlan,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  const start = new Date();
+  const finished = (exitCode: number, output: string) => ({ start, end: new Date(), exitCode, output });
+  try {
+    const id = execs.create(container, { ...PROBE, args: plan.args });
+    using _forgotten = { [Symbol.dispose]: () => execs.forget(id) };
+    await using session = await execs.start(id);
+    const output = firstOutput(session);
+    const status = await within(session.exited, plan.timeout, signal);
+    if (status === undefined) {
+      await session.signal(constants.signals.SIGKILL).catch(() => {}); // it has just ended
+      await session.exited;
+      const text = await output;
+      const limit = formatDuration(plan.timeout * 1e6);
+      return finished(-1, `Health check exceeded timeout (${limit})${text === '' ? '' : `: ${text}`}`);
+    }
+    return finished(status.kind === 'exited' ? status.code : -1, await output);
+  } catch (error) {
+    return finished(-1, asBerthError(error).describe());
+  }
+}
+
+const PROBE = {
+  env: [],
+  user: '',
+  workingDir: '',
+  tty: false,
+  attachStdin: false,
+  attachStdout: true,
+  attachStderr: true,
+  privileged: false,
+};
+
+/** The beginning of the output; the rest is read and dropped, so that the probe is never held up. */
+async function firstOutput(session: ExecSession): Promise<string> {
+  const kept: Buffer[] = [];
+  let size = 0;
+  for await (const { data } of session.output()) {
+    if (size < OUTPUT_LIMIT) kept.push(data.subarray(0, OUTPUT_LIMIT - size));
+    size += data.length;
+  }
+  return `${Buffer.concat(kept).toString()}${size > OUTPUT_LIMIT ? '...' : ''}`;
+}
+
+/** The promise's value, or undefined when the time is over or the signal is aborted first. */
+async function within<T>(
+  promise: Promise<T>,
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const { promise: given, resolve: giveUp } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(giveUp, milliseconds, undefined);
+  const abort = () => giveUp(undefined);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([promise, given]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+}
