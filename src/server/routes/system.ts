@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { type Engine, isActive } from '../../engine/index.ts';
@@ -17,8 +18,6 @@ export function systemRoutes(app: FastifyInstance, engine: Engine): void {
   });
   app.get('/version', () => versionAnswer(engine));
   app.get('/info', () => infoAnswer(engine));
-  // docker login asks for this; berth keeps no credentials of its own.
-  app.post('/auth', () => ({ Status: 'Login Succeeded', IdentityToken: '' }));
 }
 
 const ARCHITECTURES: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
@@ -63,6 +62,7 @@ async function infoAnswer({ parts, containers, images }: Engine) {
   const all = containers.list();
   const count = (status: string) => all.filter(({ state }) => state.status === status).length;
   const { settings, runtimes } = parts;
+  const { cgroups } = parts.hostFacts;
   return {
     ID: settings.instance,
     Containers: all.length,
@@ -78,22 +78,22 @@ async function infoAnswer({ parts, containers, images }: Engine) {
       Authorization: null,
       Log: ['json-file', 'none'],
     },
-    MemoryLimit: true,
-    SwapLimit: true,
-    CpuCfsPeriod: true,
-    CpuCfsQuota: true,
-    CPUShares: true,
-    CPUSet: true,
-    PidsLimit: true,
+    MemoryLimit: cgroups.memory,
+    SwapLimit: cgroups.swap,
+    CpuCfsPeriod: cgroups.cpu,
+    CpuCfsQuota: cgroups.cpu,
+    CPUShares: cgroups.cpu,
+    CPUSet: cgroups.cpuset,
+    PidsLimit: cgroups.pids,
     IPv4Forwarding: true,
     Debug: false,
     OomKillDisable: false,
     SystemTime: new Date().toISOString(),
     LoggingDriver: 'json-file',
     CgroupDriver: 'cgroupfs',
-    CgroupVersion: '1',
+    CgroupVersion: String(parts.hostFacts.cgroups.version),
     KernelVersion: release(),
-    OperatingSystem: 'Linux',
+    OperatingSystem: await operatingSystem(),
     OSType: 'linux',
     Architecture: process.arch === 'x64' ? 'x86_64' : process.arch,
     NCPU: cpus().length,
@@ -115,7 +115,13 @@ async function infoAnswer({ parts, containers, images }: Engine) {
     LiveRestoreEnabled: true,
     Isolation: '',
     InitBinary: '',
-    SecurityOptions: ['name=seccomp,profile=builtin', 'name=cgroupns'],
+    SecurityOptions: ['name=seccomp,profile=builtin', ...(cgroups.version === 2 ? ['name=cgroupns'] : [])],
     Warnings: null,
   };
+}
+
+/** The distribution's own name for itself (os-release(5)). */
+async function operatingSystem(): Promise<string> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(text)?.[1] ?? 'Linux';
 }
