@@ -158,6 +158,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/prune.ts')).pruneImagesCommand,
   },
   {
+    words: ['cp'],
+    group: 'container',
+    summary: 'Copy files/folders between a container and the local filesystem',
+    load: async () => (await import('./commands/cp.ts')).copyCommand,
+  },
+  {
     words: ['logs'],
     group: 'container',
     summary: 'Fetch the logs of a container',
@@ -291,7 +297,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
-  `bake buildx checkpoint commit config context cp diff export history import load login logout manifest node pause
+  `bake buildx checkpoint commit config context diff export history import load login logout manifest node pause
   plugin port push save search secret service stack stats swarm top trust unpause update`.split(/\s+/),
 );
 

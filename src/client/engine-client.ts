@@ -1,4 +1,5 @@
 import { Build } from './build.ts';
+import { ContainerFiles } from './container-files.ts';
 import { Containers } from './containers.ts';
 import { Exec } from './exec.ts';
 import { type HostAddress, parseHost } from './host.ts';
@@ -22,6 +23,7 @@ export interface EngineClientOptions {
 export class EngineClient {
   readonly host: HostAddress;
   readonly containers: Containers;
+  readonly files: ContainerFiles;
   readonly exec: Exec;
   readonly images: Images;
   readonly networks: Networks;
@@ -35,6 +37,7 @@ export class EngineClient {
     const transport = new Transport(this.host, options.apiVersion);
     this.#transport = transport;
     this.containers = new Containers(transport);
+    this.files = new ContainerFiles(transport);
     this.exec = new Exec(transport);
     this.images = new Images(transport);
     this.networks = new Networks(transport);

@@ -6,6 +6,7 @@ import { conflict, invalid, notFound, systemErrorCode } from '../base/index.ts';
 import type { Engine } from '../engine/index.ts';
 import { httpError } from './http-errors.ts';
 import { buildRoutes } from './routes/build.ts';
+import { containerFileRoutes } from './routes/container-files.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -97,6 +98,7 @@ function createApp(
   for (const routes of [
     systemRoutes,
     containerRoutes,
+    containerFileRoutes,
     containerStreamRoutes,
     imageRoutes,
     buildRoutes,
@@ -110,6 +112,9 @@ function createApp(
   return app;
 }
 
+/** Endpoints whose body is an archive. */
+const TAKES_STREAM: ReadonlySet<string> = new Set(['/build', '/containers/:name/archive']);
+
 /** JSON bodies may be empty; a build context stays a stream; anything else is ignored, as Docker does. */
 function acceptBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
@@ -122,7 +127,7 @@ function acceptBodies(app: FastifyInstance): void {
     }
   });
   app.addContentTypeParser('*', (request, payload, done) => {
-    if (request.routeOptions.url === '/build') return done(null, payload);
+    if (TAKES_STREAM.has(request.routeOptions.url ?? '')) return done(null, payload);
     payload.resume();
     done(null, undefined);
   });

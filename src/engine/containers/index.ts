@@ -10,6 +10,7 @@ import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
 import { Execs } from './exec.ts';
+import { ContainerFiles } from './files/index.ts';
 import { type Health, HealthChecks } from './health.ts';
 import { type LogEntry, type LogOptions, readLogs } from './logs.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
@@ -29,6 +30,7 @@ export type { Attachment } from './attach.ts';
 export * from './container.ts';
 export type { Created, NewContainer } from './create.ts';
 export type { Exec, ExecConfig } from './exec.ts';
+export type { PathFacts } from './files/index.ts';
 export type { Health } from './health.ts';
 export type { Healthcheck, HealthStatus } from './healthcheck.ts';
 export type { LogEntry, LogOptions } from './logs.ts';
@@ -39,6 +41,7 @@ export type { WaitCondition, WaitResult } from './wait.ts';
 /** The containers of one instance. A `reference` is a name, an id or a unique prefix of one. */
 export class Containers {
   readonly execs: Execs;
+  readonly files: ContainerFiles;
   readonly #context: ContainerContext;
   readonly #health: HealthChecks;
 
@@ -53,6 +56,7 @@ export class Containers {
     };
     this.execs = new Execs(this.#context);
     this.#health = new HealthChecks(this.#context, this.execs);
+    this.files = new ContainerFiles(this.#context);
   }
 
   /** Newest first. */

@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import { chmod, chown, readdir } from 'node:fs/promises';
+import { unpackInto } from '../../runtime/index.ts';
 import type { ContainerRecord } from './container.ts';
 import type { ContainerContext } from './context.ts';
 
@@ -11,7 +12,7 @@ export async function fillVolumes(
   record: ContainerRecord,
   layers: readonly { path: string }[],
 ): Promise<void> {
-  const { launcher } = context.parts;
+  const { launcher, settings } = context.parts;
   for (const mount of record.mounts) {
     if (mount.type !== 'volume' || mount.noCopy || (await readdir(mount.source)).length > 0) continue;
     await using image = await launcher.openFiles({
@@ -20,7 +21,8 @@ export async function fillVolumes(
     });
     const stat = await image.stat(mount.target, { follow: true });
     if (stat?.type !== 'directory') continue;
-    await using volume = await launcher.openFiles({ layers: [mount.source], writable: undefined });
-    await volume.unpack('/', await image.pack(mount.target, { as: '.' }));
+    await unpackInto(settings.nativeDirectory, mount.source, await image.pack(mount.target, { as: '.' }));
+    await chown(mount.source, stat.uid, stat.gid);
+    await chmod(mount.source, stat.mode);
   }
 }

@@ -1,0 +1,64 @@
+import { conflict, invalid } from '../../../base/index.ts';
+import type { FileWorker } from '../../../runtime/index.ts';
+import { type ContainerMount, type ContainerRecord, isActive } from '../container.ts';
+import { type ContainerContext, containerDirectory } from '../context.ts';
+import { imageOf } from '../create.ts';
+import { mountAt } from './paths.ts';
+
+/** A container's files at one path: as its processes see them while it runs, else as they will at the next start. */
+export interface OpenPlace extends AsyncDisposable {
+  readonly worker: FileWorker;
+  /** The path in the worker's root. */
+  readonly path: string;
+  /** The host folder that the worker shows, read-only: a stopped container's volume or bind mount. */
+  readonly hostFolder?: string;
+}
+
+/**
+ * Opens the place that a path of a container leads to. In a stopped one, whose mounts do not exist, a volume or bind
+ * mount is found by the path alone: symlinks that lead into one are not followed. The caller holds the container's
+ * lock unless it runs.
+ */
+export async function openPlace(
+  context: ContainerContext,
+  record: ContainerRecord,
+  path: string,
+): Promise<OpenPlace> {
+  if (isActive(record.state)) return placeIn(await openRoot(context, record), path);
+  const mount = mountAt(record.mounts, path);
+  if (mount === undefined || mount.type === 'tmpfs') return placeIn(await openRoot(context, record), path);
+  const files = await context.parts.launcher.openFiles({ layers: [mount.source], writable: undefined });
+  const inside = path.slice(mount.target.replace(/\/+$/, '').length) || '/';
+  return { ...placeIn(files, inside), hostFolder: mount.source };
+}
+
+/** A container's whole file system; volumes are in it only while the container runs. */
+export async function openRoot(context: ContainerContext, record: ContainerRecord): Promise<FileWorker> {
+  const { launcher } = context.parts;
+  if (isActive(record.state)) {
+    const running = context.running.get(record.id);
+    if (running === undefined) throw conflict(`container ${record.id} is just ending`);
+    return launcher.openContainerFiles(running.supervisor);
+  }
+  const image = await imageOf(context, record);
+  const directory = containerDirectory(context, record.id);
+  return launcher.openFiles({
+    layers: image.layers.map((layer) => layer.path),
+    writable: { upper: `${directory}/upper`, work: `${directory}/work` },
+  });
+}
+
+/** Throws `invalid`, in Docker's words, when nothing may be written at a path of the container. */
+export function checkWritable({ mounts, host }: ContainerRecord, path: string): void {
+  const mount = mountAt(mounts, path);
+  if (mount === undefined && host.readonlyRootfs) throw invalid('container rootfs is marked read-only');
+  if (mount !== undefined && isReadOnly(mount)) throw invalid('mounted volume is marked read-only');
+}
+
+function isReadOnly(mount: ContainerMount): boolean {
+  return mount.type !== 'tmpfs' && mount.readOnly;
+}
+
+function placeIn(worker: FileWorker, path: string): OpenPlace {
+  return { worker, path, [Symbol.asyncDispose]: () => worker[Symbol.asyncDispose]() };
+}

@@ -1,0 +1,37 @@
+import { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import type { Engine } from '../../engine/index.ts';
+import { Query } from '../fields.ts';
+import { pathStatHeader } from '../formats/path-stat.ts';
+import { clientSignal } from '../streams.ts';
+
+/** A container's files: copied out and in as tar streams. */
+export function containerFileRoutes(app: FastifyInstance, engine: Engine): void {
+  const { files } = engine.containers;
+
+  app.head<Reference>('/containers/:name/archive', async (request, reply) => {
+    const facts = await files.stat(request.params.name, new Query(request.query).text('path'));
+    reply.header('X-Docker-Container-Path-Stat', pathStatHeader(facts));
+  });
+
+  app.get<Reference>('/containers/:name/archive', { exposeHeadRoute: false }, async (request, reply) => {
+    const path = new Query(request.query).text('path');
+    const { facts, archive } = await files.read(request.params.name, path, clientSignal(request));
+    reply.header('X-Docker-Container-Path-Stat', pathStatHeader(facts)).type('application/x-tar');
+    return archive;
+  });
+
+  app.put<Reference>('/containers/:name/archive', async (request, reply) => {
+    const query = new Query(request.query);
+    const tar = request.body instanceof Readable ? request.body : Readable.from([]);
+    await files.write(request.params.name, query.text('path'), tar, {
+      asUser: query.flag('copyUIDGID'),
+      signal: clientSignal(request),
+    });
+    reply.code(200);
+  });
+}
+
+interface Reference {
+  Params: { name: string };
+}

@@ -1,0 +1,98 @@
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Instance, startInstance } from './instance.ts';
+
+describe('the files of a container', () => {
+  let instance: Instance;
+  let folder: string;
+  beforeAll(async () => {
+    instance = await startInstance();
+    await instance.berthOk(['pull', '-q', 'busybox:latest']);
+    folder = await mkdtemp('/tmp/berth-archive-');
+    await instance.berthOk(['run', '-d', '--name', 'running', '-v', 'one:/data', 'busybox', 'sleep', '1000']);
+    await instance.berthOk(['create', '--name', 'stopped', '-v', 'two:/data', 'busybox', 'ls', '/data']);
+  });
+  afterAll(async () => {
+    await instance[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  describe('berth cp', () => {
+    beforeEach(async () => {
+      await rm(`${folder}/tree`, { recursive: true, force: true });
+      await mkdir(`${folder}/tree/sub`, { recursive: true });
+      await writeFile(`${folder}/tree/file`, 'content', { mode: 0o640 });
+      await symlink('file', `${folder}/tree/link`);
+    });
+
+    it.each(['running', 'stopped'])('copies a tree into a %s container and back the same', async (name) => {
+      await instance.berthOk(['cp', `${folder}/tree`, `${name}:/home`]);
+      await instance.berthOk(['cp', `${name}:/home/tree`, `${folder}/back-${name}`]);
+      expect(await readFile(`${folder}/back-${name}/file`, 'utf8')).toBe('content');
+      expect((await lstat(`${folder}/back-${name}/file`)).mode & 0o777).toBe(0o640);
+      expect(await readlink(`${folder}/back-${name}/link`)).toBe('file');
+      expect(await readdir(`${folder}/back-${name}`)).toEqual(['file', 'link', 'sub']);
+    });
+
+    it.each(['running', 'stopped'])('reaches the volumes of a %s container', async (name) => {
+      await instance.berthOk(['cp', `${folder}/tree/.`, `${name}:/data`]);
+      await instance.berthOk(['cp', `${name}:/data/file`, `${folder}/of-${name}`]);
+      expect(await readFile(`${folder}/of-${name}`, 'utf8')).toBe('content');
+    });
+
+    it('leaves in a volume what the container then finds there', async () => {
+      await instance.berthOk(['cp', `${folder}/tree/.`, 'stopped:/data']);
+      expect(await instance.berthOk(['start', '-a', 'stopped'])).toBe('file\nlink\nsub');
+    });
+
+    it('streams archives by "-"', async () => {
+      const archive = await instance.berthOk(['cp', 'running:/etc/passwd', '-']);
+      expect(archive).toContain('root:');
+      const { code } = await instance.berth(['cp', '-', 'running:/tmp'], { input: `${archive}\0\0` });
+      expect(code).toBe(0);
+      expect(await instance.berthOk(['exec', 'running', 'cat', '/tmp/passwd'])).toContain('root:');
+    });
+
+    it('follows the link that is its source with -L only', async () => {
+      await instance.berthOk(['cp', `${folder}/tree/.`, 'running:/home']);
+      await instance.berthOk(['cp', 'running:/home/link', `${folder}/as-link`]);
+      await instance.berthOk(['cp', '-L', 'running:/home/link', `${folder}/as-file`]);
+      expect(await readlink(`${folder}/as-link`)).toBe('file');
+      expect(await readFile(`${folder}/as-file`, 'utf8')).toBe('content');
+    });
+
+    it.each([
+      [['running:/nothing', '.'], 'Could not find the file /nothing in container running'],
+      [['FOLDER/tree', 'running:/etc/passwd'], 'cannot copy directory'],
+      [['FOLDER/tree/file', 'running:/etc/new/'], 'no such directory'],
+      [['FOLDER/none', 'running:/'], 'no such file or directory'],
+      [['running:/etc', 'stopped:/etc'], 'copying between containers is not supported'],
+      [['FOLDER/tree', 'missing:/'], 'No such container: missing'],
+    ])('refuses %j', async (words, reason) => {
+      const args = words.map((word) => word.replace('FOLDER', folder));
+      const { code, stderr } = await instance.berth(['cp', ...args]);
+      expect(code).toBe(1);
+      expect(stderr).toContain(reason);
+    });
+
+    it('writes nothing through a link that leads out of the container', async () => {
+      await instance.berthOk(['exec', 'running', 'ln', '-s', folder, '/way-out']);
+      const { code } = await instance.berth(['cp', `${folder}/tree/file`, 'running:/way-out/escaped']);
+      expect(code).toBe(1);
+      expect(await readdir(folder)).not.toContain('escaped');
+    });
+  });
+
+  it("fills an empty volume with what the image has at its path, by the image's owners", async () => {
+    const listed = await instance.berthOk([
+      'run',
+      '--rm',
+      '-v',
+      'filled:/etc',
+      'busybox',
+      'cat',
+      '/etc/passwd',
+    ]);
+    expect(listed).toContain('root:');
+  });
+});
