@@ -70,7 +70,7 @@ async function infoAnswer({ parts, containers, images }: Engine) {
     ContainersPaused: count('paused'),
     ContainersStopped: all.filter(({ state }) => !isActive(state)).length,
     Images: (await images.list()).length,
-    Driver: 'overlay2',
+    Driver: 'overlayfs',
     DriverStatus: [['Layer format', 'EROFS']],
     Plugins: {
       Volume: ['local'],
