@@ -78,6 +78,7 @@ export function connectionFailure(error: unknown, host: HostAddress): BerthError
     case 'EACCES':
     case 'EPERM':
       return new BerthError('denied', `permission denied on the engine's socket at ${address}`, {
+        hint: 'Run the command as root (sudo), or as a user who may write to the socket',
         cause: error,
       });
     case 'ENOTFOUND':

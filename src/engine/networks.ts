@@ -116,7 +116,12 @@ export class Networks {
       options: request.options,
       predefined: false,
     };
-    this.#put(record);
+    try {
+      this.#put(record);
+    } catch (error) {
+      await this.#driver.removeBridge(network);
+      throw error;
+    }
     this.#events.emit('network', 'create', network.id, { name, type: network.driver });
     return record;
   }

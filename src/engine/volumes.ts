@@ -79,7 +79,12 @@ export class Volumes {
         anonymous,
         mountpoint,
       };
-      this.#documents.put(COLLECTION, name, volume);
+      try {
+        this.#documents.put(COLLECTION, name, volume);
+      } catch (error) {
+        await this.#launcher.removeTree(join(this.#folder, name));
+        throw error;
+      }
       this.#events.emit('volume', 'create', name, { driver: 'local' });
       return volume;
     });
