@@ -4,7 +4,7 @@
  *
  *     berthd                           worker
  *     request ───────────────────────▶
- *             ◀─────────────────────── data …        (pack)
+ *             ◀─────────────────────── data …        (pack, pack changes)
  *     data …, end ───────────────────▶               (unpack; also after a failure, to close its stream)
  *     cancel ────────────────────────▶               (instead of end; or during pack)
  *             ◀─────────────────────── done or failed, exactly once
@@ -18,6 +18,7 @@ enum message {
     REQUEST_READ_FILE = 3,
     REQUEST_PACK = 4,
     REQUEST_UNPACK = 5,
+    REQUEST_PACK_CHANGES = 6, /* of an overlayfs upper folder, or of a layer as it is mounted */
     STREAM_DATA = 16, /* raw bytes, at most STREAM_BUFFER */
     STREAM_END = 17,
     STREAM_CANCEL = 18,

@@ -40,6 +40,7 @@ static int serve_stat(struct request *request);
 static int serve_make_directory(struct request *request);
 static int serve_read_file(struct request *request);
 static int serve_pack(struct request *request);
+static int serve_pack_changes(struct request *request);
 static int serve_unpack(struct request *request);
 static void finish_stream(struct request *request);
 static int parse_fields(struct request *request, const struct frame *frame);
@@ -86,6 +87,7 @@ static int dispatch(struct request *request, uint8_t type) {
     case REQUEST_READ_FILE: return serve_read_file(request);
     case REQUEST_PACK: return serve_pack(request);
     case REQUEST_UNPACK: return serve_unpack(request);
+    case REQUEST_PACK_CHANGES: return serve_pack_changes(request);
     default: return fail(&request->failure, FAILURE_NOT_IMPLEMENTED, "the file request %u is unknown", type);
     }
 }
@@ -177,6 +179,16 @@ static int serve_pack(struct request *request) {
     *sink = (struct sink){.flush = send_data, .context = request};
     const char *as = request->as ? request->as : strcmp(name, ".") == 0 ? "" : name;
     int result = pack_tree(folder, name, as, sink, &request->failure);
+    free(sink);
+    return result < 0 ? -1 : reply_done(request, NULL);
+}
+
+static int serve_pack_changes(struct request *request) {
+    AUTO_CLOSE folder = open_in_root(request->root, request->path, O_RDONLY | O_DIRECTORY);
+    if (folder < 0) return fail_call(&request->failure, "%s cannot be opened", request->path);
+    struct sink *sink = allocate(sizeof *sink);
+    *sink = (struct sink){.flush = send_data, .context = request};
+    int result = pack_changes(folder, sink, &request->failure);
     free(sink);
     return result < 0 ? -1 : reply_done(request, NULL);
 }

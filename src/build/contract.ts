@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Digest, Reference } from '../base/index.ts';
+import type { Credentials } from '../registry/contract.ts';
 import type { RootPlan } from '../runtime/contract.ts';
 import type { Image, ImageRuntimeConfig } from '../store/contract.ts';
 
@@ -17,6 +18,8 @@ export interface BuildRequest {
   readonly target: string | undefined;
   readonly noCache: boolean;
   readonly pull: boolean;
+  /** What logs in at a registry when a FROM is pulled. */
+  readonly credentialsFor?: (domain: string) => Credentials | undefined;
   readonly platform: { readonly os: string; readonly architecture: string };
 }
 
@@ -44,7 +47,12 @@ export interface BuildHost {
   /** The image of a FROM: local, or pulled (always when `pull`), reporting progress. Throws as the pull does. */
   resolveImage(
     reference: Reference,
-    options: { pull: boolean; signal: AbortSignal; onProgress: (progress: object) => void },
+    options: {
+      pull: boolean;
+      credentials: Credentials | undefined;
+      signal: AbortSignal;
+      onProgress: (progress: object) => void;
+    },
   ): Promise<Image>;
   /** Runs a step to its end; returns its exit code. Throws like a container's start when it cannot be started. */
   runStep(step: RunStep): Promise<number>;

@@ -130,10 +130,12 @@ export class StageBuild {
     );
   }
 
-  #image(reference: string): Promise<Image> {
+  #image(name: string): Promise<Image> {
     const { host, request, signal } = this.#scope;
-    return host.resolveImage(parseReference(reference), {
+    const reference = parseReference(name);
+    return host.resolveImage(reference, {
       pull: request.pull,
+      credentials: request.credentialsFor?.(reference.domain),
       signal,
       onProgress: this.#links.onPull,
     });

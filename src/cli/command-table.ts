@@ -68,6 +68,22 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/pull.ts')).pullCommand,
   },
   {
+    words: ['push'],
+    group: 'image',
+    summary: 'Upload an image to a registry',
+    load: async () => (await import('./commands/push.ts')).pushCommand,
+  },
+  {
+    words: ['login'],
+    summary: 'Authenticate to a registry',
+    load: async () => (await import('./commands/login.ts')).loginCommand,
+  },
+  {
+    words: ['logout'],
+    summary: 'Log out from a registry',
+    load: async () => (await import('./commands/login.ts')).logoutCommand,
+  },
+  {
     words: ['images'],
     group: 'image',
     groupWords: ['ls', 'list'],
@@ -162,6 +178,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'container',
     summary: 'Copy files/folders between a container and the local filesystem',
     load: async () => (await import('./commands/cp.ts')).copyCommand,
+  },
+  {
+    words: ['diff'],
+    group: 'container',
+    summary: "Inspect changes to files or directories on a container's filesystem",
+    load: async () => (await import('./commands/container-files.ts')).diffCommand,
+  },
+  {
+    words: ['export'],
+    group: 'container',
+    summary: "Export a container's filesystem as a tar archive",
+    load: async () => (await import('./commands/container-files.ts')).exportCommand,
+  },
+  {
+    words: ['top'],
+    group: 'container',
+    summary: 'Display the running processes of a container',
+    load: async () => (await import('./commands/top.ts')).topCommand,
   },
   {
     words: ['logs'],
@@ -297,8 +331,8 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
-  `bake buildx checkpoint commit config context diff export history import load login logout manifest node pause
-  plugin port push save search secret service stack stats swarm top trust unpause update`.split(/\s+/),
+  `bake buildx checkpoint commit config context   history import load manifest node pause
+  plugin port save search secret service stack stats swarm  trust unpause update`.split(/\s+/),
 );
 
 /** Whether docker has this command, at the top level or in a group, and berth has not. */

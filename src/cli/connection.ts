@@ -1,5 +1,11 @@
 import { BerthError, invalid, isBerthError, notImplemented } from '../base/index.ts';
-import { EngineClient, formatHost, type HostAddress, parseHost } from '../client/index.ts';
+import {
+  EngineClient,
+  formatHost,
+  type HostAddress,
+  parseHost,
+  RegistryCredentials,
+} from '../client/index.ts';
 
 export const DEFAULT_SOCKET = '/run/berth/berth.sock';
 
@@ -28,7 +34,7 @@ export function tlsRefusal(what: string): BerthError {
 
 /** A client of an engine that answers. Starts the machine's own daemon when it is dead and we are root. */
 export async function connect(target: Target, env: NodeJS.ProcessEnv): Promise<EngineClient> {
-  const client = new EngineClient(target);
+  const client = new EngineClient({ ...target, credentials: new RegistryCredentials(env) });
   try {
     await client.system.apiVersion();
     return client;

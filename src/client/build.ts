@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { BuildContextOptions } from './build-context.ts';
+import { type CredentialSource, encodeAuth } from './images.ts';
 import { progressMessages } from './streams.ts';
 import type { Transport } from './transport.ts';
 import type { ProgressMessage } from './types/index.ts';
@@ -44,9 +45,11 @@ export interface BuildOptions {
 /** The /build part of the API. */
 export class Build {
   readonly #transport: Transport;
+  readonly #credentials: CredentialSource | undefined;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, credentials?: CredentialSource) {
     this.#transport = transport;
+    this.#credentials = credentials;
   }
 
   /**
@@ -75,11 +78,16 @@ export class Build {
         forcerm: true,
         version: '1',
       },
-      headers: { 'Content-Type': 'application/x-tar' },
+      headers: { 'Content-Type': 'application/x-tar', ...(await this.#registryConfig()) },
       body: context,
       signal: options.signal,
     });
     yield* progressMessages(body, 'invalid');
+  }
+
+  async #registryConfig(): Promise<Record<string, string>> {
+    const known = await this.#credentials?.all();
+    return known === undefined ? {} : { 'X-Registry-Config': encodeAuth(known) };
   }
 }
 

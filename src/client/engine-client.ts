@@ -3,7 +3,7 @@ import { ContainerFiles } from './container-files.ts';
 import { Containers } from './containers.ts';
 import { Exec } from './exec.ts';
 import { type HostAddress, parseHost } from './host.ts';
-import { Images } from './images.ts';
+import { type CredentialSource, Images } from './images.ts';
 import { Networks } from './networks.ts';
 import { System } from './system.ts';
 import { Transport } from './transport.ts';
@@ -14,6 +14,8 @@ export interface EngineClientOptions {
   readonly host: string | HostAddress;
   /** Fixes the API version, for example "1.43"; else the newest that both sides speak. */
   readonly apiVersion?: string;
+  /** What logs in at the registries that pulls, pushes and builds need. */
+  readonly credentials?: CredentialSource;
 }
 
 /**
@@ -39,11 +41,11 @@ export class EngineClient {
     this.containers = new Containers(transport);
     this.files = new ContainerFiles(transport);
     this.exec = new Exec(transport);
-    this.images = new Images(transport);
+    this.images = new Images(transport, options.credentials);
     this.networks = new Networks(transport);
     this.volumes = new Volumes(transport);
     this.system = new System(transport);
-    this.build = new Build(transport);
+    this.build = new Build(transport, options.credentials);
   }
 
   /** Closes the idle connections; requests that run go on. */

@@ -1,4 +1,5 @@
 import { familiarRepository, parseReference } from '../base/index.ts';
+import type { RegistryCredentials } from './registry-credentials.ts';
 import { progressMessages } from './streams.ts';
 import type { Filters, Transport } from './transport.ts';
 import type {
@@ -20,12 +21,25 @@ export interface PullOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface PushOptions {
+  readonly auth?: RegistryAuth;
+  /** Every tag that the repository has in the engine. */
+  readonly allTags?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Knows what logs in at registries. */
+export type CredentialSource = Pick<RegistryCredentials, 'get' | 'all'>;
+
 /** The /images part of the API. */
 export class Images {
   readonly #transport: Transport;
+  readonly #credentials: CredentialSource | undefined;
 
-  constructor(transport: Transport) {
+  /** `credentials` are sent to the registries that a pull or push needs, unless it has some of its own. */
+  constructor(transport: Transport, credentials?: CredentialSource) {
     this.#transport = transport;
+    this.#credentials = credentials;
   }
 
   async list(
@@ -62,7 +76,21 @@ export class Images {
       method: 'POST',
       path: '/images/create',
       query: { fromImage: familiarRepository(parsed), tag, platform },
-      headers: auth === undefined ? {} : { 'X-Registry-Auth': encodeAuth(auth) },
+      headers: authHeaders(auth ?? (await this.#credentials?.get(parsed.domain))),
+      signal,
+    });
+    yield* progressMessages(body, 'unavailable');
+  }
+
+  /** Sends an image to its registry: progress until it is there. Throws what the engine or the registry says. */
+  async *push(reference: string, options: PushOptions = {}): AsyncGenerator<ProgressMessage> {
+    const { auth, allTags = false, signal } = options;
+    const parsed = parseReference(reference);
+    const body = await this.#transport.stream({
+      method: 'POST',
+      path: pathOf(familiarRepository(parsed), '/push'),
+      query: { tag: allTags ? undefined : parsed.tag },
+      headers: authHeaders(auth ?? (await this.#credentials?.get(parsed.domain)) ?? {}),
       signal,
     });
     yield* progressMessages(body, 'unavailable');
@@ -95,6 +123,11 @@ function pathOf(reference: string, action = ''): string {
   return `/images/${encodeURIComponent(reference).replaceAll('%2F', '/').replaceAll('%3A', ':')}${action}`;
 }
 
-function encodeAuth(auth: RegistryAuth): string {
+function authHeaders(auth: RegistryAuth | undefined): Record<string, string> {
+  return auth === undefined ? {} : { 'X-Registry-Auth': encodeAuth(auth) };
+}
+
+/** A value of the headers X-Registry-Auth and X-Registry-Config. */
+export function encodeAuth(auth: RegistryAuth | Readonly<Record<string, RegistryAuth>>): string {
   return Buffer.from(JSON.stringify(auth)).toString('base64url');
 }

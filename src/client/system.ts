@@ -1,6 +1,6 @@
 import { jsonLines } from './streams.ts';
 import type { Filters, Transport } from './transport.ts';
-import type { EngineEvent, EngineInfo, EngineVersion } from './types/index.ts';
+import type { EngineEvent, EngineInfo, EngineVersion, RegistryAuth } from './types/index.ts';
 
 /** The parts of the API that are about the engine itself. */
 export class System {
@@ -17,6 +17,14 @@ export class System {
 
   async version(options: { signal?: AbortSignal } = {}): Promise<EngineVersion> {
     return this.#transport.json({ method: 'GET', path: '/version', ...options });
+  }
+
+  /** Asks whether a registry takes the credentials; throws `unauthorized` when it does not, and what else it says. */
+  async login(
+    auth: RegistryAuth,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<{ readonly Status: string }> {
+    return this.#transport.json({ method: 'POST', path: '/auth', json: auth, ...options });
   }
 
   async info(options: { signal?: AbortSignal } = {}): Promise<EngineInfo> {

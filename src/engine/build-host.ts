@@ -30,6 +30,7 @@ async function resolveImage(
   if (local !== undefined) return local;
   return images.pull(reference, {
     platform: { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch },
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     signal: options.signal,
     onProgress: options.onProgress,
   });

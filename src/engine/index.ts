@@ -2,7 +2,7 @@ export * from './containers/index.ts';
 export { CRASH_POINTS, type CrashPoint } from './crash-points.ts';
 export { type Engine, openEngine } from './engine.ts';
 export { type EngineEvent, Events } from './events.ts';
-export type { PullOptions, PullProgress, Removal } from './images/index.ts';
+export type { PullOptions, PullProgress, PushOptions, PushProgress, Removal } from './images/index.ts';
 export { isBridge, type NetworkRecord, type NewNetwork } from './networks.ts';
 export type { EngineLog, EngineParts, EngineSettings } from './parts.ts';
 export type { NewVolume, Volume } from './volumes.ts';

@@ -2,7 +2,7 @@ import { BerthError, errorMessage, type Reference, unavailable } from '../base/i
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credentials } from './contract.ts';
 import type { Endpoint, EndpointChooser } from './endpoint.ts';
-import { errorFrom } from './errors.ts';
+import { errorFrom, type RegistryAction } from './errors.ts';
 import { type Response, readBody, type Transport } from './transport.ts';
 
 /** What authorises requests for one repository at one endpoint. */
@@ -12,8 +12,11 @@ interface Authorization {
   readonly expires: number;
 }
 
-/** Who wants to read what, where. */
+/** Who wants to do what, where. */
 export interface AccessRequest {
+  readonly action: RegistryAction;
+  /** For a push: another repository to read blobs from. */
+  readonly mountFrom?: string | undefined;
   readonly endpoint: Endpoint;
   readonly reference: Reference;
   readonly credentials: Credentials | undefined;
@@ -65,11 +68,11 @@ export class Authorizer {
   }
 
   async #token(access: AccessRequest, challenge: Challenge): Promise<Authorization> {
-    const { reference, credentials, signal } = access;
+    const { credentials, signal } = access;
     const url = this.#realm(access.endpoint, challenge);
     const service = challenge.parameters.get('service');
     if (service !== undefined) url.searchParams.set('service', service);
-    url.searchParams.set('scope', challenge.parameters.get('scope') ?? `repository:${reference.path}:pull`);
+    for (const scope of scopesOf(access, challenge)) url.searchParams.append('scope', scope);
     if (credentials !== undefined) url.searchParams.set('account', credentials.username);
     const headers: Record<string, string> =
       credentials === undefined ? {} : { authorization: basic(credentials) };
@@ -93,8 +96,9 @@ export class Authorizer {
     });
   }
 
-  async #refusal({ reference, credentials }: AccessRequest, response: Response): Promise<BerthError> {
-    const error = await errorFrom(response, reference);
+  async #refusal(access: AccessRequest, response: Response): Promise<BerthError> {
+    const { credentials } = access;
+    const error = await errorFrom(response, access);
     if (credentials === undefined || response.status !== 401) return error;
     return new BerthError('unauthorized', `${errorMessage(error)} (user ${credentials.username})`, {
       cause: error,
@@ -123,6 +127,21 @@ function basic({ username, password }: Credentials): string {
 }
 
 /** Credentials are part of the key, so that nobody gets what another's password opened. */
-function keyOf({ endpoint, reference, credentials }: AccessRequest): string {
-  return JSON.stringify([endpoint.base, reference.path, credentials?.username, credentials?.password]);
+function keyOf({ endpoint, reference, credentials, action, mountFrom }: AccessRequest): string {
+  const { username, password } = credentials ?? {};
+  return JSON.stringify([endpoint.base, reference.path, action, mountFrom, username, password]);
+}
+
+/** What a token is asked for (distribution, "Token Scope Documentation"); a registry's challenge knows only the request at hand. */
+function scopesOf({ action, reference, mountFrom }: AccessRequest, challenge: Challenge): string[] {
+  switch (action) {
+    case 'login':
+      return [];
+    case 'pull':
+      return [challenge.parameters.get('scope') ?? `repository:${reference.path}:pull`];
+    case 'push': {
+      const source = mountFrom === undefined ? [] : [`repository:${mountFrom}:pull`];
+      return [`repository:${reference.path}:pull,push`, ...source];
+    }
+  }
 }

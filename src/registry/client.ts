@@ -10,21 +10,25 @@ import {
   notFound,
   type Reference,
 } from '../base/index.ts';
+import { AuthorizedTransport } from './authorized-transport.ts';
 import { type AccessRequest, Authorizer } from './authorizer.ts';
 import { blobStream } from './blob-stream.ts';
 import type {
   Credentials,
+  LocalBlob,
   Platform,
+  PushedBlob,
   RegistryClient,
   RegistryOptions,
   RemoteDescriptor,
   RemoteImage,
 } from './contract.ts';
 import { type Endpoint, EndpointChooser } from './endpoint.ts';
-import { accessDenied, errorFrom } from './errors.ts';
+import { errorFrom } from './errors.ts';
 import { ACCEPTED_MANIFESTS, type Manifest, parseManifest } from './manifest.ts';
 import { choosePlatform } from './platform.ts';
-import { DEFAULT_TIMING, type Response, readBody, type Timing, Transport } from './transport.ts';
+import { Pusher } from './pusher.ts';
+import { DEFAULT_TIMING, discard, type Response, readBody, type Timing, Transport } from './transport.ts';
 
 /** Registries refuse larger ones too (OCI distribution-spec, "Pushing Manifests"). */
 const MAX_MANIFEST = 4 * 1024 * 1024;
@@ -52,7 +56,8 @@ interface FetchedManifest {
 class OciRegistryClient implements RegistryClient {
   readonly #chooser: EndpointChooser;
   readonly #transport: Transport;
-  readonly #authorizer: Authorizer;
+  readonly #authorized: AuthorizedTransport;
+  readonly #pusher: Pusher;
   /** The endpoint that has last served a repository is asked first for its blobs. */
   readonly #served = new Map<string, Endpoint>();
   /** Insecure registries' endpoints with the scheme that they speak. */
@@ -61,7 +66,9 @@ class OciRegistryClient implements RegistryClient {
   constructor(options: RegistryOptions, timing: Timing) {
     this.#chooser = new EndpointChooser(options);
     this.#transport = new Transport(this.#chooser, timing, process.env);
-    this.#authorizer = new Authorizer(this.#transport, this.#chooser);
+    const authorizer = new Authorizer(this.#transport, this.#chooser);
+    this.#authorized = new AuthorizedTransport(this.#transport, authorizer);
+    this.#pusher = new Pusher(this.#transport, this.#authorized);
   }
 
   async resolve(reference: Reference, options: Wish & { platform: Platform }): Promise<RemoteImage> {
@@ -88,6 +95,31 @@ class OciRegistryClient implements RegistryClient {
         failure: (response, error) => this.#transport.failure(response.url, error),
       });
     });
+  }
+
+  async pushBlob(
+    reference: Reference,
+    blob: LocalBlob,
+    options: Wish & { mountFrom?: string; onProgress?: (bytes: number) => void },
+  ): Promise<PushedBlob> {
+    return this.#pusher.blob(await this.#pushAccess(reference, options), blob, options.onProgress);
+  }
+
+  async pushManifest(
+    reference: Reference,
+    manifest: { readonly mediaType: string; readonly bytes: Buffer },
+    options: Wish,
+  ): Promise<Digest> {
+    return this.#pusher.manifest(await this.#pushAccess(reference, options), manifest);
+  }
+
+  async checkLogin(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<void> {
+    const endpoint = await this.#registryItself(domain, signal);
+    const reference = { domain, path: '', tag: undefined, digest: undefined };
+    const access: AccessRequest = { action: 'login', endpoint, reference, credentials, signal };
+    const response = await this.#authorized.send(access, `${endpoint.base}/v2/`, { headers: {} });
+    if (response.status !== 200) throw await errorFrom(response, access);
+    await discard(response);
   }
 
   /** The places to ask; which scheme an insecure registry speaks is found out once. */
@@ -167,34 +199,30 @@ class OciRegistryClient implements RegistryClient {
     }
   }
 
-  /** A successful answer to a GET within the repository; answers challenges on the way. */
+  /** A successful answer to a GET within the repository. */
   async #get(access: AccessRequest, path: string, headers: Record<string, string>): Promise<Response> {
-    const { endpoint, reference, signal } = access;
-    const url = `${endpoint.base}/v2/${reference.path}/${path}`;
-    const send = (authorization: string | undefined) => {
-      const all = authorization === undefined ? headers : { ...headers, authorization };
-      return this.#transport.send(url, { headers: all, signal });
-    };
-    let response = await send(this.#authorizer.known(access));
-    if (response.status === 401) {
-      const authorization = await this.#authorizer.answer(access, response);
-      if (authorization === undefined) throw await this.#noWayIn(access, response);
-      response.body.on('error', () => {}).destroy();
-      response = await send(authorization);
-    }
-    if (response.status !== 200 && response.status !== 206) throw await errorFrom(response, reference);
+    const url = `${access.endpoint.base}/v2/${access.reference.path}/${path}`;
+    const response = await this.#authorized.send(access, url, { headers });
+    if (response.status !== 200 && response.status !== 206) throw await errorFrom(response, access);
     return response;
   }
 
-  async #noWayIn({ reference, credentials }: AccessRequest, response: Response): Promise<BerthError> {
-    const error = await errorFrom(response, reference);
-    if (credentials !== undefined || error.kind !== 'unauthorized') return error;
-    const { message } = accessDenied(reference, 'no basic auth credentials');
-    return new BerthError('unauthorized', message, { cause: error });
+  #access(endpoint: Endpoint, reference: Reference, { credentials, signal }: Wish): AccessRequest {
+    const own = endpoint.isMirror ? undefined : credentials;
+    return { action: 'pull', endpoint, reference, credentials: own, signal };
   }
 
-  #access(endpoint: Endpoint, reference: Reference, { credentials, signal }: Wish): AccessRequest {
-    return { endpoint, reference, credentials: endpoint.isMirror ? undefined : credentials, signal };
+  /** Where to write: the registry itself. */
+  async #pushAccess(reference: Reference, wish: Wish & { mountFrom?: string }): Promise<AccessRequest> {
+    const { credentials, signal, mountFrom } = wish;
+    const endpoint = await this.#registryItself(reference.domain, signal);
+    return { action: 'push', endpoint, reference, credentials, signal, mountFrom };
+  }
+
+  async #registryItself(domain: string, signal: AbortSignal | undefined): Promise<Endpoint> {
+    const endpoint = this.#chooser.endpoints({ domain }).find(({ isMirror }) => !isMirror);
+    if (endpoint === undefined) throw notFound(`no registry is known for ${domain}`);
+    return this.#withScheme(endpoint, signal);
   }
 }
 

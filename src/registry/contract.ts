@@ -38,6 +38,18 @@ export interface RemoteImage {
   readonly layers: readonly RemoteDescriptor[];
 }
 
+/** A blob of this machine, to be sent to a registry. */
+export interface LocalBlob extends RemoteDescriptor {
+  /** Its bytes from an offset on; may be called more than once. */
+  open(from: number): Promise<Readable>;
+}
+
+/** How a registry came to have a blob: it had it, it took it over from another of its repositories, or it was sent. */
+export type PushedBlob =
+  | { readonly kind: 'existed' }
+  | { readonly kind: 'mounted'; readonly from: string }
+  | { readonly kind: 'uploaded' };
+
 export interface RegistryClient {
   /**
    * Resolves a reference for a platform. Throws `not-found` (unknown name or tag, or a platform that it does not
@@ -53,4 +65,28 @@ export interface RegistryClient {
     blob: RemoteDescriptor,
     options: { credentials?: Credentials; signal?: AbortSignal },
   ): Promise<Readable>;
+  /**
+   * Sees to it that a repository has a blob, at the registry itself, never at a mirror. An upload that a cut connection
+   * ends is resumed. Throws `unauthorized`, `denied`, `unavailable`, with the registry's own words.
+   */
+  pushBlob(
+    reference: Reference,
+    blob: LocalBlob,
+    options: {
+      credentials?: Credentials;
+      signal?: AbortSignal;
+      /** Path of a repository of the same registry that should have the blob. */
+      mountFrom?: string;
+      /** Called with the number of bytes that were sent so far. */
+      onProgress?: (bytes: number) => void;
+    },
+  ): Promise<PushedBlob>;
+  /** Stores a manifest, whose blobs are all there, under the reference's tag (or its own digest). Throws as {@link pushBlob}. */
+  pushManifest(
+    reference: Reference,
+    manifest: { readonly mediaType: string; readonly bytes: Buffer },
+    options: { credentials?: Credentials; signal?: AbortSignal },
+  ): Promise<Digest>;
+  /** Throws `unauthorized` when the registry at a host (with or without a port) refuses the credentials, `unavailable` when it does not answer. */
+  checkLogin(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<void>;
 }

@@ -14,10 +14,20 @@ interface RegistryError {
   readonly message: string;
 }
 
+/** What a request is part of. A login is about the registry as a whole, its reference has no path. */
+export type RegistryAction = 'pull' | 'push' | 'login';
+
+/** What a failed request was for. */
+interface Attempt {
+  readonly reference: Reference;
+  readonly action: RegistryAction;
+}
+
 const MAX_ERROR_BODY = 64 * 1024;
 
 /** What an answer that is no success means, in the registry's own words and, where Docker has known ones, in those. */
-export async function errorFrom(response: Response, reference: Reference): Promise<BerthError> {
+export async function errorFrom(response: Response, attempt: Attempt): Promise<BerthError> {
+  const { reference } = attempt;
   const host = new URL(response.url).host;
   const [error = byStatus(response)] = await registryErrors(response);
   const words = `${error.code.toLowerCase().replaceAll('_', ' ')}: ${error.message}`;
@@ -29,11 +39,11 @@ export async function errorFrom(response: Response, reference: Reference): Promi
     case 'BLOB_UNKNOWN':
       return new BerthError('not-found', `${host}: ${words}`);
     case 'DENIED':
-      return accessDenied(reference, words);
+      return accessDenied(attempt, words);
     case 'UNAUTHORIZED':
       // A token that lacks the scope: the repository may be private or not exist.
       if (isInsufficientScope(response)) {
-        return accessDenied(reference, 'denied: requested access to the resource is denied');
+        return accessDenied(attempt, 'denied: requested access to the resource is denied');
       }
       return new BerthError('unauthorized', `${host}: ${words}`, {
         hint: `Log in with: berth login ${host}`,
@@ -46,11 +56,12 @@ export async function errorFrom(response: Response, reference: Reference): Promi
 }
 
 /** Docker's words for a repository that is private or missing: registries do not say which. */
-export function accessDenied(reference: Reference, reason: string): BerthError {
+export function accessDenied({ reference, action }: Attempt, reason: string): BerthError {
+  if (action === 'login') return new BerthError('unauthorized', `${reference.domain}: ${reason}`);
   const repository = familiarRepository(reference);
   return new BerthError(
-    'not-found',
-    `pull access denied for ${repository}, repository does not exist or may require 'docker login': ${reason}`,
+    action === 'pull' ? 'not-found' : 'denied',
+    `${action} access denied for ${repository}, repository does not exist or may require 'docker login': ${reason}`,
   );
 }
 

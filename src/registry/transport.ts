@@ -25,9 +25,12 @@ export const DEFAULT_TIMING: Timing = {
 };
 
 export interface Request {
-  readonly method?: 'GET' | 'HEAD' | 'POST';
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** A stream is opened for each attempt. */
+  readonly body?: Buffer | (() => Promise<Readable>);
+  /** Whether it is sent again after a failure that may pass; true by default. */
+  readonly isRepeatable?: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -64,7 +67,7 @@ export class Transport {
    * unreachable, time-out, a redirect that may not be followed.
    */
   async send(url: string, options: Request): Promise<Response> {
-    const { retryDelays } = this.#timing;
+    const retryDelays = options.isRepeatable === false ? [] : this.#timing.retryDelays;
     for (let attempt = 0; ; attempt += 1) {
       const backoff = retryDelays[attempt];
       const outcome = await this.#attempt(url, options);
@@ -93,6 +96,22 @@ export class Transport {
   failure(url: string, error: unknown): unknown {
     if (error instanceof BerthError || (error instanceof Error && error.name === 'AbortError')) return error;
     return unavailable(`${new URL(url).host} ${this.#reason(error)}`, { cause: error });
+  }
+
+  /** Where a Location header leads. Throws `unavailable` where that is no URL, or less secure. */
+  target(from: string, location: string): string {
+    if (!URL.canParse(location, from)) throw unavailable(`${new URL(from).host} redirects to no valid URL`);
+    const next = new URL(location, from);
+    const isDowngrade = from.startsWith('https:') && next.protocol === 'http:';
+    if (!/^https?:$/.test(next.protocol) || (isDowngrade && !this.#chooser.isInsecure(next.host))) {
+      throw unavailable(
+        `${new URL(from).host} redirects to ${next.protocol}//${next.host}, which is not secure`,
+        {
+          hint: 'Add the host to the insecure registries to allow it',
+        },
+      );
+    }
+    return next.href;
   }
 
   #reason(error: unknown): string {
@@ -145,26 +164,11 @@ export class Transport {
       const location = response.header('location');
       if (![301, 302, 303, 307, 308].includes(response.status) || location === undefined) return response;
       await discard(response);
-      const next = this.#redirectTarget(current, location);
+      const next = this.target(current, location);
       if (new URL(next).origin !== new URL(current).origin) headers = withoutCredentials(headers);
       current = next;
     }
     throw unavailable(`${new URL(url).host} redirects more than ${MAX_REDIRECTS} times`);
-  }
-
-  #redirectTarget(from: string, location: string): string {
-    if (!URL.canParse(location, from)) throw unavailable(`${new URL(from).host} redirects to no valid URL`);
-    const next = new URL(location, from);
-    const isDowngrade = from.startsWith('https:') && next.protocol === 'http:';
-    if (!/^https?:$/.test(next.protocol) || (isDowngrade && !this.#chooser.isInsecure(next.host))) {
-      throw unavailable(
-        `${new URL(from).host} redirects to ${next.protocol}//${next.host}, which is not secure`,
-        {
-          hint: 'Add the host to the insecure registries to allow it',
-        },
-      );
-    }
-    return next.href;
   }
 
   async #once(url: string, { method = 'GET', headers, body, signal }: Request): Promise<Response> {
@@ -172,7 +176,7 @@ export class Transport {
       method,
       headers: { 'user-agent': USER_AGENT, ...headers },
       dispatcher: await this.#dispatcher(url),
-      ...(body === undefined ? {} : { body }),
+      ...(body === undefined ? {} : { body: typeof body === 'function' ? await body() : body }),
       ...(signal === undefined ? {} : { signal }),
     });
     const header = (name: string) => {

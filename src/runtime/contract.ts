@@ -158,6 +158,11 @@ export interface FileWorker extends AsyncDisposable {
   readFile(path: string, limit?: number): Promise<Buffer>;
   /** A tar (PAX, sorted by name, xattrs as SCHILY.xattr) of what is at `path`; names in it begin with `as` (default: the base name). */
   pack(path: string, options?: { as?: string; signal?: AbortSignal }): Promise<Readable>;
+  /**
+   * As {@link Launcher.packChanges}, of a folder in the root. In a root that is one layer alone, "/" gives that layer's
+   * tar, byte for byte, if `packChanges` made it.
+   */
+  packChanges(path: string, options?: { signal?: AbortSignal }): Promise<Readable>;
   /** Unpacks a tar below `path`; entries never leave the root. `owner` overrides the tar's uid and gid. */
   unpack(
     path: string,
@@ -191,8 +196,8 @@ export interface Launcher extends AsyncDisposable {
   reconnect(id: ContainerId, directory: string): Promise<Supervisor | ExitStatus | undefined>;
   /** Mounts a root in a namespace of its own and serves file operations in it. */
   openFiles(root: RootPlan, signal?: AbortSignal): Promise<FileWorker>;
-  /** File operations in the mounted root of a running container, its volumes included. */
-  openContainerFiles(supervisor: Supervisor): Promise<FileWorker>;
+  /** File operations in the mounted root of a running container, its volumes included unless `mounts` is false. */
+  openContainerFiles(supervisor: Supervisor, options?: { readonly mounts: boolean }): Promise<FileWorker>;
   /**
    * The changes in a writable layer as a layer tar: whiteouts and opaque folders in the OCI form, `*.overlay.*`
    * xattrs left out, sorted, deterministic (OCI image-spec, layer.md#representing-changes).

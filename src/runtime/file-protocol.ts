@@ -7,6 +7,7 @@ export const FileMessage = {
   readFile: 3,
   pack: 4,
   unpack: 5,
+  packChanges: 6,
   data: 16,
   end: 17,
   cancel: 18,

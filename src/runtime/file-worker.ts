@@ -69,13 +69,11 @@ export class FileWorkerConnection implements FileWorker {
     const { as, signal } = options;
     const request = new FieldWriter().text(FileField.path, path);
     if (as !== undefined) request.text(FileField.as, as);
-    const { promise, resolve, reject } = Promise.withResolvers<Readable>();
-    this.#inTurn(async () => {
-      signal?.throwIfAborted();
-      const archive = this.#startPack(request.finish(), signal, resolve);
-      await archive;
-    }).catch(reject);
-    return promise;
+    return this.#archive(FileMessage.pack, request, signal);
+  }
+
+  async packChanges(path: string, { signal }: { signal?: AbortSignal } = {}): Promise<Readable> {
+    return this.#archive(FileMessage.packChanges, new FieldWriter().text(FileField.path, path), signal);
   }
 
   async unpack(
@@ -123,8 +121,19 @@ export class FileWorkerConnection implements FileWorker {
     return exchange;
   }
 
+  /** Asks for an archive, which begins when all requests before it are finished. */
+  #archive(type: number, request: FieldWriter, signal: AbortSignal | undefined): Promise<Readable> {
+    const { promise, resolve, reject } = Promise.withResolvers<Readable>();
+    this.#inTurn(async () => {
+      signal?.throwIfAborted();
+      await this.#startPack(type, request.finish(), signal, resolve);
+    }).catch(reject);
+    return promise;
+  }
+
   /** Resolves when the worker has finished the archive; `started` is called with the stream when its first bytes are here. */
   async #startPack(
+    type: number,
     payload: Buffer,
     signal: AbortSignal | undefined,
     started: (archive: Readable) => void,
@@ -136,7 +145,7 @@ export class FileWorkerConnection implements FileWorker {
         callback(error);
       },
     });
-    const exchange = this.#begin(FileMessage.pack, payload, (chunk) => {
+    const exchange = this.#begin(type, payload, (chunk) => {
       started(archive);
       if (!archive.destroyed && !archive.push(chunk)) this.#socket.pause();
     });

@@ -11,6 +11,7 @@ import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
+import { loginRoutes } from './routes/login.ts';
 import { missingRoutes } from './routes/missing.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -105,6 +106,7 @@ function createApp(
     networkRoutes,
     volumeRoutes,
     eventRoutes,
+    loginRoutes,
     missingRoutes,
   ]) {
     routes(app, engine);

@@ -65,7 +65,10 @@ export class FileContentStore implements ContentStore {
 
   async put(data: Uint8Array): Promise<Digest> {
     const digest = digestOf(data);
-    await this.#writeFile(digest, async (file) => file.writeFile(data));
+    await this.#writeFile(async (file) => {
+      await file.writeFile(data);
+      return { digest };
+    });
     return digest;
   }
 
@@ -75,7 +78,18 @@ export class FileContentStore implements ContentStore {
     signal?: AbortSignal,
   ): Promise<void> {
     try {
-      await this.#writeFile(expected.digest, (file) => copyChecked(source, file, expected, signal));
+      await this.#writeFile((file) => copyChecked(source, file, expected, signal));
+    } finally {
+      source.destroy();
+    }
+  }
+
+  async add(
+    source: Readable,
+    signal?: AbortSignal,
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    try {
+      return await this.#writeFile((file) => copy(source, file, Number.POSITIVE_INFINITY, signal));
     } finally {
       source.destroy();
     }
@@ -94,21 +108,27 @@ export class FileContentStore implements ContentStore {
     });
   }
 
-  async #writeFile(digest: Digest, fill: (file: FileHandle) => Promise<void>): Promise<void> {
+  /** Publishes what `fill` writes under the digest that it returns; nothing is kept when it fails. */
+  async #writeFile<T extends { readonly digest: Digest }>(
+    fill: (file: FileHandle) => Promise<T>,
+  ): Promise<T> {
     const temporary = join(this.#root.temporary, `blob-${randomBytes(8).toString('hex')}`);
     try {
       const file = await open(temporary, 'wx', 0o600);
+      let written: T;
       try {
-        await fill(file);
+        written = await fill(file);
         await file.sync();
       } finally {
         await file.close();
       }
+      const { digest } = written;
       await this.#lock.run(digest, async () => {
         this.#leases.take(digest);
         await rename(temporary, this.#root.blob(digest));
         await syncDirectory(this.#root.blobs);
       });
+      return written;
     } catch (error) {
       await rm(temporary, { force: true });
       throw systemErrorCode(error) === 'ENOSPC' ? asBerthError(error) : error;
@@ -130,7 +150,31 @@ async function copyChecked(
   file: FileHandle,
   expected: { digest: Digest; size?: number },
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<Written> {
+  const limit = expected.size ?? Number.POSITIVE_INFINITY;
+  const { digest, size } = await copy(source, file, limit, signal);
+  if (expected.size !== undefined && size !== expected.size) {
+    const seen = size > expected.size ? `more than ${expected.size}` : `${size}`;
+    throw invalid(`content ${expected.digest} has ${seen} bytes instead of ${expected.size}`);
+  }
+  if (digest !== expected.digest) {
+    throw invalid(`content that should have the digest ${expected.digest} has ${digest}`);
+  }
+  return { digest, size };
+}
+
+interface Written {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** Writes a stream; stops when it turns out longer than `limit` bytes. */
+async function copy(
+  source: Readable,
+  file: FileHandle,
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<Written> {
   const hash = createHash('sha256');
   let size = 0;
   const onAbort = () => source.destroy(abortReason(signal));
@@ -139,21 +183,14 @@ async function copyChecked(
     signal?.throwIfAborted();
     for await (const chunk of source) {
       size += chunk.length;
-      if (expected.size !== undefined && size > expected.size) break;
+      if (size > limit) break;
       hash.update(chunk);
       await writeAll(file, chunk);
     }
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }
-  if (expected.size !== undefined && size !== expected.size) {
-    const seen = size > expected.size ? `more than ${expected.size}` : `${size}`;
-    throw invalid(`content ${expected.digest} has ${seen} bytes instead of ${expected.size}`);
-  }
-  const digest = digestFromHex(hash.digest('hex'));
-  if (digest !== expected.digest) {
-    throw invalid(`content that should have the digest ${expected.digest} has ${digest}`);
-  }
+  return { digest: digestFromHex(hash.digest('hex')), size };
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {

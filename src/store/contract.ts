@@ -28,6 +28,8 @@ export interface ContentStore {
    * nothing is kept then.
    */
   write(expected: { digest: Digest; size?: number }, source: Readable, signal?: AbortSignal): Promise<void>;
+  /** Stores a stream durably under the digest that it turns out to have. */
+  add(source: Readable, signal?: AbortSignal): Promise<{ readonly digest: Digest; readonly size: number }>;
   delete(digest: Digest): Promise<void>;
 }
 
@@ -118,7 +120,9 @@ export interface Image {
   readonly tags: readonly string[];
   /** `docker.io/library/debian@sha256:…`, from pulls. */
   readonly repoDigests: readonly string[];
-  /** The compressed blobs of the layers, where known, for an exact push. */
+  /** Its manifest, where it came with one: the content store has its bytes, for an exact push. */
+  readonly manifest: Descriptor | undefined;
+  /** The compressed blobs of the layers, where known. */
   readonly layerBlobs: readonly (Descriptor | undefined)[];
 }
 

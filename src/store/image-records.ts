@@ -41,6 +41,12 @@ export class ImageRecords {
     };
   }
 
+  manifest(id: Digest): Descriptor | undefined {
+    const row = this.#database.get('SELECT manifest FROM images WHERE id = ?', id);
+    const manifest = row === undefined ? undefined : optionalText(row, 'manifest');
+    return manifest === undefined ? undefined : (JSON.parse(manifest) as Descriptor);
+  }
+
   layers(
     id: Digest,
     find: (diffId: DiffId) => Layer | undefined,
@@ -65,7 +71,7 @@ export class ImageRecords {
    * hidden again). Returns the digest of a manifest that is no longer the image's.
    */
   put(id: Digest, config: ImageConfig, image: NewImage): Digest | undefined {
-    const before = this.#manifest(id);
+    const before = this.#manifestDigest(id);
     this.#putImage(id, image);
     for (const [position, diffId] of config.rootfs.diff_ids.entries()) {
       this.#putLayer(id, position, diffId, image.layerBlobs?.[position]);
@@ -75,7 +81,7 @@ export class ImageRecords {
       this.#database.run('DELETE FROM repo_digests WHERE name = ? AND image_id = ?', name, id);
       this.#database.run('INSERT INTO repo_digests (name, image_id) VALUES (?, ?)', name, id);
     }
-    return before === this.#manifest(id) ? undefined : before;
+    return before === this.#manifestDigest(id) ? undefined : before;
   }
 
   /** Moves the name to the image, which is not hidden any more. */
@@ -102,7 +108,7 @@ export class ImageRecords {
 
   /** Config, manifest and compressed layers. */
   blobsOf(id: Digest): readonly Digest[] {
-    const manifest = this.#manifest(id);
+    const manifest = this.#manifestDigest(id);
     const sql =
       'SELECT blob_digest AS digest FROM image_layers WHERE image_id = ? AND blob_digest IS NOT NULL';
     return [id, ...(manifest === undefined ? [] : [manifest]), ...this.#digests(sql, id)];
@@ -118,7 +124,7 @@ export class ImageRecords {
     return this.#database.get(sql, digest) !== undefined;
   }
 
-  #manifest(id: Digest): Digest | undefined {
+  #manifestDigest(id: Digest): Digest | undefined {
     const sql = 'SELECT manifest_digest AS digest FROM images WHERE id = ? AND manifest_digest IS NOT NULL';
     return this.#digests(sql, id)[0];
   }
@@ -137,7 +143,9 @@ export class ImageRecords {
     );
   }
 
-  #putLayer(id: Digest, position: number, diffId: DiffId, blob: Descriptor | undefined): void {
+  /** An image that is built on another one knows the blobs of that one's layers, also when the other is gone. */
+  #putLayer(id: Digest, position: number, diffId: DiffId, given: Descriptor | undefined): void {
+    const blob = given ?? this.#blobOf(diffId);
     this.#database.run(
       `INSERT INTO image_layers (image_id, position, diff_id, blob, blob_digest) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (image_id, position) DO UPDATE SET
@@ -149,6 +157,12 @@ export class ImageRecords {
       blob === undefined ? null : JSON.stringify(blob),
       blob?.digest ?? null,
     );
+  }
+
+  #blobOf(diffId: DiffId): Descriptor | undefined {
+    const sql = 'SELECT blob FROM image_layers WHERE diff_id = ? AND blob IS NOT NULL LIMIT 1';
+    const row = this.#database.get(sql, diffId);
+    return row === undefined ? undefined : (JSON.parse(text(row, 'blob')) as Descriptor);
   }
 
   #setTag(id: Digest, name: string): void {

@@ -144,6 +144,7 @@ export class DatabaseImageStore implements ImageStore {
     const { layers, layerBlobs } = this.#records.layers(id, (diffId) => this.#parts.layers.find(diffId));
     const { tags, repoDigests } = this.#records.names(id);
     const size = layers.reduce((sum, layer) => sum + layer.size, 0);
-    return { id, config, configBytes, layers, size, tags, repoDigests, layerBlobs };
+    const manifest = this.#records.manifest(id);
+    return { id, config, configBytes, layers, size, tags, repoDigests, manifest, layerBlobs };
   }
 }

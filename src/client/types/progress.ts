@@ -9,6 +9,11 @@ export interface ProgressMessage {
   readonly stream?: string;
   readonly error?: string;
   readonly errorDetail?: { readonly code?: number; readonly message?: string };
-  /** A result: a build's is `{ ID: "sha256:…" }`. */
-  readonly aux?: { readonly ID?: string };
+  /** A result: a build's is `{ ID: "sha256:…" }`, a push's has the other members. */
+  readonly aux?: {
+    readonly ID?: string;
+    readonly Tag?: string;
+    readonly Digest?: string;
+    readonly Size?: number;
+  };
 }

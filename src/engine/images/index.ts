@@ -5,16 +5,18 @@ import type { Image, Store } from '../../store/index.ts';
 import type { ContainerRecord } from '../containers/container.ts';
 import type { Events } from '../events.ts';
 import { Puller, type PullOptions } from './pull.ts';
+import { Pusher, type PushOptions } from './push.ts';
 import { type Removal, removeImage } from './remove.ts';
 import { findImage, lookUp } from './resolve.ts';
 
 export type { PullOptions, PullProgress } from './pull.ts';
+export type { PushOptions, PushProgress } from './push.ts';
 export type { Removal } from './remove.ts';
 
 export interface ImagesParts {
   readonly store: Store;
   readonly registry: RegistryClient;
-  readonly launcher: Pick<Launcher, 'unmountLayer'>;
+  readonly launcher: Pick<Launcher, 'unmountLayer' | 'openFiles'>;
   readonly events: Events;
 }
 
@@ -24,12 +26,14 @@ export class Images {
   readonly #events: Events;
   readonly #launcher: ImagesParts['launcher'];
   readonly #puller: Puller;
+  readonly #pusher: Pusher;
 
   constructor(parts: ImagesParts) {
     this.#launcher = parts.launcher;
     this.#store = parts.store;
     this.#events = parts.events;
     this.#puller = new Puller(parts);
+    this.#pusher = new Pusher(parts);
   }
 
   list(): Promise<readonly Image[]> {
@@ -47,6 +51,16 @@ export class Images {
 
   pull(reference: Reference, options: PullOptions): Promise<Image> {
     return this.#puller.pull(reference, options);
+  }
+
+  /** Sends the image of that name to its registry; throws `not-found` where there is none, and what the registry says. */
+  push(reference: Reference, options: PushOptions): Promise<void> {
+    return this.#pusher.push(reference, options);
+  }
+
+  /** As {@link push}, for every tag that a repository has here. */
+  pushAllTags(repository: Reference, options: PushOptions): Promise<void> {
+    return this.#pusher.pushAllTags(repository, options);
   }
 
   async tag(text: string, name: string): Promise<void> {

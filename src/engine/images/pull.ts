@@ -19,6 +19,7 @@ import { type Image, type ImageConfig, parseImageConfig, type Store } from '../.
 import { crashPoint } from '../crash-points.ts';
 import type { Events } from '../events.ts';
 import { Arrivals } from './arrivals.ts';
+import { everyMegabyte } from './progress-steps.ts';
 
 /** One line of Docker's progress stream. */
 export interface PullProgress {
@@ -180,14 +181,4 @@ function requirePlatform(reference: Reference, config: ImageConfig, { os, archit
     `${familiarName(reference)} is an image for ${config.os}/${config.architecture}, not for ${os}/${architecture}`,
     { hint: 'Ask for it with --platform if you want it all the same' },
   );
-}
-
-/** Progress lines cost more than the bytes they tell of when there is one per chunk. */
-export function everyMegabyte(report: (bytes: number) => void): (bytes: number) => void {
-  let next = 0;
-  return (bytes) => {
-    if (bytes < next) return;
-    next = bytes + 1_000_000;
-    report(bytes);
-  };
 }

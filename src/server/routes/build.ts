@@ -5,6 +5,7 @@ import { invalid, notImplemented, parseReference } from '../../base/index.ts';
 import type { BuildRequest } from '../../build/index.ts';
 import type { Engine } from '../../engine/index.ts';
 import { Query } from '../fields.ts';
+import { parseRegistryConfig } from '../registry-auth.ts';
 import { answerWithLines, clientSignal } from '../streams.ts';
 
 /** POST /build: the classic builder's endpoint, a context tar in and JSON lines out. */
@@ -70,6 +71,7 @@ function parseBuild(request: FastifyRequest): BuildRequest {
     target: query.text('target') || undefined,
     noCache: query.flag('nocache'),
     pull: query.flag('pull'),
+    credentialsFor: parseRegistryConfig(request.headers['x-registry-config']),
     platform: platform(query.text('platform')),
   };
 }

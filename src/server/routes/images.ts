@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
   canonicalName,
   familiarName,
@@ -8,16 +8,16 @@ import {
   parseReference,
 } from '../../base/index.ts';
 import type { Engine, Removal } from '../../engine/index.ts';
-import type { Credentials } from '../../registry/index.ts';
 import type { Image } from '../../store/index.ts';
 import { Query } from '../fields.ts';
 import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
 import { familiarTags, imageHistory, imageInspect, imageSummary } from '../formats/image.ts';
+import { parseCredentials } from '../registry-auth.ts';
 import { answerWithLines, clientSignal } from '../streams.ts';
 
 const FILTERS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
 
-/** Images: list, pull, inspect, tag, remove. A name may have slashes, so it is a wildcard in the path. */
+/** Images: list, pull, push, inspect, tag, remove. A name may have slashes, so it is a wildcard in the path. */
 export function imageRoutes(app: FastifyInstance, engine: Engine): void {
   const { images, containers } = engine;
 
@@ -59,11 +59,29 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.post<Wildcard>('/images/*', async (request, reply) => {
     const { name, action } = splitAction(request.params['*'], ['tag', 'push']);
-    if (action === 'push') throw notImplemented('pushing images is not there yet');
+    if (action === 'push') return push(name, request, reply);
     const query = new Query(request.query);
     await images.tag(name, withTag(query.text('repo'), query.text('tag')));
     reply.code(201);
   });
+
+  async function push(name: string, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const query = new Query(request.query);
+    if (query.text('platform') !== '')
+      throw notImplemented('pushing one of several platforms is not there yet');
+    const tag = query.text('tag');
+    const reference = parseReference(withTag(name, tag));
+    const isTagged = tag !== '' || /[:@][^/]*$/.test(name);
+    const credentials = parseCredentials(request.headers['x-registry-auth']);
+    await answerWithLines(reply, async (send) => {
+      const options = {
+        ...(credentials === undefined ? {} : { credentials }),
+        signal: clientSignal(request),
+        onProgress: send,
+      };
+      await (isTagged ? images.push(reference, options) : images.pushAllTags(reference, options));
+    });
+  }
 
   app.delete<Wildcard>('/images/*', async (request) => {
     const force = new Query(request.query).flag('force');
@@ -114,21 +132,6 @@ function parsePlatform(text: string) {
   if (text === '') return { os: 'linux', architecture: own };
   const [os = 'linux', architecture = own, variant] = text.split('/');
   return { os, architecture, ...(variant === undefined ? {} : { variant }) };
-}
-
-/** The X-Registry-Auth header: base64url of JSON (Engine API, Authentication). */
-export function parseCredentials(header: string | string[] | undefined): Credentials | undefined {
-  if (typeof header !== 'string' || header === '') return undefined;
-  try {
-    const { username, password } = JSON.parse(Buffer.from(header, 'base64url').toString()) as Record<
-      string,
-      unknown
-    >;
-    if (typeof username !== 'string' || typeof password !== 'string' || username === '') return undefined;
-    return { username, password };
-  } catch (error) {
-    throw invalid('the X-Registry-Auth header is no base64url-encoded JSON', { cause: error });
-  }
 }
 
 function matches(image: Image, filters: Filters, all: readonly Image[]): boolean {

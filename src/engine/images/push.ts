@@ -1,0 +1,221 @@
+import { createReadStream } from 'node:fs';
+import {
+  canonicalName,
+  type Digest,
+  familiarName,
+  familiarRepository,
+  invalid,
+  KeyedLock,
+  notFound,
+  parseReference,
+  type Reference,
+  shortId,
+} from '../../base/index.ts';
+import type { Credentials, LocalBlob, RegistryClient } from '../../registry/index.ts';
+import type { Launcher } from '../../runtime/index.ts';
+import type { Descriptor, Image, Layer, Store } from '../../store/index.ts';
+import type { Events } from '../events.ts';
+import { manifestOf } from './image-manifest.ts';
+import { packLayer } from './pack-layer.ts';
+import { everyMegabyte } from './progress-steps.ts';
+import type { PullProgress } from './pull.ts';
+
+/** One line of Docker's progress stream; `aux` is the result. */
+export interface PushProgress extends Partial<PullProgress> {
+  readonly aux?: { readonly Tag: string; readonly Digest: Digest; readonly Size: number };
+}
+
+export interface PushOptions {
+  readonly credentials?: Credentials;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: PushProgress) => void;
+}
+
+/** Layers that are sent at the same time. */
+const PARALLEL = 3;
+
+/** One image on its way to a repository. */
+interface Push {
+  readonly image: Image;
+  readonly reference: Reference;
+  readonly options: PushOptions;
+  /** A repository of the same registry that has the blob, where one is known. */
+  readonly sourceOf: (blob: Digest) => string | undefined;
+}
+
+/**
+ * Sends images to their registries: blobs as they once came, so that a pulled image keeps its digest; layers that were
+ * made here compressed, once, and kept from then on.
+ */
+export class Pusher {
+  readonly #store: Store;
+  readonly #registry: RegistryClient;
+  readonly #launcher: Pick<Launcher, 'openFiles'>;
+  readonly #events: Events;
+  /** Two pushes that need one layer compress it once. */
+  readonly #layerLock = new KeyedLock();
+
+  constructor(parts: {
+    store: Store;
+    registry: RegistryClient;
+    launcher: Pick<Launcher, 'openFiles'>;
+    events: Events;
+  }) {
+    this.#store = parts.store;
+    this.#registry = parts.registry;
+    this.#launcher = parts.launcher;
+    this.#events = parts.events;
+  }
+
+  async push(reference: Reference, options: PushOptions): Promise<void> {
+    if (reference.digest !== undefined) throw invalid('cannot push a digest reference');
+    announce(reference, options);
+    const image = await this.#store.images.byName(canonicalName(reference));
+    if (image === undefined) throw notFound(`tag does not exist: ${familiarName(reference)}`);
+    await this.#send(image, reference, options);
+  }
+
+  async pushAllTags(repository: Reference, options: PushOptions): Promise<void> {
+    announce(repository, options);
+    const { domain, path } = repository;
+    const images = await this.#store.images.list();
+    const tagged = images.flatMap((image) =>
+      image.tags
+        .map((tag) => ({ image, reference: parseReference(tag) }))
+        .filter(({ reference }) => reference.domain === domain && reference.path === path),
+    );
+    if (tagged.length === 0) {
+      throw notFound(`An image does not exist locally with the tag: ${familiarRepository(repository)}`);
+    }
+    for (const { image, reference } of tagged) await this.#send(image, reference, options);
+  }
+
+  async #send(image: Image, reference: Reference, options: PushOptions): Promise<void> {
+    const sourceOf = blobSources(await this.#store.images.list(), reference);
+    const push = { image, reference, options, sourceOf };
+    const blobs = await this.#sendLayers(push);
+    const config = { mediaType: '', digest: image.id, size: image.configBytes.length };
+    const { credentials, signal } = options;
+    const access = { signal, ...(credentials === undefined ? {} : { credentials }) };
+    await this.#registry.pushBlob(reference, await this.#local(config), access);
+    const { mediaType, bytes, descriptor } = await manifestOf(this.#store.content, image, blobs);
+    const digest = await this.#registry.pushManifest(reference, { mediaType, bytes }, access);
+    await this.#store.content.put(bytes);
+    await this.#remember(image, {
+      manifest: descriptor,
+      repoDigests: [`${reference.domain}/${reference.path}@${digest}`],
+    });
+    const tag = reference.tag ?? 'latest';
+    options.onProgress({ status: `${tag}: digest: ${digest} size: ${bytes.length}` });
+    options.onProgress({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: bytes.length } });
+    const name = familiarName(reference);
+    this.#events.emit('image', 'push', name, { name: familiarRepository(reference) });
+  }
+
+  /** Sends the layers, some at a time; the first failure ends them all. Returns their blobs, bottom first. */
+  async #sendLayers(push: Push): Promise<readonly Descriptor[]> {
+    const { image, options } = push;
+    const failed = new AbortController();
+    const signal = AbortSignal.any([options.signal, failed.signal]);
+    const queue = [...image.layers.entries()];
+    for (const { diffId } of image.layers) tell(options, diffId, 'Preparing');
+    const blobs = new Map<number, Descriptor>();
+    const work = async () => {
+      try {
+        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+          signal.throwIfAborted();
+          const [index, layer] = next;
+          blobs.set(index, await this.#sendLayer({ ...push, options: { ...options, signal } }, layer, index));
+        }
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    };
+    await Promise.allSettled(Array.from({ length: PARALLEL }, work));
+    signal.throwIfAborted();
+    return image.layers.flatMap((_, index) => blobs.get(index) ?? []);
+  }
+
+  async #sendLayer(push: Push, layer: Layer, index: number): Promise<Descriptor> {
+    const { reference, options, sourceOf } = push;
+    const { diffId } = layer;
+    return this.#layerLock.run(diffId, async () => {
+      const blob = await this.#blob(push, layer, index);
+      const mountFrom = sourceOf(blob.digest);
+      const onProgress = everyMegabyte((current) =>
+        tell(options, diffId, 'Pushing', { current, total: blob.size }),
+      );
+      const pushed = await this.#registry.pushBlob(reference, await this.#local(blob), {
+        ...options,
+        ...(mountFrom === undefined ? {} : { mountFrom }),
+        onProgress,
+      });
+      if (pushed.kind === 'existed') tell(options, diffId, 'Layer already exists');
+      else if (pushed.kind === 'mounted') tell(options, diffId, `Mounted from ${pushed.from}`);
+      else tell(options, diffId, 'Pushed');
+      return blob;
+    });
+  }
+
+  /** The layer's blob as it came or was once made, else made now. */
+  async #blob({ image, options }: Push, layer: Layer, index: number): Promise<Descriptor> {
+    const { content, images } = this.#store;
+    const current = (await images.get(image.id)) ?? image; // another push may have made it meanwhile
+    const known = current.layerBlobs[index];
+    if (known !== undefined && (await content.has(known.digest))) return known;
+    tell(options, layer.diffId, 'Compressing');
+    const blob = await packLayer({ launcher: this.#launcher, content }, layer, options.signal);
+    await this.#remember(image, {
+      layerBlobs: image.layers.map(({ diffId }) => (diffId === layer.diffId ? blob : undefined)),
+    });
+    return blob;
+  }
+
+  /** Adds to the image's record, unless the image was removed meanwhile. */
+  async #remember(
+    { id, configBytes }: Image,
+    news: {
+      readonly manifest?: Descriptor;
+      readonly repoDigests?: readonly string[];
+      readonly layerBlobs?: readonly (Descriptor | undefined)[];
+    },
+  ): Promise<void> {
+    if ((await this.#store.images.get(id)) === undefined) return;
+    await this.#store.images.add({ configBytes, ...news });
+  }
+
+  async #local({ mediaType, digest, size }: Descriptor): Promise<LocalBlob> {
+    const path = await this.#store.content.path(digest);
+    return { mediaType, digest, size, open: async (from) => createReadStream(path, { start: from }) };
+  }
+}
+
+function announce(reference: Reference, { onProgress }: PushOptions): void {
+  onProgress({ status: `The push refers to repository [${reference.domain}/${reference.path}]` });
+}
+
+function tell(
+  { onProgress }: PushOptions,
+  diffId: Digest,
+  status: string,
+  progressDetail: PullProgress['progressDetail'] = {},
+): void {
+  onProgress({ status, progressDetail, id: shortId(diffId) });
+}
+
+/** Which other repository of the registry has a blob: by the images here that came from it or went there. */
+function blobSources(
+  images: readonly Image[],
+  { domain, path }: Reference,
+): (blob: Digest) => string | undefined {
+  const sources = new Map<Digest, string>();
+  for (const { repoDigests, layerBlobs } of images) {
+    const source = repoDigests
+      .map(parseReference)
+      .find((candidate) => candidate.domain === domain && candidate.path !== path);
+    if (source === undefined) continue;
+    for (const blob of layerBlobs) if (blob !== undefined) sources.set(blob.digest, source.path);
+  }
+  return (blob) => sources.get(blob);
+}
