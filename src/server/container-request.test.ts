@@ -48,7 +48,6 @@ describe('a request to create a container', () => {
 
   it.each([
     [{ HostConfig: { Links: ['a:b'] } }, 'HostConfig.Links'],
-    [{ HostConfig: { Init: true } }, '--init'],
     [{ HostConfig: { UsernsMode: 'host' } }, 'HostConfig.UsernsMode'],
     [{ HostConfig: { LogConfig: { Type: 'gelf' } } }, 'gelf'],
   ])('refuses by name what is not there yet: %j', (body, name) => {

@@ -126,7 +126,7 @@ function parseHost(host: Fields): HostOptions {
     log: parseLog(host.object('LogConfig')),
     runtime: host.text('Runtime') || undefined,
     oomScoreAdj: host.number('OomScoreAdj'),
-    init: host.flag('Init'),
+    init: host.has('Init') ? host.flag('Init') : undefined,
   };
 }
 

@@ -26,7 +26,6 @@ export function refuseMissingOptions(body: Fields): void {
   const host = body.object('HostConfig');
   for (const [name, isSet] of Object.entries(REFUSED))
     if (isSet(host, name)) throw refused(`HostConfig.${name}`);
-  if (host.flag('Init')) throw refused('HostConfig.Init (--init)');
   const cgroupns = host.text('CgroupnsMode');
   if (cgroupns !== '' && cgroupns !== 'private') throw refused(`HostConfig.CgroupnsMode "${cgroupns}"`);
   const isolation = host.text('Isolation');

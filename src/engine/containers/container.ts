@@ -89,7 +89,8 @@ export interface HostOptions {
   readonly log: { readonly driver: 'json-file' | 'none'; readonly options: Readonly<Record<string, string>> };
   readonly runtime: string | undefined;
   readonly oomScoreAdj: number;
-  readonly init: boolean;
+  /** Whether an init becomes PID 1, before the command; undefined: not asked for, so none. */
+  readonly init: boolean | undefined;
 }
 
 /** 0 means no limit of its own. */

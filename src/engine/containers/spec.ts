@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { invalid } from '../../base/index.ts';
 import type { RunStep } from '../../build/index.ts';
 import {
@@ -67,7 +68,7 @@ export async function specOf(
     devices: await devicesOf(record),
     deviceRules: [],
     annotations: {},
-    init: undefined,
+    init: host.init === true ? join(context.parts.settings.nativeDirectory, 'berth-init') : undefined,
   };
   return containerSpec(input, facts);
 }

@@ -234,6 +234,7 @@ function hostConfig({ host }: ContainerRecord, facts: ContainerFacts) {
     ...(Object.keys(host.sysctls).length === 0 ? {} : { Sysctls: host.sysctls }),
     Runtime: host.runtime ?? facts.defaultRuntime,
     Isolation: '',
+    ...(host.init === undefined ? {} : { Init: host.init }),
     CpuShares: resources.cpuShares,
     Memory: resources.memory,
     NanoCpus: resources.nanoCpus,

@@ -70,6 +70,22 @@ export const containers: Script = {
   ],
 };
 
+/** A container with an init as PID 1, and one that says that it wants none. */
+export const init: Script = {
+  name: 'init',
+  steps: [
+    create('init', { Cmd: ['sleep', '1000'], HostConfig: { Init: true } }),
+    { name: 'start', request: 'POST /containers/compat-init/start' },
+    { name: 'inspect', request: 'GET /containers/compat-init/json' },
+    { name: 'stop', request: 'POST /containers/compat-init/stop' },
+    { name: 'inspect stopped', request: 'GET /containers/compat-init/json' },
+    { name: 'remove', request: 'DELETE /containers/compat-init' },
+    create('no-init', { Cmd: ['true'], HostConfig: { Init: false } }),
+    { name: 'inspect without', request: 'GET /containers/compat-no-init/json' },
+    { name: 'remove without', request: 'DELETE /containers/compat-no-init' },
+  ],
+};
+
 /** Attach: both kinds of stream, before and after the start. */
 export const attach: Script = {
   name: 'attach',

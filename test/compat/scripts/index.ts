@@ -1,6 +1,6 @@
 import type { Script } from '../script.ts';
 import { builds } from './build.ts';
-import { attach, badCreate, containers } from './containers.ts';
+import { attach, badCreate, containers, init } from './containers.ts';
 import { events } from './events.ts';
 import { health } from './health.ts';
 import { images, networks, system, volumes } from './others.ts';
@@ -12,6 +12,7 @@ export const scripts: readonly Script[] = [
   attach,
   badCreate,
   health,
+  init,
   images,
   networks,
   volumes,
