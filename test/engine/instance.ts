@@ -40,13 +40,20 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+export interface InstanceOptions {
+  /** Further arguments of berthd. */
+  readonly args?: readonly string[];
+  /** An empty folder, where it must lie on a file system of its own. */
+  readonly dataRoot?: string;
+}
+
 /** Starts berthd in fresh folders, with a registry of the stand-ins as docker.io's mirror. */
-export async function startInstance(options: { args?: readonly string[] } = {}): Promise<Instance> {
+export async function startInstance(options: InstanceOptions = {}): Promise<Instance> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp('/tmp/berth-test-');
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
   const registry = cleanup.use(await startRegistry());
-  const dataRoot = `${folder}/data`;
+  const dataRoot = options.dataRoot ?? `${folder}/data`;
   const execRoot = `${folder}/run`;
   const socketPath = `${folder}/berth.sock`;
   const daemonArgs = [
