@@ -17,12 +17,12 @@ export async function readTwice<A, B>(
   copy.on('error', () => {}); // its reader sees it, if there still is one
   // A source that stalls would keep the second reader from ending.
   signal.addEventListener('abort', () => source.destroy(new Error('nobody reads any more')), { once: true });
-  let failure: { readonly error: unknown } | undefined;
+  const failures: unknown[] = [];
   const orAbort = async <T>(work: Promise<T>): Promise<T> => {
     try {
       return await work;
     } catch (error) {
-      failure ??= { error };
+      failures.push(error);
       failed.abort(error);
       throw error;
     }
@@ -35,8 +35,11 @@ export async function readTwice<A, B>(
   source.destroy();
   const [a, b] = results;
   if (a.status === 'fulfilled' && b.status === 'fulfilled') return [a.value, b.value];
-  throw failure?.error;
+  // Who leaves a stream breaks it off for the other, whose complaint about that may come before the reason.
+  throw failures.find((error) => !isAbort(error)) ?? failures[0];
 }
+
+const isAbort = (error: unknown) => error instanceof Error && error.name === 'AbortError';
 
 async function* passOn(source: Readable, copy: PassThrough, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
