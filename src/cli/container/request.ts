@@ -4,12 +4,12 @@ import type {
   ContainerCreateRequest,
   DeviceMapping,
   EndpointSettings,
-  HealthConfig,
   HostConfig,
 } from '../../client/index.ts';
 import { parsePairs, splitPair } from '../filters.ts';
 import { readEnvironment, readPairsFile } from './environment.ts';
 import type { ContainerFlags } from './flags.ts';
+import { healthConfig } from './health.ts';
 import { parseTmpfs, parseVolumes } from './mounts.ts';
 import { parsePorts } from './ports.ts';
 
@@ -131,19 +131,6 @@ function listed<T>(list: readonly T[]): readonly T[] | undefined {
 async function readLabels(flags: ContainerFlags, env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
   const files = await Promise.all(flags.labelFile.map((file) => readPairsFile(file, env)));
   return parsePairs([...files.flat(), ...flags.label]);
-}
-
-function healthConfig(flags: ContainerFlags): HealthConfig | undefined {
-  if (!flags.healthcheck) return { Test: ['NONE'] };
-  const health: HealthConfig = {
-    Test: flags.healthCmd === undefined ? undefined : ['CMD-SHELL', flags.healthCmd],
-    Interval: flags.healthInterval,
-    Timeout: flags.healthTimeout,
-    StartPeriod: flags.healthStartPeriod,
-    StartInterval: flags.healthStartInterval,
-    Retries: flags.healthRetries,
-  };
-  return Object.values(health).every((value) => value === undefined) ? undefined : health;
 }
 
 function logConfig({ logDriver = '', logOpt }: ContainerFlags): HostConfig['LogConfig'] {
