@@ -331,8 +331,8 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
-  `bake buildx checkpoint commit config context   history import load manifest node pause
-  plugin port save search secret service stack stats swarm  trust unpause update`.split(/\s+/),
+  `bake buildx checkpoint commit config context history import load manifest node pause
+  plugin port save search secret service stack stats swarm trust unpause update`.split(/\s+/),
 );
 
 /** Whether docker has this command, at the top level or in a group, and berth has not. */

@@ -214,7 +214,9 @@ test('refuses a command that there is none of', async () => {
 });
 
 test("refuses one of docker's commands that is not there as such", async () => {
-  expect((await cli(['container', 'cp'])).stderr).toBe("berth: 'berth container cp' is not implemented\n");
+  expect((await cli(['container', 'checkpoint'])).stderr).toBe(
+    "berth: 'berth container checkpoint' is not implemented\n",
+  );
 });
 
 test('says in one sentence that nothing listens', async () => {

@@ -6,6 +6,7 @@ import type {
   ContainerInspect,
   ContainerSummary,
   ContainersPruned,
+  ProcessTable,
   WaitResult,
 } from './types/index.ts';
 
@@ -199,6 +200,16 @@ export class Containers {
   ): Promise<void> {
     const query = { h: size.rows, w: size.columns };
     await this.#transport.run({ method: 'POST', path: pathOf(reference, 'resize'), query, ...options });
+  }
+
+  /** Its processes, as the host's `ps` lists them with these options ("-ef" by default). */
+  async top(
+    reference: string,
+    options: { psOptions?: string; signal?: AbortSignal } = {},
+  ): Promise<ProcessTable> {
+    const { psOptions, signal } = options;
+    const query = { ps_args: psOptions };
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, 'top'), query, signal });
   }
 
   /** Removes all stopped containers that match. */

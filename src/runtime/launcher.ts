@@ -99,9 +99,9 @@ class LauncherClient implements Launcher {
     return this.#openWorker((request) => writeRoot(request, root), signal);
   }
 
-  openContainerFiles(supervisor: Supervisor): Promise<FileWorker> {
-    const root =
-      supervisor.started === undefined ? supervisor.rootPath : `/proc/${supervisor.started.pid}/root`;
+  openContainerFiles(supervisor: Supervisor, { mounts } = { mounts: true }): Promise<FileWorker> {
+    const { started, rootPath } = supervisor;
+    const root = started === undefined || !mounts ? rootPath : `/proc/${started.pid}/root`;
     return this.#openWorker((request) => request.text(tag.directory, root));
   }
 

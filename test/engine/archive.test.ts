@@ -1,5 +1,6 @@
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runChecked } from '../../src/base/index.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 describe('the files of a container', () => {
@@ -81,6 +82,43 @@ describe('the files of a container', () => {
       expect(code).toBe(1);
       expect(await readdir(folder)).not.toContain('escaped');
     });
+  });
+
+  it('tells by diff what was added, changed and deleted, also where a folder was replaced', async () => {
+    const script =
+      'echo > /home/new; echo >> /etc/passwd; rm /bin/vi; rm -r /var; mkdir /var; echo > /var/own';
+    await instance.berthOk(['run', '--name', 'changed', 'busybox', 'sh', '-c', script]);
+    const lines = (await instance.berthOk(['diff', 'changed'])).split('\n');
+    expect(lines).toEqual(
+      expect.arrayContaining(['A /home/new', 'C /etc', 'C /etc/passwd', 'C /bin', 'D /bin/vi', 'A /var/own']),
+    );
+    expect(lines.filter((line) => line.startsWith('D /var/')).length).toBeGreaterThan(0);
+    expect(lines.filter((line) => /hosts|resolv|proc|sys$/.test(line))).toEqual([]);
+    await instance.berthOk(['create', '--name', 'unchanged', 'busybox']);
+    expect(await instance.berthOk(['diff', 'unchanged'])).toBe('');
+  });
+
+  it.each(['running', 'stopped'])(
+    'exports the file system of a %s container without its volumes',
+    async (name) => {
+      await instance.berthOk(['cp', '/etc/hostname', `${name}:/data/in-volume`]);
+      await instance.berthOk(['cp', '/etc/hostname', `${name}:/home/in-root`]);
+      await instance.berthOk(['export', '-o', `${folder}/${name}.tar`, name]);
+      const { stdout } = await runChecked('tar', ['-tf', `${folder}/${name}.tar`]);
+      const names = stdout.toString().split('\n');
+      expect(names).toEqual(expect.arrayContaining(['bin/busybox', 'data/', 'home/in-root']));
+      expect(names).not.toContain('data/in-volume');
+    },
+  );
+
+  it("lists a container's own processes by top, with ps's options", async () => {
+    const [titles, ...rows] = (await instance.berthOk(['top', 'running', '-o', 'pid,args'])).split('\n');
+    expect(titles).toMatch(/^PID +COMMAND$/);
+    expect(rows).toEqual([expect.stringMatching(/^\d+ +sleep 1000$/)]);
+    expect((await instance.berth(['top', 'unchanged'])).stderr).toContain('is not running');
+    expect((await instance.berth(['top', 'running', '-o', 'user'])).stderr).toContain(
+      "Couldn't find PID field",
+    );
   });
 
   it("fills an empty volume with what the image has at its path, by the image's owners", async () => {

@@ -1,9 +1,8 @@
-import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { invalid, systemErrorCode } from '../../base/index.ts';
 import { type EngineClient, unpackLocal } from '../../client/index.ts';
-import { type ContainerPlace, type CopyOptions, type Found, landing, nameOf } from './place.ts';
+import { findLocal, requireFolder } from './local-path.ts';
+import { type ContainerPlace, type CopyOptions, landing, nameOf } from './place.ts';
 
 type Files = EngineClient['files'];
 
@@ -35,18 +34,4 @@ export async function copyFromContainer(
   } finally {
     archive.destroy();
   }
-}
-
-async function findLocal(path: string): Promise<Found> {
-  try {
-    return { exists: true, isFolder: (await stat(path)).isDirectory() };
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return { exists: false, isFolder: false };
-    throw error;
-  }
-}
-
-async function requireFolder(path: string): Promise<void> {
-  const { isFolder } = await findLocal(path);
-  if (!isFolder) throw invalid(`invalid output path: directory "${path}" does not exist`);
 }

@@ -15,3 +15,9 @@ export interface FileChange {
   readonly Path: string;
   readonly Kind: number;
 }
+
+/** A container's processes (Engine API, ContainerTopResponse). */
+export interface ProcessTable {
+  readonly Titles: readonly string[];
+  readonly Processes: readonly (readonly string[])[];
+}

@@ -13,6 +13,7 @@ import { Execs } from './exec.ts';
 import { ContainerFiles } from './files/index.ts';
 import { type Health, HealthChecks } from './health.ts';
 import { type LogEntry, type LogOptions, readLogs } from './logs.ts';
+import { listProcesses, type ProcessTable } from './processes.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
 import { findSurvivors, type Survivors } from './restore.ts';
 import { type StartResult, startContainer } from './start.ts';
@@ -30,10 +31,11 @@ export type { Attachment } from './attach.ts';
 export * from './container.ts';
 export type { Created, NewContainer } from './create.ts';
 export type { Exec, ExecConfig } from './exec.ts';
-export type { PathFacts } from './files/index.ts';
+export type { FileChange, PathFacts } from './files/index.ts';
 export type { Health } from './health.ts';
 export type { Healthcheck, HealthStatus } from './healthcheck.ts';
 export type { LogEntry, LogOptions } from './logs.ts';
+export type { ProcessTable } from './processes.ts';
 export type { RemoveOptions } from './remove.ts';
 export type { StopOptions } from './stop.ts';
 export type { WaitCondition, WaitResult } from './wait.ts';
@@ -125,6 +127,11 @@ export class Containers {
   /** Undefined when nothing checks the container's health, or it was never started. */
   health(record: ContainerRecord): Health | undefined {
     return this.#health.of(record);
+  }
+
+  /** The container's processes as the host's `ps` shows them; `options` are ps's own. */
+  processes(reference: string, options: readonly string[]): Promise<ProcessTable> {
+    return listProcesses(this.#context, reference, options);
   }
 
   /** The path of the container's newest log file. */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import type { Engine } from '../../engine/index.ts';
+import type { Engine, FileChange } from '../../engine/index.ts';
 import { Query } from '../fields.ts';
 import { pathStatHeader } from '../formats/path-stat.ts';
 import { clientSignal } from '../streams.ts';
@@ -30,7 +30,22 @@ export function containerFileRoutes(app: FastifyInstance, engine: Engine): void 
     });
     reply.code(200);
   });
+
+  app.get<Reference>('/containers/:name/changes', async (request, reply) => {
+    const changes = await files.changes(request.params.name, clientSignal(request));
+    const listed = changes.map(({ path, kind }) => ({ Path: path, Kind: CHANGE_KINDS[kind] }));
+    reply.type('application/json').send(JSON.stringify(listed.length === 0 ? null : listed));
+  });
+
+  app.get<Reference>('/containers/:name/export', { exposeHeadRoute: false }, async (request, reply) => {
+    const archive = await files.export(request.params.name, clientSignal(request));
+    reply.type('application/octet-stream');
+    return archive;
+  });
 }
+
+/** Engine API, ChangeType. */
+const CHANGE_KINDS: Readonly<Record<FileChange['kind'], number>> = { changed: 0, added: 1, deleted: 2 };
 
 interface Reference {
   Params: { name: string };

@@ -111,6 +111,12 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
     reply.raw.end(`${JSON.stringify({ StatusCode: exitCode, ...failure })}\n`);
   });
 
+  app.get<Reference>('/containers/:name/top', async (request) => {
+    const options = new Query(request.query).text('ps_args') || '-ef';
+    const { titles, processes } = await containers.processes(request.params.name, options.split(/\s+/));
+    return { Processes: processes, Titles: titles };
+  });
+
   app.delete<Reference>('/containers/:name', async (request, reply) => {
     const query = new Query(request.query);
     await containers.remove(request.params.name, {

@@ -3,10 +3,7 @@ import { notImplemented } from '../../base/index.ts';
 
 /** Endpoints of the Engine API that berth does not have yet: "METHOD path", and what they are for. */
 const MISSING: Readonly<Record<string, string>> = {
-  'GET /containers/:name/top': 'listing the processes of a container',
   'GET /containers/:name/stats': "a container's figures",
-  'GET /containers/:name/changes': 'listing what a container has changed',
-  'GET /containers/:name/export': 'exporting a container',
   'GET /containers/:name/attach/ws': 'attaching by a web socket',
   'POST /containers/:name/update': 'changing the limits of a container',
   'POST /commit': 'making an image of a container',

@@ -44,9 +44,8 @@ export async function readArchive(
     const source = wanted.isFolder ? await followLinks(place.worker, place.path) : place.path;
     const archive = await place.worker.pack(source, { as: wanted.name, signal });
     emit(context, record, 'archive-path');
-    const closed = archive.closed ? undefined : untilClosed(archive);
     opened.resolve({ facts, archive });
-    await closed;
+    await untilClosed(archive);
   }).catch(opened.reject);
   return opened.promise;
 }
@@ -99,7 +98,7 @@ function unpackAt(
 }
 
 /** Runs `work` while a stopped container stays stopped; a running one is not held up. */
-function settled<T>(
+export function settled<T>(
   context: ContainerContext,
   reference: string,
   work: (record: ContainerRecord) => Promise<T>,
@@ -143,7 +142,9 @@ async function textOf(root: FileWorker, path: string): Promise<string> {
   return stat?.type === 'file' ? (await root.readFile(path)).toString() : '';
 }
 
-async function untilClosed(stream: Readable): Promise<void> {
+/** Resolves when a stream is read to its end or destroyed. */
+export async function untilClosed(stream: Readable): Promise<void> {
+  if (stream.closed) return;
   stream.once('error', () => {}); // its reader is told; here it only matters that it is over
   await once(stream, 'close').catch(() => {});
 }

@@ -32,13 +32,17 @@ export async function openPlace(
   return { ...placeIn(files, inside), hostFolder: mount.source };
 }
 
-/** A container's whole file system; volumes are in it only while the container runs. */
-export async function openRoot(context: ContainerContext, record: ContainerRecord): Promise<FileWorker> {
+/** A container's whole file system; volumes are in it while the container runs, unless `mounts` is false. */
+export async function openRoot(
+  context: ContainerContext,
+  record: ContainerRecord,
+  { mounts } = { mounts: true },
+): Promise<FileWorker> {
   const { launcher } = context.parts;
   if (isActive(record.state)) {
     const running = context.running.get(record.id);
     if (running === undefined) throw conflict(`container ${record.id} is just ending`);
-    return launcher.openContainerFiles(running.supervisor);
+    return launcher.openContainerFiles(running.supervisor, { mounts });
   }
   const image = await imageOf(context, record);
   const directory = containerDirectory(context, record.id);

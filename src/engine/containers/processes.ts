@@ -1,0 +1,75 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { conflict, invalid, notFound, run, unavailable } from '../../base/index.ts';
+import { isActive } from './container.ts';
+import { type ContainerContext, emit } from './context.ts';
+
+/** What `ps` prints: its header's columns, and one row of as many for each process. */
+export interface ProcessTable {
+  readonly titles: readonly string[];
+  readonly processes: readonly (readonly string[])[];
+}
+
+/** A container's processes as the host's `ps` shows them, by the host's pids. Throws `conflict` when it does not run. */
+export async function listProcesses(
+  context: ContainerContext,
+  reference: string,
+  options: readonly string[],
+): Promise<ProcessTable> {
+  const record = context.collection.find(reference);
+  if (!isActive(record.state)) throw conflict(`container ${record.id} is not running`);
+  const pids = await processesOf(record.state.pid);
+  const { code, stdout, stderr } = await run('ps', options);
+  if (code !== 0) throw invalid(`ps ${options.join(' ')} failed: ${firstLine(stderr)}`);
+  const table = parseProcesses(stdout.toString(), pids);
+  emit(context, record, 'top');
+  return table;
+}
+
+/** Reads ps's output, keeping the rows of `pids`. The last column may have blanks. Throws `invalid` without a PID column. */
+export function parseProcesses(text: string, pids: ReadonlySet<number>): ProcessTable {
+  const [header = '', ...lines] = text.split('\n').filter((line) => line.trim() !== '');
+  const titles = header.trim().split(/\s+/);
+  const pidColumn = titles.indexOf('PID');
+  if (pidColumn < 0) {
+    throw invalid("Couldn't find PID field in ps output", {
+      hint: 'Let ps print it, for example by "-o pid,comm"',
+    });
+  }
+  const rows = lines.map((line) => columns(line, titles.length));
+  return { titles, processes: rows.filter((row) => pids.has(Number(row[pidColumn]))) };
+}
+
+function columns(line: string, count: number): string[] {
+  const words = line.trim().split(/\s+/);
+  return [...words.slice(0, count - 1), words.slice(count - 1).join(' ')];
+}
+
+const CGROUP_ROOT = '/sys/fs/cgroup';
+
+/** All that is in the control group of a container's first process, and in those below it. */
+async function processesOf(pid: number): Promise<ReadonlySet<number>> {
+  const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch((cause: unknown) => {
+    throw notFound(`process ${pid} has ended`, { cause });
+  });
+  for (const line of text.trim().split('\n')) {
+    const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (path === '/') continue;
+    const pids = new Set(await pidsBelow(`${CGROUP_ROOT}/${controllers.replace(/^name=/, '')}${path}`));
+    if (pids.has(pid)) return pids;
+  }
+  throw unavailable(`the control group of process ${pid} is not visible below ${CGROUP_ROOT}`);
+}
+
+async function pidsBelow(folder: string): Promise<number[]> {
+  const text = await readFile(`${folder}/cgroup.procs`, 'utf8').catch(() => undefined);
+  if (text === undefined) return []; // removed meanwhile, or in another hierarchy
+  const pids = text.split('\n').filter(Boolean).map(Number);
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries)
+    if (entry.isDirectory()) pids.push(...(await pidsBelow(`${folder}/${entry.name}`)));
+  return pids;
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0] ?? '';
+}
