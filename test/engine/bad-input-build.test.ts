@@ -62,6 +62,14 @@ describe('a build or Compose file that is wrong says where, and leaves nothing',
     expect(said).toContain('returned a non-zero code: 4 (Dockerfile:2: RUN echo about to fail; exit 4)');
   });
 
+  it('a RUN of something that is no program: what it is, and its line', async () => {
+    const { code, said } = await build('FROM busybox\nRUN ["/etc"]\n');
+    expect(code).toBe(1);
+    expect(said).toMatch(
+      /^Dockerfile:2: unable to start container process: exec: "\/etc": is a directory .*line 2/,
+    );
+  });
+
   it('broken Compose YAML: file, line and column', async () => {
     const text = 'services:\n  web:\n    image: busybox\n    image: debian\n';
     const { code, said, cwd } = await refused(['compose', 'up'], { 'compose.yaml': text });
