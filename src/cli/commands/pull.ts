@@ -21,7 +21,7 @@ export function pullCommand(cli: Cli, path: string): CliCommand {
       if (flags.allTags === true)
         throw notImplemented('pull --all-tags is not implemented', { hint: 'Name a tag' });
       const reference = parseReference(name);
-      if (reference.tag === 'latest' && !/:latest(@|$)/.test(name))
+      if (flags.quiet !== true && reference.tag === 'latest' && !/:latest(@|$)/.test(name))
         process.stdout.write('Using default tag: latest\n');
       await pullImage(await cli.connect(), familiarName(reference), { ...flags, out: process.stdout });
       process.stdout.write(`${canonicalName(reference)}\n`);
