@@ -68,10 +68,10 @@ export class Pusher {
   }
 
   async push(reference: Reference, options: PushOptions): Promise<void> {
-    if (reference.digest !== undefined) throw invalid('cannot push a digest reference');
     announce(reference, options);
     const image = await this.#store.images.byName(canonicalName(reference));
     if (image === undefined) throw notFound(`tag does not exist: ${familiarName(reference)}`);
+    if (reference.digest !== undefined) throw invalid('cannot push a digest reference');
     await this.#send(image, reference, options);
   }
 

@@ -4,6 +4,7 @@ import { attach, badCreate, containers, init } from './containers.ts';
 import { events } from './events.ts';
 import { health } from './health.ts';
 import { images, networks, system, volumes } from './others.ts';
+import { pushes } from './push.ts';
 
 /** Every script, in the order in which they run. */
 export const scripts: readonly Script[] = [
@@ -14,6 +15,7 @@ export const scripts: readonly Script[] = [
   health,
   init,
   images,
+  pushes,
   networks,
   volumes,
   builds,
