@@ -180,6 +180,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/cp.ts')).copyCommand,
   },
   {
+    words: ['commit'],
+    group: 'container',
+    summary: "Create a new image from a container's changes",
+    load: async () => (await import('./commands/commit.ts')).commitCommand,
+  },
+  {
     words: ['diff'],
     group: 'container',
     summary: "Inspect changes to files or directories on a container's filesystem",
@@ -331,7 +337,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
-  `bake buildx checkpoint commit config context history import load manifest node pause
+  `bake buildx checkpoint config context history import load manifest node pause
   plugin port save search secret service stack stats swarm trust unpause update`.split(/\s+/),
 );
 

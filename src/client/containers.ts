@@ -1,3 +1,4 @@
+import { familiarRepository, parseReference } from '../base/index.ts';
 import { type OutputStream, outputChunks } from './streams.ts';
 import { type Filters, type HijackedStream, isMultiplexed, type Transport } from './transport.ts';
 import type {
@@ -42,6 +43,16 @@ export interface LogOptions {
   /** A number of lines, or "all". */
   readonly tail?: string;
   readonly signal?: AbortSignal;
+}
+
+export interface CommitOptions {
+  /** The new image's name, with a tag ("latest" without one). */
+  readonly name?: string;
+  readonly author?: string | undefined;
+  readonly comment?: string | undefined;
+  readonly changes?: readonly string[];
+  /** Stop its processes meanwhile. Default true. */
+  readonly pause?: boolean;
 }
 
 /** The /containers part of the API. A `reference` is a name, an id, or the unique start of one. */
@@ -210,6 +221,21 @@ export class Containers {
     const { psOptions, signal } = options;
     const query = { ps_args: psOptions };
     return this.#transport.json({ method: 'GET', path: pathOf(reference, 'top'), query, signal });
+  }
+
+  /** Makes an image of it, its volumes left out; returns the image's id. `changes` are Dockerfile instructions. */
+  async commit(reference: string, options: CommitOptions & { signal?: AbortSignal } = {}): Promise<string> {
+    const { name, author, comment, changes, pause, signal } = options;
+    const parsed = name === undefined ? undefined : parseReference(name);
+    const repository = parsed === undefined ? {} : { repo: familiarRepository(parsed), tag: parsed.tag };
+    const query = { container: reference, ...repository, author, comment, changes, pause };
+    const answer = await this.#transport.json<{ Id: string }>({
+      method: 'POST',
+      path: '/commit',
+      query,
+      signal,
+    });
+    return answer.Id;
   }
 
   /** Removes all stopped containers that match. */

@@ -6,6 +6,7 @@ import { conflict, invalid, notFound, systemErrorCode } from '../base/index.ts';
 import type { Engine } from '../engine/index.ts';
 import { httpError } from './http-errors.ts';
 import { buildRoutes } from './routes/build.ts';
+import { commitRoutes } from './routes/commit.ts';
 import { containerFileRoutes } from './routes/container-files.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
@@ -100,6 +101,7 @@ function createApp(
     systemRoutes,
     containerRoutes,
     containerFileRoutes,
+    commitRoutes,
     containerStreamRoutes,
     imageRoutes,
     buildRoutes,

@@ -121,6 +121,30 @@ describe('the files of a container', () => {
     );
   });
 
+  it.each([
+    ['pausing it', []],
+    ['letting it run on', ['--pause=false']],
+  ])('makes an image of a running container by commit, %s', async (_how, flags) => {
+    await instance.berthOk(['exec', 'running', 'sh', '-c', 'echo committed > /home/mark']);
+    const changes = ['-c', 'ENV MARK=/home/mark', '-c', 'CMD cat $MARK', '-a', 'me', '-m', 'why'];
+    const id = await instance.berthOk(['commit', ...flags, ...changes, 'running', 'committed:1']);
+    expect(await instance.berthOk(['run', '--rm', 'committed:1'])).toBe('committed');
+    expect(await instance.berthOk(['ps', '--filter', 'name=running', '--format', '{{.State}}'])).toBe(
+      'running',
+    );
+    const { body } = await instance.api('GET /images/committed:1/json');
+    expect(body).toMatchObject({ Id: id, Author: 'me', Comment: 'why', RepoTags: ['committed:1'] });
+    await instance.berthOk(['rmi', 'committed:1']);
+  });
+
+  it('refuses to commit with what is no change of the config, and makes no image', async () => {
+    const { code, stderr } = await instance.berth(['commit', '-c', 'RUN true', 'running', 'refused']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('RUN is not a valid change command');
+    expect((await instance.berth(['commit', 'missing'])).stderr).toContain('No such container: missing');
+    expect(await instance.berthOk(['images', '-q', 'refused'])).toBe('');
+  });
+
   it("fills an empty volume with what the image has at its path, by the image's owners", async () => {
     const listed = await instance.berthOk([
       'run',

@@ -60,6 +60,18 @@ export function parseDockerfile(file: string, content: string): Dockerfile {
   return { escapeCharacter, globalArgs, stages };
 }
 
+/** Parses instructions that belong to no stage. Errors begin with `file:line`. */
+export function parseInstructions(
+  file: string,
+  content: string,
+): { readonly escapeCharacter: string; readonly instructions: readonly Instruction[] } {
+  const { escapeCharacter, instructions } = readInstructions(file, content);
+  const parsed = instructions.map((source) =>
+    parseInstruction({ file, line: source.line, text: source.text }, source, escapeCharacter),
+  );
+  return { escapeCharacter, instructions: parsed };
+}
+
 /** Parses the instructions that an image leaves to builds that begin with it (ONBUILD). `image` names it in errors. */
 export function parseTriggers(image: string, triggers: readonly string[]): Instruction[] {
   return triggers.flatMap((trigger, index) => {

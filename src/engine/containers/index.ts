@@ -1,11 +1,13 @@
 import type { ContainerId } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
+import type { Image } from '../../store/index.ts';
 import type { Events } from '../events.ts';
 import type { Networks } from '../networks.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Volumes } from '../volumes.ts';
 import { type Attachment, attachToContainer, PendingAttachments, resizeContainer } from './attach.ts';
 import { ContainerCollection } from './collection.ts';
+import { type CommitOptions, commitContainer } from './commit.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
@@ -28,6 +30,7 @@ import {
 import { Endings, type WaitCondition, type WaitResult, waitForContainer } from './wait.ts';
 
 export type { Attachment } from './attach.ts';
+export type { CommitOptions } from './commit.ts';
 export * from './container.ts';
 export type { Created, NewContainer } from './create.ts';
 export type { Exec, ExecConfig } from './exec.ts';
@@ -132,6 +135,10 @@ export class Containers {
   /** The container's processes as the host's `ps` shows them; `options` are ps's own. */
   processes(reference: string, options: readonly string[]): Promise<ProcessTable> {
     return listProcesses(this.#context, reference, options);
+  }
+
+  commit(reference: string, options: CommitOptions): Promise<Image> {
+    return commitContainer(this.#context, reference, options);
   }
 
   /** The path of the container's newest log file. */

@@ -6,7 +6,6 @@ const MISSING: Readonly<Record<string, string>> = {
   'GET /containers/:name/stats': "a container's figures",
   'GET /containers/:name/attach/ws': 'attaching by a web socket',
   'POST /containers/:name/update': 'changing the limits of a container',
-  'POST /commit': 'making an image of a container',
   'GET /images/search': 'searching registries',
   'GET /images/get': 'saving images',
   'POST /images/load': 'loading images',
