@@ -198,6 +198,9 @@ describe.skipIf(!isRoot)('layer changes (needs root and overlayfs)', () => {
     await runChecked('sh', ['-ec', OVERLAY_CHANGES], { cwd: folder });
     const archive = await buffer(await packChanges(native, join(folder, 'upper')));
     expect(await buffer(await packChanges(native, join(folder, 'upper')))).toEqual(archive);
+    const { worker } = await startWorker(folder, join(folder, 'changes-socket'));
+    expect(await buffer(await worker.packChanges('/upper'))).toEqual(archive);
+    await expect(worker.packChanges('/missing')).rejects.toMatchObject({ kind: 'not-found' });
     const names = await runChecked('tar', ['tf', '-'], { input: archive });
     expect(names.stdout.toString().trim().split('\n')).toEqual([
       '.wh.gone',

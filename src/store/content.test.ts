@@ -32,6 +32,19 @@ describe('the content store', () => {
     expect(await filesIn(opened.root)).toEqual([`blobs/sha256/${digest.slice(7)}`]);
   });
 
+  test('stores a stream under the digest that it turns out to have, and nothing of one that breaks off', async () => {
+    await using opened = await temporaryStore();
+    const { content: blobs } = opened.store;
+    expect(await blobs.add(pieces(content))).toEqual({ digest, size: content.length });
+    expect((await blobs.read(digest)).equals(content)).toBe(true);
+    async function* broken() {
+      yield Buffer.from('start');
+      throw new Error('broke off');
+    }
+    await expect(blobs.add(Readable.from(broken(), { objectMode: false }))).rejects.toThrow('broke off');
+    expect(await filesIn(opened.root)).toEqual([`blobs/sha256/${digest.slice(7)}`]);
+  });
+
   test.each([
     ['another digest', { digest: digestOf('other') }, /should have the digest sha256:.* has sha256:/],
     ['fewer bytes', { digest, size: 100 }, /has 12 bytes instead of 100/],

@@ -47,6 +47,21 @@ describe('the image store', () => {
     expect(await images.byName('docker.io/library/y:1')).toBeUndefined();
   });
 
+  test('knows the manifest of an image, and the blob of a layer that another image came with', async () => {
+    await using opened = await temporaryStore();
+    const { content, images } = opened.store;
+    const base = await layer(opened.store, 'base');
+    const blob = { mediaType, digest: await content.put(Buffer.from('compressed')), size: 10 };
+    const manifest = { mediaType: 'm', digest: await content.put(Buffer.from('manifest')), size: 8 };
+    const pulled = await images.add({ configBytes: config([base]), manifest, layerBlobs: [blob] });
+    expect(pulled.manifest).toEqual(manifest);
+    const heir = await images.add({ configBytes: config([base, await layer(opened.store, 'own')]) });
+    expect(heir).toMatchObject({ manifest: undefined, layerBlobs: [blob, undefined] });
+    await images.delete(pulled.id);
+    expect(await content.has(blob.digest)).toBe(true);
+    expect(await content.has(manifest.digest)).toBe(false);
+  });
+
   test('survives a new start', async () => {
     await using opened = await temporaryStore();
     const blob = await opened.store.content.put(Buffer.from('compressed'));
