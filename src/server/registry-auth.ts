@@ -1,7 +1,7 @@
-import { invalid } from '../base/index.ts';
+import { invalid, notImplemented } from '../base/index.ts';
 import type { Credentials } from '../registry/index.ts';
 
-/** The X-Registry-Auth header: base64url of JSON (Engine API, Authentication). Throws `invalid` for anything else. */
+/** The X-Registry-Auth header: base64url of JSON (Engine API, Authentication). Throws `invalid` for anything else, `not-implemented` for identity tokens. */
 export function parseCredentials(header: string | string[] | undefined): Credentials | undefined {
   return credentials(decode('X-Registry-Auth', header));
 }
@@ -11,16 +11,17 @@ export function parseRegistryConfig(
   header: string | string[] | undefined,
 ): (domain: string) => Credentials | undefined {
   const entries = Object.entries(decode('X-Registry-Config', header) ?? {});
-  const known = new Map(entries.map(([server, value]) => [registryDomain(server), credentials(value)]));
-  return (domain) => known.get(domain);
+  const known = new Map(entries.map(([server, value]) => [registryDomain(server), value]));
+  return (domain) => credentials(known.get(domain));
 }
 
 /** The host that a server address of Docker's clients means: "https://index.docker.io/v1/" is docker.io. Throws `invalid`. */
 export function registryDomain(address: string): string {
+  if (address === '') return 'docker.io';
   const url = /^https?:\/\//.test(address) ? address : `https://${address}`;
   if (!URL.canParse(url)) throw invalid(`unable to parse server address: "${address}"`);
   const host = /^https?:\/\/([^/]*)/.exec(url)?.[1] ?? '';
-  return ['', 'docker.io', 'index.docker.io', 'registry-1.docker.io'].includes(host) ? 'docker.io' : host;
+  return ['docker.io', 'index.docker.io', 'registry-1.docker.io'].includes(host) ? 'docker.io' : host;
 }
 
 function decode(name: string, header: string | string[] | undefined): object | undefined {
@@ -36,7 +37,12 @@ function decode(name: string, header: string | string[] | undefined): object | u
 
 function credentials(value: unknown): Credentials | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { username, password }: { username?: unknown; password?: unknown } = value;
+  const { username, password, identitytoken }: Record<string, unknown> = { ...value };
+  if (typeof identitytoken === 'string' && identitytoken !== '') {
+    throw notImplemented('logging in at a registry by an identity token is not there yet', {
+      hint: 'Log in with a user name and a password or access token',
+    });
+  }
   if (typeof username !== 'string' || typeof password !== 'string' || username === '') return undefined;
   return { username, password };
 }
