@@ -128,13 +128,22 @@ export class Containers {
     await this.#transport.run({ method: 'POST', path: pathOf(reference, 'restart'), query, signal });
   }
 
-  /** Sends a signal, by name or number; KILL by default. */
-  async kill(reference: string, options: { killSignal?: string; signal?: AbortSignal } = {}): Promise<void> {
+  /**
+   * Sends a signal, by name or number; KILL by default. The scope "container" reaches every process, where the engine
+   * is berth; others signal PID 1 all the same.
+   */
+  async kill(
+    reference: string,
+    options: { killSignal?: string; scope?: 'pid1' | 'container'; signal?: AbortSignal } = {},
+  ): Promise<void> {
     const query = { signal: options.killSignal };
+    const { scope } = options;
+    const headers: Record<string, string> = scope === undefined ? {} : { 'X-Berth-Signal-Scope': scope };
     await this.#transport.run({
       method: 'POST',
       path: pathOf(reference, 'kill'),
       query,
+      headers,
       signal: options.signal,
     });
   }

@@ -16,7 +16,7 @@ import { removeHostState } from './remove-host-state.ts';
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (process.getuid?.() !== 0) throw invalid('berthd must run as root', { hint: 'Start it with sudo' });
-  const log = pino({ level: options.debug ? 'debug' : 'info' }, pino.destination({ fd: 2, sync: true }));
+  const log = pino({ level: options.debug ? 'debug' : 'info' }, logDestination());
   const stop = stopSignal();
 
   await using _lock = await lockDataRoot(options.dataRoot);
@@ -28,6 +28,13 @@ async function main(): Promise<void> {
   log.info({ hosts: options.hosts, dataRoot: options.dataRoot }, 'berthd is ready');
   await ended(stop);
   log.info({}, 'berthd ends; containers go on');
+}
+
+/** Standard error; whoever read it may have gone, which must not end the daemon. */
+function logDestination() {
+  const destination = pino.destination({ fd: 2, sync: false });
+  destination.on('error', () => {});
+  return destination;
 }
 
 function stopSignal(): AbortSignal {

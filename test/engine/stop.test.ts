@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Foreground } from './foreground.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 describe('berth stop', () => {
@@ -49,6 +50,21 @@ describe('berth stop', () => {
     await instance.berthOk(['stop', '-t', '1', id]);
     expect(await instance.berthOk(['inspect', '-f', '{{.State.ExitCode}}', id])).toBe('137');
     await instance.berthOk(['rm', id]);
+  });
+
+  it('ends what runs behind a plain shell on Ctrl-C in front of berth run', async () => {
+    const script = ['sh', '-c', 'echo ready; sleep 1000; exit 9'];
+    const foreground = new Foreground(
+      `${import.meta.dirname}/../../bin/berth`,
+      ['run', '--name', 'front', 'busybox', ...script],
+      {
+        env: { ...process.env, DOCKER_HOST: `unix://${instance.socketPath}` },
+      },
+    );
+    await foreground.said('ready');
+    foreground.child.kill('SIGINT');
+    expect(await foreground.exitCode()).toBe(130);
+    await instance.berthOk(['rm', 'front']);
   });
 
   it("signals PID 1 alone where the label asks for Docker's way", async () => {

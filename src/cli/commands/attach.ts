@@ -65,7 +65,7 @@ export async function joinContainer(
   });
   using _signals = tty
     ? undefined
-    : forwardSignals((name) => client.containers.kill(id, { killSignal: name }));
+    : forwardSignals((name, scope) => client.containers.kill(id, { killSignal: name, scope }));
   await start?.();
   void session.fitTerminal();
   if ((await session.ended) === 'detached') {

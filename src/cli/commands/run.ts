@@ -109,7 +109,7 @@ async function runInForeground(
     resize: (size) => client.containers.resize(id, size, { signal }),
   });
   using _signals = flags.sigProxy
-    ? forwardSignals((name) => client.containers.kill(id, { killSignal: name }))
+    ? forwardSignals((name, scope) => client.containers.kill(id, { killSignal: name, scope }))
     : undefined;
   await client.containers.start(id);
   void session.fitTerminal();

@@ -14,12 +14,13 @@ import { type Created, createContainer, type NewContainer } from './create.ts';
 import { Execs } from './exec.ts';
 import { ContainerFiles } from './files/index.ts';
 import { type Health, HealthChecks } from './health.ts';
-import { type LogEntry, type LogOptions, readLogs } from './logs.ts';
+import { type LogEntry, type LogOptions, readLogs, requireReadableLog } from './logs.ts';
 import { listProcesses, type ProcessTable } from './processes.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
 import { findSurvivors, type Survivors } from './restore.ts';
 import { type StartResult, startContainer } from './start.ts';
 import {
+  type KillOptions,
   killContainer,
   pauseContainer,
   restartContainer,
@@ -40,7 +41,7 @@ export type { Healthcheck, HealthStatus } from './healthcheck.ts';
 export type { LogEntry, LogOptions } from './logs.ts';
 export type { ProcessTable } from './processes.ts';
 export type { RemoveOptions } from './remove.ts';
-export type { StopOptions } from './stop.ts';
+export type { KillOptions, StopOptions } from './stop.ts';
 export type { WaitCondition, WaitResult } from './wait.ts';
 
 /** The containers of one instance. A `reference` is a name, an id or a unique prefix of one. */
@@ -90,8 +91,8 @@ export class Containers {
     return restartContainer(this.#context, reference, options);
   }
 
-  kill(reference: string, signal: string): Promise<void> {
-    return killContainer(this.#context, reference, signal);
+  kill(reference: string, options: KillOptions): Promise<void> {
+    return killContainer(this.#context, reference, options);
   }
 
   pause(reference: string): Promise<void> {
@@ -124,6 +125,7 @@ export class Containers {
   }
 
   logs(reference: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogEntry> {
+    requireReadableLog(this.#context, reference);
     return readLogs(this.#context, reference, options, signal);
   }
 

@@ -22,6 +22,13 @@ export interface LogEntry {
   readonly time: string;
 }
 
+/** Throws `not-implemented` for a container whose log driver keeps nothing that can be read. */
+export function requireReadableLog(context: ContainerContext, reference: string): void {
+  if (context.collection.find(reference).host.log.driver === 'none') {
+    throw notImplemented('configured logging driver does not support reading');
+  }
+}
+
 /**
  * A container's log, oldest first, over rotated files. Following ends with the container. Throws `not-implemented`
  * for log drivers that cannot be read.
@@ -33,9 +40,6 @@ export async function* readLogs(
   signal: AbortSignal,
 ): AsyncGenerator<LogEntry> {
   const record = context.collection.find(reference);
-  if (record.host.log.driver === 'none') {
-    throw notImplemented('configured logging driver does not support reading');
-  }
   const path = logPath(context, record.id);
   // Taken before anything is read: whoever has none has written all of its log, and an end from here on is noticed below.
   const supervisor = context.running.get(record.id)?.supervisor;

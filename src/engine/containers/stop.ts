@@ -16,6 +16,12 @@ import {
 /** Seconds between the stop signal and SIGKILL when nobody says otherwise, as in Docker. */
 const DEFAULT_GRACE = 10;
 
+export interface KillOptions {
+  readonly signal: string;
+  /** Default: PID 1 alone. */
+  readonly scope?: 'pid1' | 'container';
+}
+
 export interface StopOptions {
   readonly signal?: string;
   /** Seconds; negative waits for ever. */
@@ -40,11 +46,11 @@ export async function stopContainer(
   return true;
 }
 
-/** Sends a signal as `docker kill` does. */
+/** Sends a signal as `docker kill` does: to PID 1, or to every process of the container as a terminal would. */
 export async function killContainer(
   context: ContainerContext,
   reference: string,
-  signal: string,
+  { signal, scope = 'pid1' }: KillOptions,
 ): Promise<void> {
   const record = context.collection.find(reference);
   const number = checkedSignal(reference, signal);
@@ -57,7 +63,10 @@ export async function killContainer(
     context.collection.update(record.id, { stoppedByUser: true });
     if (record.state.status === 'paused') await running.supervisor.resume();
   }
+  const pid = running.supervisor.started?.pid;
+  const others = scope === 'container' && pid !== undefined ? await otherProcesses(pid) : [];
   await running.supervisor.signal(number);
+  for (const other of others) signalIfThere(other, number);
   emit(context, record, 'kill', { signal: String(number) });
   await ended;
 }
@@ -149,31 +158,35 @@ export async function endProcess(
   const { supervisor } = running;
   const ended = endOf(context, record.id);
   if (record.state.status === 'paused') await supervisor.resume();
-  const pid = supervisor.started?.pid;
-  const dropped = pid !== undefined && reachesOthers(record, signal) && (await isDroppedByPid1(pid, signal));
-  await supervisor.signal(signal);
-  emit(context, record, 'kill', { signal: String(signal) });
-  const timers =
-    grace < 0 || signal === constants.signals.SIGKILL
-      ? []
-      : [setTimeout(() => kill(context, record, supervisor), grace * 1000)];
-  if (dropped) {
-    timers.push(
-      setTimeout(() => {
-        passOn(context, record, supervisor, pid, signal).catch((error: unknown) => {
-          context.parts.log.warn(
-            { id: record.id, error: errorMessage(error) },
-            'a stop signal could not be passed on',
-          );
-        });
-      }, UNRECEIVED_GRACE),
-    );
+  const timers = [await deliver(context, record, supervisor, signal)];
+  if (grace >= 0 && signal !== constants.signals.SIGKILL) {
+    timers.push(setTimeout(() => kill(context, record, supervisor), grace * 1000));
   }
   try {
     await ended;
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
+}
+
+/** Signals PID 1; the timer that passes a dropped signal on is the caller's to clear. */
+async function deliver(
+  context: ContainerContext,
+  record: ContainerRecord,
+  supervisor: Supervisor,
+  signal: number,
+): Promise<NodeJS.Timeout | undefined> {
+  const pid = supervisor.started?.pid;
+  const dropped = pid !== undefined && reachesOthers(record, signal) && (await isDroppedByPid1(pid, signal));
+  await supervisor.signal(signal);
+  emit(context, record, 'kill', { signal: String(signal) });
+  if (!dropped) return undefined;
+  return setTimeout(() => {
+    passOn(context, record, supervisor, pid, signal).catch((error: unknown) => {
+      const details = { id: record.id, error: errorMessage(error) };
+      context.parts.log.warn(details, 'a stop signal could not be passed on');
+    });
+  }, UNRECEIVED_GRACE);
 }
 
 /** SIGKILL reaches every PID 1, and Docker's way can be asked for. */

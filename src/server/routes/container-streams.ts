@@ -43,7 +43,6 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
     const { config } = containers.find(request.params.name);
     const signal = clientSignal(request);
     const entries = containers.logs(request.params.name, { stdout, stderr, ...logRange(query) }, signal);
-    const first = await entries.next();
     reply.hijack();
     const { raw } = reply;
     raw.writeHead(200, {
@@ -52,14 +51,15 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
     });
     raw.flushHeaders();
     const timestamps = query.flag('timestamps');
-    for (let entry = first; entry.done !== true; entry = await entries.next()) {
-      const { stream, text, time } = entry.value;
-      const line = Buffer.from(timestamps ? `${time} ${text}` : text);
-      await writeAll(raw, config.tty ? line : multiplexed(stream, line));
-      if (raw.destroyed) break;
+    try {
+      for await (const { stream, text, time } of entries) {
+        const line = Buffer.from(timestamps ? `${time} ${text}` : text);
+        await writeAll(raw, config.tty ? line : multiplexed(stream, line));
+        if (raw.destroyed) break;
+      }
+    } finally {
+      raw.end();
     }
-    await entries.return(undefined);
-    raw.end();
   });
 
   app.post<Reference>('/containers/:name/exec', (request, reply) => {

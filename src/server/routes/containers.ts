@@ -71,7 +71,10 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
   });
 
   app.post<Reference>('/containers/:name/kill', async (request, reply) => {
-    await containers.kill(request.params.name, new Query(request.query).text('signal') || 'SIGKILL');
+    const signal = new Query(request.query).text('signal') || 'SIGKILL';
+    // An extension: a client that stands for a terminal reaches every process, as a terminal's Ctrl-C does.
+    const scope = request.headers['x-berth-signal-scope'] === 'container' ? 'container' : 'pid1';
+    await containers.kill(request.params.name, { signal, scope });
     reply.code(204);
   });
 
