@@ -1,5 +1,6 @@
 import type { Script } from '../script.ts';
 import { builds } from './build.ts';
+import { containerFiles } from './container-files.ts';
 import { attach, badCreate, containers, init } from './containers.ts';
 import { events } from './events.ts';
 import { health } from './health.ts';
@@ -12,6 +13,7 @@ export const scripts: readonly Script[] = [
   containers,
   attach,
   badCreate,
+  containerFiles,
   health,
   init,
   images,
