@@ -52,8 +52,8 @@ export class Pusher {
   readonly #registry: RegistryClient;
   readonly #launcher: Pick<Launcher, 'openFiles'>;
   readonly #events: Events;
-  /** Two pushes that need one layer compress it once. */
-  readonly #layerLock = new KeyedLock();
+  /** Two pushes that need one layer compress it once, and send it once to one repository. */
+  readonly #lock = new KeyedLock();
 
   constructor(parts: {
     store: Store;
@@ -140,8 +140,8 @@ export class Pusher {
   async #sendLayer(push: Push, layer: Layer, index: number): Promise<Descriptor> {
     const { reference, options, sourceOf } = push;
     const { diffId } = layer;
-    return this.#layerLock.run(diffId, async () => {
-      const blob = await this.#blob(push, layer, index);
+    const blob = await this.#lock.run(diffId, () => this.#blob(push, layer, index));
+    await this.#lock.run(`${reference.domain}/${reference.path}@${blob.digest}`, async () => {
       const mountFrom = sourceOf(blob.digest);
       const onProgress = everyMegabyte((current) =>
         tell(options, diffId, 'Pushing', { current, total: blob.size }),
@@ -154,8 +154,8 @@ export class Pusher {
       if (pushed.kind === 'existed') tell(options, diffId, 'Layer already exists');
       else if (pushed.kind === 'mounted') tell(options, diffId, `Mounted from ${pushed.from}`);
       else tell(options, diffId, 'Pushed');
-      return blob;
     });
+    return blob;
   }
 
   /** The layer's blob as it came or was once made, else made now. */
