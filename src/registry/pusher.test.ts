@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
@@ -172,6 +174,39 @@ describe('a login', () => {
   test('succeeds where the registry asks for none', async () => {
     await using server = await serve(() => {});
     await client().checkLogin(server.host, { username: 'u', password: 'p' });
+  });
+
+  test('asks the token server, without a scope, and is refused in its words', async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      const { authorization } = request.headers;
+      if (request.url?.startsWith('/token')) {
+        asked.push(request.url);
+        const isRight = authorization === `Basic ${Buffer.from('u:right').toString('base64')}`;
+        if (isRight) response.end(JSON.stringify({ token: 'it' }));
+        else sendError(response, 401, 'UNAUTHORIZED', 'incorrect username or password');
+      } else if (authorization === 'Bearer it') {
+        response.end('{}');
+      } else {
+        const realm = `http://${request.headers.host}/token`;
+        const challenge = `Bearer realm="${realm}",service="reg"`;
+        sendError(response, 401, 'UNAUTHORIZED', 'no token', { 'www-authenticate': challenge });
+      }
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      await client().checkLogin(host, { username: 'u', password: 'right' });
+      expect(asked).toEqual(['/token?service=reg&account=u']);
+      await expect(client().checkLogin(host, { username: 'u', password: 'wrong' })).rejects.toMatchObject({
+        kind: 'unauthorized',
+        message: expect.stringContaining(`${host}: unauthorized: incorrect username or password`),
+      });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   test('at a registry that is not there says so', async () => {
