@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header, type Pack, pack } from 'tar-stream';
-import { errorMessage, invalid, notImplemented, systemErrorCode } from '../base/index.ts';
+import { errorMessage, invalid, notImplemented, runChecked, systemErrorCode } from '../base/index.ts';
 
 /** A file or folder of this host as a tar whose names begin with `name`. Sockets are left out. Errors destroy the stream. */
 export function packLocal(source: string, name: string): Readable {
@@ -153,8 +153,16 @@ class Unpacking {
         await pipeline(entry, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
         await this.#describe(path, header);
         return;
-      default:
-        throw notImplemented(`${header.name} is a ${header.type}: making one is not implemented`);
+      case 'fifo':
+        await runChecked('mkfifo', [path]);
+        await this.#describe(path, header);
+        return;
+      default: {
+        // Node has no mknod(2).
+        const kind = header.type === 'block-device' ? 'b' : 'c';
+        await runChecked('mknod', [path, kind, String(header.devmajor), String(header.devminor)]);
+        await this.#describe(path, header);
+      }
     }
   }
 

@@ -46,6 +46,39 @@ describe('the files of a container', () => {
       expect(await instance.berthOk(['start', '-a', 'stopped'])).toBe('file\nlink\nsub');
     });
 
+    it('sees a volume that was made anew under the same name', async () => {
+      for (const content of ['first', 'second']) {
+        await writeFile(`${folder}/version`, content);
+        await instance.berthOk(['create', '--name', 'short', '-v', 'again:/data', 'busybox']);
+        await instance.berthOk(['cp', `${folder}/version`, 'short:/data/']);
+        expect(await instance.berthOk(['cp', 'short:/data/version', '-'])).toContain(content);
+        await instance.berthOk(['rm', 'short']);
+        await instance.berthOk(['volume', 'rm', 'again']);
+      }
+    });
+
+    it('brings devices along', async () => {
+      await instance.berthOk(['cp', 'running:/dev', `${folder}/dev`]);
+      const { rdev, mode } = await lstat(`${folder}/dev/null`);
+      expect([rdev, mode & 0o777]).toEqual([(await lstat('/dev/null')).rdev, 0o666]);
+    });
+
+    it('refuses to write where the container cannot', async () => {
+      await instance.berthOk([
+        'create',
+        '--name',
+        'locked',
+        '-v',
+        'three:/data:ro',
+        '--read-only',
+        'busybox',
+      ]);
+      const into = async (path: string) =>
+        (await instance.berth(['cp', `${folder}/tree`, `locked:${path}`])).stderr;
+      expect(await into('/home')).toContain('container rootfs is marked read-only');
+      expect(await into('/data')).toContain('mounted volume is marked read-only');
+    });
+
     it('streams archives by "-"', async () => {
       const archive = await instance.berthOk(['cp', 'running:/etc/passwd', '-']);
       expect(archive).toContain('root:');

@@ -1,5 +1,6 @@
-import { conflict, invalid } from '../../../base/index.ts';
-import type { FileWorker } from '../../../runtime/index.ts';
+import { stat } from 'node:fs/promises';
+import { conflict, invalid, isBerthError, notFound, notImplemented } from '../../../base/index.ts';
+import type { FileWorker, Launcher } from '../../../runtime/index.ts';
 import { type ContainerMount, type ContainerRecord, isActive } from '../container.ts';
 import { type ContainerContext, containerDirectory } from '../context.ts';
 import { imageOf } from '../create.ts';
@@ -27,9 +28,37 @@ export async function openPlace(
   if (isActive(record.state)) return placeIn(await openRoot(context, record), path);
   const mount = mountAt(record.mounts, path);
   if (mount === undefined || mount.type === 'tmpfs') return placeIn(await openRoot(context, record), path);
-  const files = await context.parts.launcher.openFiles({ layers: [mount.source], writable: undefined });
+  const files = await openHostFolder(context, mount);
   const inside = path.slice(mount.target.replace(/\/+$/, '').length) || '/';
   return { ...placeIn(files, inside), hostFolder: mount.source };
+}
+
+async function openHostFolder(
+  { parts }: ContainerContext,
+  { source, target }: Exclude<ContainerMount, { type: 'tmpfs' }>,
+): Promise<FileWorker> {
+  const stats = await stat(source).catch((cause: unknown) => {
+    throw notFound(`${source}, which is mounted at ${target}, does not exist`, { cause });
+  });
+  if (!stats.isDirectory()) {
+    throw notImplemented(
+      `copying the file that is mounted at ${target} of a stopped container is not there yet`,
+      {
+        hint: `It is ${source} on this host; or start the container first`,
+      },
+    );
+  }
+  await forgetEarlier(parts.launcher, source);
+  return parts.launcher.openFiles({ layers: [source], writable: undefined });
+}
+
+/** The launcher keeps what it has mounted by its path; a volume of the same name may be another one by now. */
+async function forgetEarlier(launcher: Launcher, source: string): Promise<void> {
+  try {
+    await launcher.unmountLayer(source);
+  } catch (error) {
+    if (!isBerthError(error, 'conflict')) throw error; // in use just now, so it is the same one
+  }
 }
 
 /** A container's whole file system; volumes are in it while the container runs, unless `mounts` is false. */
