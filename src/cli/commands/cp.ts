@@ -14,7 +14,7 @@ interface CopyFlags {
 export function copyCommand(cli: Cli, path: string): CliCommand {
   const command = new CliCommand(path, 'Copy files/folders between a container and the local filesystem');
   command
-    .usage('[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\tdocker cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH')
+    .usage(`[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\t${path} [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH`)
     .argument('<source>')
     .argument('<destination>')
     .option('-a, --archive', 'Archive mode (copy all uid/gid information)')
