@@ -24,8 +24,8 @@ test('the innermost and latest mount of a path counts', () => {
 test('a shared mount needs a source that is shared on the host', async () => {
   const mount = { kind: 'bind', source: '/proc', destination: '/x', readOnly: false } as const;
   await requirePropagation([mount, { ...mount, propagation: 'rprivate' }]);
-  const asked = requirePropagation([{ ...mount, propagation: 'rshared' }]);
   const { isShared } = mountOf('/proc', await readFile('/proc/self/mountinfo', 'utf8'));
+  const asked = requirePropagation([{ ...mount, propagation: 'rshared' }]);
   await (isShared
     ? expect(asked).resolves.toBeUndefined()
     : expect(asked).rejects.toThrow('path /proc is mounted on /proc but it is not a shared mount'));
