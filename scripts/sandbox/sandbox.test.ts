@@ -29,7 +29,8 @@ describe.skipIf(process.getuid?.() !== 0)('the sandbox of a test run (needs root
   });
 
   test('tells what the command left behind', async () => {
-    const script = 'ip link add left type bridge; setsid sleep infinity >/dev/null 2>&1 &';
+    const started = 'until grep -q sleep /proc/$!/comm; do :; done'; // or it is still the shell that forked
+    const script = `ip link add left type bridge; setsid sleep infinity >/dev/null 2>&1 & ${started}`;
     const { stderr } = await run(sandbox, ['sh', '-c', script], { env: { ...process.env, BERTH_LEAKS: '' } });
     expect(stderr).toMatch(/^left behind: link left:$/m);
     expect(stderr).toMatch(/^left behind: process .* sleep infinity$/m);
