@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { type ContainerId, systemErrorCode } from '../base/index.ts';
-import type { ExitStatus, Supervisor } from '../runtime/index.ts';
 import type { ContainerRecord } from './containers/container.ts';
 import { isActive } from './containers/container.ts';
+import { isSupervisor } from './containers/restore.ts';
 import type { EngineParts } from './parts.ts';
 
 /**
@@ -46,10 +46,6 @@ async function endSupervisor(parts: EngineParts, id: ContainerId, directory: str
   }
   await found.signal(constants.signals.SIGKILL);
   await found.exited;
-}
-
-function isSupervisor(found: Supervisor | ExitStatus): found is Supervisor {
-  return 'exited' in found;
 }
 
 function isContainerId(name: string): name is ContainerId {

@@ -117,7 +117,8 @@ export class ContainerCollection {
   }
 }
 
-function nameTaken(name: string, holder: ContainerRecord) {
+/** The refusal of a name that another container has, in Docker's words. */
+export function nameTaken(name: string, holder: ContainerRecord) {
   return conflict(
     `Conflict. The container name "/${name}" is already in use by container "${holder.id}". ` +
       'You have to remove (or rename) that container to be able to reuse that name.',

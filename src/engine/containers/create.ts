@@ -2,7 +2,6 @@ import { mkdir, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import {
   type ContainerId,
-  conflict,
   invalid,
   newContainerId,
   notFound,
@@ -12,6 +11,7 @@ import {
 import type { Image, ImageRuntimeConfig } from '../../store/index.ts';
 import { crashPoint } from '../crash-points.ts';
 import { findImage } from '../images/resolve.ts';
+import { nameTaken } from './collection.ts';
 import {
   type ContainerConfig,
   type ContainerMount,
@@ -89,12 +89,7 @@ function chooseName(context: ContainerContext, wanted: string): string {
     throw invalid(`Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
   }
   const holder = collection.byName(name);
-  if (holder !== undefined) {
-    throw conflict(
-      `Conflict. The container name "/${name}" is already in use by container "${holder.id}". ` +
-        'You have to remove (or rename) that container to be able to reuse that name.',
-    );
-  }
+  if (holder !== undefined) throw nameTaken(name, holder);
   return name;
 }
 

@@ -75,6 +75,7 @@ async function removeLeftover(context: ContainerContext, record: ContainerRecord
   );
 }
 
-function isSupervisor(found: Supervisor | ExitStatus): found is Supervisor {
+/** Whether a container was found alive, rather than how it ended. */
+export function isSupervisor(found: Supervisor | ExitStatus): found is Supervisor {
   return 'exited' in found;
 }
