@@ -79,6 +79,8 @@ export async function unpackInto(
     stdio: ['pipe', 'ignore', 'pipe'],
     ...(signal === undefined ? {} : { signal }),
   });
+  // A worker that refused the archive no longer reads: a write under way may fail after the pipeline has let go.
+  child.stdin.on('error', () => {});
   const [ended, fed] = await Promise.allSettled([exitOf(child), pipeline(tar, child.stdin)]);
   if (ended.status === 'rejected') throw ended.reason; // the reason why feeding stopped, too
   if (fed.status === 'rejected') throw asBerthError(fed.reason);
