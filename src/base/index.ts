@@ -5,6 +5,7 @@ export * from './errors.ts';
 export * from './framing.ts';
 export * from './ids.ts';
 export * from './keyed-lock.ts';
+export * from './nearest-word.ts';
 export * from './reference.ts';
 export * from './size.ts';
 export * from './spawn.ts';

@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { errorMessage, invalid } from '../base/index.ts';
+import { errorMessage, invalid, nearestWord } from '../base/index.ts';
 import { formatUsage } from './usage.ts';
 
 /** A command in Docker's grammar. */
@@ -110,7 +110,12 @@ function longOption(command: Command, word: string, queue: string[]): PlainOptio
   const value = equals < 0 ? undefined : word.slice(equals + 1);
   if (flag === '--help') return { kind: 'plain', words: [flag] };
   const option = command.options.find((candidate) => candidate.long === flag);
-  if (option === undefined) return { kind: 'refused', reason: `unknown flag: ${flag}` };
+  if (option === undefined) {
+    const known = command.options.flatMap(({ long, hidden }) => (long == null || hidden ? [] : [long]));
+    const nearest = nearestWord(flag, known);
+    const hint = nearest === undefined ? '' : `. Did you mean ${nearest}?`;
+    return { kind: 'refused', reason: `unknown flag: ${flag}${hint}` };
+  }
   if (!option.required) return flagWords(command, option, flag, value);
   const given = value ?? queue.shift();
   if (given === undefined) return { kind: 'refused', reason: `flag needs an argument: ${flag}` };

@@ -213,6 +213,15 @@ test('refuses a command that there is none of', async () => {
   expect(requests).toEqual([]);
 });
 
+test.each([
+  [['rnu'], 'berth: unknown command: berth rnu. Did you mean berth run?'],
+  [['network', 'creat'], 'berth: unknown command: berth network creat. Did you mean berth network create?'],
+  [['ps', '--filtre', 'x'], 'unknown flag: --filtre. Did you mean --filter?'],
+])('%j: names what was most likely meant', async (words, reason) => {
+  const { stderr } = await cli(words);
+  expect(stderr.split('\n')[0]).toBe(reason);
+});
+
 test("refuses one of docker's commands that is not there as such", async () => {
   expect((await cli(['container', 'checkpoint'])).stderr).toBe(
     "berth: 'berth container checkpoint' is not implemented\n",

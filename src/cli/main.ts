@@ -1,12 +1,16 @@
+import { nearestWord } from '../base/index.ts';
 import type { EngineClient } from '../client/index.ts';
 import type { Cli } from './cli.ts';
 import {
+  COMMANDS,
   type CommandEntry,
   type CommandGroup,
   findCommand,
   findInGroup,
+  GROUPS,
   isGroup,
   isMissingCommand,
+  wordsInGroup,
 } from './command-table.ts';
 import { checkContext, chooseTarget, connect, tlsRefusal } from './connection.ts';
 import { failureText } from './failure.ts';
@@ -35,7 +39,7 @@ async function dispatch(cli: Cli, options: GlobalOptions, words: readonly string
   if (word === 'compose') return runCompose(cli, `${cli.name} compose`, rest);
   if (isGroup(word)) return dispatchInGroup(cli, word, rest);
   const entry = findCommand(word);
-  if (entry === undefined) return refuseWord(cli, cli.name, word);
+  if (entry === undefined) return refuseWord(cli, cli.name, word, topWords());
   return runEntry(cli, entry, `${cli.name} ${word}`, rest);
 }
 
@@ -43,8 +47,10 @@ async function dispatchInGroup(cli: Cli, group: CommandGroup, words: readonly st
   const [word, ...rest] = words;
   if (word === undefined || word === '--help') return showHelp(cli, [group]);
   const entry = findInGroup(group, word);
-  if (entry === undefined)
-    return refuseWord(cli, `${cli.name} ${group}`, word, `Usage:  ${cli.name} ${group}\n\n`);
+  if (entry === undefined) {
+    const known = COMMANDS.filter((other) => other.group === group).flatMap(wordsInGroup);
+    return refuseWord(cli, `${cli.name} ${group}`, word, known, `Usage:  ${cli.name} ${group}\n\n`);
+  }
   return runEntry(cli, entry, `${cli.name} ${group} ${word}`, rest);
 }
 
@@ -82,14 +88,21 @@ async function printVersion(cli: Cli): Promise<number> {
 async function showHelp(cli: Cli, words: readonly string[]): Promise<number> {
   const { helpText } = await import('./help.ts');
   const text = await helpText(cli, words);
-  if (text === undefined) return refuseWord(cli, cli.name, words.join(' '));
+  if (text === undefined) return refuseWord(cli, cli.name, words.join(' '), []);
   process.stdout.write(text);
   return 0;
 }
 
-function refuseWord(cli: Cli, path: string, word: string, usage = ''): number {
+/** Every word that may stand at the top level. */
+function topWords(): string[] {
+  return [...COMMANDS.flatMap((entry) => entry.words), ...Object.keys(GROUPS), 'compose', 'help'];
+}
+
+function refuseWord(cli: Cli, path: string, word: string, known: readonly string[], usage = ''): number {
   if (isMissingCommand(word)) return refuse(`${cli.name}: '${path} ${word}' is not implemented\n`, 1);
-  const reason = `${cli.name}: unknown command: ${path} ${word}`;
+  const nearest = nearestWord(word, known);
+  const hint = nearest === undefined ? '' : `. Did you mean ${path} ${nearest}?`;
+  const reason = `${cli.name}: unknown command: ${path} ${word}${hint}`;
   return refuse(`${reason}\n\n${usage}Run '${path} --help' for more information\n`, 1);
 }
 

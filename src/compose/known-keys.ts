@@ -1,3 +1,4 @@
+import { nearestWord } from '../base/index.ts';
 import { type LocatedMap, missingAt, type Position, wrongAt } from './located-yaml.ts';
 
 /** Keys of one kind of mapping: those that berth has, and those of the Compose Spec that it has not yet. */
@@ -118,23 +119,10 @@ export function checkKeys(map: LocatedMap, { supported, missing }: KnownKeys): v
 }
 
 function unknownKey(at: Position, path: string, name: string, known: readonly string[]) {
-  const nearest = known.find((candidate) => isNear(candidate, name));
+  const nearest = nearestWord(name, known);
   return wrongAt(
     at,
     `${path}: additional properties '${name}' not allowed`,
     nearest === undefined ? undefined : `Did you mean ${nearest}?`,
   );
-}
-
-/** The same letters but for one added, dropped, changed or swapped. */
-function isNear(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < Math.min(a.length, b.length) && a[start] === b[start]) start += 1;
-  let end = 0;
-  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) end += 1;
-  const [restA, restB] = [a.slice(start, a.length - end), b.slice(start, b.length - end)];
-  return restA.length <= 1 && restB.length <= 1
-    ? true
-    : restA.length === 2 && restA === [...restB].reverse().join('');
 }

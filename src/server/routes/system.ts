@@ -114,7 +114,7 @@ async function infoAnswer({ parts, containers, images }: Engine) {
     Swarm: { LocalNodeState: 'inactive' },
     LiveRestoreEnabled: true,
     Isolation: '',
-    InitBinary: '',
+    InitBinary: 'berth-init',
     SecurityOptions: ['name=seccomp,profile=builtin', ...(cgroups.version === 2 ? ['name=cgroupns'] : [])],
     Warnings: null,
   };
