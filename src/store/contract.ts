@@ -143,6 +143,17 @@ export interface ImageStore {
   untag(canonicalName: string): Promise<boolean>;
   /** Forgets the image; layers and blobs that nothing else needs are deleted. */
   delete(id: Digest): Promise<{ readonly deletedLayers: readonly DiffId[] }>;
+  /** For an operation that stores blobs and layers before an image has them, or counts on those that are there. */
+  hold(): Holding;
+}
+
+/**
+ * Keeps blobs and layers from being deleted. When it is disposed, those that neither an image nor another holding has
+ * are deleted: a failed operation leaves nothing.
+ */
+export interface Holding extends AsyncDisposable {
+  /** From now on, whether it is there yet or not; the digest of a blob, or the diff ID of a layer. */
+  add(digest: Digest): void;
 }
 
 export interface NewImage {

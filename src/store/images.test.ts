@@ -179,6 +179,43 @@ describe('the image store', () => {
   }, 60_000);
 });
 
+describe('a holding', () => {
+  test('deletes what no image took over when it ends', async () => {
+    await using opened = await temporaryStore();
+    const { content, images, layers } = opened.store;
+    const holding = images.hold();
+    const [taken, left] = [await layer(opened.store, 'taken'), await layer(opened.store, 'left')];
+    const blob = { mediaType, digest: await content.put(Buffer.from('taken')), size: 5 };
+    const leftBlob = await content.put(Buffer.from('left'));
+    for (const digest of [taken, left, blob.digest, leftBlob]) holding.add(digest);
+    const image = await images.add({ configBytes: config([taken]), layerBlobs: [blob] });
+    await holding[Symbol.asyncDispose]();
+    expect(await layers.get(left)).toBeUndefined();
+    expect(await content.has(leftBlob)).toBe(false);
+    expect(await images.get(image.id)).toEqual(image);
+    expect(await content.has(blob.digest)).toBe(true);
+  });
+
+  test('keeps what another one has, and what it counts on from going with its image', async () => {
+    await using opened = await temporaryStore();
+    const { content, images, layers } = opened.store;
+    const [first, second] = [images.hold(), images.hold()];
+    const shared = await layer(opened.store, 'shared');
+    const image = await images.add({ configBytes: config([shared]) });
+    for (const holding of [first, second]) {
+      holding.add(shared);
+      holding.add(image.id);
+    }
+    expect(await images.delete(image.id)).toEqual({ deletedLayers: [] });
+    await first[Symbol.asyncDispose]();
+    expect(await layers.get(shared)).toBeDefined();
+    expect(await content.has(image.id)).toBe(true);
+    await second[Symbol.asyncDispose]();
+    expect(await layers.get(shared)).toBeUndefined();
+    expect(await content.has(image.id)).toBe(false);
+  });
+});
+
 describe('documents', () => {
   test('come back as they were put, by collection', async () => {
     await using opened = await temporaryStore();

@@ -1,6 +1,6 @@
-import { conflict, type DiffId, type Digest, isBerthError, notFound } from '../base/index.ts';
+import { conflict, type DiffId, type Digest, isBerthError, notFound, parseDiffId } from '../base/index.ts';
 import type { FileContentStore } from './content.ts';
-import type { Image, ImageConfig, ImageStore, NewImage } from './contract.ts';
+import type { Holding, Image, ImageConfig, ImageStore, NewImage } from './contract.ts';
 import type { Database } from './database.ts';
 import { parseImageConfig } from './image-config.ts';
 import { ImageRecords } from './image-records.ts';
@@ -105,6 +105,31 @@ export class DatabaseImageStore implements ImageStore {
     this.#records.delete(id);
     this.#configs.delete(id);
     return { deletedLayers: await this.#deleteUnneeded() };
+  }
+
+  hold(): Holding {
+    const { leases } = this.#parts;
+    const held = new Set<Digest>();
+    return {
+      add: (digest) => {
+        if (!held.has(digest)) leases.hold(digest);
+        held.add(digest);
+      },
+      [Symbol.asyncDispose]: async () => {
+        for (const digest of held) leases.letGo(digest);
+        await this.#deleteLeft(held);
+      },
+    };
+  }
+
+  /** Deletes what an operation that is over has left: it may have been a blob, a layer, or nothing at all. */
+  async #deleteLeft(digests: Iterable<Digest>): Promise<void> {
+    for (const digest of digests) {
+      const layer = this.#parts.layers.find(parseDiffId(digest));
+      if (layer !== undefined) this.#leftLayers.add(layer.diffId);
+      this.#leftBlobs.add(digest);
+    }
+    await this.#deleteUnneeded();
   }
 
   /** What nothing needs any more, top layer first. */

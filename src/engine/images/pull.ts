@@ -15,10 +15,16 @@ import type {
   RemoteDescriptor,
   RemoteImage,
 } from '../../registry/index.ts';
-import { type Image, type ImageConfig, parseImageConfig, type Store } from '../../store/index.ts';
+import {
+  type Holding,
+  type Image,
+  type ImageConfig,
+  parseImageConfig,
+  type Store,
+} from '../../store/index.ts';
 import { crashPoint } from '../crash-points.ts';
 import type { Events } from '../events.ts';
-import { Arrivals } from './arrivals.ts';
+import { allOrFirstFailure } from './all-or-first-failure.ts';
 import { everyMegabyte } from './progress-steps.ts';
 
 /** One line of Docker's progress stream. */
@@ -42,7 +48,6 @@ export class Puller {
   readonly #events: Events;
   /** Two pulls that need one layer share its download. */
   readonly #layerLock = new KeyedLock();
-  readonly #arrivals = new Arrivals();
 
   constructor(parts: { store: Store; registry: RegistryClient; events: Events }) {
     this.#store = parts.store;
@@ -57,21 +62,17 @@ export class Puller {
       status: `Pulling from ${reference.path}`,
       id: reference.tag ?? reference.digest ?? 'latest',
     });
-    const blobs = [
-      ...new Set([remote.manifest, remote.config, ...remote.layers].map(({ digest }) => digest)),
-    ];
-    this.#arrivals.hold(blobs);
-    let isWhole = false;
-    try {
-      const image = await this.#receive(reference, remote, options);
-      isWhole = true;
-      return image;
-    } finally {
-      await this.#arrivals.release(blobs, isWhole);
-    }
+    await using holding = this.#store.images.hold();
+    for (const { digest } of [remote.manifest, remote.config, ...remote.layers]) holding.add(digest);
+    return await this.#receive(reference, remote, holding, options);
   }
 
-  async #receive(reference: Reference, remote: RemoteImage, options: PullOptions): Promise<Image> {
+  async #receive(
+    reference: Reference,
+    remote: RemoteImage,
+    holding: Holding,
+    options: PullOptions,
+  ): Promise<Image> {
     const { onProgress, signal } = options;
     const { content } = this.#store;
     const before = await this.#store.images.byName(canonicalName(reference));
@@ -79,15 +80,13 @@ export class Puller {
     const config = parseImageConfig(configBytes);
     requirePlatform(reference, config, options.platform);
     const diffIds = config.rootfs.diff_ids;
+    for (const diffId of diffIds) holding.add(diffId);
     await allOrFirstFailure(signal, remote.layers, (layer, index, common) =>
       this.#fetchLayer(reference, layer, diffIds[index], { ...options, signal: common }),
     );
     signal.throwIfAborted();
     crashPoint('pull.layers');
-    if (!(await content.has(remote.manifest.digest))) {
-      await content.put(remote.manifestBytes);
-      this.#arrivals.arrived(remote.manifest.digest, () => content.delete(remote.manifest.digest));
-    }
+    if (!(await content.has(remote.manifest.digest))) await content.put(remote.manifestBytes);
     const image = await this.#store.images.add({
       configBytes,
       manifest: remote.manifest,
@@ -109,7 +108,6 @@ export class Puller {
     const { content } = this.#store;
     if (!(await content.has(config.digest))) {
       await content.write(config, await this.#registry.fetchBlob(reference, config, options), options.signal);
-      this.#arrivals.arrived(config.digest, () => content.delete(config.digest));
     }
     return content.read(config.digest);
   }
@@ -137,41 +135,16 @@ export class Puller {
       if (await content.has(layer.digest)) {
         const onProgress = everyMegabyte((bytes) => tell('Extracting', bytes));
         await layers.unpackBlob(layer.digest, diffId, { signal, onProgress });
-        this.#arrivals.arrived(layer.digest, () => layers.delete(diffId));
       } else {
         // Stored and unpacked as it comes: the progress of the one is that of the other.
         const source = await this.#registry.fetchBlob(reference, layer, options);
         const onProgress = everyMegabyte((bytes) => tell('Downloading', bytes));
         await layers.receiveBlob(layer, diffId, source, { signal, onProgress });
-        this.#arrivals.arrived(layer.digest, async () => {
-          await layers.delete(diffId);
-          await content.delete(layer.digest);
-        });
         tell('Download complete');
       }
       tell('Pull complete');
     });
   }
-}
-
-/** Does the work for all at once. After a first failure the others are cut short, and it is thrown when all have ended. */
-async function allOrFirstFailure<T>(
-  signal: AbortSignal,
-  items: readonly T[],
-  work: (item: T, index: number, signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const failure = new AbortController();
-  const common = AbortSignal.any([signal, failure.signal]);
-  const failures: unknown[] = [];
-  await Promise.all(
-    items.map((item, index) =>
-      work(item, index, common).catch((error: unknown) => {
-        failures.push(error);
-        failure.abort();
-      }),
-    ),
-  );
-  if (failures.length > 0) throw failures[0];
 }
 
 /** A manifest outside of an index says its platform only in its config. */
