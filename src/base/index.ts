@@ -6,6 +6,7 @@ export * from './framing.ts';
 export * from './ids.ts';
 export * from './keyed-lock.ts';
 export * from './nearest-word.ts';
+export * from './raw-json.ts';
 export * from './reference.ts';
 export * from './size.ts';
 export * from './spawn.ts';

@@ -204,6 +204,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/top.ts')).topCommand,
   },
   {
+    words: ['stats'],
+    group: 'container',
+    summary: "Display a live stream of containers' resource usage",
+    load: async () => (await import('./commands/stats.ts')).statsCommand,
+  },
+  {
     words: ['logs'],
     group: 'container',
     summary: 'Fetch the logs of a container',
@@ -338,7 +344,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
   `bake buildx checkpoint config context history import load manifest node pause
-  plugin port save search secret service stack stats swarm trust unpause update`.split(/\s+/),
+  plugin port save search secret service stack swarm trust unpause update`.split(/\s+/),
 );
 
 /** Whether docker has this command, at the top level or in a group, and berth has not. */

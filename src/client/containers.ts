@@ -1,10 +1,11 @@
 import { familiarRepository, parseReference } from '../base/index.ts';
-import { type OutputStream, outputChunks } from './streams.ts';
+import { jsonLines, type OutputStream, outputChunks } from './streams.ts';
 import { type Filters, type HijackedStream, isMultiplexed, type Transport } from './transport.ts';
 import type {
   ContainerCreated,
   ContainerCreateRequest,
   ContainerInspect,
+  ContainerStats,
   ContainerSummary,
   ContainersPruned,
   ProcessTable,
@@ -230,6 +231,26 @@ export class Containers {
     const { psOptions, signal } = options;
     const query = { ps_args: psOptions };
     return this.#transport.json({ method: 'GET', path: pathOf(reference, 'top'), query, signal });
+  }
+
+  /** What it uses: one reading that has the one of a second before to be compared with. */
+  async stats(reference: string, options: { signal?: AbortSignal } = {}): Promise<ContainerStats> {
+    const query = { stream: false };
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, 'stats'), query, ...options });
+  }
+
+  /** What it uses, now and each second, until the signal aborts or it is removed. */
+  async watchStats(
+    reference: string,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<AsyncGenerator<ContainerStats>> {
+    const body = await this.#transport.stream({
+      method: 'GET',
+      path: pathOf(reference, 'stats'),
+      query: { stream: true },
+      ...options,
+    });
+    return jsonLines<ContainerStats>(body);
   }
 
   /** Makes an image of it, its volumes left out; returns the image's id. `changes` are Dockerfile instructions. */

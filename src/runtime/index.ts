@@ -1,5 +1,7 @@
 export * from './capabilities.ts';
 export type * from './contract.ts';
+export * from './control-group.ts';
+export * from './control-group-usage.ts';
 export * from './devices.ts';
 export * from './environment.ts';
 export * from './files.ts';

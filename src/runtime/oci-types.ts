@@ -1,3 +1,5 @@
+import type { RawJson } from '../base/index.ts';
+
 /**
  * The part of the OCI runtime configuration that berth writes (runtime-spec 1.0.2, config.md and
  * config-linux.md). Property names are the specification's.
@@ -43,11 +45,6 @@ export interface OciRlimit {
   readonly type: string;
   readonly soft: number | RawJson;
   readonly hard: number | RawJson;
-}
-
-/** What `JSON.rawJSON` returns: `JSON.stringify` writes its text unchanged. */
-export interface RawJson {
-  readonly rawJSON: string;
 }
 
 export interface OciMount {

@@ -1,5 +1,5 @@
-import { invalid } from '../base/index.ts';
-import type { OciRlimit, RawJson } from './oci-types.ts';
+import { invalid, type RawJson, rawJson } from '../base/index.ts';
+import type { OciRlimit } from './oci-types.ts';
 
 /** A limit as `--ulimit name=soft:hard` gives it; -1 is unlimited. */
 export interface UlimitInput {
@@ -78,11 +78,4 @@ function unlimitedAs(value: number): number {
 /** RLIM_INFINITY is 2^64 - 1, above what a JavaScript number holds exactly. */
 function limitValue(value: number): number | RawJson {
   return value === Infinity ? rawJson('18446744073709551615') : value;
-}
-
-/** `JSON.rawJSON` (ES2026), which TypeScript's library does not declare yet. */
-function rawJson(text: string): RawJson {
-  const json: JSON & { rawJSON?: (text: string) => RawJson } = JSON;
-  if (json.rawJSON === undefined) throw new TypeError('this Node has no JSON.rawJSON');
-  return json.rawJSON(text);
 }

@@ -15,6 +15,7 @@ import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
 import { missingRoutes } from './routes/missing.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { statsRoutes } from './routes/stats.ts';
 import { systemRoutes } from './routes/system.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 import { API_VERSION, checkVersion, stripVersion } from './versions.ts';
@@ -103,6 +104,7 @@ function createApp(
     containerFileRoutes,
     commitRoutes,
     containerStreamRoutes,
+    statsRoutes,
     imageRoutes,
     buildRoutes,
     networkRoutes,

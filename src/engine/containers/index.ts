@@ -19,6 +19,7 @@ import { listProcesses, type ProcessTable } from './processes.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
 import { findSurvivors, type Survivors } from './restore.ts';
 import { type StartResult, startContainer } from './start.ts';
+import { type Reading, watchUsage } from './stats.ts';
 import {
   type KillOptions,
   killContainer,
@@ -41,6 +42,7 @@ export type { Healthcheck, HealthStatus } from './healthcheck.ts';
 export type { LogEntry, LogOptions } from './logs.ts';
 export type { ProcessTable } from './processes.ts';
 export type { RemoveOptions } from './remove.ts';
+export type { InterfaceCounters, Reading, Usage } from './stats.ts';
 export type { KillOptions, StopOptions } from './stop.ts';
 export type { WaitCondition, WaitResult } from './wait.ts';
 
@@ -137,6 +139,11 @@ export class Containers {
   /** The container's processes as the host's `ps` shows them; `options` are ps's own. */
   processes(reference: string, options: readonly string[]): Promise<ProcessTable> {
     return listProcesses(this.#context, reference, options);
+  }
+
+  /** What the container uses, now and each second; see {@link watchUsage}. */
+  watchUsage(reference: string, signal: AbortSignal): AsyncGenerator<Reading> {
+    return watchUsage(this.#context, reference, signal);
   }
 
   commit(reference: string, options: CommitOptions): Promise<Image> {

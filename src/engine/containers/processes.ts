@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { conflict, invalid, notFound, run, unavailable } from '../../base/index.ts';
+import { conflict, invalid, run, unavailable } from '../../base/index.ts';
+import { findControlGroup } from '../../runtime/index.ts';
 import { isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 
@@ -17,7 +18,7 @@ export async function listProcesses(
 ): Promise<ProcessTable> {
   const record = context.collection.find(reference);
   if (!isActive(record.state)) throw conflict(`container ${record.id} is not running`);
-  const pids = await processesOf(record.state.pid);
+  const pids = await processesOf(context, record.id, record.state.pid);
   const { code, stdout, stderr } = await run('ps', options);
   if (code !== 0) throw invalid(`ps ${options.join(' ')} failed: ${firstLine(stderr)}`);
   const table = parseProcesses(stdout.toString(), pids);
@@ -44,20 +45,15 @@ function columns(line: string, count: number): string[] {
   return [...words.slice(0, count - 1), words.slice(count - 1).join(' ')];
 }
 
-const CGROUP_ROOT = '/sys/fs/cgroup';
-
-/** All that is in the control group of a container's first process, and in those below it. */
-async function processesOf(pid: number): Promise<ReadonlySet<number>> {
-  const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch((cause: unknown) => {
-    throw notFound(`process ${pid} has ended`, { cause });
-  });
-  for (const line of text.trim().split('\n')) {
-    const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    if (path === '/') continue;
-    const pids = new Set(await pidsBelow(`${CGROUP_ROOT}/${controllers.replace(/^name=/, '')}${path}`));
+/** All that is in the container's control group, and in those below it. */
+async function processesOf(context: ContainerContext, id: string, pid: number): Promise<ReadonlySet<number>> {
+  const group = await findControlGroup({ pid, id }, context.parts.hostFacts.cgroups.version);
+  const folders = group.version === 2 ? [group.folder] : group.folders.values();
+  for (const folder of folders) {
+    const pids = new Set(await pidsBelow(folder));
     if (pids.has(pid)) return pids;
   }
-  throw unavailable(`the control group of process ${pid} is not visible below ${CGROUP_ROOT}`);
+  throw unavailable(`the control group of process ${pid} is not visible below /sys/fs/cgroup`);
 }
 
 async function pidsBelow(folder: string): Promise<number[]> {

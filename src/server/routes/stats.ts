@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify';
+import { invalid } from '../../base/index.ts';
+import type { Engine } from '../../engine/index.ts';
+import { Query } from '../fields.ts';
+import { containerStats } from '../formats/stats.ts';
+import { clientSignal, plainHeaders, writeAll } from '../streams.ts';
+
+/**
+ * GET /containers/{id}/stats: a reading each second; with stream=false the second one alone, so that it has one to be compared
+ * with; with one-shot as well, the first.
+ */
+export function statsRoutes(app: FastifyInstance, engine: Engine): void {
+  app.get<{ Params: { name: string } }>('/containers/:name/stats', async (request, reply) => {
+    const query = new Query(request.query);
+    const stream = query.optional('stream') === undefined || query.flag('stream');
+    const oneShot = query.flag('one-shot');
+    if (stream && oneShot) throw invalid('cannot have stream=true and one-shot=true');
+    const { id } = engine.containers.find(request.params.name);
+    const readings = engine.containers.watchUsage(id, clientSignal(request));
+    if (!stream) {
+      for await (const reading of readings) {
+        const isComplete = oneShot || reading.usage === undefined || reading.before !== undefined;
+        if (isComplete) return containerStats(reading);
+      }
+      return {}; // the client has gone, or the container was removed meanwhile
+    }
+    const { raw } = reply;
+    reply.hijack();
+    raw.writeHead(200, { ...plainHeaders(reply), 'Content-Type': 'application/json' });
+    raw.flushHeaders();
+    try {
+      for await (const reading of readings)
+        await writeAll(raw, `${JSON.stringify(containerStats(reading))}\n`);
+    } finally {
+      raw.end();
+    }
+    return reply;
+  });
+}
