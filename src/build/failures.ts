@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { BerthError, isBerthError } from '../base/index.ts';
 import type { Origin } from './dockerfile/instructions.ts';
 
@@ -6,18 +7,29 @@ export interface FailedCommand {
   readonly exitCode: number;
 }
 
-/** A RUN whose command ended with another code than 0; `cause` is a {@link FailedCommand}. */
-export function failedCommand(
+/**
+ * A RUN whose command, which wrote to `folder`, ended with another code than 0; `cause` is a {@link FailedCommand}.
+ * Programs rarely say that a full disk is the reason, so the hint does.
+ */
+export async function failedCommand(
   { file, line, text }: Origin,
   args: readonly string[],
   exitCode: number,
-): BerthError {
+  folder: string,
+): Promise<BerthError> {
   const cause: FailedCommand = { exitCode };
+  const hint = 'The file system of the data root is full: free space there, then build again';
   return new BerthError(
     'invalid',
     `The command '${args.join(' ')}' returned a non-zero code: ${exitCode} (${file}:${line}: ${text})`,
-    { cause },
+    { cause, ...((await isFull(folder)) ? { hint } : {}) },
   );
+}
+
+/** Whether a program that filled it has just ended: what the step itself took may be free again. */
+async function isFull(folder: string): Promise<boolean> {
+  const { bsize, bavail, files, ffree } = await statfs(folder);
+  return bavail * bsize < 1 << 20 || (files > 0 && ffree === 0); // where inodes are not counted, both are 0
 }
 
 /** Says where a step failed, unless the error says so already. */

@@ -208,7 +208,7 @@ export class StageBuild {
         signal,
       });
       signal.throwIfAborted();
-      if (exitCode !== 0) throw failedCommand(instruction, args, exitCode);
+      if (exitCode !== 0) throw await failedCommand(instruction, args, exitCode, root.writable.upper);
       await removeMountPoints(root.writable.upper);
     });
   }

@@ -51,6 +51,7 @@ describe('a full disk (needs root, for a tmpfs of 24 MiB)', () => {
     const { code, stderr } = await instance.berth(['build', context]);
     expect(code).toBe(1);
     expect(stderr).toContain('returned a non-zero code: 1 (Dockerfile:2: RUN cat /dev/zero > /big)');
+    expect(stderr).toContain('The file system of the data root is full');
     expect(await tracesOf(instance)).toEqual(before);
     await expectUsable();
   });
