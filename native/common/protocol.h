@@ -34,7 +34,7 @@ enum message {
     MESSAGE_STARTED = 0x83,        /* {pid, time} */
     MESSAGE_STDOUT = 0x90,         /* raw bytes */
     MESSAGE_STDERR = 0x91,         /* raw bytes */
-    MESSAGE_EXITED = 0x92,         /* {code, oom, time} */
+    MESSAGE_EXITED = 0x92,         /* {code, oom, time, end signal}; PID 1's also {memory peak, memory limit} */
     MESSAGE_PORT_REFUSED = 0x93,   /* {port index} */
     MESSAGE_ERROR = 0xff,          /* {kind, message, port index?, runtime log?} */
 };
@@ -77,6 +77,10 @@ enum tag {
     TAG_STREAMS = 46, /* bits: enum stream_bit */
     TAG_PROCESS = 47, /* an OCI process object as JSON */
     TAG_STARTED = 48, /* fields of its own: pid and time */
+
+    TAG_END_SIGNAL = 60,   /* 0: it ended by itself */
+    TAG_MEMORY_PEAK = 61,  /* bytes; 0: not known */
+    TAG_MEMORY_LIMIT = 62, /* bytes; 0: none */
 };
 
 enum port_tag {

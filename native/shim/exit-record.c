@@ -11,7 +11,7 @@
 
 #define RECORD "exit"
 #define TEMPORARY "exit.tmp"
-#define RECORD_MAX 128
+#define RECORD_MAX 256
 
 static int reserve(void) {
     AUTO_CLOSE file = open(TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -33,10 +33,12 @@ static int write_record(const char *text, size_t length) {
     return rename(TEMPORARY, RECORD);
 }
 
-void exit_record_write(int code, bool oom_killed, uint64_t finished_at) {
+void exit_record_write(const struct run_end *end) {
     char text[RECORD_MAX];
-    int length = snprintf(text, sizeof(text), "berth-exit 1\ncode %d\noom %d\nfinished %llu\n", code, oom_killed,
-                          (unsigned long long)finished_at);
+    int length = snprintf(text, sizeof(text),
+                          "berth-exit 2\ncode %d\nsignal %d\noom %d\npeak %llu\nlimit %llu\nfinished %llu\n", end->code,
+                          end->signal, end->memory.oom_killed, (unsigned long long)end->memory.peak,
+                          (unsigned long long)end->memory.limit, (unsigned long long)end->finished);
     if (write_record(text, (size_t)length) < 0) {
         log_line("the exit record cannot be written: %s", strerror(errno));
     }

@@ -7,7 +7,6 @@
 
 #include "common/io.h"
 #include "common/protocol.h"
-#include "exit-record.h"
 #include "supervisor.h"
 
 /* Reparented grandchildren of a start that we may still have to recognise. */
@@ -246,12 +245,13 @@ void supervisor_forget_session(struct supervisor *supervisor, const struct sessi
 void supervisor_init_ended(struct supervisor *supervisor) {
     if (supervisor->phase != PHASE_RUNNING) return; /* a start that failed halfway is cleaned up already */
     supervisor->phase = PHASE_EXITED;
-    supervisor->finished_at = now();
-    supervisor->exit_code = supervisor->init->exit_code;
-    supervisor->oom_killed = oom_close(&supervisor->oom);
+    supervisor->end = (struct run_end){.code = supervisor->init->exit_code,
+                                       .signal = supervisor->init->end_signal,
+                                       .memory = oom_close(&supervisor->oom),
+                                       .finished = now()};
     log_close(&supervisor->log);
     ports_close(&supervisor->ports);
-    exit_record_write(supervisor->exit_code, supervisor->oom_killed, supervisor->finished_at);
+    exit_record_write(&supervisor->end);
     sessions_exited(supervisor->init);
     clean_up(supervisor);
 }

@@ -19,7 +19,6 @@
 #include "common/io.h"
 #include "common/protocol.h"
 #include "common/root.h"
-#include "exit-record.h"
 #include "supervisor.h"
 
 #define PLAN_MAX (1024u * 1024)
@@ -259,7 +258,7 @@ int main(int argc, char **argv) {
     stay_small();
     keep_to_ourselves(&arguments);
     struct supervisor supervisor = {
-        .listening.fd = -1, .signals.fd = -1, .lock = -1, .network = arguments.network, .log.file = -1, .oom.file = -1};
+        .listening.fd = -1, .signals.fd = -1, .lock = -1, .network = arguments.network, .log.file = -1, .oom.folder = -1};
     int result = supervise(&supervisor, &arguments);
     release(&supervisor, &arguments);
     return result;

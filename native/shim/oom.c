@@ -10,17 +10,28 @@
 #include "common/io.h"
 #include "mountinfo.h"
 
-/* One of the two kinds of hierarchy that count OOM kills. */
+/* One of the two kinds of hierarchy that account for memory. */
 struct hierarchy {
     const char *type;
     const char *controller; /* "" is v2, which has no name in /proc/PID/cgroup */
-    const char *file;       /* both have a line "oom_kill N" */
+    const char *events;     /* both have a line "oom_kill N" */
+    const char *peak;       /* v2: since Linux 5.19 */
+    const char *limit;
 };
 
-static const struct hierarchy HIERARCHIES[] = {
-    {.type = "cgroup", .controller = "memory", .file = "memory.oom_control"},
-    {.type = "cgroup2", .controller = "", .file = "memory.events"},
-};
+static const struct hierarchy DIVIDED = {.type = "cgroup",
+                                         .controller = "memory",
+                                         .events = "memory.oom_control",
+                                         .peak = "memory.max_usage_in_bytes",
+                                         .limit = "memory.limit_in_bytes"};
+static const struct hierarchy UNIFIED = {.type = "cgroup2",
+                                         .controller = "",
+                                         .events = "memory.events",
+                                         .peak = "memory.peak",
+                                         .limit = "memory.max"};
+
+/* v1 has no word for "no limit": what no machine has is none (the kernel's PAGE_COUNTER_MAX in bytes). */
+#define NO_LIMIT (UINT64_C(1) << 62)
 
 static bool has_word(const char *list, const char *word) {
     size_t length = strlen(word);
@@ -74,45 +85,56 @@ static const char *below(const char *cgroup, const char *root) {
     return strncmp(cgroup, root, length) == 0 && cgroup[length] == '/' ? cgroup + length : NULL;
 }
 
-/* The counter's file in the first mount of the hierarchy that shows the cgroup. */
+/* The cgroup's folder in the first mount of the hierarchy that shows it; a root of v2 without memory accounts is none. */
 static int open_below_mount(const struct hierarchy *hierarchy, const char *cgroup) {
     struct mountinfo info;
     struct mount_line mount;
-    AUTO_CLOSE file = -1;
+    AUTO_CLOSE folder = -1;
     if (mountinfo_open(&info) < 0) return -1;
-    while (file < 0 && mountinfo_next(&info, &mount)) {
+    while (folder < 0 && mountinfo_next(&info, &mount)) {
         const char *path = below(cgroup, mount.root);
         AUTO_TEXT name = NULL;
         bool fits = strcmp(mount.type, hierarchy->type) == 0 &&
                     (*hierarchy->controller == 0 || has_word(mount.options, hierarchy->controller));
-        if (!fits || !path || asprintf(&name, "%s%s/%s", mount.point, path, hierarchy->file) < 0) continue;
-        file = open(name, O_RDONLY | O_CLOEXEC);
+        if (!fits || !path || asprintf(&name, "%s%s", mount.point, path) < 0) continue;
+        folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (folder >= 0 && faccessat(folder, hierarchy->events, R_OK, 0) < 0) close_fd(&folder);
     }
     mountinfo_close(&info);
-    return take_fd(&file);
+    return take_fd(&folder);
 }
 
-/* 0 where the kernel does not count. */
-static uint64_t read_counter(int file) {
+static int open_cgroup(const struct hierarchy *hierarchy, pid_t pid) {
+    AUTO_TEXT cgroup = own_cgroup(pid, hierarchy->controller);
+    return cgroup ? open_below_mount(hierarchy, cgroup) : -1;
+}
+
+/* The number behind `key` in a file of the cgroup; 0 where there is none. */
+static uint64_t read_number(int folder, const char *name, const char *key) {
     char text[1024];
-    ssize_t count = pread(file, text, sizeof(text) - 1, 0);
+    AUTO_CLOSE file = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    ssize_t count = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
     if (count <= 0) return 0;
     text[count] = 0;
-    const char *line = strstr(text, "oom_kill ");
-    return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : 0;
+    const char *found = strstr(text, key);
+    return found ? strtoull(found + strlen(key), NULL, 10) : 0;
 }
 
 void oom_open(struct oom_counter *counter, pid_t pid) {
-    counter->file = -1;
-    for (size_t index = 0; index < sizeof(HIERARCHIES) / sizeof(*HIERARCHIES) && counter->file < 0; index++) {
-        AUTO_TEXT cgroup = own_cgroup(pid, HIERARCHIES[index].controller);
-        if (cgroup) counter->file = open_below_mount(&HIERARCHIES[index], cgroup);
-    }
+    counter->unified = false;
+    counter->folder = open_cgroup(&DIVIDED, pid);
+    if (counter->folder >= 0) return;
+    counter->unified = true;
+    counter->folder = open_cgroup(&UNIFIED, pid);
 }
 
-bool oom_close(struct oom_counter *counter) {
-    if (counter->file < 0) return false;
-    bool killed = read_counter(counter->file) > 0;
-    close_fd(&counter->file);
-    return killed;
+struct memory_end oom_close(struct oom_counter *counter) {
+    if (counter->folder < 0) return (struct memory_end){0};
+    const struct hierarchy *hierarchy = counter->unified ? &UNIFIED : &DIVIDED;
+    uint64_t limit = read_number(counter->folder, hierarchy->limit, "");
+    struct memory_end end = {.oom_killed = read_number(counter->folder, hierarchy->events, "oom_kill ") > 0,
+                             .peak = read_number(counter->folder, hierarchy->peak, ""),
+                             .limit = limit < NO_LIMIT ? limit : 0};
+    close_fd(&counter->folder);
+    return end;
 }

@@ -216,6 +216,7 @@ static int exit_code_of(int status) {
 void process_ended(struct process *process, int status) {
     process->ended = true;
     process->exit_code = exit_code_of(status);
+    process->end_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     drain(process);
     process_close_input(process);
     if (process->is_init) {

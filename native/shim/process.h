@@ -23,6 +23,7 @@ struct process {
     pid_t starting_pid; /* the runtime has made it, but it is not decided whether the start succeeds */
     bool ended;
     int exit_code;
+    int end_signal; /* 0: it ended by itself */
     struct watch output[2]; /* our ends of stdout and stderr; the terminal's master is output[0] */
     struct watch input;     /* our end of stdin, -1: closed or never open; for a terminal a second master */
     bool takes_input;

@@ -34,9 +34,14 @@ void session_send_runtime_failure(struct session *session, uint16_t request, con
 }
 
 static void append_exit(struct buffer *payload, const struct supervisor *supervisor, const struct process *process) {
+    const struct run_end *end = &supervisor->end;
     field_append_number(payload, TAG_CODE, (uint64_t)process->exit_code);
-    field_append_number(payload, TAG_OOM_KILLED, process->is_init && supervisor->oom_killed);
-    field_append_number(payload, TAG_TIME, process->is_init ? supervisor->finished_at : now());
+    field_append_number(payload, TAG_OOM_KILLED, process->is_init && end->memory.oom_killed);
+    field_append_number(payload, TAG_TIME, process->is_init ? end->finished : now());
+    field_append_number(payload, TAG_END_SIGNAL, (uint64_t)process->end_signal);
+    if (!process->is_init) return;
+    field_append_number(payload, TAG_MEMORY_PEAK, end->memory.peak);
+    field_append_number(payload, TAG_MEMORY_LIMIT, end->memory.limit);
 }
 
 /* They were readable when the container was prepared; what it has done to them since is its own affair. */

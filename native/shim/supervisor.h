@@ -15,6 +15,7 @@
 #include "common/plan.h"
 #include "container-log.h"
 #include "execution.h"
+#include "exit-record.h"
 #include "mounts.h"
 #include "oom.h"
 #include "ports.h"
@@ -52,9 +53,7 @@ struct supervisor {
     struct ports ports;
     struct oom_counter oom;
     uint64_t started_at;
-    uint64_t finished_at;
-    int exit_code;
-    bool oom_killed;
+    struct run_end end;
     unsigned exec_count;
 };
 

@@ -1,7 +1,8 @@
 import { conflict, decodeFields, FieldWriter, type Frame } from '../base/index.ts';
 import { Channel, connectSocket } from './channel.ts';
 import type { AttachOptions, AttachSession, ExecSession, ExitStatus, OutputChunk } from './contract.ts';
-import { message, numberOf, streamBit, tag, timeOf } from './protocol.ts';
+import { endDetails } from './exit-record.ts';
+import { message, numberOf, optionalNumberOf, streamBit, tag, timeOf } from './protocol.ts';
 
 /** So much unread output is kept here before the supervisor has to wait. */
 const UNREAD_MAX = 256 * 1024;
@@ -48,6 +49,11 @@ export function decodeExit(frame: Frame): ExitStatus {
     code: numberOf(fields, tag.code),
     oomKilled: numberOf(fields, tag.oomKilled) === 1,
     finishedAt: timeOf(fields, tag.time),
+    ...endDetails({
+      signal: optionalNumberOf(fields, tag.endSignal),
+      peak: optionalNumberOf(fields, tag.memoryPeak),
+      limit: optionalNumberOf(fields, tag.memoryLimit),
+    }),
   };
 }
 

@@ -66,8 +66,20 @@ export type ExitStatus =
       readonly code: number;
       readonly oomKilled: boolean;
       readonly finishedAt: Date;
+      /** The signal that ended it; undefined: it ended by itself, or nobody could tell. */
+      readonly signal?: number;
+      /** Of a container: what its memory cgroup said at the end; undefined where nothing was known. */
+      readonly memory?: MemoryEnd;
     }
   | { readonly kind: 'unknown'; readonly finishedAt: Date };
+
+/** Sizes in bytes. */
+export interface MemoryEnd {
+  /** The most that was in use at once; undefined where the kernel does not count it (v2 before Linux 5.19). */
+  readonly peak: number | undefined;
+  /** Undefined: none of the container's own. */
+  readonly limit: number | undefined;
+}
 
 export interface StartedProcess {
   /** In the host's pid namespace. */

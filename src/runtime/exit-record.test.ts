@@ -23,6 +23,23 @@ describe('an exit record', () => {
     });
   });
 
+  test('also says which signal ended it, and what memory it had', async () => {
+    const lines = [
+      'code 137',
+      'signal 9',
+      'oom 1',
+      'peak 67108864',
+      'limit 67108864',
+      'finished 1764030000123456789',
+    ];
+    await writeFile(join(folder, 'exit'), `berth-exit 2\n${lines.join('\n')}\n`);
+    expect(await readExitRecord(folder)).toMatchObject({
+      code: 137,
+      signal: 9,
+      memory: { peak: 67_108_864, limit: 67_108_864 },
+    });
+  });
+
   test('is undefined where there is none', async () => {
     expect(await readExitRecord(folder)).toBeUndefined();
     expect(await hasRun(folder)).toBe(false);
@@ -30,11 +47,13 @@ describe('an exit record', () => {
     expect(await hasRun(folder)).toBe(true);
   });
 
-  test.each(['', 'berth-exit 2\ncode 1\n', 'berth-exit 1\ncode x\noom 0\nfinished 1\n'])(
-    'is refused when it is damaged: %j',
-    async (text) => {
-      await writeFile(join(folder, 'exit'), text);
-      await expect(readExitRecord(folder)).rejects.toMatchObject({ kind: 'internal' });
-    },
-  );
+  test.each([
+    '',
+    'berth-exit 2\ncode 1\n',
+    'berth-exit 3\ncode 1\noom 0\nfinished 1\n',
+    'berth-exit 1\ncode x\noom 0\nfinished 1\n',
+  ])('is refused when it is damaged: %j', async (text) => {
+    await writeFile(join(folder, 'exit'), text);
+    await expect(readExitRecord(folder)).rejects.toMatchObject({ kind: 'internal' });
+  });
 });

@@ -11,14 +11,38 @@ export async function readExitRecord(directory: string): Promise<ExitStatus | un
   const path = join(directory, 'exit');
   const text = await readOptional(path);
   if (text === undefined) return undefined;
-  const match = /^berth-exit 1\ncode (\d+)\noom ([01])\nfinished (\d+)\n$/.exec(text);
-  if (match === null) throw internal(`the exit record ${path} is damaged`);
-  const [, code, oom, finished] = match;
+  const record = parseExitRecord(text);
+  if (record === undefined) throw internal(`the exit record ${path} is damaged`);
+  return record;
+}
+
+/** The lines "NAME NUMBER" of a record; undefined when it is damaged. Version 1 has no signal and no memory. */
+function parseExitRecord(text: string): ExitStatus | undefined {
+  if (!/^berth-exit [12]\n(\w+ \d+\n)+$/.test(text)) return undefined;
+  const values = new Map([...text.matchAll(/^(\w+) (\d+)$/gm)].map(([, name, value]) => [name, value]));
+  const [code, oom, finished] = ['code', 'oom', 'finished'].map((name) => values.get(name));
+  if (code === undefined || oom === undefined || finished === undefined) return undefined;
+  const number = (name: string) => Number(values.get(name) ?? 0);
   return {
     kind: 'exited',
     code: Number(code),
     oomKilled: oom === '1',
-    finishedAt: new Date(Number(BigInt(finished ?? 0) / 1_000_000n)),
+    finishedAt: new Date(Number(BigInt(finished) / 1_000_000n)),
+    ...endDetails({ signal: number('signal'), peak: number('peak'), limit: number('limit') }),
+  };
+}
+
+/** What a supervisor says of an end beside its code; its 0 is "none" or "not known". */
+export function endDetails(end: {
+  readonly signal: number;
+  readonly peak: number;
+  readonly limit: number;
+}): Pick<Extract<ExitStatus, { kind: 'exited' }>, 'signal' | 'memory'> {
+  const { signal, peak, limit } = end;
+  const known = peak > 0 || limit > 0;
+  return {
+    ...(signal === 0 ? {} : { signal }),
+    ...(known ? { memory: { peak: peak || undefined, limit: limit || undefined } } : {}),
   };
 }
 

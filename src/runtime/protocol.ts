@@ -74,6 +74,10 @@ export const tag = {
   streams: 46,
   process: 47,
   started: 48,
+
+  endSignal: 60,
+  memoryPeak: 61,
+  memoryLimit: 62,
 } as const;
 
 const portTag = { protocol: 1, hostIp: 2, hostPort: 3, containerIp: 4, containerPort: 5 } as const;
@@ -152,6 +156,11 @@ export function numberOf(fields: readonly Field[], wanted: number): number {
   const value = bigNumberOf(fields, wanted);
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`field ${wanted} is too large`);
   return Number(value);
+}
+
+/** A number field that an older supervisor does not send; 0 then. */
+export function optionalNumberOf(fields: readonly Field[], wanted: number): number {
+  return fieldOf(fields, wanted) === undefined ? 0 : numberOf(fields, wanted);
 }
 
 /** A time field (nanoseconds since the epoch), to the millisecond. */

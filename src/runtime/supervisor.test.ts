@@ -61,7 +61,7 @@ for (const { name, path } of RUNTIMES) {
       const { supervisor, plan } = await instance.start({ args: shell('exit 7') });
       await supervisor.exited;
       expect(await readFile(join(plan.directory, 'exit'), 'utf8')).toMatch(
-        /^berth-exit 1\ncode 7\noom 0\nfinished \d{19}\n$/,
+        /^berth-exit 2\ncode 7\nsignal 0\noom 0\npeak \d+\nlimit 0\nfinished \d{19}\n$/,
       );
     });
 
@@ -365,7 +365,13 @@ for (const { name, path } of RUNTIMES) {
         plan: { openStdin: true },
       });
       await session.write(Buffer.from('start\n'));
-      expect(await supervisor.exited).toMatchObject({ code: 137, oomKilled: true });
+      const limit = 16 * 1024 * 1024;
+      expect(await supervisor.exited).toMatchObject({
+        code: 137,
+        oomKilled: true,
+        signal: 9,
+        memory: { peak: limit, limit },
+      });
     });
 
     test('rotates its log and keeps as many files as it may', async () => {
