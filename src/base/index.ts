@@ -10,3 +10,4 @@ export * from './raw-json.ts';
 export * from './reference.ts';
 export * from './size.ts';
 export * from './spawn.ts';
+export * from './timeline.ts';

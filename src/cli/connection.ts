@@ -34,7 +34,8 @@ export function tlsRefusal(what: string): BerthError {
 
 /** A client of an engine that answers. Starts the machine's own daemon when it is dead and we are root. */
 export async function connect(target: Target, env: NodeJS.ProcessEnv): Promise<EngineClient> {
-  const client = new EngineClient({ ...target, credentials: new RegistryCredentials(env) });
+  const trace = env.BERTH_TRACE === '1' ? (await import('./timeline.ts')).traceToStderr() : undefined;
+  const client = new EngineClient({ ...target, credentials: new RegistryCredentials(env), onRequest: trace });
   try {
     await client.system.apiVersion();
     return client;

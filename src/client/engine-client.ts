@@ -5,6 +5,7 @@ import { Exec } from './exec.ts';
 import { type HostAddress, parseHost } from './host.ts';
 import { type CredentialSource, Images } from './images.ts';
 import { Networks } from './networks.ts';
+import type { RequestTrace } from './request-trace.ts';
 import { System } from './system.ts';
 import { Transport } from './transport.ts';
 import { Volumes } from './volumes.ts';
@@ -16,6 +17,8 @@ export interface EngineClientOptions {
   readonly apiVersion?: string;
   /** What logs in at the registries that pulls, pushes and builds need. */
   readonly credentials?: CredentialSource;
+  /** Told of each request that was answered, with the engine's own steps in it where it tells them. */
+  readonly onRequest?: ((request: RequestTrace) => void) | undefined;
 }
 
 /**
@@ -36,7 +39,7 @@ export class EngineClient {
 
   constructor(options: EngineClientOptions) {
     this.host = typeof options.host === 'string' ? parseHost(options.host) : options.host;
-    const transport = new Transport(this.host, options.apiVersion);
+    const transport = new Transport(this.host, options.apiVersion, options.onRequest);
     this.#transport = transport;
     this.containers = new Containers(transport);
     this.files = new ContainerFiles(transport);

@@ -9,6 +9,7 @@ export { formatHost, type HostAddress, parseHost } from './host.ts';
 export type { PullOptions, PushOptions } from './images.ts';
 export { packLocal, type UnpackOptions, unpackLocal } from './local-archive.ts';
 export { type KeptIn, RegistryCredentials } from './registry-credentials.ts';
+export { parseServerTiming, type RequestTrace } from './request-trace.ts';
 export { copyOutput, type OutputChunk, type OutputStream, outputChunks } from './streams.ts';
 export { type Filters, type HijackedStream, NEWEST_API_VERSION, OLDEST_API_VERSION } from './transport.ts';
 export type * from './types/index.ts';

@@ -3,6 +3,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { internal, notImplemented, unavailable } from '../base/index.ts';
 import { connectionFailure, responseFailure } from './failures.ts';
 import { formatHost, type HostAddress } from './host.ts';
+import { parseServerTiming, type RequestTrace } from './request-trace.ts';
 import type { OutputStream } from './streams.ts';
 
 /**
@@ -51,14 +52,18 @@ export class Transport {
   readonly #target: RequestOptions & { readonly servername: '' };
   #version: Promise<string> | undefined;
 
+  /** Told of each request that was answered. */
+  readonly #onRequest: ((request: RequestTrace) => void) | undefined;
+
   /** `version` fixes the API version; else it is the newest that both sides speak. Throws `not-implemented` for ssh. */
-  constructor(host: HostAddress, version?: string) {
+  constructor(host: HostAddress, version?: string, onRequest?: (request: RequestTrace) => void) {
     if (host.kind === 'ssh') {
       throw notImplemented(`engine addresses of the form ssh:// are not implemented: ${host.url}`, {
         hint: 'Forward the socket (ssh -L /tmp/berth.sock:/run/berth/berth.sock) and use unix:///tmp/berth.sock',
       });
     }
     this.host = host;
+    this.#onRequest = onRequest;
     this.#target =
       host.kind === 'unix'
         ? { socketPath: host.path, host: 'berth', servername: '' }
@@ -154,6 +159,7 @@ export class Transport {
 
   #open(call: ApiRequest, prefix: string): ClientRequest {
     const json = call.json === undefined ? undefined : JSON.stringify(call.json);
+    const start = performance.now();
     const outgoing = http.request({
       ...this.#target,
       agent: this.#agent,
@@ -164,13 +170,24 @@ export class Transport {
         ...(json === undefined
           ? {}
           : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(json) }),
+        ...(this.#onRequest === undefined ? {} : { 'X-Berth-Trace': '1' }),
         ...call.headers,
       },
       signal: call.signal,
     });
+    if (this.#onRequest !== undefined) {
+      const note = (response: IncomingMessage) => this.#note(call, start, response);
+      outgoing.once('response', note).once('upgrade', note);
+    }
     if (call.body === undefined) return outgoing.end(json);
     call.body.once('error', (error) => outgoing.destroy(error));
     return call.body.pipe(outgoing);
+  }
+
+  #note({ method, path }: ApiRequest, start: number, response: IncomingMessage): void {
+    const timing = response.headers['server-timing'];
+    const steps = typeof timing === 'string' ? parseServerTiming(timing) : [];
+    this.#onRequest?.({ name: `${method} ${path}`, start, duration: performance.now() - start, steps });
   }
 
   async #respond(outgoing: ClientRequest, call: ApiRequest): Promise<IncomingMessage> {

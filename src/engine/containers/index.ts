@@ -1,4 +1,4 @@
-import type { ContainerId } from '../../base/index.ts';
+import { type ContainerId, Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
 import type { Image } from '../../store/index.ts';
 import type { Events } from '../events.ts';
@@ -80,8 +80,8 @@ export class Containers {
     return createContainer(this.#context, request);
   }
 
-  start(reference: string): Promise<StartResult> {
-    return startContainer(this.#context, reference);
+  start(reference: string, timeline = new Timeline()): Promise<StartResult> {
+    return startContainer(this.#context, reference, timeline);
   }
 
   /** Returns whether it ran. */

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { type ContainerId, conflict, errorMessage } from '../../base/index.ts';
+import { type ContainerId, conflict, errorMessage, Timeline } from '../../base/index.ts';
 import { networkFiles } from '../../network/index.ts';
 import {
   type OciRuntime,
@@ -29,8 +29,15 @@ export interface StartResult {
   readonly warnings: readonly string[];
 }
 
-/** Starts a container as `docker start` does. Throws with the reason; nothing is left behind then. */
-export function startContainer(context: ContainerContext, reference: string): Promise<StartResult> {
+/**
+ * Starts a container as `docker start` does; its steps are noted in `timeline`. Throws with the reason; nothing is left
+ * behind then.
+ */
+export function startContainer(
+  context: ContainerContext,
+  reference: string,
+  timeline: Timeline,
+): Promise<StartResult> {
   const { id } = context.collection.find(reference);
   return context.collection.exclusively(id, async () => {
     const record = context.collection.find(id);
@@ -39,7 +46,7 @@ export function startContainer(context: ContainerContext, reference: string): Pr
     }
     if (isActive(record.state)) return { alreadyRunning: true, warnings: [] };
     const fresh = context.collection.update(id, { restartCount: 0, stoppedByUser: false });
-    return { alreadyRunning: false, warnings: await startLocked(context, fresh) };
+    return { alreadyRunning: false, warnings: await startLocked(context, fresh, timeline) };
   });
 }
 
@@ -47,9 +54,10 @@ export function startContainer(context: ContainerContext, reference: string): Pr
 export async function startLocked(
   context: ContainerContext,
   record: ContainerRecord,
+  timeline = new Timeline(),
 ): Promise<readonly string[]> {
   try {
-    return await prepareAndRun(context, record);
+    return await prepareAndRun(context, record, timeline);
   } catch (error) {
     const reason = await explainStartFailure(error, context, record);
     context.attachments.refuse(record.id, reason);
@@ -62,30 +70,41 @@ export async function startLocked(
   }
 }
 
-async function prepareAndRun(context: ContainerContext, record: ContainerRecord): Promise<readonly string[]> {
+async function prepareAndRun(
+  context: ContainerContext,
+  record: ContainerRecord,
+  timeline: Timeline,
+): Promise<readonly string[]> {
   const image = await imageOf(context, record);
-  const connection = await connect(context, record);
+  const connection = await timeline.step('network', () => connect(context, record));
   crashPoint('start.connected');
   let supervisor: Supervisor | undefined;
   try {
-    supervisor = await launch(context, record, connection, image.layers);
+    const launched = await timeline.step('supervisor', () =>
+      launch(context, record, connection, image.layers),
+    );
+    supervisor = launched;
     crashPoint('start.launched');
-    const { value: spec, warnings } = await writeBundle(context, record, connection, supervisor);
-    await fillVolumes(context, record, image.layers);
-    await publish(context, record.id, supervisor.ports);
+    const { value: spec, warnings } = await timeline.step('bundle', () =>
+      writeBundle(context, record, connection, launched),
+    );
+    await timeline.step('volumes', () => fillVolumes(context, record, image.layers));
+    await timeline.step('ports', () => publish(context, record.id, launched.ports));
     crashPoint('start.published');
-    await context.attachments.connect(record.id, supervisor);
-    const { pid, startedAt } = await supervisor.run();
+    await timeline.step('attach', () => context.attachments.connect(record.id, launched));
+    const { pid, startedAt } = await timeline.step('oci-runtime', () => launched.run());
     crashPoint('start.running');
     learnSeccomp(context, record, spec);
     context.running.set(record.id, { supervisor, namespace: connection.namespace });
-    const started = context.collection.setState(record.id, {
-      status: 'running',
-      pid,
-      startedAt: startedAt.toISOString(),
-      endpoints: connection.endpoints,
-      ports: supervisor.ports,
-    });
+    const started = await timeline.step('record', () =>
+      context.collection.setState(record.id, {
+        status: 'running',
+        pid,
+        startedAt: startedAt.toISOString(),
+        endpoints: connection.endpoints,
+        ports: launched.ports,
+      }),
+    );
     crashPoint('start.recorded');
     emit(context, started, 'start');
     reportPortRefusals(context, started, supervisor);

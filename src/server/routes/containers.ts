@@ -1,11 +1,12 @@
 import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { invalid, shortId } from '../../base/index.ts';
+import { invalid, shortId, Timeline } from '../../base/index.ts';
 import { type ContainerRecord, type Engine, isActive } from '../../engine/index.ts';
 import { parseNewContainer } from '../container-request.ts';
 import { Fields, Query } from '../fields.ts';
 import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
 import { type ContainerFacts, containerInspect, containerSummary } from '../formats/container.ts';
+import { serverTiming } from '../formats/server-timing.ts';
 import { clientSignal, plainHeaders } from '../streams.ts';
 
 const LIST_FILTERS = [
@@ -56,7 +57,10 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
   });
 
   app.post<Reference>('/containers/:name/start', async (request, reply) => {
-    const { alreadyRunning } = await containers.start(request.params.name);
+    const timeline = new Timeline();
+    const { alreadyRunning } = await containers.start(request.params.name, timeline);
+    // An extension, for `BERTH_TRACE=1 berth run`.
+    if (request.headers['x-berth-trace'] === '1') reply.header('Server-Timing', serverTiming(timeline));
     reply.code(alreadyRunning ? 304 : 204);
   });
 

@@ -1,0 +1,18 @@
+import type { TimelineStep } from '../base/index.ts';
+
+/** One request as it went; milliseconds since the process began. */
+export interface RequestTrace extends TimelineStep {
+  /** What the engine says of its own steps; their starts count from when it took the request up. */
+  readonly steps: readonly TimelineStep[];
+}
+
+/** Reads a Server-Timing header (W3C Server Timing); what it does not understand it leaves out. */
+export function parseServerTiming(header: string): TimelineStep[] {
+  return header.split(',').flatMap((metric) => {
+    const [name = '', ...parameters] = metric.split(';').map((part) => part.trim());
+    const numberOf = (parameter: string) =>
+      Number(parameters.find((text) => text.startsWith(`${parameter}=`))?.slice(parameter.length + 1) ?? NaN);
+    const [start, duration] = [numberOf('start'), numberOf('dur')];
+    return name !== '' && Number.isFinite(start + duration) ? [{ name, start, duration }] : [];
+  });
+}

@@ -1,0 +1,8 @@
+import type { Timeline } from '../../base/index.ts';
+
+/** A timeline as a Server-Timing header (W3C Server Timing); `start` is a parameter of ours. Milliseconds. */
+export function serverTiming(timeline: Timeline): string {
+  return timeline.steps
+    .map(({ name, start, duration }) => `${name};start=${start.toFixed(2)};dur=${duration.toFixed(2)}`)
+    .join(', ');
+}
