@@ -22,6 +22,18 @@ describe('berth run', () => {
     expect((await inBusybox(`sh -c 'kill -9 $$'; exit $?`)).code).toBe(137);
   });
 
+  it('shows where the time of a start goes when asked to', async () => {
+    const { code, stdout, stderr } = await instance.berth(['run', '--rm', 'busybox', 'echo', 'said'], {
+      env: { BERTH_TRACE: '1' },
+    });
+    expect([code, stdout]).toEqual([0, 'said\n']);
+    const steps = stderr.split('\n').map((line) => line.trim().split(/\s+/).slice(2).join(' '));
+    expect(steps).toEqual(
+      expect.arrayContaining(['network', 'supervisor', 'bundle', 'oci-runtime', 'record']),
+    );
+    expect(steps.indexOf('network')).toBeGreaterThan(steps.indexOf('POST /containers/create'));
+  });
+
   it('feeds standard input to the container until its end', async () => {
     const result = await instance.berth(['run', '--rm', '-i', 'busybox', 'wc', '-c'], {
       input: 'x'.repeat(100_000),
