@@ -154,6 +154,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/lifecycle.ts')).renameCommand,
   },
   {
+    words: ['update'],
+    group: 'container',
+    summary: 'Update configuration of one or more containers',
+    load: async () => (await import('./commands/update.ts')).updateCommand,
+  },
+  {
     words: ['wait'],
     group: 'container',
     summary: 'Block until one or more containers stop, then print their exit codes',
@@ -344,7 +350,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
   `bake buildx checkpoint config context history import load manifest node pause
-  plugin port save search secret service stack swarm trust unpause update`.split(/\s+/),
+  plugin port save search secret service stack swarm trust unpause`.split(/\s+/),
 );
 
 /** Whether docker has this command, at the top level or in a group, and berth has not. */

@@ -8,6 +8,7 @@ import type {
   ContainerStats,
   ContainerSummary,
   ContainersPruned,
+  ContainerUpdate,
   ProcessTable,
   WaitResult,
 } from './types/index.ts';
@@ -166,6 +167,16 @@ export class Containers {
       query: { name },
       ...options,
     });
+  }
+
+  /** Changes its limits and restart policy, at once when it runs; returns what the host cannot limit. */
+  async update(
+    reference: string,
+    change: ContainerUpdate,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<{ readonly Warnings: readonly string[] | null }> {
+    const path = pathOf(reference, 'update');
+    return this.#transport.json({ method: 'POST', path, json: change, ...options });
   }
 
   /** Registers a wait; resolves as soon as the engine has it, long before the exit. */

@@ -39,6 +39,9 @@ const host: HostFacts = {
     pids: true,
     blkioWeight: false,
     oomKillDisable: true,
+    cpuCount: 2,
+    cpus: '0-1',
+    mems: '0',
   },
   thermalFolders: [],
 };

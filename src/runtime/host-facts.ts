@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { release } from 'node:os';
+import { availableParallelism, release } from 'node:os';
 import { capabilityNames } from './capabilities.ts';
 import type { CgroupFacts } from './resources.ts';
 import { type HardLimits, parseHardLimits } from './ulimits.ts';
@@ -50,6 +50,7 @@ async function unifiedFacts(controllers: readonly string[]): Promise<CgroupFacts
     pids: controllers.includes('pids'),
     blkioWeight: controllers.includes('io'),
     oomKillDisable: false,
+    ...(await readSets('cpuset.cpus.effective', 'cpuset.mems.effective')),
   };
 }
 
@@ -64,7 +65,21 @@ async function readCgroupV1Facts(): Promise<CgroupFacts> {
     pids: await has('pids/cgroup.procs'),
     blkioWeight: (await has('blkio/blkio.weight')) || (await has('blkio/blkio.bfq.weight')),
     oomKillDisable: await has('memory/memory.oom_control'),
+    ...(await readSets('cpuset/cpuset.cpus', 'cpuset/cpuset.mems')),
   };
+}
+
+/** The root's own sets; where cgroups do not tell, all CPUs and the one memory node that every machine has. */
+async function readSets(
+  cpusFile: string,
+  memsFile: string,
+): Promise<Pick<CgroupFacts, 'cpuCount' | 'cpus' | 'mems'>> {
+  const cpuCount = availableParallelism();
+  const read = async (file: string, otherwise: string) => {
+    const text = await readFile(`${CGROUP_ROOT}/${file}`, 'utf8').catch(() => '');
+    return text.trim() === '' ? otherwise : text.trim();
+  };
+  return { cpuCount, cpus: await read(cpusFile, `0-${cpuCount - 1}`), mems: await read(memsFile, '0') };
 }
 
 async function findThermalFolders(): Promise<string[]> {

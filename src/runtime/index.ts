@@ -12,6 +12,7 @@ export * from './oci-runtimes.ts';
 export * from './oci-spec.ts';
 export type * from './oci-types.ts';
 export { requirePropagation } from './propagation.ts';
+export * from './resource-update.ts';
 export * from './resources.ts';
 export * from './seccomp.ts';
 export * from './seccomp-cache.ts';

@@ -145,10 +145,7 @@ export function processSpec(input: ProcessInput, host: HostFacts): WithWarnings<
     throw invalid(`the working directory '${cwd}' is invalid, it needs to be an absolute path`);
   }
   if (input.args.length === 0) throw invalid('no command specified');
-  const limits = rlimits(input.ulimits, {
-    hardLimits: host.hardLimits,
-    mayRaise: host.capabilities.includes('CAP_SYS_RESOURCE'),
-  });
+  const limits = rlimits(input.ulimits, host);
   const { uid, gid, additionalGids, home } = input.user;
   const capabilities = containerCapabilities(
     { ...input.capabilities, privileged: input.privileged },

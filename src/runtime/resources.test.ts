@@ -10,6 +10,9 @@ const everything = {
   pids: true,
   blkioWeight: true,
   oomKillDisable: true,
+  cpuCount: 4,
+  cpus: '0-3',
+  mems: '0',
 } as const;
 const limits = (input: ResourceInput) => ociResources(input, [], everything).resources;
 
@@ -46,6 +49,11 @@ describe('what cannot be', () => {
     [{ nanoCpus: 1e9, cpuQuota: 5000 }, 'Conflicting options: Nano CPUs and CPU Quota'],
     [{ cpuPeriod: 10 }, 'CPU cfs period can not be less than 1ms'],
     [{ blkioWeight: 5 }, 'Range of blkio weight is from 10 to 1000'],
+    [{ nanoCpus: 5e9 }, 'range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available'],
+    [{ cpusetCpus: '0,two' }, 'Invalid value 0,two for cpuset cpus'],
+    [{ cpusetCpus: '3-1' }, 'Invalid value 3-1 for cpuset cpus'],
+    [{ cpusetCpus: '2-4' }, 'Requested CPUs are not available - requested 2-4, available: 0-3'],
+    [{ cpusetMems: '1' }, 'Requested memory nodes are not available - requested 1, available: 0'],
     [{ memorySwappiness: 101 }, 'valid memory swappiness range is 0-100'],
   ])('%j is refused', (input, message) => {
     expect(() => limits(input)).toThrow(message);

@@ -38,6 +38,11 @@ export interface CgroupFacts {
   readonly pids: boolean;
   readonly blkioWeight: boolean;
   readonly oomKillDisable: boolean;
+  /** How many CPUs there are, and which ones a cpuset may name, as "0-3". */
+  readonly cpuCount: number;
+  readonly cpus: string;
+  /** The memory nodes that a cpuset may name. */
+  readonly mems: string;
 }
 
 const MIB = 1024 * 1024;
@@ -52,7 +57,7 @@ export function ociResources(
   devices: readonly OciDeviceRule[],
   cgroups: CgroupFacts,
 ): { resources: OciResources; warnings: string[] } {
-  requirePossible(input);
+  requirePossible(input, cgroups);
   const warnings: string[] = [];
   const supported = <T>(value: T | undefined, present: boolean, warning: string): T | undefined => {
     if (value === undefined || present) return value;
@@ -136,8 +141,11 @@ function cpuLimits(
   });
 }
 
-/** Docker's own checks and words (moby, daemon/daemon_unix.go, verifyPlatformContainerResources). */
-function requirePossible(input: ResourceInput): void {
+/**
+ * Throws `invalid` for limits that cannot be, in Docker's words (moby, daemon/daemon_unix.go, verifyPlatformContainerResources).
+ * In a change of limits, what is absent stays as it is.
+ */
+export function requirePossible(input: ResourceInput, cgroups: CgroupFacts, isChange = false): void {
   const { memory = 0, memorySwap = 0, memoryReservation = 0, memorySwappiness: swappiness = -1 } = input;
   const { nanoCpus = 0, cpuPeriod = 0, cpuQuota = 0, cpuShares = 0, blkioWeight = 0 } = input;
   const rules: readonly (readonly [boolean, string])[] = [
@@ -147,7 +155,7 @@ function requirePossible(input: ResourceInput): void {
       'Minimum memoryswap limit should be larger than memory limit, see usage',
     ],
     [
-      memory === 0 && memorySwap > 0,
+      !isChange && memory === 0 && memorySwap > 0,
       'You should always set the Memory limit when using Memoryswap limit, see usage',
     ],
     [
@@ -162,6 +170,10 @@ function requirePossible(input: ResourceInput): void {
     [nanoCpus > 0 && cpuPeriod > 0, 'Conflicting options: Nano CPUs and CPU Period cannot both be set'],
     [nanoCpus > 0 && cpuQuota > 0, 'Conflicting options: Nano CPUs and CPU Quota cannot both be set'],
     [
+      nanoCpus < 0 || nanoCpus > cgroups.cpuCount * 1e9,
+      `range of CPUs is from 0.01 to ${cgroups.cpuCount}.00, as there are only ${cgroups.cpuCount} CPUs available`,
+    ],
+    [
       cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000),
       'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)',
     ],
@@ -174,6 +186,35 @@ function requirePossible(input: ResourceInput): void {
   ];
   const broken = rules.find(([isBroken]) => isBroken);
   if (broken !== undefined) throw invalid(broken[1]);
+  requireInSet(input.cpusetCpus, cgroups.cpus, { name: 'cpus', plural: 'CPUs' });
+  requireInSet(input.cpusetMems, cgroups.mems, { name: 'mems', plural: 'memory nodes' });
+}
+
+function requireInSet(
+  wanted: string | undefined,
+  available: string,
+  what: { readonly name: string; readonly plural: string },
+): void {
+  if (wanted === undefined || wanted === '') return;
+  const numbers = parseSet(wanted);
+  if (numbers === undefined) throw invalid(`Invalid value ${wanted} for cpuset ${what.name}`);
+  const there = new Set(parseSet(available) ?? []);
+  if (numbers.every((number) => there.has(number))) return;
+  throw invalid(`Requested ${what.plural} are not available - requested ${wanted}, available: ${available}`);
+}
+
+/** More CPUs than any kernel is built for: a range beyond is a mistake. */
+const MOST_IN_SET = 8192;
+
+/** The numbers of a list like "0-2,7"; undefined when it is none. */
+function parseSet(text: string): number[] | undefined {
+  const numbers: number[] = [];
+  for (const part of text.trim().split(',')) {
+    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
+    if (first === undefined || Number(last) < Number(first) || Number(last) >= MOST_IN_SET) return undefined;
+    for (let number = Number(first); number <= Number(last); number += 1) numbers.push(number);
+  }
+  return numbers;
 }
 
 function positive(value: number | undefined): number | undefined {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseHardLimits, rlimits } from './ulimits.ts';
 
-const host = { hardLimits: { nofile: 1000, core: Infinity }, mayRaise: false };
+const host = { hardLimits: { nofile: 1000, core: Infinity }, capabilities: [] as string[] };
 
 test('limits become the OCI form, unlimited ones exactly', () => {
   const { rlimits: limits, warnings } = rlimits([{ name: 'core', soft: 0, hard: -1 }], host);
@@ -15,7 +15,7 @@ test('limits above the host’s are lowered with a warning where they cannot be 
     rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1000, hard: 1000 }],
     warnings: ['ulimit nofile was lowered to 1000: this host does not allow more'],
   });
-  expect(rlimits(wish, { ...host, mayRaise: true }).rlimits[0]?.hard).toBe(3000);
+  expect(rlimits(wish, { ...host, capabilities: ['CAP_SYS_RESOURCE'] }).rlimits[0]?.hard).toBe(3000);
 });
 
 test('unknown limits and soft ones above the hard are refused', () => {

@@ -36,9 +36,10 @@ const LIMITS: Readonly<Record<string, string>> = {
  */
 export function rlimits(
   inputs: readonly UlimitInput[],
-  host: { readonly hardLimits: HardLimits; readonly mayRaise: boolean },
+  host: { readonly hardLimits: HardLimits; readonly capabilities: readonly string[] },
 ): { rlimits: OciRlimit[]; warnings: string[] } {
   const warnings: string[] = [];
+  const mayRaise = host.capabilities.includes('CAP_SYS_RESOURCE');
   const limits = inputs.map((input) => {
     if (!(input.name in LIMITS)) throw invalid(`invalid ulimit type: ${input.name}`);
     const wanted = { soft: unlimitedAs(input.soft), hard: unlimitedAs(input.hard) };
@@ -47,7 +48,7 @@ export function rlimits(
         `ulimit soft limit must be less than or equal to hard limit: ${input.soft} > ${input.hard}`,
       );
     }
-    const ceiling = host.mayRaise ? Infinity : (host.hardLimits[input.name] ?? Infinity);
+    const ceiling = mayRaise ? Infinity : (host.hardLimits[input.name] ?? Infinity);
     if (wanted.hard > ceiling) {
       warnings.push(`ulimit ${input.name} was lowered to ${ceiling}: this host does not allow more`);
     }

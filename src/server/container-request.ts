@@ -7,9 +7,8 @@ import type {
   NetworkAttachment,
   NewContainer,
   PortBinding,
-  ResourceLimits,
-  RestartPolicy,
 } from '../engine/index.ts';
+import { parseResources, parseRestart } from './container-resources.ts';
 import type { Fields } from './fields.ts';
 import { refuseMissingOptions } from './refused-options.ts';
 
@@ -136,54 +135,6 @@ function parseShmSize(host: Fields): number {
   const size = host.number('ShmSize');
   if (size < 0) throw invalid('SHM size can not be less than 0');
   return size === 0 ? DEFAULT_SHM : size;
-}
-
-function parseRestart(policy: Fields): RestartPolicy {
-  const name = policy.text('Name') || 'no';
-  const maximumRetries = policy.number('MaximumRetryCount');
-  switch (name) {
-    case 'no':
-    case 'always':
-    case 'unless-stopped':
-      if (maximumRetries > 0) {
-        throw invalid(`invalid restart policy: maximum retry count can only be used with 'on-failure'`);
-      }
-      return { name };
-    case 'on-failure':
-      if (maximumRetries < 0) throw invalid('invalid restart policy: maximum retry count cannot be negative');
-      return { name, maximumRetries };
-    default:
-      throw invalid(
-        `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
-      );
-  }
-}
-
-const MINIMUM_MEMORY = 6 * 1024 * 1024;
-
-function parseResources(host: Fields): ResourceLimits {
-  const memory = host.number('Memory');
-  if (memory > 0 && memory < MINIMUM_MEMORY) throw invalid('Minimum memory limit allowed is 6MB');
-  const memorySwap = host.number('MemorySwap');
-  if (memorySwap > 0 && memorySwap < memory) {
-    throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
-  }
-  if (host.number('NanoCpus') > 0 && (host.number('CpuPeriod') > 0 || host.number('CpuQuota') > 0)) {
-    throw invalid('Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set');
-  }
-  return {
-    memory,
-    memorySwap,
-    memoryReservation: host.number('MemoryReservation'),
-    nanoCpus: host.number('NanoCpus'),
-    cpuShares: host.number('CpuShares'),
-    cpuPeriod: host.number('CpuPeriod'),
-    cpuQuota: host.number('CpuQuota'),
-    cpusetCpus: host.text('CpusetCpus'),
-    cpusetMems: host.text('CpusetMems'),
-    pidsLimit: host.number('PidsLimit'),
-    blkioWeight: host.number('BlkioWeight'),
-  };
 }
 
 const LOG_OPTIONS = ['max-size', 'max-file'];

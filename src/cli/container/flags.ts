@@ -1,25 +1,20 @@
 import { Option } from 'commander';
 import { invalid, parseDuration, parseSize } from '../../base/index.ts';
-import type { MountRequest, RestartPolicy, Ulimit } from '../../client/index.ts';
+import type { MountRequest, Ulimit } from '../../client/index.ts';
 import { type CliCommand, listOption, parsedListOption, parsedOption, parseWholeNumber } from '../grammar.ts';
+import { type LimitFlags, limitOptions } from './limits.ts';
 import { parseMount } from './mounts.ts';
 
 export type PullPolicy = 'always' | 'missing' | 'never';
 
 /** The options that `run` and `create` share, as parsed. Sizes are bytes. */
-export interface ContainerFlags {
+export interface ContainerFlags extends LimitFlags {
   readonly addHost: readonly string[];
   readonly attach: readonly string[];
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
   readonly cgroupns?: string;
   readonly cidfile?: string;
-  readonly cpuPeriod?: number;
-  readonly cpuQuota?: number;
-  readonly cpuShares?: number;
-  readonly cpus?: number;
-  readonly cpusetCpus?: string;
-  readonly cpusetMems?: string;
   readonly device: readonly string[];
   readonly dns: readonly string[];
   readonly dnsOption: readonly string[];
@@ -47,9 +42,6 @@ export interface ContainerFlags {
   readonly logDriver?: string;
   readonly logOpt: readonly string[];
   readonly macAddress?: string;
-  readonly memory?: number;
-  readonly memoryReservation?: number;
-  readonly memorySwap?: number;
   readonly mount: readonly MountRequest[];
   readonly name?: string;
   readonly net: readonly string[];
@@ -59,7 +51,6 @@ export interface ContainerFlags {
   readonly healthcheck: boolean;
   readonly oomScoreAdj?: number;
   readonly pid?: string;
-  readonly pidsLimit?: number;
   readonly platform?: string;
   readonly privileged?: boolean;
   readonly publish: readonly string[];
@@ -67,7 +58,6 @@ export interface ContainerFlags {
   readonly pull: PullPolicy;
   readonly quiet?: boolean;
   readonly readOnly?: boolean;
-  readonly restart?: RestartPolicy;
   readonly rm?: boolean;
   readonly runtime?: string;
   readonly securityOpt: readonly string[];
@@ -95,18 +85,13 @@ export function addContainerFlags(command: CliCommand): CliCommand {
 function containerOptions(): Option[] {
   const text = (flags: string, description: string) => new Option(flags, description);
   return [
+    ...limitOptions(),
     listOption('--add-host <list>', 'Add a custom host-to-IP mapping (host:ip)'),
     listOption('-a, --attach <list>', 'Attach to STDIN, STDOUT or STDERR'),
     listOption('--cap-add <list>', 'Add Linux capabilities'),
     listOption('--cap-drop <list>', 'Drop Linux capabilities'),
     text('--cgroupns <string>', 'Cgroup namespace to use (host|private)'),
     text('--cidfile <string>', 'Write the container ID to the file'),
-    parsedOption('--cpu-period <int>', 'Limit CPU CFS (Completely Fair Scheduler) period', parseWholeNumber),
-    parsedOption('--cpu-quota <int>', 'Limit CPU CFS (Completely Fair Scheduler) quota', parseWholeNumber),
-    parsedOption('-c, --cpu-shares <int>', 'CPU shares (relative weight)', parseWholeNumber),
-    parsedOption('--cpus <decimal>', 'Number of CPUs', parseCpus),
-    text('--cpuset-cpus <string>', 'CPUs in which to allow execution (0-3, 0,1)'),
-    text('--cpuset-mems <string>', 'MEMs in which to allow execution (0-3, 0,1)'),
     listOption('--device <list>', 'Add a host device to the container'),
     listOption('--dns <list>', 'Set custom DNS servers'),
     listOption('--dns-option <list>', 'Set DNS options'),
@@ -142,13 +127,6 @@ function containerOptions(): Option[] {
     text('--log-driver <string>', 'Logging driver for the container'),
     listOption('--log-opt <list>', 'Log driver options'),
     text('--mac-address <string>', 'Container MAC address (e.g., 92:d0:c6:0a:29:33)'),
-    parsedOption('-m, --memory <bytes>', 'Memory limit', parseSize),
-    parsedOption('--memory-reservation <bytes>', 'Memory soft limit', parseSize),
-    parsedOption(
-      '--memory-swap <bytes>',
-      "Limit of memory and swap: '-1' to enable unlimited swap",
-      parseSwap,
-    ),
     parsedListOption('--mount <mount>', 'Attach a filesystem mount to the container', parseMount),
     text('--name <string>', 'Assign a name to the container'),
     listOption('--network <list>', 'Connect a container to a network'),
@@ -157,7 +135,6 @@ function containerOptions(): Option[] {
     text('--no-healthcheck', 'Disable any container-specified HEALTHCHECK'),
     parsedOption('--oom-score-adj <int>', "Tune host's OOM preferences (-1000 to 1000)", parseWholeNumber),
     text('--pid <string>', 'PID namespace to use'),
-    parsedOption('--pids-limit <int>', 'Tune container pids limit (set -1 for unlimited)', parseWholeNumber),
     text('--platform <string>', 'Set platform if the engine has several'),
     text('--privileged', 'Give extended privileges to this container'),
     listOption('-p, --publish <list>', "Publish a container's port(s) to the host"),
@@ -169,7 +146,6 @@ function containerOptions(): Option[] {
     ).default('missing'),
     text('-q, --quiet', 'Suppress the pull output'),
     text('--read-only', "Mount the container's root filesystem as read only"),
-    parsedOption('--restart <string>', 'Restart policy to apply when a container exits', parseRestart),
     text('--rm', 'Automatically remove the container and its anonymous volumes when it exits'),
     text('--runtime <string>', 'Runtime to use for this container'),
     listOption('--security-opt <list>', 'Security options'),
@@ -189,33 +165,9 @@ function containerOptions(): Option[] {
   ];
 }
 
-function parseCpus(text: string): number {
-  const cpus = Number(text);
-  if (text.trim() === '' || !Number.isFinite(cpus) || cpus < 0)
-    throw invalid('it is no number of CPUs, like 1.5');
-  return cpus;
-}
-
-function parseSwap(text: string): number {
-  return text === '-1' ? -1 : parseSize(text);
-}
-
 function parsePullPolicy(text: string): PullPolicy {
   if (text === 'always' || text === 'missing' || text === 'never') return text;
   throw invalid('it is "always", "missing" or "never"');
-}
-
-/** `NAME[:MAXIMUM]`; the engine checks the name. */
-function parseRestart(text: string): RestartPolicy {
-  const [name = '', maximum, ...more] = text.split(':');
-  if (more.length > 0) throw invalid('invalid restart policy format');
-  if (maximum !== undefined && !/^-?\d+$/.test(maximum)) {
-    throw invalid('invalid restart policy format: maximum retry count must be an integer');
-  }
-  return {
-    Name: name as RestartPolicy['Name'],
-    ...(maximum === undefined ? {} : { MaximumRetryCount: Number(maximum) }),
-  };
 }
 
 /** `NAME=SOFT[:HARD]`. */

@@ -10,6 +10,7 @@ import { parsePairs, splitPair } from '../filters.ts';
 import { readEnvironment, readPairsFile } from './environment.ts';
 import type { ContainerFlags } from './flags.ts';
 import { healthConfig } from './health.ts';
+import { containerLimits } from './limits.ts';
 import { parseTmpfs, parseVolumes } from './mounts.ts';
 import { parsePorts } from './ports.ts';
 
@@ -81,6 +82,7 @@ export async function containerRequest(
 
 async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {
   return {
+    ...containerLimits(flags),
     AutoRemove: flags.rm === true,
     Privileged: flags.privileged === true,
     PublishAllPorts: flags.publishAll === true,
@@ -89,11 +91,6 @@ async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {
     CapAdd: listed(flags.capAdd),
     CapDrop: listed(flags.capDrop),
     CgroupnsMode: flags.cgroupns,
-    CpuPeriod: flags.cpuPeriod,
-    CpuQuota: flags.cpuQuota,
-    CpuShares: flags.cpuShares,
-    CpusetCpus: flags.cpusetCpus,
-    CpusetMems: flags.cpusetMems,
     Devices: listed(flags.device.map(parseDevice)),
     Dns: listed(flags.dns),
     DnsOptions: listed(flags.dnsOption),
@@ -104,14 +101,9 @@ async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {
     IpcMode: flags.ipc,
     Links: listed(flags.link),
     LogConfig: logConfig(flags),
-    Memory: flags.memory,
-    MemoryReservation: flags.memoryReservation,
-    MemorySwap: flags.memorySwap,
     Mounts: listed(flags.mount),
-    NanoCpus: flags.cpus === undefined ? undefined : Math.round(flags.cpus * 1e9),
     OomScoreAdj: flags.oomScoreAdj,
     PidMode: flags.pid,
-    PidsLimit: flags.pidsLimit,
     Runtime: flags.runtime,
     SecurityOpt: listed(await securityOptions(flags.securityOpt)),
     ShmSize: flags.shmSize,

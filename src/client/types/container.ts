@@ -57,8 +57,32 @@ export interface Ulimit {
   readonly Hard: number;
 }
 
+/** What a container may use at most. Sizes are bytes. */
+export interface ContainerLimits {
+  readonly Memory?: number;
+  readonly MemoryReservation?: number;
+  /** Memory and swap together; -1: unlimited swap. */
+  readonly MemorySwap?: number;
+  /** Billionths of a CPU. */
+  readonly NanoCpus?: number;
+  readonly CpuShares?: number;
+  /** Microseconds. */
+  readonly CpuPeriod?: number;
+  readonly CpuQuota?: number;
+  readonly CpusetCpus?: string;
+  readonly CpusetMems?: string;
+  readonly PidsLimit?: number;
+  /** 10 to 1000. */
+  readonly BlkioWeight?: number;
+}
+
+/** The body of POST /containers/{id}/update: what is left out stays as it is. */
+export interface ContainerUpdate extends ContainerLimits {
+  readonly RestartPolicy?: RestartPolicy;
+}
+
 /** What the host gives a container. Sizes are bytes. */
-export interface HostConfig {
+export interface HostConfig extends ContainerLimits {
   readonly Binds?: readonly string[];
   readonly Mounts?: readonly MountRequest[];
   readonly Tmpfs?: Readonly<Record<string, string>>;
@@ -73,19 +97,6 @@ export interface HostConfig {
   readonly CapDrop?: readonly string[];
   readonly SecurityOpt?: readonly string[];
   readonly Init?: boolean;
-  readonly Memory?: number;
-  readonly MemoryReservation?: number;
-  /** Memory and swap together; -1: unlimited swap. */
-  readonly MemorySwap?: number;
-  /** Billionths of a CPU. */
-  readonly NanoCpus?: number;
-  readonly CpuShares?: number;
-  /** Microseconds. */
-  readonly CpuPeriod?: number;
-  readonly CpuQuota?: number;
-  readonly CpusetCpus?: string;
-  readonly CpusetMems?: string;
-  readonly PidsLimit?: number;
   readonly ShmSize?: number;
   readonly Dns?: readonly string[];
   readonly DnsSearch?: readonly string[];

@@ -54,3 +54,8 @@ export function containerDirectory(context: ContainerContext, id: ContainerId): 
 export function logPath(context: ContainerContext, id: ContainerId): string {
   return `${containerDirectory(context, id)}/${id}-json.log`;
 }
+
+/** Where the OCI runtimes keep their state. */
+export function runtimeRoot(context: ContainerContext): string {
+  return `${context.parts.settings.execRoot}/runtime`;
+}

@@ -8,6 +8,7 @@ import {
   shortId,
   systemErrorCode,
 } from '../../base/index.ts';
+import { ociResources, rlimits } from '../../runtime/index.ts';
 import type { Image, ImageRuntimeConfig } from '../../store/index.ts';
 import { crashPoint } from '../crash-points.ts';
 import { findImage } from '../images/resolve.ts';
@@ -49,6 +50,7 @@ export async function createContainer(context: ContainerContext, request: NewCon
   const config = mergeWithImage(request.config, image.config.config ?? {}, id, request.host);
   if (commandOf(config).length === 0) throw invalid('no command specified');
   checkNetworks(context, request);
+  const warnings = hostWarnings(context, request.host);
 
   const directory = containerDirectory(context, id);
   const madeVolumes: string[] = [];
@@ -73,12 +75,18 @@ export async function createContainer(context: ContainerContext, request: NewCon
     collection.add(record);
     crashPoint('create.recorded');
     emit(context, record, 'create');
-    return { record, warnings: [] };
+    return { record, warnings };
   } catch (error) {
     await context.parts.launcher.removeTree(directory);
     for (const volume of madeVolumes) await context.volumes.remove(volume, []);
     throw error;
   }
+}
+
+/** What this host cannot do of what is asked for; throws `invalid` for what no host can. */
+function hostWarnings({ parts: { hostFacts } }: ContainerContext, host: HostOptions): string[] {
+  const limits = rlimits(host.ulimits, hostFacts);
+  return [...ociResources(host.resources, [], hostFacts.cgroups).warnings, ...limits.warnings];
 }
 
 function chooseName(context: ContainerContext, wanted: string): string {

@@ -29,6 +29,7 @@ import {
   stopContainer,
   unpauseContainer,
 } from './stop.ts';
+import { type ContainerChange, updateContainer } from './update.ts';
 import { Endings, type WaitCondition, type WaitResult, waitForContainer } from './wait.ts';
 
 export type { Attachment } from './attach.ts';
@@ -44,6 +45,7 @@ export type { ProcessTable } from './processes.ts';
 export type { RemoveOptions } from './remove.ts';
 export type { InterfaceCounters, Reading, Usage } from './stats.ts';
 export type { KillOptions, StopOptions } from './stop.ts';
+export type { ContainerChange } from './update.ts';
 export type { WaitCondition, WaitResult } from './wait.ts';
 
 /** The containers of one instance. A `reference` is a name, an id or a unique prefix of one. */
@@ -112,6 +114,11 @@ export class Containers {
   rename(reference: string, name: string): void {
     const { id, name: oldName } = this.find(reference);
     emit(this.#context, this.#context.collection.rename(id, name), 'rename', { oldName: `/${oldName}` });
+  }
+
+  /** Returns warnings; see {@link updateContainer}. */
+  update(reference: string, change: ContainerChange): Promise<readonly string[]> {
+    return updateContainer(this.#context, reference, change);
   }
 
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {

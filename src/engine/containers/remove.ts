@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { conflict, isBerthError } from '../../base/index.ts';
+import { type ContainerId, conflict, isBerthError } from '../../base/index.ts';
 import { crashPoint } from '../crash-points.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
@@ -18,16 +18,29 @@ export async function removeContainer(
   reference: string,
   options: RemoveOptions = {},
 ): Promise<void> {
-  const record = context.collection.find(reference);
+  const { id } = context.collection.find(reference);
+  while (!(await endAndRemove(context, id, options)));
+}
+
+/** False when a restart by policy came in between: the container runs again. */
+async function endAndRemove(
+  context: ContainerContext,
+  id: ContainerId,
+  options: RemoveOptions,
+): Promise<boolean> {
+  const record = context.collection.get(id);
+  if (record === undefined) return true;
   if (isActive(record.state) || record.state.status === 'restarting') {
     if (options.force !== true) throw stillThere(record);
-    context.collection.update(record.id, { stoppedByUser: true });
+    context.collection.update(id, { stoppedByUser: true });
     await endProcess(context, record, constants.signals.SIGKILL, -1);
   }
-  await context.collection.exclusively(record.id, async () => {
-    const current = context.collection.get(record.id);
-    // With --rm the end itself has removed it.
-    if (current !== undefined) await removeLocked(context, current, options);
+  return context.collection.exclusively(id, async () => {
+    const current = context.collection.get(id);
+    if (current === undefined) return true; // with --rm the end itself has removed it
+    if (isActive(current.state)) return false;
+    await removeLocked(context, current, options);
+    return true;
   });
 }
 

@@ -13,7 +13,7 @@ import {
 import { crashPoint } from '../crash-points.ts';
 import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
 import { type ContainerRecord, isActive } from './container.ts';
-import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
+import { type ContainerContext, containerDirectory, emit, logPath, runtimeRoot } from './context.ts';
 import { imageOf } from './create.ts';
 import { watchForEnd } from './finish.ts';
 import { reportPortRefusals } from './port-refusals.ts';
@@ -216,11 +216,6 @@ function learnSeccomp(context: ContainerContext, record: ContainerRecord, spec: 
   context.parts.seccomp.learn(spec, runtimeOf(context, record), stateDirectory).catch((error: unknown) => {
     context.parts.log.warn({ error: errorMessage(error) }, 'a compiled seccomp filter could not be kept');
   });
-}
-
-/** Where the OCI runtime keeps its state. */
-function runtimeRoot(context: ContainerContext): string {
-  return `${context.parts.settings.execRoot}/runtime`;
 }
 
 /** Firewall rules for the ports, now that the kernel has chosen those that were left open. */

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { invalid, shortId, Timeline } from '../../base/index.ts';
 import { type ContainerRecord, type Engine, isActive } from '../../engine/index.ts';
 import { parseNewContainer } from '../container-request.ts';
+import { parseContainerChange } from '../container-resources.ts';
 import { Fields, Query } from '../fields.ts';
 import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
 import { type ContainerFacts, containerInspect, containerSummary } from '../formats/container.ts';
@@ -97,6 +98,12 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
     if (name === '') throw invalid('Neither old nor new names may be empty');
     containers.rename(request.params.name, name);
     reply.code(204).send();
+  });
+
+  app.post<Reference>('/containers/:name/update', async (request) => {
+    const change = parseContainerChange(new Fields(request.body));
+    const warnings = await containers.update(request.params.name, change);
+    return { Warnings: warnings.length === 0 ? null : warnings };
   });
 
   app.post<Reference>('/containers/:name/resize', async (request, reply) => {
