@@ -1,4 +1,5 @@
 export * from './atomic-file.ts';
+export * from './crash-points.ts';
 export * from './digest.ts';
 export * from './duration.ts';
 export * from './errors.ts';

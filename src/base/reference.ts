@@ -55,6 +55,11 @@ export function familiarRepository(reference: Pick<Reference, 'domain' | 'path'>
   return reference.path.replace(/^library\/(?=[^/]+$)/, '');
 }
 
+/** A stored name, with a tag or a digest, as users see it: "python:3.8" for "docker.io/library/python:3.8". */
+export function familiar(canonicalName: string): string {
+  return familiarName(parseReference(canonicalName));
+}
+
 /** The full name, for storage and comparison: `docker.io/library/debian:latest`. */
 export function canonicalName(reference: Reference): string {
   return `${reference.domain}/${reference.path}${suffix(reference)}`;

@@ -43,10 +43,9 @@ export function createBuilder(parts: BuilderParts): Builder {
   };
 }
 
-async function prune({ store, launcher, kept }: SharedParts): Promise<number> {
+async function prune({ store, kept }: SharedParts): Promise<number> {
   new StepCache(store).clear();
   const deleted = await kept.clear();
-  for (const { path } of deleted) await launcher.unmountLayer(path);
   return deleted.reduce((sum, { size }) => sum + size, 0);
 }
 

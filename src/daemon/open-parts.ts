@@ -23,8 +23,9 @@ export async function openParts(
   const instance = instanceName(dataRoot);
 
   await using opened = new AsyncDisposableStack();
-  const store = opened.use(await openStore({ dataRoot, signal }));
   const launcher = opened.use(await openLauncher({ execRoot, nativeDirectory, signal }));
+  const unmountLayer = (path: string) => launcher.unmountLayer(path);
+  const store = opened.use(await openStore({ dataRoot, signal, unmountLayer }));
   const network = opened.use(
     await createNetworkDriver({
       instance,

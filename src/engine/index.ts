@@ -1,5 +1,4 @@
 export * from './containers/index.ts';
-export { CRASH_POINTS, type CrashPoint } from './crash-points.ts';
 export { type Engine, openEngine } from './engine.ts';
 export { type EngineEvent, Events } from './events.ts';
 export type { PullOptions, PullProgress, PushOptions, PushProgress, Removal } from './images/index.ts';

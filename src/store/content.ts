@@ -16,6 +16,7 @@ import {
 import type { ContentStore } from './contract.ts';
 import type { DataRoot } from './data-root.ts';
 import type { Leases } from './leases.ts';
+import type { Trash } from './trash.ts';
 
 const READ_SIZE = 256 * 1024;
 
@@ -26,12 +27,14 @@ const READ_SIZE = 256 * 1024;
 export class FileContentStore implements ContentStore {
   readonly #root: DataRoot;
   readonly #leases: Leases;
+  readonly #trash: Trash;
   /** Per digest: publishing and deleting. */
   readonly #lock = new KeyedLock();
 
-  constructor(root: DataRoot, leases: Leases) {
+  constructor(root: DataRoot, leases: Leases, trash: Trash) {
     this.#root = root;
     this.#leases = leases;
+    this.#trash = trash;
   }
 
   async has(digest: Digest): Promise<boolean> {
@@ -96,14 +99,14 @@ export class FileContentStore implements ContentStore {
   }
 
   async delete(digest: Digest): Promise<void> {
-    await this.deleteUnless(digest, () => false);
+    await this.#lock.run(digest, () => rm(this.#root.blob(digest), { force: true }));
   }
 
-  /** Deletes a blob unless somebody needs it by then; returns whether it is gone. */
-  async deleteUnless(digest: Digest, isNeeded: () => boolean): Promise<boolean> {
+  /** Takes a blob away unless somebody needs it by then; returns whether it is gone. Its space is free soon after. */
+  async discardUnless(digest: Digest, isNeeded: () => boolean): Promise<boolean> {
     return this.#lock.run(digest, async () => {
       if (isNeeded()) return false;
-      await rm(this.#root.blob(digest), { force: true });
+      await this.#trash.discard(this.#root.blob(digest));
       return true;
     });
   }

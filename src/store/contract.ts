@@ -118,18 +118,22 @@ export interface Image {
   readonly size: number;
   /** Canonical names with tags that point to it, `docker.io/library/debian:latest`. */
   readonly tags: readonly string[];
+  /** When it last got a name that it still has (ISO 8601), where known. */
+  readonly taggedAt: string | undefined;
   /** `docker.io/library/debian@sha256:…`, from pulls. */
   readonly repoDigests: readonly string[];
   /** Its manifest, where it came with one: the content store has its bytes, for an exact push. */
   readonly manifest: Descriptor | undefined;
   /** The compressed blobs of the layers, where known. */
   readonly layerBlobs: readonly (Descriptor | undefined)[];
+  /** An intermediate result of the builder: kept for its cache. */
+  readonly hidden: boolean;
 }
 
 /** The images of one instance: records in the metadata database over {@link ContentStore} and {@link LayerStore}. */
 export interface ImageStore {
-  /** All images, newest first. */
-  list(): Promise<readonly Image[]>;
+  /** All images, newest first; those of the builder's cache only with `hidden`. */
+  list(options?: { readonly hidden?: boolean }): Promise<readonly Image[]>;
   /** By config digest; undefined where there is none. */
   get(id: Digest): Promise<Image | undefined>;
   /** The image that a canonical name (with tag or digest) points to. */
@@ -141,7 +145,10 @@ export interface ImageStore {
   tag(id: Digest, canonicalName: string): Promise<void>;
   /** Removes a name; returns whether it was there. */
   untag(canonicalName: string): Promise<boolean>;
-  /** Forgets the image; layers and blobs that nothing else needs are deleted. */
+  /**
+   * Forgets the image with its names; layers and blobs that nothing else needs are deleted, and their space is free soon
+   * after. Throws `conflict` while something has such a layer open.
+   */
   delete(id: Digest): Promise<{ readonly deletedLayers: readonly DiffId[] }>;
   /** For an operation that stores blobs and layers before an image has them, or counts on those that are there. */
   hold(): Holding;
@@ -185,4 +192,6 @@ export interface Store extends AsyncDisposable {
   readonly layers: LayerStore;
   readonly images: ImageStore;
   readonly documents: DocumentStore;
+  /** Resolves when the space of all that was deleted so far is free. */
+  spaceFreed(): Promise<void>;
 }

@@ -56,6 +56,7 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (collection, key)
   ) STRICT, WITHOUT ROWID;
   `,
+  'ALTER TABLE tags ADD COLUMN tagged_at TEXT; -- ISO 8601, UTC; unknown for names from before',
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

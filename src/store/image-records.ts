@@ -1,22 +1,37 @@
-import { type DiffId, type Digest, internal, parseDiffId, parseDigest } from '../base/index.ts';
-import type { Descriptor, ImageConfig, Layer, NewImage } from './contract.ts';
-import { type Database, optionalText, text } from './database.ts';
+import { type DiffId, type Digest, parseDiffId, parseDigest } from '../base/index.ts';
+import type { Descriptor, Image, ImageConfig, NewImage } from './contract.ts';
+import type { DataRoot } from './data-root.ts';
+import { type Database, integer, optionalText, type Row, text } from './database.ts';
+import { layerFrom } from './layers.ts';
+
+/** What the database knows of an image: all but its config. */
+export type ImageRow = Omit<Image, 'config' | 'configBytes'>;
 
 /** The rows about images in the metadata database: see the schema there. Synchronous. */
 export class ImageRecords {
   readonly #database: Database;
+  readonly #root: DataRoot;
 
-  constructor(database: Database) {
+  constructor(database: Database, root: DataRoot) {
     this.#database = database;
+    this.#root = root;
   }
 
   has(id: Digest): boolean {
     return this.#database.get('SELECT 1 FROM images WHERE id = ?', id) !== undefined;
   }
 
-  /** All that are not hidden. */
-  listed(): readonly Digest[] {
-    return this.#digests('SELECT id AS digest FROM images WHERE hidden = 0');
+  ids(): readonly Digest[] {
+    return this.#digests('SELECT id AS digest FROM images');
+  }
+
+  /** All, in no order. */
+  all(): readonly ImageRow[] {
+    return this.#read('', []);
+  }
+
+  get(id: Digest): ImageRow | undefined {
+    return this.#read('WHERE image_id = ?', [id])[0];
   }
 
   withIdPrefix(hex: string): readonly Digest[] {
@@ -30,40 +45,6 @@ export class ImageRecords {
     if (byTag !== undefined) return byTag;
     const sql = 'SELECT image_id AS digest FROM repo_digests WHERE name = ? ORDER BY rowid DESC LIMIT 1';
     return this.#digests(sql, name)[0];
-  }
-
-  names(id: Digest): { readonly tags: readonly string[]; readonly repoDigests: readonly string[] } {
-    const tags = this.#database.all('SELECT name FROM tags WHERE image_id = ? ORDER BY name', id);
-    const digests = this.#database.all('SELECT name FROM repo_digests WHERE image_id = ? ORDER BY rowid', id);
-    return {
-      tags: tags.map((row) => text(row, 'name')),
-      repoDigests: digests.map((row) => text(row, 'name')),
-    };
-  }
-
-  manifest(id: Digest): Descriptor | undefined {
-    const row = this.#database.get('SELECT manifest FROM images WHERE id = ?', id);
-    const manifest = row === undefined ? undefined : optionalText(row, 'manifest');
-    return manifest === undefined ? undefined : (JSON.parse(manifest) as Descriptor);
-  }
-
-  layers(
-    id: Digest,
-    find: (diffId: DiffId) => Layer | undefined,
-  ): { readonly layers: readonly Layer[]; readonly layerBlobs: readonly (Descriptor | undefined)[] } {
-    const sql = 'SELECT diff_id, blob FROM image_layers WHERE image_id = ? ORDER BY position';
-    const rows = this.#database.all(sql, id);
-    const layers = rows.map((row) => {
-      const diffId = parseDiffId(text(row, 'diff_id'));
-      const layer = find(diffId);
-      if (layer === undefined) throw internal(`layer ${diffId} of image ${id} has no record`);
-      return layer;
-    });
-    const layerBlobs = rows.map((row) => {
-      const blob = optionalText(row, 'blob');
-      return blob === undefined ? undefined : (JSON.parse(blob) as Descriptor);
-    });
-    return { layers, layerBlobs };
   }
 
   /**
@@ -114,14 +95,50 @@ export class ImageRecords {
     return [id, ...(manifest === undefined ? [] : [manifest]), ...this.#digests(sql, id)];
   }
 
-  needsLayer(diffId: DiffId): boolean {
-    return this.#database.get('SELECT 1 FROM image_layers WHERE diff_id = ?', diffId) !== undefined;
+  /** How many images have a layer. */
+  imagesWith(diffId: DiffId): number {
+    const sql = 'SELECT count(DISTINCT image_id) AS images FROM image_layers WHERE diff_id = ?';
+    return integer(this.#database.get(sql, diffId) ?? {}, 'images');
   }
 
   needsBlob(digest: Digest): boolean {
     const sql = `SELECT 1 FROM images WHERE id = ?1 OR manifest_digest = ?1
       UNION ALL SELECT 1 FROM image_layers WHERE blob_digest = ?1`;
     return this.#database.get(sql, digest) !== undefined;
+  }
+
+  /** The images that `where` selects, in four queries however many they are. */
+  #read(where: '' | 'WHERE image_id = ?', values: readonly string[]): ImageRow[] {
+    const rows = (columns: string, from: string, order: string) =>
+      this.#database.all(`SELECT ${columns} FROM ${from} ${where} ORDER BY ${order}`, ...values);
+    const byImage = (found: readonly Row[]) => Map.groupBy(found, (row) => text(row, 'image_id'));
+    const layers = byImage(
+      rows('image_id, blob, diff_id, format, size', 'image_layers JOIN layers USING (diff_id)', 'position'),
+    );
+    const tags = byImage(rows('image_id, name, tagged_at', 'tags', 'name'));
+    const digests = byImage(rows('image_id, name', 'repo_digests', 'rowid'));
+    return rows('image_id, manifest, hidden', '(SELECT id AS image_id, * FROM images)', 'image_id').map(
+      (row) => {
+        const id = parseDigest(text(row, 'image_id'));
+        return this.#row(row, layers.get(id) ?? [], tags.get(id) ?? [], digests.get(id) ?? []);
+      },
+    );
+  }
+
+  #row(image: Row, layerRows: readonly Row[], tagRows: readonly Row[], digestRows: readonly Row[]): ImageRow {
+    const layers = layerRows.map((row) => layerFrom(row, this.#root));
+    const taggedAt = tagRows.flatMap((row) => optionalText(row, 'tagged_at') ?? []);
+    return {
+      id: parseDigest(text(image, 'image_id')),
+      layers,
+      size: layers.reduce((sum, { size }) => sum + size, 0),
+      tags: tagRows.map((row) => text(row, 'name')),
+      taggedAt: taggedAt.toSorted().at(-1),
+      repoDigests: digestRows.map((row) => text(row, 'name')),
+      manifest: descriptor(image, 'manifest'),
+      layerBlobs: layerRows.map((row) => descriptor(row, 'blob')),
+      hidden: integer(image, 'hidden') === 1,
+    };
   }
 
   #manifestDigest(id: Digest): Digest | undefined {
@@ -166,10 +183,21 @@ export class ImageRecords {
   }
 
   #setTag(id: Digest, name: string): void {
-    this.#database.run('INSERT OR REPLACE INTO tags (name, image_id) VALUES (?, ?)', name, id);
+    this.#database.run(
+      `INSERT INTO tags (name, image_id, tagged_at) VALUES (?1, ?2, ?3)
+       ON CONFLICT (name) DO UPDATE SET image_id = ?2, tagged_at = ?3`,
+      name,
+      id,
+      new Date().toISOString(),
+    );
   }
 
   #digests(sql: string, ...values: string[]): Digest[] {
     return this.#database.all(sql, ...values).map((row) => parseDigest(text(row, 'digest')));
   }
+}
+
+function descriptor(row: Row, column: string): Descriptor | undefined {
+  const json = optionalText(row, column);
+  return json === undefined ? undefined : (JSON.parse(json) as Descriptor);
 }

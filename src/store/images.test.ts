@@ -123,10 +123,12 @@ describe('the image store', () => {
     });
     await expect(layers.delete(own)).rejects.toMatchObject({ kind: 'conflict' });
     expect(await images.delete(gone.id)).toEqual({ deletedLayers: [own] });
+    await opened.store.spaceFreed();
     expect(await filesIn(opened.root)).toEqual(
       [`blobs/sha256/${kept.id.slice(7)}`, `layers/${shared.slice(7)}.erofs`].sort(),
     );
     expect(await images.delete(kept.id)).toEqual({ deletedLayers: [shared] });
+    await opened.store.spaceFreed();
     expect(await filesIn(opened.root)).toEqual([]);
     await expect(images.delete(kept.id)).rejects.toMatchObject({ kind: 'not-found' });
   });

@@ -1,18 +1,31 @@
-import { conflict, type DiffId, type Digest, isBerthError, notFound, parseDiffId } from '../base/index.ts';
+import {
+  conflict,
+  crashPoint,
+  type DiffId,
+  type Digest,
+  isBerthError,
+  notFound,
+  parseDiffId,
+} from '../base/index.ts';
 import type { FileContentStore } from './content.ts';
-import type { Holding, Image, ImageConfig, ImageStore, NewImage } from './contract.ts';
+import type { Holding, Image, ImageConfig, ImageStore, Layer, NewImage } from './contract.ts';
 import type { Database } from './database.ts';
 import { parseImageConfig } from './image-config.ts';
-import { ImageRecords } from './image-records.ts';
+import type { ImageRecords, ImageRow } from './image-records.ts';
 import type { UnpackedLayerStore } from './layers.ts';
 import type { Leases } from './leases.ts';
+import type { Trash } from './trash.ts';
 
 /** What {@link DatabaseImageStore} is made of. */
 export interface ImageStoreParts {
   readonly database: Database;
   readonly content: FileContentStore;
   readonly layers: UnpackedLayerStore;
+  readonly records: ImageRecords;
   readonly leases: Leases;
+  readonly trash: Trash;
+  /** See {@link StoreOptions.unmountLayer}. */
+  readonly unmountLayer: (path: string) => Promise<void>;
 }
 
 /** The part of an image that never changes. */
@@ -32,13 +45,15 @@ export class DatabaseImageStore implements ImageStore {
 
   constructor(parts: ImageStoreParts) {
     this.#parts = parts;
-    this.#records = new ImageRecords(parts.database);
+    this.#records = parts.records;
   }
 
-  async list(): Promise<readonly Image[]> {
-    const images = await Promise.all(this.#records.listed().map((id) => this.get(id)));
-    return images
-      .filter((image) => image !== undefined)
+  async list({ hidden = false } = {}): Promise<readonly Image[]> {
+    await Promise.all(this.#records.ids().map((id) => this.#config(id)));
+    return this.#records
+      .all()
+      .filter((row) => hidden || !row.hidden)
+      .flatMap((row) => this.#complete(row) ?? [])
       .map((image) => ({ image, created: Date.parse(image.config.created ?? '') || 0 }))
       .sort((a, b) => b.created - a.created || (a.image.id < b.image.id ? -1 : 1))
       .map(({ image }) => image);
@@ -46,14 +61,9 @@ export class DatabaseImageStore implements ImageStore {
 
   async get(id: Digest): Promise<Image | undefined> {
     if (!this.#records.has(id)) return undefined;
-    try {
-      const stored = await this.#config(id);
-      return this.#records.has(id) ? this.#image(id, stored) : undefined;
-    } catch (error) {
-      // It may have been deleted while its config was being read.
-      if (isBerthError(error, 'not-found') && !this.#records.has(id)) return undefined;
-      throw error;
-    }
+    await this.#config(id);
+    const row = this.#records.get(id);
+    return row === undefined ? undefined : this.#complete(row);
   }
 
   async byName(canonicalName: string): Promise<Image | undefined> {
@@ -84,7 +94,7 @@ export class DatabaseImageStore implements ImageStore {
     }
     const stored = { config, configBytes: Buffer.from(image.configBytes) };
     this.#configs.set(id, stored);
-    return this.#image(id, stored);
+    return { ...this.#existing(id), ...stored };
   }
 
   async tag(id: Digest, canonicalName: string): Promise<void> {
@@ -99,12 +109,14 @@ export class DatabaseImageStore implements ImageStore {
   }
 
   async delete(id: Digest): Promise<{ readonly deletedLayers: readonly DiffId[] }> {
-    if (!this.#records.has(id)) throw notFound(`No such image: ${id}`);
-    for (const diffId of this.#records.layersOf(id)) this.#leftLayers.add(diffId);
+    await this.#unmountLayersOnlyIn(id);
+    const { layers } = this.#existing(id); // it may have gone meanwhile
+    for (const { diffId } of layers) this.#leftLayers.add(diffId);
     for (const digest of this.#records.blobsOf(id)) this.#leftBlobs.add(digest);
-    this.#records.delete(id);
+    const deletedLayers = await this.#deleteUnneeded(() => this.#records.delete(id));
     this.#configs.delete(id);
-    return { deletedLayers: await this.#deleteUnneeded() };
+    void this.#parts.trash.empty();
+    return { deletedLayers };
   }
 
   hold(): Holding {
@@ -122,6 +134,13 @@ export class DatabaseImageStore implements ImageStore {
     };
   }
 
+  /** A file that is still mounted when it goes would be freed by the unmounting, which keeps everybody waiting. */
+  async #unmountLayersOnlyIn(id: Digest): Promise<void> {
+    for (const { diffId, path } of this.#existing(id).layers) {
+      if (this.#records.imagesWith(diffId) === 1) await this.#parts.unmountLayer(path);
+    }
+  }
+
   /** Deletes what an operation that is over has left: it may have been a blob, a layer, or nothing at all. */
   async #deleteLeft(digests: Iterable<Digest>): Promise<void> {
     for (const digest of digests) {
@@ -129,25 +148,50 @@ export class DatabaseImageStore implements ImageStore {
       if (layer !== undefined) this.#leftLayers.add(layer.diffId);
       this.#leftBlobs.add(digest);
     }
-    await this.#deleteUnneeded();
+    await this.#deleteUnneeded(() => {});
+    await this.#parts.trash.empty();
   }
 
-  /** What nothing needs any more, top layer first. */
-  async #deleteUnneeded(): Promise<DiffId[]> {
-    const { content, layers, leases } = this.#parts;
-    const deleted: DiffId[] = [];
-    for (const diffId of [...this.#leftLayers].reverse()) {
-      const isNeeded = () => this.#records.needsLayer(diffId);
-      const isGone = await layers.deleteUnless(diffId, () => leases.isLeased(diffId) || isNeeded());
-      if (isGone) deleted.push(diffId);
-      if (isGone || isNeeded()) this.#leftLayers.delete(diffId);
+  /**
+   * Makes a change of the records, and takes away what nothing needs any more: the records at once, in one transaction,
+   * then the files. Returns the deleted layers, the top one first.
+   */
+  async #deleteUnneeded(change: () => void): Promise<DiffId[]> {
+    const { database, layers } = this.#parts;
+    const forgotten = database.transaction(() => {
+      change();
+      return this.#forgetUnneeded();
+    });
+    for (const layer of forgotten) {
+      crashPoint('delete.forgotten');
+      this.#leftLayers.delete(layer.diffId);
+      await layers.discard(layer);
     }
+    await this.#discardUnneededBlobs();
+    return forgotten.map(({ diffId }) => diffId);
+  }
+
+  #forgetUnneeded(): Layer[] {
+    const { layers, leases } = this.#parts;
+    const forgotten: Layer[] = [];
+    for (const diffId of [...this.#leftLayers].reverse()) {
+      const layer = layers.find(diffId);
+      if (layer === undefined || this.#records.imagesWith(diffId) > 0) this.#leftLayers.delete(diffId);
+      else if (!leases.isLeased(diffId)) {
+        layers.forget(diffId);
+        forgotten.push(layer);
+      }
+    }
+    return forgotten;
+  }
+
+  async #discardUnneededBlobs(): Promise<void> {
+    const { content, leases } = this.#parts;
     for (const digest of [...this.#leftBlobs]) {
       const isNeeded = () => this.#records.needsBlob(digest);
-      const isGone = await content.deleteUnless(digest, () => leases.isLeased(digest) || isNeeded());
+      const isGone = await content.discardUnless(digest, () => leases.isLeased(digest) || isNeeded());
       if (isGone || isNeeded()) this.#leftBlobs.delete(digest);
     }
-    return deleted;
   }
 
   #releaseLeases(id: Digest): void {
@@ -156,20 +200,26 @@ export class DatabaseImageStore implements ImageStore {
     for (const digest of this.#records.blobsOf(id)) this.#parts.leases.release(digest);
   }
 
-  async #config(id: Digest): Promise<StoredConfig> {
-    const known = this.#configs.get(id);
-    if (known !== undefined) return known;
-    const configBytes = await this.#parts.content.read(id);
-    const stored = { config: parseImageConfig(configBytes), configBytes };
-    if (this.#records.has(id)) this.#configs.set(id, stored);
-    return stored;
+  #complete(row: ImageRow): Image | undefined {
+    const stored = this.#configs.get(row.id);
+    return stored === undefined ? undefined : { ...row, ...stored };
   }
 
-  #image(id: Digest, { config, configBytes }: StoredConfig): Image {
-    const { layers, layerBlobs } = this.#records.layers(id, (diffId) => this.#parts.layers.find(diffId));
-    const { tags, repoDigests } = this.#records.names(id);
-    const size = layers.reduce((sum, layer) => sum + layer.size, 0);
-    const manifest = this.#records.manifest(id);
-    return { id, config, configBytes, layers, size, tags, repoDigests, manifest, layerBlobs };
+  /** Has the config of an image at hand, unless the image is deleted meanwhile. */
+  async #config(id: Digest): Promise<void> {
+    if (this.#configs.has(id)) return;
+    try {
+      const configBytes = await this.#parts.content.read(id);
+      if (this.#records.has(id))
+        this.#configs.set(id, { config: parseImageConfig(configBytes), configBytes });
+    } catch (error) {
+      if (!isBerthError(error, 'not-found') || this.#records.has(id)) throw error;
+    }
+  }
+
+  #existing(id: Digest): ImageRow {
+    const row = this.#records.get(id);
+    if (row === undefined) throw notFound(`No such image: ${id}`);
+    return row;
   }
 }

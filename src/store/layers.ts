@@ -17,6 +17,7 @@ import { type Database, integer, type Row, text } from './database.ts';
 import type { LayerFormat } from './layer-format.ts';
 import type { Leases } from './leases.ts';
 import { readTwice } from './tee.ts';
+import type { Trash } from './trash.ts';
 import type { UnpackedLayer } from './unpack/unpack-layer.ts';
 
 /** What {@link UnpackedLayerStore} is made of. */
@@ -26,6 +27,7 @@ export interface LayerStoreParts {
   readonly content: ContentStore;
   readonly format: LayerFormat;
   readonly leases: Leases;
+  readonly trash: Trash;
   /** Ends all unpacking. */
   readonly signal: AbortSignal;
 }
@@ -53,7 +55,7 @@ export class UnpackedLayerStore implements LayerStore {
       'SELECT diff_id, format, size FROM layers WHERE diff_id = ?',
       diffId,
     );
-    return row === undefined ? undefined : layerFrom(row, this.#parts);
+    return row === undefined ? undefined : layerFrom(row, this.#parts.root);
   }
 
   async unpackBlob(blob: Digest, expected: DiffId, options: LayerWriteOptions = {}): Promise<Layer> {
@@ -105,17 +107,24 @@ export class UnpackedLayerStore implements LayerStore {
   async delete(diffId: DiffId): Promise<void> {
     const isInUse = () =>
       this.#parts.database.get('SELECT 1 FROM image_layers WHERE diff_id = ?', diffId) !== undefined;
-    if (!(await this.deleteUnless(diffId, isInUse))) throw conflict(`layer ${diffId} belongs to an image`);
+    await this.#lock.run(diffId, async () => {
+      const layer = this.find(diffId);
+      if (layer === undefined) return;
+      if (isInUse()) throw conflict(`layer ${diffId} belongs to an image`);
+      this.forget(diffId);
+      await rm(layer.path, { recursive: true, force: true });
+    });
   }
 
-  /** Deletes a layer unless somebody needs it by then; returns whether it is gone. */
-  async deleteUnless(diffId: DiffId, isNeeded: () => boolean): Promise<boolean> {
-    return this.#lock.run(diffId, async () => {
-      const layer = this.find(diffId);
-      if (layer === undefined || isNeeded()) return layer === undefined;
-      this.#parts.database.run('DELETE FROM layers WHERE diff_id = ?', diffId);
-      await rm(layer.path, { recursive: true, force: true });
-      return true;
+  /** Deletes the record: from then on the layer is not there, and its file is rubbish (see {@link discard}). */
+  forget(diffId: DiffId): void {
+    this.#parts.database.run('DELETE FROM layers WHERE diff_id = ?', diffId);
+  }
+
+  /** Takes a forgotten layer's file away, unless the layer was unpacked again meanwhile. Its space is free soon after. */
+  async discard({ diffId, path }: Layer): Promise<void> {
+    await this.#lock.run(diffId, async () => {
+      if (this.find(diffId) === undefined) await this.#parts.trash.discard(path);
     });
   }
 
@@ -172,7 +181,8 @@ export class UnpackedLayerStore implements LayerStore {
   }
 }
 
-function layerFrom(row: Row, { root }: Pick<LayerStoreParts, 'root'>): Layer {
+/** A layer from its row: diff_id, format and size. */
+export function layerFrom(row: Row, root: DataRoot): Layer {
   const diffId = parseDiffId(text(row, 'diff_id'));
   return {
     diffId,

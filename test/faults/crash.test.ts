@@ -2,11 +2,10 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { run } from '../../src/base/index.ts';
-import { CRASH_POINTS } from '../../src/engine/index.ts';
+import { CRASH_POINTS, run } from '../../src/base/index.ts';
 import { type Instance, startInstance } from '../engine/instance.ts';
 
-/** A life from pull to remove; each command may find berthd dead. */
+/** A life from pull to rmi; each command may find berthd dead. */
 const LIFE: readonly (readonly string[])[] = [
   ['pull', '-q', 'busybox'],
   ['run', '-d', '--name', 'one', '-p', '127.0.0.1::80', 'busybox', 'sleep', '1000'],
@@ -14,6 +13,9 @@ const LIFE: readonly (readonly string[])[] = [
   ['exec', 'one', 'true'],
   ['stop', '-t', '0', 'one'],
   ['rm', 'one'],
+  ['tag', 'busybox', 'again'],
+  ['rmi', 'again'],
+  ['rmi', 'busybox'],
 ];
 
 async function live(instance: Instance): Promise<void> {
@@ -40,6 +42,14 @@ async function expectWhole(instance: Instance): Promise<void> {
   await expect.poll(() => supervisors(instance), { timeout: 10_000 }).toBe(0);
   expect(await containerFolders(instance)).toEqual([]);
   for (const command of LIFE) await instance.berthOk(command);
+  // What is deleted leaves the disk soon after the answer.
+  await expect.poll(() => storedFiles(instance), { timeout: 10_000 }).toEqual([]);
+}
+
+/** What the store has on disk: blobs, layers, and what is on its way in or out. */
+async function storedFiles({ dataRoot }: Instance): Promise<string[]> {
+  const folders = ['blobs/sha256', 'layers', 'tmp'];
+  return (await Promise.all(folders.map((folder) => readdir(`${dataRoot}/${folder}`)))).flat();
 }
 
 /** There is no folder of them before the first container. */

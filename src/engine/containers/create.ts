@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import {
   type ContainerId,
+  crashPoint,
   invalid,
   newContainerId,
   notFound,
@@ -10,7 +11,6 @@ import {
 } from '../../base/index.ts';
 import { ociResources, rlimits } from '../../runtime/index.ts';
 import type { Image, ImageRuntimeConfig } from '../../store/index.ts';
-import { crashPoint } from '../crash-points.ts';
 import { findImage } from '../images/resolve.ts';
 import { nameTaken } from './collection.ts';
 import {

@@ -1,6 +1,5 @@
-import { type ContainerId, errorMessage } from '../../base/index.ts';
+import { type ContainerId, crashPoint, errorMessage } from '../../base/index.ts';
 import type { ExitStatus, Supervisor } from '../../runtime/index.ts';
-import { crashPoint } from '../crash-points.ts';
 import { disconnect } from './connect.ts';
 import { type ContainerRecord, type Ended, isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';

@@ -1,6 +1,5 @@
 import { constants } from 'node:os';
-import { type ContainerId, conflict, isBerthError } from '../../base/index.ts';
-import { crashPoint } from '../crash-points.ts';
+import { type ContainerId, conflict, crashPoint, isBerthError } from '../../base/index.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
 import { endProcess } from './stop.ts';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { type ContainerId, conflict, errorMessage, Timeline } from '../../base/index.ts';
+import { type ContainerId, conflict, crashPoint, errorMessage, Timeline } from '../../base/index.ts';
 import { networkFiles } from '../../network/index.ts';
 import {
   type OciRuntime,
@@ -10,7 +10,6 @@ import {
   type Supervisor,
   type WithWarnings,
 } from '../../runtime/index.ts';
-import { crashPoint } from '../crash-points.ts';
 import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath, runtimeRoot } from './context.ts';

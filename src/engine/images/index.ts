@@ -16,7 +16,7 @@ export type { Removal } from './remove.ts';
 export interface ImagesParts {
   readonly store: Store;
   readonly registry: RegistryClient;
-  readonly launcher: Pick<Launcher, 'unmountLayer' | 'openFiles'>;
+  readonly launcher: Pick<Launcher, 'openFiles'>;
   readonly events: Events;
 }
 
@@ -24,12 +24,10 @@ export interface ImagesParts {
 export class Images {
   readonly #store: Store;
   readonly #events: Events;
-  readonly #launcher: ImagesParts['launcher'];
   readonly #puller: Puller;
   readonly #pusher: Pusher;
 
   constructor(parts: ImagesParts) {
-    this.#launcher = parts.launcher;
     this.#store = parts.store;
     this.#events = parts.events;
     this.#puller = new Puller(parts);
@@ -71,11 +69,6 @@ export class Images {
   }
 
   remove(text: string, force: boolean, containers: readonly ContainerRecord[]): Promise<Removal[]> {
-    const launcher = this.#launcher;
-    return removeImage(
-      { images: this.#store.images, events: this.#events, launcher, containers },
-      text,
-      force,
-    );
+    return removeImage({ images: this.#store.images, events: this.#events, containers }, text, force);
   }
 }

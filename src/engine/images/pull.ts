@@ -1,6 +1,7 @@
 import type { DiffId } from '../../base/index.ts';
 import {
   canonicalName,
+  crashPoint,
   familiarName,
   familiarRepository,
   KeyedLock,
@@ -22,7 +23,6 @@ import {
   parseImageConfig,
   type Store,
 } from '../../store/index.ts';
-import { crashPoint } from '../crash-points.ts';
 import type { Events } from '../events.ts';
 import { allOrFirstFailure } from './all-or-first-failure.ts';
 import { everyMegabyte } from './progress-steps.ts';

@@ -1,5 +1,13 @@
-import { canonicalName, conflict, familiarName, parseReference, shortId } from '../../base/index.ts';
-import type { Launcher } from '../../runtime/index.ts';
+import {
+  canonicalName,
+  conflict,
+  crashPoint,
+  type DiffId,
+  familiar,
+  isBerthError,
+  parseReference,
+  shortId,
+} from '../../base/index.ts';
 import type { Image, ImageStore } from '../../store/index.ts';
 import type { ContainerRecord } from '../containers/container.ts';
 import { isActive } from '../containers/container.ts';
@@ -9,23 +17,18 @@ import { findImage } from './resolve.ts';
 /** One line of the answer to an image's deletion. */
 export type Removal = { readonly untagged: string } | { readonly deleted: string };
 
+export interface RemovalParts {
+  readonly images: ImageStore;
+  readonly events: Events;
+  readonly containers: readonly ContainerRecord[];
+}
+
 /**
  * Docker's rules: a name is untagged; the image goes with its last name. By id all names go, if there is one
  * repository only or `force`. Throws `conflict` while a container needs it.
  */
-export async function removeImage(
-  parts: {
-    images: ImageStore;
-    events: Events;
-    containers: readonly ContainerRecord[];
-    /** Lets go of a deleted layer, whose space is free only then. */
-    launcher: Pick<Launcher, 'unmountLayer'>;
-  },
-  text: string,
-  force: boolean,
-): Promise<Removal[]> {
-  const { images, events } = parts;
-  const image = await findImage(images, text);
+export async function removeImage(parts: RemovalParts, text: string, force: boolean): Promise<Removal[]> {
+  const image = await findImage(parts.images, text);
   const byId = image.id.replace('sha256:', '').startsWith(text.replace('sha256:', ''));
   const names = byId ? image.tags : [canonicalName(parseReference(text))];
   if (byId && !force && image.tags.length > 1) {
@@ -33,23 +36,50 @@ export async function removeImage(
       `conflict: unable to delete ${shortId(image.id)} (must be forced) - image is referenced in multiple repositories`,
     );
   }
-  const isLast = image.tags.every((tag) => names.includes(tag));
-  if (isLast) refuseWhileUsed(image, text, parts.containers, force);
+  if (!image.tags.every((tag) => names.includes(tag))) return untag(parts, image, names);
+  refuseWhileUsed(image, text, parts.containers, force);
+  return (await deleteImage(parts, image)).removals;
+}
 
+async function untag(
+  { images, events }: RemovalParts,
+  image: Image,
+  names: readonly string[],
+): Promise<Removal[]> {
   const removals: Removal[] = [];
   for (const name of names) {
     if (!(await images.untag(name))) continue;
-    removals.push({ untagged: familiarName(parseReference(name)) });
-    events.emit('image', 'untag', image.id, { name: familiarName(parseReference(name)) });
+    crashPoint('rmi.untagged');
+    removals.push({ untagged: familiar(name) });
+    events.emit('image', 'untag', image.id, { name: familiar(name) });
   }
-  if (!isLast) return removals;
-  for (const digest of image.repoDigests)
-    removals.push({ untagged: digest.replace(/^docker\.io\/(library\/)?/, '') });
-  const { deletedLayers } = await images.delete(image.id);
-  const gone = new Set(deletedLayers);
-  for (const { diffId, path } of image.layers) if (gone.has(diffId)) await parts.launcher.unmountLayer(path);
+  return removals;
+}
+
+/** Deletes an image with all its names, in one durable step. */
+export async function deleteImage(
+  { images, events }: Pick<RemovalParts, 'images' | 'events'>,
+  image: Image,
+): Promise<{ readonly removals: Removal[]; readonly deletedLayers: readonly DiffId[] }> {
+  const { deletedLayers } = await images.delete(image.id).catch((error: unknown) => {
+    if (!isBerthError(error, 'conflict')) throw error;
+    throw conflict(
+      `conflict: unable to delete ${shortId(image.id)} - a build, push or copy is using its layers`,
+      {
+        hint: 'Wait for it to end, and try again',
+        cause: error,
+      },
+    );
+  });
+  crashPoint('rmi.done');
+  const names = [...image.tags, ...image.repoDigests].map(familiar);
+  for (const tag of image.tags) events.emit('image', 'untag', image.id, { name: familiar(tag) });
   events.emit('image', 'delete', image.id, { name: image.id });
-  return [...removals, { deleted: image.id }, ...deletedLayers.map((deleted) => ({ deleted }))];
+  const removals = [
+    ...names.map((untagged) => ({ untagged })),
+    ...[image.id, ...deletedLayers].map((deleted) => ({ deleted })),
+  ];
+  return { removals, deletedLayers };
 }
 
 function refuseWhileUsed(

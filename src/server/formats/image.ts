@@ -1,13 +1,8 @@
-import { familiarName, parseReference } from '../../base/index.ts';
+import { familiar } from '../../base/index.ts';
 import type { Image } from '../../store/index.ts';
 
-/** Digest references as users see them. */
-export function familiarDigest(repoDigest: string): string {
-  return repoDigest.replace(/^docker\.io\/(library\/)?/, '');
-}
-
 export function familiarTags(image: Image): string[] {
-  return image.tags.map((tag) => familiarName(parseReference(tag)));
+  return image.tags.map(familiar);
 }
 
 /** One row of GET /images/json (Engine API, ImageSummary). */
@@ -16,7 +11,7 @@ export function imageSummary(image: Image, containers: number) {
     Id: image.id,
     ParentId: '',
     RepoTags: familiarTags(image),
-    RepoDigests: image.repoDigests.map(familiarDigest),
+    RepoDigests: image.repoDigests.map(familiar),
     Created: unixTime(image.config.created),
     Size: image.size,
     SharedSize: -1,
@@ -34,7 +29,7 @@ export function imageInspect(image: Image) {
   return {
     Id: image.id,
     RepoTags: familiarTags(image),
-    RepoDigests: image.repoDigests.map(familiarDigest),
+    RepoDigests: image.repoDigests.map(familiar),
     Parent: '',
     Comment: config.history?.at(-1)?.comment ?? '',
     Created: config.created ?? '',

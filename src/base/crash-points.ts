@@ -13,6 +13,9 @@ export const CRASH_POINTS = [
   'finish.recorded',
   'remove.forgotten',
   'remove.done',
+  'rmi.untagged',
+  'delete.forgotten',
+  'rmi.done',
 ] as const;
 
 export type CrashPoint = (typeof CRASH_POINTS)[number];
