@@ -3,7 +3,7 @@ import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credentials } from './contract.ts';
 import type { Endpoint, EndpointChooser } from './endpoint.ts';
 import { errorFrom, type RegistryAction } from './errors.ts';
-import { type Response, readBody, type Transport } from './transport.ts';
+import type { Request, Response, Transport } from './transport.ts';
 
 /** What authorises requests for one repository at one endpoint. */
 interface Authorization {
@@ -58,7 +58,8 @@ export class Authorizer {
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer !== undefined) return this.#remember(access, await this.#token(access, bearer));
     const takesBasic = challenges.some(({ scheme }) => scheme === 'basic');
-    if (!takesBasic || access.credentials === undefined) return undefined;
+    if (!takesBasic || access.credentials === undefined || 'identityToken' in access.credentials)
+      return undefined;
     return this.#remember(access, { header: basic(access.credentials), expires: Number.POSITIVE_INFINITY });
   }
 
@@ -68,18 +69,12 @@ export class Authorizer {
   }
 
   async #token(access: AccessRequest, challenge: Challenge): Promise<Authorization> {
-    const { credentials, signal } = access;
     const url = this.#realm(access.endpoint, challenge);
-    const service = challenge.parameters.get('service');
-    if (service !== undefined) url.searchParams.set('service', service);
-    for (const scope of scopesOf(access, challenge)) url.searchParams.append('scope', scope);
-    if (credentials !== undefined) url.searchParams.set('account', credentials.username);
-    const headers: Record<string, string> =
-      credentials === undefined ? {} : { authorization: basic(credentials) };
+    const request = tokenRequest(url, access, challenge);
     const asked = Date.now();
-    const response = await this.#transport.send(url.href, { headers, signal });
+    const response = await this.#transport.send(url.href, request);
     if (response.status !== 200) throw await this.#refusal(access, response);
-    const { token, seconds } = parseToken(await readBody(response, MAX_TOKEN_BODY), url.host);
+    const { token, seconds } = parseToken(await this.#transport.body(response, MAX_TOKEN_BODY), url.host);
     return { header: `Bearer ${token}`, expires: asked + seconds * 1000 - MARGIN_MILLISECONDS };
   }
 
@@ -100,10 +95,37 @@ export class Authorizer {
     const { credentials } = access;
     const error = await errorFrom(response, access);
     if (credentials === undefined || response.status !== 401) return error;
-    return new BerthError('unauthorized', `${errorMessage(error)} (user ${credentials.username})`, {
+    const who = 'identityToken' in credentials ? 'by identity token' : `user ${credentials.username}`;
+    return new BerthError('unauthorized', `${errorMessage(error)} (${who})`, {
       cause: error,
     });
   }
+}
+
+/**
+ * How a token is asked for: by GET, with the password if there is one, or by POST with the identity token (distribution,
+ * "Token Authentication Specification" and "OAuth2 Token Authentication"). The URL gets its query here.
+ */
+function tokenRequest(url: URL, access: AccessRequest, challenge: Challenge): Request {
+  const { credentials, signal } = access;
+  const service = challenge.parameters.get('service');
+  const scopes = scopesOf(access, challenge);
+  if (credentials !== undefined && 'identityToken' in credentials) {
+    const form = new URLSearchParams({
+      grant_type: 'refresh_token',
+      refresh_token: credentials.identityToken,
+      client_id: 'berth',
+      ...(service === undefined ? {} : { service }),
+      ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+    });
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    return { method: 'POST', headers, body: Buffer.from(form.toString()), signal };
+  }
+  if (service !== undefined) url.searchParams.set('service', service);
+  for (const scope of scopes) url.searchParams.append('scope', scope);
+  if (credentials === undefined) return { headers: {}, signal };
+  url.searchParams.set('account', credentials.username);
+  return { headers: { authorization: basic(credentials) }, signal };
 }
 
 function parseToken(body: Buffer, host: string): { readonly token: string; readonly seconds: number } {
@@ -122,14 +144,26 @@ function parseToken(body: Buffer, host: string): { readonly token: string; reado
   return { token, seconds: Math.max(seconds, DEFAULT_TOKEN_SECONDS) };
 }
 
-function basic({ username, password }: Credentials): string {
+function basic({ username, password }: { readonly username: string; readonly password: string }): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
 /** Credentials are part of the key, so that nobody gets what another's password opened. */
 function keyOf({ endpoint, reference, credentials, action, mountFrom }: AccessRequest): string {
-  const { username, password } = credentials ?? {};
-  return JSON.stringify([endpoint.base, reference.path, action, mountFrom, username, password]);
+  const {
+    username,
+    password,
+    identityToken,
+  }: Partial<Record<'username' | 'password' | 'identityToken', string>> = credentials ?? {};
+  return JSON.stringify([
+    endpoint.base,
+    reference.path,
+    action,
+    mountFrom,
+    username,
+    password,
+    identityToken,
+  ]);
 }
 
 /** What a token is asked for (distribution, "Token Scope Documentation"); a registry's challenge knows only the request at hand. */

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { BerthError, invalid, unavailable } from '../base/index.ts';
+import { BerthError, type Digest, invalid, unavailable } from '../base/index.ts';
 import type { RemoteDescriptor } from './contract.ts';
 import { discard, type Response } from './transport.ts';
 
@@ -13,6 +13,8 @@ export interface BlobSource {
   request(from: number): Promise<Response>;
   /** A failure while the body is read, in words. */
   failure(response: Response, error: unknown): unknown;
+  /** Waits before the attempt of that number, from 1, that follows one which brought nothing. */
+  pause(attempt: number): Promise<void>;
 }
 
 /** A blob's bytes from the first answer on; when the connection breaks off, the rest is asked for by Range. */
@@ -25,13 +27,15 @@ async function* resumingChunks(
   first: Response,
   source: BlobSource,
 ): AsyncGenerator<Buffer> {
-  let response = first;
+  let response: Response | undefined = first;
   let position = 0;
   let fruitless = 0;
   for (let connections = 1; ; connections += 1) {
     const start = position;
     let failure: unknown;
     try {
+      response ??= await source.request(position);
+      requireRange(response, position, size, digest);
       for await (const chunk of bodyFrom(response, position)) {
         position += chunk.length;
         if (position > size)
@@ -39,21 +43,28 @@ async function* resumingChunks(
         yield chunk;
       }
     } catch (error) {
-      if (error instanceof BerthError || isAbort(error)) throw error;
-      failure = source.failure(response, error);
+      // A registry that is just being started again comes back.
+      const isLasting =
+        error instanceof BerthError && (response !== undefined || error.kind !== 'unavailable');
+      if (isLasting || isAbort(error)) throw error;
+      failure = response === undefined ? error : source.failure(response, error);
     } finally {
-      await discard(response);
+      if (response !== undefined) await discard(response);
     }
     if (position === size) return;
     fruitless = position > start ? 0 : fruitless + 1;
     if (fruitless >= MAX_FRUITLESS || connections >= MAX_CONNECTIONS) {
-      throw (
-        failure ??
-        unavailable(`${new URL(response.url).host} ended blob ${digest} after ${position} of ${size} bytes`)
-      );
+      throw failure ?? unavailable(`blob ${digest} ended after ${position} of ${size} bytes`);
     }
-    response = await source.request(position);
+    if (fruitless > 0) await source.pause(fruitless);
+    response = undefined;
   }
+}
+
+/** A registry that has no byte from there on (416) has a shorter blob than its manifest says. */
+function requireRange({ status }: Response, position: number, size: number, digest: Digest): void {
+  if (status !== 416) return;
+  throw invalid(`blob ${digest} has ${position} bytes instead of the ${size} its manifest says`);
 }
 
 /** The body from a byte of the blob on, whether the server obeyed the Range or sent everything again. */

@@ -14,6 +14,7 @@ import { AuthorizedTransport } from './authorized-transport.ts';
 import { type AccessRequest, Authorizer } from './authorizer.ts';
 import { blobStream } from './blob-stream.ts';
 import type {
+  Access,
   Credentials,
   LocalBlob,
   Platform,
@@ -22,13 +23,15 @@ import type {
   RegistryOptions,
   RemoteDescriptor,
   RemoteImage,
+  RemoteManifest,
 } from './contract.ts';
 import { type Endpoint, EndpointChooser } from './endpoint.ts';
 import { errorFrom } from './errors.ts';
-import { ACCEPTED_MANIFESTS, type Manifest, parseManifest } from './manifest.ts';
+import { ACCEPTED_MANIFESTS, parseManifest } from './manifest.ts';
 import { choosePlatform } from './platform.ts';
 import { Pusher } from './pusher.ts';
-import { DEFAULT_TIMING, discard, type Response, readBody, type Timing, Transport } from './transport.ts';
+import { listTags } from './tags.ts';
+import { DEFAULT_TIMING, discard, type Response, type Timing, Transport } from './transport.ts';
 
 /** Registries refuse larger ones too (OCI distribution-spec, "Pushing Manifests"). */
 const MAX_MANIFEST = 4 * 1024 * 1024;
@@ -40,17 +43,6 @@ export function createRegistryClient(
   timing: Timing = DEFAULT_TIMING,
 ): RegistryClient {
   return new OciRegistryClient(options, timing);
-}
-
-interface Wish {
-  readonly credentials?: Credentials;
-  readonly signal?: AbortSignal;
-}
-
-interface FetchedManifest {
-  readonly digest: Digest;
-  readonly bytes: Buffer;
-  readonly manifest: Manifest;
 }
 
 class OciRegistryClient implements RegistryClient {
@@ -71,7 +63,7 @@ class OciRegistryClient implements RegistryClient {
     this.#pusher = new Pusher(this.#transport, this.#authorized);
   }
 
-  async resolve(reference: Reference, options: Wish & { platform: Platform }): Promise<RemoteImage> {
+  async resolve(reference: Reference, options: Access & { platform: Platform }): Promise<RemoteImage> {
     const endpoints = await this.#endpoints(reference, options.signal);
     return this.#atFirstEndpoint(reference, endpoints, async (endpoint) => {
       const image = await this.#resolveAt(this.#access(endpoint, reference, options), options.platform);
@@ -80,7 +72,34 @@ class OciRegistryClient implements RegistryClient {
     });
   }
 
-  async fetchBlob(reference: Reference, blob: RemoteDescriptor, options: Wish): Promise<Readable> {
+  async manifest(reference: Reference, options: Access): Promise<RemoteManifest> {
+    const endpoints = await this.#endpoints(reference, options.signal);
+    return this.#atFirstEndpoint(reference, endpoints, (endpoint) =>
+      this.#manifest(this.#access(endpoint, reference, options), wantedBy(reference)),
+    );
+  }
+
+  async hasManifest(reference: Reference, digest: Digest, options: Access): Promise<boolean> {
+    const { credentials, signal } = options;
+    const endpoint = await this.#registryItself(reference.domain, signal);
+    const access: AccessRequest = { action: 'pull', endpoint, reference, credentials, signal };
+    const url = `${endpoint.base}/v2/${reference.path}/manifests/${digest}`;
+    const headers = { accept: ACCEPTED_MANIFESTS };
+    const response = await this.#authorized.send(access, url, { method: 'HEAD', headers });
+    if (response.status !== 200 && response.status !== 404) throw await errorFrom(response, access);
+    await discard(response);
+    return response.status === 200;
+  }
+
+  async tags({ domain, path }: Pick<Reference, 'domain' | 'path'>, options: Access) {
+    const repository: Reference = { domain, path, tag: undefined, digest: undefined };
+    const endpoints = await this.#endpoints(repository, options.signal);
+    return this.#atFirstEndpoint(repository, endpoints, (endpoint) =>
+      listTags(this.#authorized, this.#transport, this.#access(endpoint, repository, options)),
+    );
+  }
+
+  async fetchBlob(reference: Reference, blob: RemoteDescriptor, options: Access): Promise<Readable> {
     const endpoints = await this.#endpoints(reference, options.signal);
     const served = this.#served.get(repositoryKey(reference));
     const order =
@@ -93,6 +112,7 @@ class OciRegistryClient implements RegistryClient {
       return blobStream(blob, first, {
         request,
         failure: (response, error) => this.#transport.failure(response.url, error),
+        pause: (attempt) => this.#transport.backoff(attempt, options.signal),
       });
     });
   }
@@ -100,7 +120,7 @@ class OciRegistryClient implements RegistryClient {
   async pushBlob(
     reference: Reference,
     blob: LocalBlob,
-    options: Wish & { mountFrom?: string; onProgress?: (bytes: number) => void },
+    options: Access & { mountFrom?: string; onProgress?: (bytes: number) => void },
   ): Promise<PushedBlob> {
     return this.#pusher.blob(await this.#pushAccess(reference, options), blob, options.onProgress);
   }
@@ -108,7 +128,7 @@ class OciRegistryClient implements RegistryClient {
   async pushManifest(
     reference: Reference,
     manifest: { readonly mediaType: string; readonly bytes: Buffer },
-    options: Wish,
+    options: Access,
   ): Promise<Digest> {
     return this.#pusher.manifest(await this.#pushAccess(reference, options), manifest);
   }
@@ -154,7 +174,7 @@ class OciRegistryClient implements RegistryClient {
       } catch (error) {
         if (!isBerthError(error) || error.kind === 'cancelled') throw error;
         failures.push({ endpoint, error });
-        if (!isWorthAnother(error)) break;
+        if (!isWorthAnother(error, endpoint)) break;
       }
     }
     throw combine(reference, failures);
@@ -162,58 +182,52 @@ class OciRegistryClient implements RegistryClient {
 
   async #resolveAt(access: AccessRequest, platform: Platform): Promise<RemoteImage> {
     const name = familiarName(access.reference);
-    const top = await this.#manifest(access, access.reference.digest ?? access.reference.tag ?? 'latest');
-    let fetched = top;
-    for (let depth = 0; fetched.manifest.kind === 'index'; depth += 1) {
+    const top = await this.#manifest(access, wantedBy(access.reference));
+    let found = top;
+    for (let depth = 0; found.kind === 'index'; depth += 1) {
       if (depth === MAX_INDEX_DEPTH) throw invalid(`${name} is an index of indexes of indexes`);
-      const chosen = choosePlatform(fetched.manifest.entries, platform, name);
-      fetched = await this.#manifest(access, chosen.digest);
+      found = await this.#manifest(access, choosePlatform(found.entries, platform, name).digest);
     }
-    const { digest, bytes, manifest } = fetched;
     return {
-      digest: top.digest,
-      manifest: { mediaType: manifest.mediaType, digest, size: bytes.length },
-      manifestBytes: bytes,
-      config: manifest.config,
-      layers: manifest.layers,
+      digest: top.descriptor.digest,
+      manifest: found.descriptor,
+      manifestBytes: found.bytes,
+      index: top.kind === 'index' ? { descriptor: top.descriptor, bytes: top.bytes } : undefined,
+      config: found.config,
+      layers: found.layers,
     };
   }
 
-  async #manifest(access: AccessRequest, wanted: string): Promise<FetchedManifest> {
+  async #manifest(access: AccessRequest, wanted: string): Promise<RemoteManifest> {
     const name = familiarName(access.reference);
     const response = await this.#get(access, `manifests/${wanted}`, { accept: ACCEPTED_MANIFESTS });
-    const bytes = await this.#body(response);
+    const bytes = await this.#transport.body(response, MAX_MANIFEST);
     const digest = digestOf(bytes);
     const promised = wanted.startsWith('sha256:') ? wanted : response.header('docker-content-digest');
     if (promised?.startsWith('sha256:') && promised !== digest) {
       throw invalid(`the manifest of ${name} should have the digest ${promised} but has ${digest}`);
     }
-    return { digest, bytes, manifest: parseManifest(bytes, response.header('content-type'), name) };
-  }
-
-  async #body(response: Response): Promise<Buffer> {
-    try {
-      return await readBody(response, MAX_MANIFEST);
-    } catch (error) {
-      throw this.#transport.failure(response.url, error);
-    }
+    const { mediaType, ...manifest } = parseManifest(bytes, response.header('content-type'), name);
+    return { descriptor: { mediaType, digest, size: bytes.length }, bytes, ...manifest };
   }
 
   /** A successful answer to a GET within the repository. */
   async #get(access: AccessRequest, path: string, headers: Record<string, string>): Promise<Response> {
     const url = `${access.endpoint.base}/v2/${access.reference.path}/${path}`;
     const response = await this.#authorized.send(access, url, { headers });
-    if (response.status !== 200 && response.status !== 206) throw await errorFrom(response, access);
+    const isRefusedRange = response.status === 416 && headers.range !== undefined;
+    if (response.status !== 200 && response.status !== 206 && !isRefusedRange)
+      throw await errorFrom(response, access);
     return response;
   }
 
-  #access(endpoint: Endpoint, reference: Reference, { credentials, signal }: Wish): AccessRequest {
+  #access(endpoint: Endpoint, reference: Reference, { credentials, signal }: Access): AccessRequest {
     const own = endpoint.isMirror ? undefined : credentials;
     return { action: 'pull', endpoint, reference, credentials: own, signal };
   }
 
   /** Where to write: the registry itself. */
-  async #pushAccess(reference: Reference, wish: Wish & { mountFrom?: string }): Promise<AccessRequest> {
+  async #pushAccess(reference: Reference, wish: Access & { mountFrom?: string }): Promise<AccessRequest> {
     const { credentials, signal, mountFrom } = wish;
     const endpoint = await this.#registryItself(reference.domain, signal);
     return { action: 'push', endpoint, reference, credentials, signal, mountFrom };
@@ -230,9 +244,13 @@ function repositoryKey({ domain, path }: Reference): string {
   return `${domain}/${path}`;
 }
 
-/** A wrong image is wrong everywhere; what an endpoint lacks or refuses, another one may have. */
-function isWorthAnother({ kind }: BerthError): boolean {
-  return kind === 'unavailable' || kind === 'not-found' || kind === 'unauthorized';
+/** A wrong image is wrong at the registry itself; what an endpoint lacks, refuses or garbles, another one may have. */
+function isWorthAnother({ kind }: BerthError, { isMirror }: Endpoint): boolean {
+  return isMirror || kind === 'unavailable' || kind === 'not-found' || kind === 'unauthorized';
+}
+
+function wantedBy({ tag, digest }: Reference): string {
+  return digest ?? tag ?? 'latest';
 }
 
 function combine(

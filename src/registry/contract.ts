@@ -12,11 +12,39 @@ export interface Platform {
   readonly os: string;
   readonly architecture: string;
   readonly variant?: string;
+  readonly 'os.version'?: string;
+  readonly 'os.features'?: readonly string[];
 }
 
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
+/** An entry of an index; attestations and the like have no platform, or an unknown one. */
+export interface PlatformDescriptor extends RemoteDescriptor {
+  readonly platform: Platform | undefined;
+}
+
+/** What logs a user in: a password, or what a registry has given for one ("identity token"). */
+export type Credentials =
+  | { readonly username: string; readonly password: string }
+  | { readonly identityToken: string };
+
+/** A manifest or an index, exactly as a registry has it. */
+export type RemoteManifest = {
+  readonly descriptor: RemoteDescriptor;
+  /** Checked against the digest. */
+  readonly bytes: Buffer;
+} & (
+  | { readonly kind: 'index'; readonly entries: readonly PlatformDescriptor[] }
+  | {
+      readonly kind: 'image';
+      readonly config: RemoteDescriptor;
+      /** Bottom first. */
+      readonly layers: readonly RemoteDescriptor[];
+    }
+);
+
+/** Who asks, and until when. */
+export interface Access {
+  readonly credentials?: Credentials;
+  readonly signal?: AbortSignal;
 }
 
 /** Docker's meaning: mirrors serve docker.io only; insecure registries may be asked by http or with any certificate. */
@@ -33,6 +61,8 @@ export interface RemoteImage {
   readonly manifest: RemoteDescriptor;
   /** The manifest's exact bytes, checked against its digest. */
   readonly manifestBytes: Buffer;
+  /** The index that named the manifest, where one did, and its exact bytes. */
+  readonly index: { readonly descriptor: RemoteDescriptor; readonly bytes: Buffer } | undefined;
   readonly config: RemoteDescriptor;
   /** Bottom first. */
   readonly layers: readonly RemoteDescriptor[];
@@ -55,16 +85,15 @@ export interface RegistryClient {
    * Resolves a reference for a platform. Throws `not-found` (unknown name or tag, or a platform that it does not
    * offer: named with those it does), `unauthorized`, `unavailable` (unreachable, time-out, rate limit), `invalid` (schema 1, wrong digest).
    */
-  resolve(
-    reference: Reference,
-    options: { platform: Platform; credentials?: Credentials; signal?: AbortSignal },
-  ): Promise<RemoteImage>;
+  resolve(reference: Reference, options: Access & { platform: Platform }): Promise<RemoteImage>;
+  /** What a tag or digest names, without choosing a platform. Throws as {@link resolve}. */
+  manifest(reference: Reference, options: Access): Promise<RemoteManifest>;
+  /** Whether the registry itself has a manifest of that digest in the reference's repository. */
+  hasManifest(reference: Reference, digest: Digest, options: Access): Promise<boolean>;
+  /** A repository's tags, in the registry's order, however many pages they come on. Throws as {@link resolve}. */
+  tags(repository: Pick<Reference, 'domain' | 'path'>, options: Access): Promise<readonly string[]>;
   /** A blob's bytes; the caller checks the digest. Resumes by Range after a cut connection. */
-  fetchBlob(
-    reference: Reference,
-    blob: RemoteDescriptor,
-    options: { credentials?: Credentials; signal?: AbortSignal },
-  ): Promise<Readable>;
+  fetchBlob(reference: Reference, blob: RemoteDescriptor, options: Access): Promise<Readable>;
   /**
    * Sees to it that a repository has a blob, at the registry itself, never at a mirror. An upload that a cut connection
    * ends is resumed. Throws `unauthorized`, `denied`, `unavailable`, with the registry's own words.
@@ -72,9 +101,7 @@ export interface RegistryClient {
   pushBlob(
     reference: Reference,
     blob: LocalBlob,
-    options: {
-      credentials?: Credentials;
-      signal?: AbortSignal;
+    options: Access & {
       /** Path of a repository of the same registry that should have the blob. */
       mountFrom?: string;
       /** Called with the number of bytes that were sent so far. */
@@ -85,7 +112,7 @@ export interface RegistryClient {
   pushManifest(
     reference: Reference,
     manifest: { readonly mediaType: string; readonly bytes: Buffer },
-    options: { credentials?: Credentials; signal?: AbortSignal },
+    options: Access,
   ): Promise<Digest>;
   /** Throws `unauthorized` when the registry at a host (with or without a port) refuses the credentials, `unavailable` when it does not answer. */
   checkLogin(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<void>;

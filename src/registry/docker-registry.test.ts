@@ -78,7 +78,7 @@ describe(`Debian's docker-registry${isInstalled ? '' : ' (skipped: it is not ins
       const unknown = parseReference(`${registry.host}/library/app:2`);
       await expect(client.resolve(unknown, { platform })).rejects.toMatchObject({
         kind: 'not-found',
-        message: `manifest for ${registry.host}/library/app:2 not found: manifest unknown: manifest unknown`,
+        message: `manifest for ${registry.host}/library/app:2 not found: manifest unknown`,
       });
     },
     30_000,

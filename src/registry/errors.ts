@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import {
   BerthError,
   type ErrorKind,
@@ -29,8 +30,9 @@ const MAX_ERROR_BODY = 64 * 1024;
 export async function errorFrom(response: Response, attempt: Attempt): Promise<BerthError> {
   const { reference } = attempt;
   const host = new URL(response.url).host;
-  const [error = byStatus(response)] = await registryErrors(response);
-  const words = `${error.code.toLowerCase().replaceAll('_', ' ')}: ${error.message}`;
+  const told = await registryErrors(response);
+  const [error = byStatus(response)] = told;
+  const words = told.length === 0 ? wordsOf(error) : told.map(wordsOf).join('; ');
   switch (error.code) {
     case 'MANIFEST_UNKNOWN':
       return new BerthError('not-found', `manifest for ${familiarName(reference)} not found: ${words}`);
@@ -49,7 +51,9 @@ export async function errorFrom(response: Response, attempt: Attempt): Promise<B
         hint: `Log in with: berth login ${host}`,
       });
     case 'TOOMANYREQUESTS':
-      return new BerthError('unavailable', `${host}: ${words}`, { hint: patienceHint(response) });
+      return new BerthError('unavailable', `${host}: ${words}${limitOf(response)}`, {
+        hint: patienceHint(response),
+      });
     default:
       return new BerthError(kindOf(response.status), `${host}: ${words}`);
   }
@@ -63,6 +67,12 @@ export function accessDenied({ reference, action }: Attempt, reason: string): Be
     action === 'pull' ? 'not-found' : 'denied',
     `${action} access denied for ${repository}, repository does not exist or may require 'docker login': ${reason}`,
   );
+}
+
+/** Docker's form, "manifest unknown: no such tag"; registries that say with the message what the code says are quoted once. */
+function wordsOf({ code, message }: RegistryError): string {
+  const kind = code.toLowerCase().replaceAll('_', ' ');
+  return code === '' || message.toLowerCase().startsWith(kind) ? message : `${kind}: ${message}`;
 }
 
 async function registryErrors(response: Response): Promise<RegistryError[]> {
@@ -88,7 +98,7 @@ function parseError(value: unknown): RegistryError[] {
   if (typeof value !== 'object' || value === null || !('code' in value)) return [];
   const code = String(value.code);
   const message = 'message' in value && typeof value.message === 'string' ? value.message : '';
-  return [{ code, message: message === '' ? code.toLowerCase() : message }];
+  return [{ code, message: message === '' ? code.toLowerCase().replaceAll('_', ' ') : message }];
 }
 
 function byStatus({ status, url }: Response): RegistryError {
@@ -104,7 +114,7 @@ function byStatus({ status, url }: Response): RegistryError {
     case 429:
       return { code: 'TOOMANYREQUESTS', message: 'too many requests' };
     default:
-      return { code: 'UNKNOWN', message: `unexpected status ${status}` };
+      return { code: '', message: `unexpected status ${status} ${STATUS_CODES[status] ?? ''}`.trim() };
   }
 }
 
@@ -116,6 +126,14 @@ function kindOf(status: number): ErrorKind {
 function isInsufficientScope(response: Response): boolean {
   const challenges = parseChallenges(response.header('www-authenticate') ?? '');
   return challenges.some(({ parameters }) => parameters.get('error') === 'insufficient_scope');
+}
+
+/** What Docker Hub tells of its limit: "100;w=21600" is 100 pulls in so many seconds. */
+function limitOf(response: Response): string {
+  const [, pulls, seconds] = /^([0-9]+);w=([0-9]+)/.exec(response.header('ratelimit-limit') ?? '') ?? [];
+  if (pulls === undefined) return '';
+  const hours = Number(seconds) / 3600;
+  return ` (the limit is ${pulls} pulls in ${hours >= 1 ? `${Math.round(hours)} h` : `${seconds} s`})`;
 }
 
 function patienceHint(response: Response): string {

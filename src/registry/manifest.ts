@@ -1,6 +1,5 @@
 import { type Digest, invalid, isDigest } from '../base/index.ts';
-import type { Platform, RemoteDescriptor } from './contract.ts';
-import type { PlatformDescriptor } from './platform.ts';
+import type { Platform, PlatformDescriptor, RemoteDescriptor } from './contract.ts';
 
 const INDEX_TYPES = [
   'application/vnd.oci.image.index.v1+json',
@@ -83,8 +82,14 @@ function entry(value: unknown, name: string): PlatformDescriptor {
 function platform(value: unknown): Platform | undefined {
   if (!isObject(value) || typeof value.os !== 'string' || typeof value.architecture !== 'string')
     return undefined;
-  const { os, architecture, variant } = value;
-  return { os, architecture, ...(typeof variant === 'string' ? { variant } : {}) };
+  const { os, architecture, variant, 'os.version': version, 'os.features': features } = value;
+  return {
+    os,
+    architecture,
+    ...(typeof variant === 'string' ? { variant } : {}),
+    ...(typeof version === 'string' ? { 'os.version': version } : {}),
+    ...(isTextList(features) ? { 'os.features': features } : {}),
+  };
 }
 
 function descriptor(value: unknown, name: string): RemoteDescriptor {
@@ -109,6 +114,10 @@ function list(value: unknown, member: string, name: string): unknown[] {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isTextList(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function isDigestText(value: unknown): value is Digest {

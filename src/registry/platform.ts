@@ -1,10 +1,5 @@
 import { notFound } from '../base/index.ts';
-import type { Platform, RemoteDescriptor } from './contract.ts';
-
-/** An index's entry. */
-export interface PlatformDescriptor extends RemoteDescriptor {
-  readonly platform: Platform | undefined;
-}
+import type { Platform, PlatformDescriptor } from './contract.ts';
 
 /**
  * The entry that runs best on a platform (containerd's rules: a newer CPU runs what was built for older variants).

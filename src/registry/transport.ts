@@ -81,6 +81,22 @@ export class Transport {
     }
   }
 
+  /** The whole body of an answer; throws `unavailable` when it is larger than `limit` bytes or breaks off. */
+  async body(response: Response, limit: number): Promise<Buffer> {
+    try {
+      return await readBody(response, limit);
+    } catch (error) {
+      throw this.failure(response.url, error);
+    }
+  }
+
+  /** Waits as before the attempt of that number (from 1) of a request that has failed. */
+  async backoff(attempt: number, signal: AbortSignal | undefined): Promise<void> {
+    const { retryDelays } = this.#timing;
+    const milliseconds = retryDelays[Math.min(attempt, retryDelays.length) - 1] ?? 0;
+    await delay(milliseconds, undefined, signal === undefined ? {} : { signal });
+  }
+
   /** Whether anybody answers there by HTTP, whatever the answer. */
   async answers(url: string, signal: AbortSignal | undefined): Promise<boolean> {
     try {

@@ -1,7 +1,7 @@
-import { invalid, notImplemented } from '../base/index.ts';
+import { invalid } from '../base/index.ts';
 import type { Credentials } from '../registry/index.ts';
 
-/** The X-Registry-Auth header: base64url of JSON (Engine API, Authentication). Throws `invalid` for anything else, `not-implemented` for identity tokens. */
+/** The X-Registry-Auth header: base64url of JSON (Engine API, Authentication). Throws `invalid` for anything else. */
 export function parseCredentials(header: string | string[] | undefined): Credentials | undefined {
   return credentials(decode('X-Registry-Auth', header));
 }
@@ -39,9 +39,7 @@ function credentials(value: unknown): Credentials | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { username, password, identitytoken }: Record<string, unknown> = { ...value };
   if (typeof identitytoken === 'string' && identitytoken !== '') {
-    throw notImplemented('logging in at a registry by an identity token is not there yet', {
-      hint: 'Log in with a user name and a password or access token',
-    });
+    return { identityToken: identitytoken };
   }
   if (typeof username !== 'string' || typeof password !== 'string' || username === '') return undefined;
   return { username, password };
