@@ -5,9 +5,9 @@ import { type ProgressTarget, showProgress } from './output/progress.ts';
 export async function pullImage(
   client: EngineClient,
   name: string,
-  options: { quiet?: boolean; platform?: string; out: ProgressTarget },
+  options: { quiet?: boolean; platform?: string | undefined; allTags?: boolean; out: ProgressTarget },
 ): Promise<void> {
-  const { quiet = false, platform, out } = options;
-  const messages = client.images.pull(name, { platform });
+  const { quiet = false, platform, allTags, out } = options;
+  const messages = client.images.pull(name, { platform, allTags });
   for await (const _ of quiet ? messages : showProgress(messages, out));
 }

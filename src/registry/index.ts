@@ -1,2 +1,3 @@
 export { createRegistryClient } from './client.ts';
 export * from './contract.ts';
+export { parsePlatform, platformName, runsOn } from './platform.ts';

@@ -1,4 +1,4 @@
-import { notFound } from '../base/index.ts';
+import { invalid, notFound } from '../base/index.ts';
 import type { Platform, PlatformDescriptor } from './contract.ts';
 
 /**
@@ -25,6 +25,36 @@ export function choosePlatform(
       offered.length === 0 ? 'It lists no images' : `It is offered for ${[...new Set(offered)].join(', ')}`,
   });
 }
+
+/** Whether an image for one platform is what somebody wants who asked for another, by the same rules. */
+export function runsOn(offered: Platform, wanted: Platform): boolean {
+  return isSameMachine(offered, wanted) && acceptedVariants(wanted).includes(variantOf(offered));
+}
+
+/**
+ * A platform as users write it, "linux/arm64/v8", "linux" or "arm64"; what is left out, and "" as a whole, is this
+ * machine's. Names are made those of images: "aarch64" is arm64. Throws `invalid` for what is no platform.
+ */
+export function parsePlatform(text: string): Platform {
+  const own: Platform = { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
+  if (text === '') return own;
+  const parts = text.toLowerCase().split('/');
+  const [first = '', second, variant = ''] = parts;
+  if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part))) {
+    throw invalid(`invalid platform "${text}"`, { hint: 'A platform is os[/architecture[/variant]]' });
+  }
+  if (second === undefined) {
+    if (SYSTEMS.includes(first)) return { ...own, os: first };
+    const architecture = architectureOf({ os: 'linux', architecture: first });
+    if (ARCHITECTURES.includes(architecture)) return { os: 'linux', architecture };
+    throw invalid(`invalid platform "${text}": unknown operating system or architecture`);
+  }
+  const architecture = architectureOf({ os: first, architecture: second });
+  return { os: first, architecture, ...(variant === '' ? {} : { variant }) };
+}
+
+const SYSTEMS = ['linux', 'windows', 'freebsd', 'darwin'];
+const ARCHITECTURES = ['386', 'amd64', 'arm', 'arm64', 'loong64', 'mips64le', 'ppc64le', 'riscv64', 's390x'];
 
 export function platformName({ os, architecture, variant }: Platform): string {
   return [os, architecture, ...(variant === undefined || variant === '' ? [] : [variant])].join('/');

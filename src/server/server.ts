@@ -10,6 +10,7 @@ import { commitRoutes } from './routes/commit.ts';
 import { containerFileRoutes } from './routes/container-files.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
+import { distributionRoutes } from './routes/distribution.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
@@ -111,6 +112,7 @@ function createApp(
     volumeRoutes,
     eventRoutes,
     loginRoutes,
+    distributionRoutes,
     missingRoutes,
   ]) {
     routes(app, engine);

@@ -1,4 +1,10 @@
-import { canonicalName, familiarName, notImplemented, parseReference } from '../../base/index.ts';
+import {
+  canonicalName,
+  familiarName,
+  familiarRepository,
+  invalid,
+  parseReference,
+} from '../../base/index.ts';
 import type { Cli } from '../cli.ts';
 import { CliCommand } from '../grammar.ts';
 import { pullImage } from '../pull-image.ts';
@@ -14,17 +20,20 @@ export function pullCommand(cli: Cli, path: string): CliCommand {
   command
     .usage('[OPTIONS] NAME[:TAG|@DIGEST]')
     .argument('<name>')
-    .option('-a, --all-tags', 'Download all tagged images in the repository (not implemented)')
+    .option('-a, --all-tags', 'Download all tagged images in the repository')
     .option('--platform <string>', 'Set platform if the registry has several')
     .option('-q, --quiet', 'Suppress verbose output')
-    .action(async (name: string, flags: PullFlags) => {
-      if (flags.allTags === true)
-        throw notImplemented('pull --all-tags is not implemented', { hint: 'Name a tag' });
-      const reference = parseReference(name);
-      if (flags.quiet !== true && reference.tag === 'latest' && !/:latest(@|$)/.test(name))
-        process.stdout.write('Using default tag: latest\n');
-      await pullImage(await cli.connect(), familiarName(reference), { ...flags, out: process.stdout });
-      process.stdout.write(`${canonicalName(reference)}\n`);
-    });
+    .action((name: string, flags: PullFlags) => pull(cli, name, flags));
   return command;
+}
+
+async function pull(cli: Cli, name: string, { allTags = false, platform, quiet = false }: PullFlags) {
+  const reference = parseReference(name);
+  const isTagged = /[:@][^/]*$/.test(name);
+  if (allTags && isTagged) throw invalid(`tag can't be used with --all-tags/-a`);
+  if (!allTags && !isTagged && !quiet) process.stdout.write('Using default tag: latest\n');
+  const wanted = allTags ? familiarRepository(reference) : familiarName(reference);
+  await pullImage(await cli.connect(), wanted, { platform, quiet, allTags, out: process.stdout });
+  const got = allTags ? `${reference.domain}/${reference.path}` : canonicalName(reference);
+  process.stdout.write(`${got}\n`);
 }

@@ -11,12 +11,20 @@ const pull: ProgressMessage[] = [
   { status: 'Digest: sha256:1' },
 ];
 
-async function shown(messages: readonly ProgressMessage[], terminal: { isTTY: boolean; columns?: number }) {
+async function shown(
+  messages: readonly ProgressMessage[],
+  terminal: { isTTY: boolean; columns?: number; rows?: number },
+) {
   let text = '';
+  let time = 0;
+  const now = () => {
+    time += 1000;
+    return time;
+  };
   const write = (part: string) => {
     text += part;
   };
-  for await (const _ of showProgress(streamOf(messages), { ...terminal, write }));
+  for await (const _ of showProgress(streamOf(messages), { ...terminal, write }, now));
   return text;
 }
 
@@ -46,4 +54,74 @@ test("passes a build's output on as it is", async () => {
   expect(await shown([{ stream: 'Step 1/2' }, { stream: ' : FROM x\n' }], { isTTY: false })).toBe(
     'Step 1/2 : FROM x\n',
   );
+});
+
+const downloading = (id: string, current: number, total: number): ProgressMessage => ({
+  status: 'Downloading',
+  id,
+  progressDetail: { current, total },
+});
+
+/** What a terminal shows in the end. */
+function screenOf(text: string): string[] {
+  const lines: string[] = [''];
+  let row = 0;
+  for (const [part] of text.replaceAll('\x1b', '␛').matchAll(/␛\[\d*[A-Z]|\n|\r|[^␛\n\r]+/g)) {
+    const move = /^␛\[(\d+)([AB])$/.exec(part);
+    if (move !== null) row += (move[2] === 'A' ? -1 : 1) * Number(move[1]);
+    else if (part === '\n') row += 1;
+    else if (part === '␛[2K') lines[row] = '';
+    else if (part !== '\r') lines[row] = `${lines[row] ?? ''}${part}`;
+    lines[row] ??= '';
+  }
+  return lines;
+}
+
+test('tells the rate and the time left of each layer, and of all together below them', async () => {
+  const text = await shown(
+    [
+      downloading('aaa', 1e6, 9e6),
+      downloading('bbb', 0, 20e6),
+      downloading('aaa', 3e6, 9e6),
+      downloading('bbb', 8e6, 20e6),
+    ],
+    { isTTY: true, columns: 80 },
+  );
+  const beforeTheEnd = text.slice(0, text.lastIndexOf('\x1b[1A\x1b[2K\r'));
+  expect(screenOf(beforeTheEnd)).toEqual([
+    'aaa: Downloading 3MB/9MB  667kB/s  9s left',
+    'bbb: Downloading 8MB/20MB  2MB/s  6s left',
+    'Total: 11MB/29MB  2.5MB/s  8s left',
+    '',
+  ]);
+});
+
+test('leaves no total behind, and a layer that is there counts whole', async () => {
+  const text = await shown(
+    [
+      downloading('aaa', 1, 10),
+      downloading('bbb', 1, 10),
+      { status: 'Pull complete', id: 'aaa', progressDetail: {} },
+      { status: 'Pulling fs layer', id: 'ccc', progressDetail: {} },
+      { status: 'Digest: sha256:1' },
+    ],
+    { isTTY: true, columns: 80 },
+  );
+  expect(text).toContain('Total: 11B/20B');
+  expect(screenOf(text)).toEqual([
+    'aaa: Pull complete',
+    'bbb: Downloading 1B/10B',
+    'ccc: Pulling fs layer',
+    'Digest: sha256:1',
+    '',
+  ]);
+});
+
+test('does not touch a line that has left the screen', async () => {
+  const layer = (id: string) => ({ status: 'Waiting', id, progressDetail: {} });
+  const text = await shown([layer('aaa'), layer('bbb'), layer('ccc'), layer('aaa')], {
+    isTTY: true,
+    rows: 3,
+  });
+  expect(text.match(/aaa: Waiting/g)).toHaveLength(1);
 });

@@ -1,9 +1,10 @@
 import { canonicalName, familiarName, parseReference, type Reference } from '../../base/index.ts';
-import type { RegistryClient } from '../../registry/index.ts';
+import type { Access, RegistryClient } from '../../registry/index.ts';
 import type { Launcher } from '../../runtime/index.ts';
 import type { Image, Store } from '../../store/index.ts';
 import type { ContainerRecord } from '../containers/container.ts';
 import type { Events } from '../events.ts';
+import { lookAtRegistry, type RegistryEntry } from './look-at-registry.ts';
 import { Puller, type PullOptions } from './pull.ts';
 import { Pusher, type PushOptions } from './push.ts';
 import { type Removal, removeImage } from './remove.ts';
@@ -24,12 +25,14 @@ export interface ImagesParts {
 export class Images {
   readonly #store: Store;
   readonly #events: Events;
+  readonly #registry: RegistryClient;
   readonly #puller: Puller;
   readonly #pusher: Pusher;
 
   constructor(parts: ImagesParts) {
     this.#store = parts.store;
     this.#events = parts.events;
+    this.#registry = parts.registry;
     this.#puller = new Puller(parts);
     this.#pusher = new Pusher(parts);
   }
@@ -49,6 +52,16 @@ export class Images {
 
   pull(reference: Reference, options: PullOptions): Promise<Image> {
     return this.#puller.pull(reference, options);
+  }
+
+  /** As {@link pull}, for every tag that a repository has at its registry. */
+  pullAllTags(repository: Reference, options: PullOptions): Promise<void> {
+    return this.#puller.pullAllTags(repository, options);
+  }
+
+  /** What a registry has under a name; nothing is brought here. */
+  lookAtRegistry(reference: Reference, access: Access): Promise<RegistryEntry> {
+    return lookAtRegistry(this.#registry, reference, access);
   }
 
   /** Sends the image of that name to its registry; throws `not-found` where there is none, and what the registry says. */

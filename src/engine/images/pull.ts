@@ -9,12 +9,14 @@ import {
   type Reference,
   shortId,
 } from '../../base/index.ts';
-import type {
-  Credentials,
-  Platform,
-  RegistryClient,
-  RemoteDescriptor,
-  RemoteImage,
+import {
+  type Credentials,
+  type Platform,
+  platformName,
+  type RegistryClient,
+  type RemoteDescriptor,
+  type RemoteImage,
+  runsOn,
 } from '../../registry/index.ts';
 import {
   type Holding,
@@ -65,6 +67,14 @@ export class Puller {
     await using holding = this.#store.images.hold();
     for (const { digest } of [remote.manifest, remote.config, ...remote.layers]) holding.add(digest);
     return await this.#receive(reference, remote, holding, options);
+  }
+
+  /** As {@link pull}, for every tag that the repository has; those before a first failure are kept. */
+  async pullAllTags({ domain, path }: Reference, options: PullOptions): Promise<void> {
+    const repository = { domain, path, tag: undefined, digest: undefined };
+    const tags = await this.#registry.tags(repository, options);
+    if (tags.length === 0) throw notFound(`${familiarRepository(repository)} has no tags`);
+    for (const tag of tags) await this.pull({ ...repository, tag }, options);
   }
 
   async #receive(
@@ -148,10 +158,10 @@ export class Puller {
 }
 
 /** A manifest outside of an index says its platform only in its config. */
-function requirePlatform(reference: Reference, config: ImageConfig, { os, architecture }: Platform): void {
-  if (config.os === os && config.architecture === architecture) return;
+function requirePlatform(reference: Reference, config: ImageConfig, wanted: Platform): void {
+  if (runsOn(config, wanted)) return;
   throw notFound(
-    `${familiarName(reference)} is an image for ${config.os}/${config.architecture}, not for ${os}/${architecture}`,
+    `${familiarName(reference)} is an image for ${platformName(config)}, not for ${platformName(wanted)}`,
     { hint: 'Ask for it with --platform if you want it all the same' },
   );
 }

@@ -8,6 +8,7 @@ import {
   parseReference,
 } from '../../base/index.ts';
 import type { Engine, Removal } from '../../engine/index.ts';
+import { parsePlatform } from '../../registry/index.ts';
 import type { Image } from '../../store/index.ts';
 import { Query } from '../fields.ts';
 import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
@@ -39,15 +40,17 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
   app.post('/images/create', async (request, reply) => {
     const query = new Query(request.query);
     if (query.text('fromSrc') !== '') throw notImplemented('importing images is not there yet');
-    const reference = parseReference(withTag(query.text('fromImage'), query.text('tag')));
+    const name = withTag(query.text('fromImage'), query.text('tag'));
+    const reference = parseReference(name);
     const credentials = parseCredentials(request.headers['x-registry-auth']);
+    const options = {
+      platform: parsePlatform(query.text('platform')),
+      ...(credentials === undefined ? {} : { credentials }),
+      signal: clientSignal(request),
+    };
     await answerWithLines(reply, async (send) => {
-      await images.pull(reference, {
-        platform: parsePlatform(query.text('platform')),
-        ...(credentials === undefined ? {} : { credentials }),
-        signal: clientSignal(request),
-        onProgress: send,
-      });
+      if (isTagged(name)) await images.pull(reference, { ...options, onProgress: send });
+      else await images.pullAllTags(reference, { ...options, onProgress: send });
     });
   });
 
@@ -70,8 +73,8 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     if (query.text('platform') !== '')
       throw notImplemented('pushing one of several platforms is not there yet');
     const tag = query.text('tag');
-    const reference = parseReference(withTag(name, tag));
-    const isTagged = tag !== '' || /[:@][^/]*$/.test(name);
+    const tagged = withTag(name, tag);
+    const reference = parseReference(tagged);
     const credentials = parseCredentials(request.headers['x-registry-auth']);
     await answerWithLines(reply, async (send) => {
       const options = {
@@ -79,7 +82,7 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
         signal: clientSignal(request),
         onProgress: send,
       };
-      await (isTagged ? images.push(reference, options) : images.pushAllTags(reference, options));
+      await (isTagged(tagged) ? images.push(reference, options) : images.pushAllTags(reference, options));
     });
   }
 
@@ -126,12 +129,9 @@ function withTag(name: string, tag: string): string {
   return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`;
 }
 
-/** "linux/arm64/v8", or JSON; "" is this machine's. */
-function parsePlatform(text: string) {
-  const own = process.arch === 'x64' ? 'amd64' : process.arch;
-  if (text === '') return { os: 'linux', architecture: own };
-  const [os = 'linux', architecture = own, variant] = text.split('/');
-  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+/** Whether a name says which image of its repository is meant; else the API means all of them. */
+function isTagged(name: string): boolean {
+  return /[:@][^/]*$/.test(name);
 }
 
 function matches(image: Image, filters: Filters, all: readonly Image[]): boolean {
