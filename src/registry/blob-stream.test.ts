@@ -28,7 +28,7 @@ function sendPart(response: ServerResponse, from: number, to: number): void {
   response.write(bytes.subarray(from, to), () => (to === bytes.length ? response.end() : response.destroy()));
 }
 
-describe('a blob whose connection broke off', () => {
+describe('a blob that does not come whole', () => {
   test('is continued with a new token when the old one is not taken any more', async () => {
     let tokens = 0;
     await using server = await serve((request, response) => {
@@ -84,7 +84,7 @@ describe('a blob whose connection broke off', () => {
 
   test('and that turns out shorter than its manifest says is refused', async () => {
     await using server = await serve((request, response) => {
-      if (fromOf(request) === 0) response.end(bytes.subarray(0, 1000));
+      if (fromOf(request) === 0) response.write(bytes.subarray(0, 1000), () => response.end());
       else sendError(response, 416, 'UNKNOWN', 'no such range');
     });
     const stream = await client().fetchBlob(server.reference('app:1'), layer, {});
@@ -92,5 +92,15 @@ describe('a blob whose connection broke off', () => {
       kind: 'invalid',
       message: `blob ${layer.digest} has 1000 bytes instead of the 600000 its manifest says`,
     });
+  });
+
+  test('of which the registry says another size is refused at once', async () => {
+    await using server = await serve((_, response) => response.end(bytes.subarray(0, 1000)));
+    const stream = await client().fetchBlob(server.reference('app:1'), layer, {});
+    await expect(buffer(stream)).rejects.toMatchObject({
+      kind: 'invalid',
+      message: `blob ${layer.digest} has 1000 bytes instead of the 600000 its manifest says`,
+    });
+    expect(server.requests).toHaveLength(1);
   });
 });

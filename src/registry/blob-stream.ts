@@ -35,7 +35,7 @@ async function* resumingChunks(
     let failure: unknown;
     try {
       response ??= await source.request(position);
-      requireRange(response, position, size, digest);
+      requireSize(response, position, size, digest);
       for await (const chunk of bodyFrom(response, position)) {
         position += chunk.length;
         if (position > size)
@@ -61,10 +61,21 @@ async function* resumingChunks(
   }
 }
 
-/** A registry that has no byte from there on (416) has a shorter blob than its manifest says. */
-function requireRange({ status }: Response, position: number, size: number, digest: Digest): void {
-  if (status !== 416) return;
-  throw invalid(`blob ${digest} has ${position} bytes instead of the ${size} its manifest says`);
+/** Refuses a blob that is not as long as its manifest says, as soon as that can be known. */
+function requireSize(response: Response, position: number, size: number, digest: Digest): void {
+  const actual = response.status === 416 ? position : sizeOf(response);
+  if (actual === undefined || actual === size) return;
+  throw invalid(`blob ${digest} has ${actual} bytes instead of the ${size} its manifest says`);
+}
+
+/** A blob's size by its first answer, or by the answer to a Range; undefined where that does not tell. */
+function sizeOf(response: Response): number | undefined {
+  if (response.header('content-encoding') !== undefined) return undefined;
+  const text =
+    response.status === 206
+      ? /\/([0-9]+)$/.exec(response.header('content-range') ?? '')?.[1]
+      : response.header('content-length');
+  return text === undefined ? undefined : Number(text);
 }
 
 /** The body from a byte of the blob on, whether the server obeyed the Range or sent everything again. */

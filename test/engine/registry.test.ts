@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  imageOf,
+  layerOf,
+  MANIFEST,
+  ownArchitecture,
+  type ServedRegistry,
+  serveImages,
+} from '../fixtures/served-images.ts';
+import { type Instance, startInstance } from './instance.ts';
+import { tracesOf } from './traces.ts';
+
+describe('a registry', () => {
+  let instance: Instance;
+  let registry: ServedRegistry;
+  let shared: Buffer;
+  /** Blobs are answered when this has come to pass. */
+  let gate: Promise<unknown> = Promise.resolve();
+  beforeAll(async () => {
+    instance = await startInstance();
+    shared = await layerOf('shared', 'one layer of many images');
+    registry = await serveImages(async (request) => {
+      if (request.url?.includes('/blobs/')) await gate;
+      return false;
+    });
+  });
+  afterAll(async () => {
+    await instance[Symbol.asyncDispose]();
+    await registry[Symbol.asyncDispose]();
+  });
+
+  const asked = (digest: string) => registry.requests.filter((line) => line.endsWith(digest)).length;
+  const repoTags = async (name: string) =>
+    ((await instance.api(`GET /images/${name}/json`)).body as { RepoTags: string[] }).RepoTags;
+
+  it('gives all tags of a repository to pull -a', async () => {
+    const one = imageOf([shared, await layerOf('one', '1')]);
+    registry.add('all/tags:1', one);
+    registry.add('all/tags:2', imageOf([shared, await layerOf('two', '2')]));
+    const output = await instance.berthOk(['pull', '-a', `${registry.host}/all/tags`]);
+    expect(output).toMatch(/1: Pulling from all\/tags.*2: Pulling from all\/tags/s);
+    expect(output.split('\n').at(-1)).toBe(`${registry.host}/all/tags`);
+    expect(await repoTags(`${registry.host}/all/tags:2`)).toEqual([`${registry.host}/all/tags:2`]);
+    const tagged = await instance.berth(['pull', '-a', `${registry.host}/all/tags:1`]);
+    expect([tagged.code, tagged.stderr.trim()]).toEqual([1, `tag can't be used with --all-tags/-a`]);
+    const unknown = await instance.berth(['pull', '-a', `${registry.host}/no/tags`]);
+    expect(unknown.stderr).toContain(`${registry.host}/no/tags has no tags`);
+    // What came for the first image is not asked for again.
+    expect(asked(one.layers[0]?.digest ?? '')).toBe(1);
+  });
+
+  it('gives an image by digest, which has no tag then', async () => {
+    const image = imageOf([shared], { labels: { by: 'digest' } });
+    registry.add('by/digest:1', image);
+    const name = `${registry.host}/by/digest@${image.descriptor.digest}`;
+    expect(await instance.berthOk(['pull', name])).toContain(`Digest: ${image.descriptor.digest}`);
+    expect(await repoTags(name)).toEqual([]);
+  });
+
+  it('gives a layer once to two pulls at the same time that need it', async () => {
+    const layer = await layerOf('both', Buffer.alloc(300_000, 'both'));
+    const images = ['a', 'b'].map((name) => imageOf([layer], { labels: { name } }));
+    for (const [index, image] of images.entries()) registry.add(`both/image:${index}`, image);
+    const opened = Promise.withResolvers<void>();
+    gate = opened.promise;
+    const pulls = [0, 1].map((tag) => instance.berthOk(['pull', `${registry.host}/both/image:${tag}`]));
+    await expect
+      .poll(() => registry.requests.filter((line) => /\/both\/image\/blobs/.test(line)).length)
+      .toBe(2);
+    opened.resolve();
+    const outputs = await Promise.all(pulls);
+    expect(asked(images[0]?.layers[0]?.digest ?? '')).toBe(1);
+    expect(outputs.filter((output) => output.includes('Already exists'))).toHaveLength(1);
+    expect(outputs.filter((output) => output.includes('Pull complete'))).toHaveLength(1);
+  });
+
+  it('gives the platform that is asked for, and names those there are', async () => {
+    const arm = imageOf([await layerOf('arm', 'arm')], { architecture: 'arm64' });
+    const s390x = imageOf([await layerOf('s390x', 's390x')], { architecture: 's390x' });
+    registry.addIndex('many/platforms:1', { arm64: arm, s390x });
+    const name = `${registry.host}/many/platforms:1`;
+    await instance.berthOk(['pull', '--platform', 'linux/aarch64', name]);
+    const { body } = await instance.api(`GET /images/${name}/json`);
+    expect(body).toMatchObject({ Architecture: 'arm64', Os: 'linux' });
+    const ppc = await instance.berth(['pull', '--platform', 'ppc64le', name]);
+    expect(ppc.stderr).toContain(
+      `no matching manifest for linux/ppc64le in the manifest list entries of ${name}`,
+    );
+    expect(ppc.stderr).toContain('It is offered for linux/arm64, linux/s390x');
+    const none = await instance.berth(['pull', '--platform', 'toaster', name]);
+    expect(none.stderr).toContain('invalid platform "toaster": unknown operating system or architecture');
+  });
+
+  it('is looked at without a pull', async () => {
+    const own = imageOf([shared], { labels: { looked: 'at' } });
+    const arm = imageOf([shared], { architecture: 'arm64' });
+    registry.add('look/single:1', own);
+    const index = registry.addIndex('look/index:1', { [ownArchitecture]: own, arm64: arm });
+    const look = (name: string) => instance.api(`GET /distribution/${registry.host}/look/${name}/json`);
+    expect(await look('single:1')).toEqual({
+      status: 200,
+      body: { Descriptor: own.descriptor, Platforms: [{ architecture: ownArchitecture, os: 'linux' }] },
+    });
+    expect(await look('index:1')).toEqual({
+      status: 200,
+      body: {
+        Descriptor: index,
+        Platforms: [
+          { architecture: ownArchitecture, os: 'linux' },
+          { architecture: 'arm64', os: 'linux' },
+        ],
+      },
+    });
+    expect(await look('single:none')).toMatchObject({ status: 404 });
+    expect((await instance.api(`GET /images/${registry.host}/look/index:1/json`)).status).toBe(404);
+  });
+
+  describe('that has something else than an image', () => {
+    const refused = async (...args: string[]) => {
+      const before = await tracesOf(instance);
+      const { code, stderr } = await instance.berth(['pull', ...args]);
+      expect(await tracesOf(instance)).toEqual(before);
+      expect(code).toBe(1);
+      return stderr.trim();
+    };
+    const serve = (name: string, mediaType: string, value: object) =>
+      registry.manifests.set(name, { mediaType, bytes: Buffer.from(JSON.stringify(value)) });
+
+    it('is quoted: schema 1, a media type that is none, a layer of another kind', async () => {
+      serve('bad/one:1', 'application/vnd.docker.distribution.manifest.v1+prettyjws', { schemaVersion: 1 });
+      expect(await refused(`${registry.host}/bad/one:1`)).toContain(
+        'is an image of the old format "schema 1"',
+      );
+      serve('bad/type:1', 'application/x-chart', { schemaVersion: 2 });
+      expect(await refused(`${registry.host}/bad/type:1`)).toContain(
+        'has the media type "application/x-chart", which is no image',
+      );
+      const image = imageOf([shared]);
+      const manifest = JSON.parse(image.manifest.toString());
+      manifest.layers[0].mediaType = 'application/x-disk';
+      serve('bad/layer:1', MANIFEST, manifest);
+      expect(await refused(`${registry.host}/bad/layer:1`)).toContain(
+        'has a layer of the media type "application/x-disk", which is not supported',
+      );
+    });
+
+    it('is quoted: an image for another platform, a layer of another size', async () => {
+      registry.add('bad/platform:1', imageOf([shared], { architecture: 's390x' }));
+      expect(await refused(`${registry.host}/bad/platform:1`)).toContain(
+        `is an image for linux/s390x, not for linux/${ownArchitecture}`,
+      );
+      const layer = await layerOf('short', Buffer.alloc(20_000, 'short'));
+      const image = imageOf([layer]);
+      registry.add('bad/size:1', image);
+      registry.blobs.set(image.layers[0]?.digest ?? '', layer.subarray(0, 10_000));
+      const said = await refused(`${registry.host}/bad/size:1`);
+      expect(said).toContain(
+        `blob ${image.layers[0]?.digest} has 10000 bytes instead of the ${layer.length} its manifest says`,
+      );
+    });
+  });
+});
