@@ -4,6 +4,7 @@ import { type ControlGroup, controllerFolder } from './control-group.ts';
 
 /** What a control group has used so far and may use. Times are nanoseconds, sizes bytes. */
 export interface ControlGroupUsage {
+  readonly version: 1 | 2;
   readonly cpu: CpuUsage;
   /** Undefined where the host has no memory controller. */
   readonly memory: MemoryUsage | undefined;
@@ -63,7 +64,7 @@ export async function readUsage(group: ControlGroup): Promise<ControlGroupUsage 
     readPids(files),
     group.version === 2 ? unifiedIo(files) : dividedIo(files),
   ]);
-  return { cpu, memory, pids, io };
+  return { version: group.version, cpu, memory, pids, io };
 }
 
 /** The files of a group by their names, of which the first part is the controller's. */

@@ -43,6 +43,7 @@ describe('on the unified hierarchy', () => {
     });
     const usage = await readUsage(await findControlGroup({ pid: 42, id: ID }, 2, places));
     expect(usage).toEqual({
+      version: 2,
       cpu: {
         total: 7_000_000,
         user: 5_000_000,
@@ -125,6 +126,7 @@ describe('on version 1', () => {
     });
     const usage = await readUsage(await findControlGroup({ pid: 42, id: ID }, 1, places));
     expect(usage).toEqual({
+      version: 1,
       cpu: {
         total: 7000,
         user: 5000,

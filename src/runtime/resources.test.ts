@@ -50,7 +50,7 @@ describe('what cannot be', () => {
     [{ cpuPeriod: 10 }, 'CPU cfs period can not be less than 1ms'],
     [{ blkioWeight: 5 }, 'Range of blkio weight is from 10 to 1000'],
     [{ nanoCpus: 5e9 }, 'range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available'],
-    [{ cpusetCpus: '0,two' }, 'Invalid value 0,two for cpuset cpus'],
+    [{ cpusetCpus: '0,two' }, 'Invalid value 0,two for cpuset cpus: invalid format: two'],
     [{ cpusetCpus: '3-1' }, 'Invalid value 3-1 for cpuset cpus'],
     [{ cpusetCpus: '2-4' }, 'Requested CPUs are not available - requested 2-4, available: 0-3'],
     [{ cpusetMems: '1' }, 'Requested memory nodes are not available - requested 1, available: 0'],

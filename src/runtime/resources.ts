@@ -196,25 +196,27 @@ function requireInSet(
   what: { readonly name: string; readonly plural: string },
 ): void {
   if (wanted === undefined || wanted === '') return;
-  const numbers = parseSet(wanted);
-  if (numbers === undefined) throw invalid(`Invalid value ${wanted} for cpuset ${what.name}`);
-  const there = new Set(parseSet(available) ?? []);
-  if (numbers.every((number) => there.has(number))) return;
+  const wrong = wanted.split(',').find((part) => parseRange(part) === undefined);
+  if (wrong !== undefined) {
+    throw invalid(`Invalid value ${wanted} for cpuset ${what.name}: invalid format: ${wrong}`);
+  }
+  const there = new Set(parseSet(available));
+  if (parseSet(wanted).every((number) => there.has(number))) return;
   throw invalid(`Requested ${what.plural} are not available - requested ${wanted}, available: ${available}`);
 }
 
 /** More CPUs than any kernel is built for: a range beyond is a mistake. */
 const MOST_IN_SET = 8192;
 
-/** The numbers of a list like "0-2,7"; undefined when it is none. */
-function parseSet(text: string): number[] | undefined {
-  const numbers: number[] = [];
-  for (const part of text.trim().split(',')) {
-    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
-    if (first === undefined || Number(last) < Number(first) || Number(last) >= MOST_IN_SET) return undefined;
-    for (let number = Number(first); number <= Number(last); number += 1) numbers.push(number);
-  }
-  return numbers;
+/** The numbers of a list like "0-2,7"; parts that are no range are left out. */
+function parseSet(text: string): number[] {
+  return text.split(',').flatMap((part) => parseRange(part) ?? []);
+}
+
+function parseRange(part: string): number[] | undefined {
+  const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(part.trim()) ?? [];
+  if (first === undefined || Number(last) < Number(first) || Number(last) >= MOST_IN_SET) return undefined;
+  return Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => Number(first) + index);
 }
 
 function positive(value: number | undefined): number | undefined {

@@ -111,7 +111,7 @@ describe('berth update', () => {
     await refused({ Memory: 1000 }, 400, 'Minimum memory limit allowed is 6MB');
     await refused(
       { Memory: 200 * MIB },
-      400,
+      409,
       'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
     );
     await refused({ CpuQuota: 5000 }, 409, 'CPU Quota cannot be updated as NanoCPUs has already been set');

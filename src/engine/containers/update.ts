@@ -1,4 +1,4 @@
-import { BerthError, conflict, errorMessage, invalid } from '../../base/index.ts';
+import { BerthError, conflict, errorMessage } from '../../base/index.ts';
 import { changeResources, ociResources, requirePossible, requireRuntime } from '../../runtime/index.ts';
 import { type ContainerRecord, isActive, type ResourceLimits, type RestartPolicy } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, runtimeRoot } from './context.ts';
@@ -65,7 +65,7 @@ function refuseContradictions(before: ResourceLimits, change: Partial<ResourceLi
   }
   const { memory = 0, memorySwap = 0 } = change;
   if (before.memorySwap > 0 && memory > before.memorySwap && memorySwap === 0) {
-    throw invalid(
+    throw conflict(
       'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
     );
   }

@@ -257,7 +257,7 @@ function hostConfig({ host }: ContainerRecord, facts: ContainerFacts) {
     MemorySwap: resources.memorySwap,
     MemorySwappiness: null,
     OomKillDisable: false,
-    PidsLimit: resources.pidsLimit === 0 ? null : resources.pidsLimit,
+    PidsLimit: resources.pidsLimit === 0 ? null : Math.max(resources.pidsLimit, 0),
     Ulimits: listOrNull(host.ulimits.map(({ name, hard, soft }) => ({ Name: name, Hard: hard, Soft: soft }))),
     BlkioWeightDevice: null,
     BlkioDeviceReadBps: null,

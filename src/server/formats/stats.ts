@@ -7,6 +7,7 @@ export function containerStats({ record, usage, before }: Reading) {
   return {
     name: `/${record.name}`,
     id: record.id,
+    os_type: 'linux',
     read: usage?.readAt.toISOString() ?? NEVER,
     preread: before?.readAt.toISOString() ?? NEVER,
     pids_stats: pidsStats(usage),
@@ -54,26 +55,29 @@ function memoryStats(usage: Usage | undefined) {
   };
 }
 
-/** The largest of Go's uint64 stands for no limit. */
+/** On the unified hierarchy the largest of Go's uint64 stands for no limit; on version 1 Docker leaves it out. */
 const NO_LIMIT = rawJson('18446744073709551615');
 
 function pidsStats(usage: Usage | undefined) {
   if (usage?.pids === undefined) return {};
   const { current, limit } = usage.pids;
-  return { current, limit: Number.isFinite(limit) ? limit : NO_LIMIT };
+  if (Number.isFinite(limit)) return { current, limit };
+  return usage.version === 2 ? { current, limit: NO_LIMIT } : { current };
 }
 
+/** The lists that neither version's kernel fills any more are empty on version 1 and missing on version 2, as in Docker. */
 function blkioStats(usage: Usage | undefined) {
   const { bytes, operations } = usage?.io ?? {};
+  const unused = usage?.version === 1 ? [] : null;
   return {
     io_service_bytes_recursive: deviceList(bytes),
     io_serviced_recursive: deviceList(operations),
-    io_queue_recursive: null,
-    io_service_time_recursive: null,
-    io_wait_time_recursive: null,
-    io_merged_recursive: null,
-    io_time_recursive: null,
-    sectors_recursive: null,
+    io_queue_recursive: unused,
+    io_service_time_recursive: unused,
+    io_wait_time_recursive: unused,
+    io_merged_recursive: unused,
+    io_time_recursive: unused,
+    sectors_recursive: unused,
   };
 }
 

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { invalid } from '../../base/index.ts';
 import type { Engine } from '../../engine/index.ts';
 import { Query } from '../fields.ts';
 import { containerStats } from '../formats/stats.ts';
@@ -14,7 +13,6 @@ export function statsRoutes(app: FastifyInstance, engine: Engine): void {
     const query = new Query(request.query);
     const stream = query.optional('stream') === undefined || query.flag('stream');
     const oneShot = query.flag('one-shot');
-    if (stream && oneShot) throw invalid('cannot have stream=true and one-shot=true');
     const { id } = engine.containers.find(request.params.name);
     const readings = engine.containers.watchUsage(id, clientSignal(request));
     if (!stream) {

@@ -4,6 +4,7 @@ import { containerFiles } from './container-files.ts';
 import { attach, badCreate, containers, init } from './containers.ts';
 import { events } from './events.ts';
 import { health } from './health.ts';
+import { stats, update } from './limits.ts';
 import { images, networks, system, volumes } from './others.ts';
 import { pushes } from './push.ts';
 
@@ -16,6 +17,8 @@ export const scripts: readonly Script[] = [
   containerFiles,
   health,
   init,
+  stats,
+  update,
   images,
   pushes,
   networks,
