@@ -216,6 +216,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/stats.ts')).statsCommand,
   },
   {
+    words: ['why'],
+    group: 'container',
+    summary: 'Explain why containers ended or did not start',
+    load: async () => (await import('./commands/why.ts')).whyCommand,
+  },
+  {
     words: ['logs'],
     group: 'container',
     summary: 'Fetch the logs of a container',

@@ -4,6 +4,7 @@ import { type Filters, type HijackedStream, isMultiplexed, type Transport } from
 import type {
   ContainerCreated,
   ContainerCreateRequest,
+  ContainerEnds,
   ContainerInspect,
   ContainerStats,
   ContainerSummary,
@@ -88,6 +89,12 @@ export class Containers {
   ): Promise<ContainerInspect> {
     const { size, signal } = options;
     return this.#transport.json({ method: 'GET', path: pathOf(reference, 'json'), query: { size }, signal });
+  }
+
+  /** Its last ends, and starts that failed: an extension of berth's. */
+  async ends(reference: string, options: { signal?: AbortSignal } = {}): Promise<ContainerEnds> {
+    const path = `/berth${pathOf(reference, 'ends')}`;
+    return this.#transport.json({ method: 'GET', path, ...options });
   }
 
   /** Starts it; false when it was running already. */

@@ -11,6 +11,7 @@ import { containerFileRoutes } from './routes/container-files.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { distributionRoutes } from './routes/distribution.ts';
+import { endRoutes } from './routes/ends.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
@@ -110,6 +111,7 @@ function createApp(
     buildRoutes,
     networkRoutes,
     volumeRoutes,
+    endRoutes,
     eventRoutes,
     loginRoutes,
     distributionRoutes,

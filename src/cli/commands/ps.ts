@@ -94,7 +94,7 @@ export function containerRow(container: ContainerSummary, truncate: boolean): Ro
     Command: JSON.stringify(command),
     CreatedAt: formatTime(container.Created),
     RunningFor: ago(container.Created),
-    Status: container.Status,
+    Status: statusWithReason(container, truncate),
     State: container.State,
     Ports: formatPorts(container.Ports),
     Names: containerNames(container.Names, truncate),
@@ -107,6 +107,14 @@ export function containerRow(container: ContainerSummary, truncate: boolean): Ro
       .join(','),
     Label: (key: string) => container.Labels[key] ?? '',
   };
+}
+
+const REASON_LENGTH = 80;
+
+/** Docker's status, and behind it why: "Exited (137) 2 minutes ago: out of memory (limit 64MiB)". */
+function statusWithReason({ Status: status, Berth: berth }: ContainerSummary, truncate: boolean): string {
+  if (berth === undefined) return status;
+  return `${status}: ${truncate ? ellipsis(berth.Reason, REASON_LENGTH) : berth.Reason}`;
 }
 
 /** Without the digest that a container's image may be pinned to, and ids shortened. */

@@ -166,6 +166,8 @@ export interface ContainerSummary {
   readonly HostConfig?: { readonly NetworkMode?: string };
   readonly NetworkSettings?: { readonly Networks: Readonly<Record<string, EndpointSettings>> };
   readonly Mounts: readonly MountPoint[];
+  /** An extension of berth's: why it ended or was not started, where the status does not say it. */
+  readonly Berth?: { readonly Reason: string };
 }
 
 export interface PublishedPort {
@@ -213,6 +215,35 @@ export interface ContainerInspect {
 export interface WaitResult {
   readonly StatusCode: number;
   readonly Error?: { readonly Message: string } | null;
+}
+
+/** GET /berth/containers/{id}/ends. */
+export interface ContainerEnds {
+  readonly Id: string;
+  readonly Name: string;
+  readonly State: ContainerStatus;
+  readonly Status: string;
+  readonly LogDriver: string;
+  /** The newest first. */
+  readonly Ends: readonly ContainerEnd[];
+}
+
+/** How a container ended once, or why a start of it failed. */
+export interface ContainerEnd {
+  /** Missing where nothing ran. */
+  readonly StartedAt?: string;
+  readonly FinishedAt: string;
+  readonly ExitCode: number;
+  readonly Cause: 'exit' | 'out-of-memory' | 'signal' | 'start-failure' | 'unknown';
+  /** A few words; "" where the exit code says it all. */
+  readonly Reason: string;
+  /** Whole sentences. */
+  readonly Explanation: readonly string[];
+  readonly Signal?: { readonly Number: number; readonly Sender: string; readonly Time?: string };
+  /** Bytes; null: not known, or no limit. */
+  readonly Memory?: { readonly Peak: number | null; readonly Limit: number | null };
+  readonly Restarted: boolean;
+  readonly Log: readonly { readonly Stream: string; readonly Text: string; readonly Time: string }[];
 }
 
 export interface ContainersPruned {

@@ -68,15 +68,22 @@ export class ContainerCollection {
   }
 
   /**
-   * As {@link setState}, for what has happened already: on a full disk it counts all the same, and is written with
-   * the record's next change.
+   * As {@link update}, for what has happened already: on a full disk it counts all the same, and is written with
+   * the record's next change. `beside` is written with it, or not at all.
    */
-  noteState(id: ContainerId, state: ContainerState): ContainerRecord {
+  note(
+    id: ContainerId,
+    change: Partial<Pick<ContainerRecord, 'state' | 'lastSignal'>>,
+    beside: () => void = () => {},
+  ): ContainerRecord {
     try {
-      return this.setState(id, state);
+      return this.#documents.transaction(() => {
+        beside();
+        return this.update(id, change);
+      });
     } catch (error) {
       if (!isBerthError(error, 'unavailable')) throw error;
-      const record = { ...this.#existing(id), state };
+      const record = { ...this.#existing(id), ...change };
       this.#byId.set(id, record);
       return record;
     }
@@ -93,9 +100,13 @@ export class ContainerCollection {
     return renamed;
   }
 
-  remove(id: ContainerId): void {
+  /** Removes a record; what `beside` deletes goes with it, or stays with it. */
+  remove(id: ContainerId, beside: () => void): void {
     const record = this.#existing(id);
-    this.#documents.delete(COLLECTION, id);
+    this.#documents.transaction(() => {
+      beside();
+      this.#documents.delete(COLLECTION, id);
+    });
     this.#byId.delete(id);
     this.#byName.delete(record.name);
   }

@@ -1,6 +1,7 @@
 import type { ContainerId, Digest } from '../../base/index.ts';
 import type { Endpoint } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
+import type { SentSignal } from './end-cause.ts';
 import type { Healthcheck, HealthStatus } from './healthcheck.ts';
 
 /** A container as it is stored: what was asked for, and what became of it. */
@@ -23,6 +24,8 @@ export interface ContainerRecord {
   readonly stoppedByUser: boolean;
   /** What the health check found last since the start; undefined before it found anything. */
   readonly health?: HealthStatus | undefined;
+  /** The last signal that berth sent to PID 1, in whichever run. */
+  readonly lastSignal?: SentSignal;
 }
 
 /** What runs, merged from the image and the request (Engine API, ContainerConfig). */
@@ -195,6 +198,8 @@ export interface Ended {
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly error?: string;
+  /** Why, in a few words, where the exit code does not say it. */
+  readonly reason?: string;
 }
 
 /** A start that never came to a process. */

@@ -8,6 +8,7 @@ import type { Volumes } from '../volumes.ts';
 import type { PendingAttachments } from './attach.ts';
 import type { ContainerCollection } from './collection.ts';
 import type { ContainerRecord } from './container.ts';
+import type { EndReports } from './end-reports.ts';
 import type { Endings } from './wait.ts';
 
 /** What the operations on containers share. Each operation is a function in a file of its own. */
@@ -21,6 +22,7 @@ export interface ContainerContext {
   readonly running: Map<ContainerId, RunningContainer>;
   readonly attachments: PendingAttachments;
   readonly endings: Endings;
+  readonly ends: EndReports;
 }
 
 /** berthd's side of a container that runs. */

@@ -3,6 +3,8 @@ import type { ExitStatus, Supervisor } from '../../runtime/index.ts';
 import { disconnect } from './connect.ts';
 import { type ContainerRecord, type Ended, isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
+import { shortReason } from './end-cause.ts';
+import { reportOfEnd } from './end-reports.ts';
 import { removeLocked } from './remove.ts';
 import { startLocked } from './start.ts';
 
@@ -30,20 +32,31 @@ export async function finishLocked(
   context.running.delete(id);
   await disconnect(context, record, record.state.endpoints, running?.namespace);
   crashPoint('finish.disconnected');
+  const exitCode = status.kind === 'exited' ? status.code : UNKNOWN_EXIT;
+  const { startedAt } = record.state;
+  const finishedAt = status.finishedAt.toISOString();
+  const restart = restartDelay(record, { exitCode, startedAt, finishedAt });
+  const report = await reportOfEnd(context, record, status, {
+    startedAt,
+    exitCode,
+    restarted: restart !== undefined,
+  });
+  const reason = shortReason(report);
   const ended: Ended = {
-    exitCode: status.kind === 'exited' ? status.code : UNKNOWN_EXIT,
+    exitCode,
     oomKilled: status.kind === 'exited' && status.oomKilled,
-    startedAt: record.state.startedAt,
-    finishedAt: status.finishedAt.toISOString(),
+    startedAt,
+    finishedAt,
     ...(status.kind === 'unknown'
       ? { error: 'the supervisor was killed before it could tell how the container ended' }
       : {}),
+    ...(reason === undefined ? {} : { reason }),
   };
-  const restart = restartDelay(record, ended);
-  const finished = context.collection.noteState(id, {
-    status: restart === undefined ? 'exited' : 'restarting',
-    ...ended,
-  });
+  const finished = context.collection.note(
+    id,
+    { state: { status: restart === undefined ? 'exited' : 'restarting', ...ended } },
+    () => context.ends.add(id, report),
+  );
   crashPoint('finish.recorded');
   if (ended.oomKilled) emit(context, finished, 'oom');
   emit(context, finished, 'die', {
@@ -78,7 +91,10 @@ const LONGEST_DELAY = 60_000;
 const STABLE_RUN = 10_000;
 
 /** Milliseconds until the restart by policy, or undefined when there is none. */
-function restartDelay(record: ContainerRecord, ended: Ended): number | undefined {
+function restartDelay(
+  record: ContainerRecord,
+  ended: Pick<Ended, 'exitCode' | 'startedAt' | 'finishedAt'>,
+): number | undefined {
   const { restart } = record.host;
   if (restart.name === 'no' || record.stoppedByUser) return undefined;
   if (restart.name === 'on-failure') {

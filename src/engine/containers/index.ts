@@ -11,6 +11,7 @@ import { type CommitOptions, commitContainer } from './commit.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
+import { type EndReport, EndReports } from './end-reports.ts';
 import { Execs } from './exec.ts';
 import { ContainerFiles } from './files/index.ts';
 import { type Health, HealthChecks } from './health.ts';
@@ -36,6 +37,8 @@ export type { Attachment } from './attach.ts';
 export type { CommitOptions } from './commit.ts';
 export * from './container.ts';
 export type { Created, NewContainer } from './create.ts';
+export { type EndCause, endSentences, shortReason } from './end-cause.ts';
+export type { EndLogLine, EndReport } from './end-reports.ts';
 export type { Exec, ExecConfig } from './exec.ts';
 export type { FileChange, PathFacts } from './files/index.ts';
 export type { Health } from './health.ts';
@@ -63,6 +66,7 @@ export class Containers {
       running: new Map(),
       attachments: new PendingAttachments(),
       endings: new Endings(),
+      ends: new EndReports(parts.store.documents),
     };
     this.execs = new Execs(this.#context);
     this.#health = new HealthChecks(this.#context, this.execs);
@@ -141,6 +145,11 @@ export class Containers {
   /** Undefined when nothing checks the container's health, or it was never started. */
   health(record: ContainerRecord): Health | undefined {
     return this.#health.of(record);
+  }
+
+  /** Its last ends, and starts that failed; the newest first. */
+  ends(record: ContainerRecord): readonly EndReport[] {
+    return this.#context.ends.of(record.id);
   }
 
   /** The container's processes as the host's `ps` shows them; `options` are ps's own. */

@@ -32,7 +32,7 @@ async function endAndRemove(
   if (isActive(record.state) || record.state.status === 'restarting') {
     if (options.force !== true) throw stillThere(record);
     context.collection.update(id, { stoppedByUser: true });
-    await endProcess(context, record, constants.signals.SIGKILL, -1);
+    await endProcess(context, record, { by: 'rm', signal: constants.signals.SIGKILL, grace: -1 });
   }
   return context.collection.exclusively(id, async () => {
     const current = context.collection.get(id);
@@ -65,12 +65,13 @@ export async function removeLocked(
  * database before it has the space of those files back.
  */
 async function forget(context: ContainerContext, record: ContainerRecord): Promise<void> {
+  const remove = () => context.collection.remove(record.id, () => context.ends.forget(record.id));
   try {
-    context.collection.remove(record.id);
+    remove();
   } catch (error) {
     if (!isBerthError(error, 'unavailable')) throw error;
     await context.parts.launcher.removeTree(containerDirectory(context, record.id));
-    context.collection.remove(record.id);
+    remove();
   }
 }
 

@@ -14,6 +14,7 @@ import { type Connection, connect, disconnect, writeNetworkFiles } from './conne
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath, runtimeRoot } from './context.ts';
 import { imageOf } from './create.ts';
+import { reportOfFailedStart } from './end-reports.ts';
 import { watchForEnd } from './finish.ts';
 import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
@@ -62,7 +63,8 @@ export async function startLocked(
     context.attachments.refuse(record.id, reason);
     const exitCode = startExitCode(reason);
     const state = { status: 'created', error: { message: reason.describe(), exitCode } } as const;
-    const failed = context.collection.noteState(record.id, state);
+    const report = reportOfFailedStart(exitCode, reason.describe());
+    const failed = context.collection.note(record.id, { state }, () => context.ends.add(record.id, report));
     context.endings.announce(record.id, 'next-exit', { exitCode, error: reason.describe() });
     if (record.host.autoRemove) await removeLocked(context, failed, { removeVolumes: true });
     throw reason;

@@ -3,6 +3,7 @@ import { type ContainerId, conflict, errorMessage, invalid } from '../../base/in
 import type { Supervisor } from '../../runtime/index.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
+import type { SentSignal, SignalSender } from './end-cause.ts';
 import { startLocked } from './start.ts';
 import {
   isDroppedByPid1,
@@ -28,11 +29,22 @@ export interface StopOptions {
   readonly timeout?: number;
 }
 
+/** How PID 1 is ended, and by which operation. */
+export interface EndOptions {
+  readonly by: SignalSender;
+  readonly signal: number;
+  /** Seconds until SIGKILL; negative: never. */
+  readonly grace: number;
+  /** Why, where the operation alone does not say it. */
+  readonly reason?: string;
+}
+
 /** Stops a container as `docker stop` does; returns whether it ran. */
 export async function stopContainer(
   context: ContainerContext,
   reference: string,
   options: StopOptions = {},
+  by: SignalSender = 'stop',
 ): Promise<boolean> {
   const record = context.collection.find(reference);
   if (record.state.status === 'restarting') {
@@ -40,8 +52,9 @@ export async function stopContainer(
   }
   if (!isActive(record.state)) return false;
   context.collection.update(record.id, { stoppedByUser: true });
-  const number = signalNumber(options.signal ?? record.config.stopSignal ?? 'SIGTERM');
-  await endProcess(context, record, number, options.timeout ?? record.config.stopTimeout ?? DEFAULT_GRACE);
+  const signal = signalNumber(options.signal ?? record.config.stopSignal ?? 'SIGTERM');
+  const grace = options.timeout ?? record.config.stopTimeout ?? DEFAULT_GRACE;
+  await endProcess(context, record, { by, signal, grace });
   emit(context, record, 'stop');
   return true;
 }
@@ -65,6 +78,7 @@ export async function killContainer(
   }
   const pid = running.supervisor.started?.pid;
   const others = scope === 'container' && pid !== undefined ? await otherProcesses(pid) : [];
+  noteSignal(context, record.id, { by: 'kill', signal: number });
   await running.supervisor.signal(number);
   for (const other of others) signalIfThere(other, number);
   emit(context, record, 'kill', { signal: String(number) });
@@ -85,7 +99,7 @@ export async function restartContainer(
   options: StopOptions = {},
 ): Promise<void> {
   const { id } = context.collection.find(reference);
-  await stopContainer(context, reference, options);
+  await stopContainer(context, reference, options, 'restart');
   await context.collection.exclusively(id, async () => {
     const record = context.collection.update(id, { restartCount: 0, stoppedByUser: false });
     if (!isActive(record.state)) await startLocked(context, record);
@@ -150,17 +164,18 @@ function realTimeSignal(name: string): number | undefined {
 export async function endProcess(
   context: ContainerContext,
   record: ContainerRecord,
-  signal: number,
-  grace: number,
+  options: EndOptions,
 ): Promise<void> {
   const running = context.running.get(record.id);
   if (running === undefined) return;
   const { supervisor } = running;
+  const { by, signal, grace } = options;
   const ended = endOf(context, record.id);
   if (record.state.status === 'paused') await supervisor.resume();
-  const timers = [await deliver(context, record, supervisor, signal)];
+  const timers = [await deliver(context, record, supervisor, options)];
   if (grace >= 0 && signal !== constants.signals.SIGKILL) {
-    timers.push(setTimeout(() => kill(context, record, supervisor), grace * 1000));
+    const reason = `it lived on for ${grace} s after ${signalName(signal)}`;
+    timers.push(setTimeout(() => kill(context, record, supervisor, { by, reason }), grace * 1000));
   }
   try {
     await ended;
@@ -174,15 +189,17 @@ async function deliver(
   context: ContainerContext,
   record: ContainerRecord,
   supervisor: Supervisor,
-  signal: number,
+  options: EndOptions,
 ): Promise<NodeJS.Timeout | undefined> {
+  const { by, signal, reason } = options;
   const pid = supervisor.started?.pid;
   const dropped = pid !== undefined && reachesOthers(record, signal) && (await isDroppedByPid1(pid, signal));
+  noteSignal(context, record.id, { by, signal, ...(reason === undefined ? {} : { reason }) });
   await supervisor.signal(signal);
   emit(context, record, 'kill', { signal: String(signal) });
   if (!dropped) return undefined;
   return setTimeout(() => {
-    passOn(context, record, supervisor, pid, signal).catch((error: unknown) => {
+    passOn(context, record, supervisor, pid, options).catch((error: unknown) => {
       const details = { id: record.id, error: errorMessage(error) };
       context.parts.log.warn(details, 'a stop signal could not be passed on');
     });
@@ -199,11 +216,12 @@ async function passOn(
   record: ContainerRecord,
   supervisor: Supervisor,
   pid: number,
-  signal: number,
+  { by, signal }: EndOptions,
 ): Promise<void> {
   const others = await otherProcesses(pid);
   if (others.length === 0) {
-    kill(context, record, supervisor, `PID 1 has no handler for ${signalName(signal)} and is alone`);
+    const reason = `PID 1 has no handler for ${signalName(signal)} and is alone`;
+    kill(context, record, supervisor, { by, reason }, { reason });
     return;
   }
   emit(context, record, 'kill', {
@@ -217,13 +235,18 @@ function kill(
   context: ContainerContext,
   record: ContainerRecord,
   supervisor: Supervisor,
-  reason?: string,
+  { by, reason }: Pick<EndOptions, 'by'> & { readonly reason: string },
+  attributes: Readonly<Record<string, string>> = {},
 ): void {
-  emit(context, record, 'kill', {
-    signal: String(constants.signals.SIGKILL),
-    ...(reason === undefined ? {} : { reason }),
-  });
+  noteSignal(context, record.id, { by, signal: constants.signals.SIGKILL, reason });
+  emit(context, record, 'kill', { signal: String(constants.signals.SIGKILL), ...attributes });
   void supervisor.signal(constants.signals.SIGKILL).catch(() => {}); // it has just ended
+}
+
+/** Keeps who has sent which signal, so that the report of the end can tell it, also after a restart of berthd. */
+function noteSignal(context: ContainerContext, id: ContainerId, sent: Omit<SentSignal, 'at'>): void {
+  if (context.collection.get(id) === undefined) return; // removed meanwhile
+  context.collection.note(id, { lastSignal: { ...sent, at: new Date().toISOString() } });
 }
 
 /** Resolves when berthd has recorded the container's end. */

@@ -3,9 +3,13 @@ import {
   type ContainerRecord,
   type ContainerState,
   commandOf,
+  type EndCause,
+  type EndReport,
+  endSentences,
   type Health,
   type Healthcheck,
   isActive,
+  shortReason,
 } from '../../engine/index.ts';
 import type { Endpoint } from '../../network/index.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../../runtime/index.ts';
@@ -47,7 +51,19 @@ export function containerSummary(record: ContainerRecord, facts: ContainerFacts)
     HostConfig: { NetworkMode: networkMode(host.networkMode) },
     NetworkSettings: { Networks: networks(record, facts) },
     Mounts: mountPoints(record),
+    ...reasonMember(state),
   };
+}
+
+/** An extension: why it ended or was not started, in a few words; `Status` is Docker's to the letter. */
+function reasonMember(state: ContainerState) {
+  const reason = reasonOf(state);
+  return reason === undefined ? {} : { Berth: { Reason: reason } };
+}
+
+function reasonOf(state: ContainerState): string | undefined {
+  if (state.status === 'created') return state.error?.message;
+  return isActive(state) ? undefined : state.reason;
 }
 
 /** As `docker ps` shows an argument: quoted where a shell would need it. */
@@ -78,7 +94,7 @@ function healthText(health: Health | undefined): string {
 }
 
 /** GET /containers/{id}/json (Engine API, ContainerInspectResponse). */
-export function containerInspect(record: ContainerRecord, facts: ContainerFacts) {
+export function containerInspect(record: ContainerRecord, facts: ContainerFacts, ends: readonly EndReport[]) {
   const { id, name, imageId, config, createdAt } = record;
   const [path = '', ...args] = commandOf(config);
   const wasStarted = record.state.status !== 'created' || record.state.error !== undefined;
@@ -88,7 +104,7 @@ export function containerInspect(record: ContainerRecord, facts: ContainerFacts)
     Created: createdAt,
     Path: path,
     Args: args,
-    State: stateInspect(record.state, facts.health),
+    State: { ...stateInspect(record.state, facts.health), ...endsMember(ends) },
     Image: imageId,
     ResolvConfPath: fileIn('resolv.conf'),
     HostnamePath: fileIn('hostname'),
@@ -130,6 +146,33 @@ function stateInspect(state: ContainerState, health: Health | undefined) {
     FinishedAt: ended?.finishedAt ?? NEVER,
     ...(health === undefined ? {} : { Health: healthInspect(health) }),
   };
+}
+
+/** An extension: the container's last ends, and starts that failed, the newest first. */
+function endsMember(ends: readonly EndReport[]) {
+  return ends.length === 0 ? {} : { Berth: { Ends: ends.map(endInspect) } };
+}
+
+/** One end of a container, in words and in numbers. */
+export function endInspect(end: EndReport) {
+  const { startedAt, finishedAt, exitCode, cause, memory, restarted, log } = end;
+  return {
+    ...(startedAt === undefined ? {} : { StartedAt: startedAt }),
+    FinishedAt: finishedAt,
+    ExitCode: exitCode,
+    Cause: cause.kind,
+    Reason: shortReason(end) ?? '',
+    Explanation: endSentences(end),
+    ...(cause.kind === 'signal' ? { Signal: signalInspect(cause) } : {}),
+    ...(memory === undefined ? {} : { Memory: { Peak: memory.peak ?? null, Limit: memory.limit ?? null } }),
+    Restarted: restarted,
+    Log: log.map(({ stream, text, time }) => ({ Stream: stream, Text: text, Time: time })),
+  };
+}
+
+function signalInspect({ signal, sender }: Extract<EndCause, { kind: 'signal' }>) {
+  if (typeof sender === 'string') return { Number: signal, Sender: sender };
+  return { Number: signal, Sender: sender.by, Time: sender.at };
 }
 
 function healthInspect({ status, failingStreak, log }: Health) {

@@ -54,7 +54,7 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.get<Reference>('/containers/:name/json', async (request) => {
     const record = containers.find(request.params.name);
-    return containerInspect(record, await facts(engine, record));
+    return containerInspect(record, await facts(engine, record), containers.ends(record));
   });
 
   app.post<Reference>('/containers/:name/start', async (request, reply) => {

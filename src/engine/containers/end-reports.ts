@@ -1,0 +1,163 @@
+import { open } from 'node:fs/promises';
+import { type ContainerId, errorMessage, systemErrorCode } from '../../base/index.ts';
+import type { ExitStatus, MemoryEnd } from '../../runtime/index.ts';
+import type { DocumentStore } from '../../store/index.ts';
+import type { ContainerRecord } from './container.ts';
+import { type ContainerContext, logPath } from './context.ts';
+import { type EndCause, endCause } from './end-cause.ts';
+
+/** What is kept of one end of a container, or of one start that failed. */
+export interface EndReport {
+  /** Undefined for a start that failed: nothing ran. */
+  readonly startedAt?: string;
+  readonly finishedAt: string;
+  readonly exitCode: number;
+  readonly cause: EndCause;
+  readonly memory?: MemoryEnd;
+  /** The restart policy started it again. */
+  readonly restarted: boolean;
+  /** The end of the run's log, the oldest line first; empty where the log driver keeps nothing. */
+  readonly log: readonly EndLogLine[];
+}
+
+export interface EndLogLine {
+  readonly stream: 'stdout' | 'stderr';
+  /** Without its newline; long lines are cut. */
+  readonly text: string;
+  readonly time: string;
+}
+
+const COLLECTION = 'container-ends';
+
+/** So many ends of a container are kept. */
+const KEPT_ENDS = 5;
+const KEPT_LINES = 10;
+const LINE_LIMIT = 512;
+/** Bytes of the log's end that are looked at. */
+const TAIL_BYTES = 32 * 1024;
+
+/** The last ends of each container, on disk only: nobody asks for them often. */
+export class EndReports {
+  readonly #documents: DocumentStore;
+
+  constructor(documents: DocumentStore) {
+    this.#documents = documents;
+  }
+
+  /** The newest first. */
+  of(id: ContainerId): readonly EndReport[] {
+    return this.#documents.get<readonly EndReport[]>(COLLECTION, id) ?? [];
+  }
+
+  add(id: ContainerId, report: EndReport): void {
+    this.#documents.put(COLLECTION, id, [report, ...this.of(id)].slice(0, KEPT_ENDS));
+  }
+
+  forget(id: ContainerId): void {
+    this.#documents.delete(COLLECTION, id);
+  }
+}
+
+/** The report of a run that has ended. */
+export async function reportOfEnd(
+  context: ContainerContext,
+  record: ContainerRecord,
+  status: ExitStatus,
+  run: { readonly startedAt: string; readonly exitCode: number; readonly restarted: boolean },
+): Promise<EndReport> {
+  const { startedAt, exitCode, restarted } = run;
+  return {
+    startedAt,
+    finishedAt: status.finishedAt.toISOString(),
+    exitCode,
+    cause: endCause(status, startedAt, record.lastSignal),
+    ...(status.kind === 'exited' && status.memory !== undefined ? { memory: status.memory } : {}),
+    restarted,
+    log: await lastLines(context, record, startedAt),
+  };
+}
+
+/** The report of a start that came to nothing. */
+export function reportOfFailedStart(exitCode: number, message: string): EndReport {
+  return {
+    finishedAt: new Date().toISOString(),
+    exitCode,
+    cause: { kind: 'start-failure', message },
+    restarted: false,
+    log: [],
+  };
+}
+
+/** The last lines that a run wrote; none where the log cannot be read: a report comes without them then. */
+async function lastLines(
+  context: ContainerContext,
+  record: ContainerRecord,
+  startedAt: string,
+): Promise<EndLogLine[]> {
+  if (record.host.log.driver === 'none') return [];
+  try {
+    const text = await readTail(logPath(context, record.id), TAIL_BYTES);
+    const lines = joinPieces(text.split('\n').flatMap(parseLine));
+    return lines.filter(({ time }) => Date.parse(time) >= Date.parse(startedAt)).slice(-KEPT_LINES);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') {
+      context.parts.log.warn(
+        { id: record.id, error: errorMessage(error) },
+        "the end of a container's log could not be read",
+      );
+    }
+    return [];
+  }
+}
+
+/** The whole lines at the end of a file. */
+async function readTail(path: string, limit: number): Promise<string> {
+  await using file = await open(path, 'r');
+  const { size } = await file.stat();
+  const from = Math.max(0, size - limit);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, limit)), 0, undefined, from);
+  const text = buffer.toString('utf8', 0, bytesRead);
+  return from === 0 ? text : text.slice(text.indexOf('\n') + 1);
+}
+
+interface Piece extends EndLogLine {
+  /** It ends its line. */
+  readonly ends: boolean;
+}
+
+/** An entry of Docker's json-file format; nothing for a line that is cut off or is none. */
+function parseLine(line: string): Piece[] {
+  if (line === '') return [];
+  try {
+    const entry: unknown = JSON.parse(line);
+    if (typeof entry !== 'object' || entry === null) return [];
+    if (!('log' in entry && 'stream' in entry && 'time' in entry)) return [];
+    const { log, stream, time } = entry;
+    if (typeof log !== 'string' || typeof time !== 'string') return [];
+    const text = log.replace(/\r?\n$/, '');
+    return [{ stream: stream === 'stderr' ? 'stderr' : 'stdout', text, time, ends: text !== log }];
+  } catch {
+    return []; // what is no JSON is no line of the container's
+  }
+}
+
+/** The log has long lines in pieces; a line's own end may be missing at the container's end. */
+function joinPieces(pieces: readonly Piece[]): EndLogLine[] {
+  const lines: EndLogLine[] = [];
+  const open = new Map<string, EndLogLine>();
+  for (const { stream, text, time, ends } of pieces) {
+    const begun = open.get(stream);
+    const line = { stream, time: begun?.time ?? time, text: `${begun?.text ?? ''}${text}` };
+    if (ends) {
+      open.delete(stream);
+      lines.push(cut(line));
+    } else {
+      open.set(stream, cut(line));
+    }
+  }
+  return [...lines, ...open.values()];
+}
+
+function cut(line: EndLogLine): EndLogLine {
+  return line.text.length <= LINE_LIMIT ? line : { ...line, text: `${line.text.slice(0, LINE_LIMIT - 1)}…` };
+}
