@@ -10,6 +10,7 @@ import {
 } from '../base/index.ts';
 import type { BridgeNetwork, Endpoint, Network, NetworkDriver } from '../network/index.ts';
 import type { DocumentStore } from '../store/index.ts';
+import { bridgeOptions } from './bridge-options.ts';
 import type { Events } from './events.ts';
 
 const COLLECTION = 'networks';
@@ -20,6 +21,8 @@ export interface NetworkRecord {
   readonly createdAt: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, string>>;
+  /** Of no effect; clients show it. */
+  readonly attachable?: boolean;
   /** "bridge", "host" and "none", which are always there. */
   readonly predefined: boolean;
 }
@@ -31,13 +34,12 @@ export interface NewNetwork {
   readonly enableIPv6: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, string>>;
+  readonly attachable: boolean;
   readonly subnet: string | undefined;
   readonly gateway: string | undefined;
+  readonly ipRange: string | undefined;
+  readonly reserved: Readonly<Record<string, string>>;
 }
-
-/** Options of the bridge driver that berth honours (Docker's names). */
-const MTU = 'com.docker.network.driver.mtu';
-const BRIDGE_NAME = 'com.docker.network.bridge.name';
 
 /** The networks of the instance: records here, bridges and rules in the network driver. */
 export class Networks {
@@ -107,6 +109,8 @@ export class Networks {
       internal: request.internal,
       ...(request.subnet === undefined ? {} : { subnet: request.subnet }),
       ...(request.gateway === undefined ? {} : { gateway: request.gateway }),
+      ...(request.ipRange === undefined ? {} : { ipRange: request.ipRange }),
+      ...(Object.keys(request.reserved).length === 0 ? {} : { reserved: request.reserved }),
       ...bridgeOptions(request.options),
     });
     const record = {
@@ -114,6 +118,7 @@ export class Networks {
       createdAt: new Date().toISOString(),
       labels: request.labels,
       options: request.options,
+      attachable: request.attachable,
       predefined: false,
     };
     try {
@@ -162,15 +167,6 @@ export function isBridge(network: Network): network is BridgeNetwork {
 
 function predefined() {
   return { createdAt: new Date().toISOString(), labels: {}, options: {}, predefined: true };
-}
-
-function bridgeOptions(options: Readonly<Record<string, string>>): { mtu?: number; bridge?: string } {
-  const unknown = Object.keys(options).find((name) => name !== MTU && name !== BRIDGE_NAME);
-  if (unknown !== undefined) throw notImplemented(`the network option "${unknown}" is not there yet`);
-  const mtu = options[MTU];
-  const bridge = options[BRIDGE_NAME];
-  if (mtu !== undefined && !/^\d+$/.test(mtu)) throw invalid(`invalid MTU "${mtu}": it must be a number`);
-  return { ...(mtu === undefined ? {} : { mtu: Number(mtu) }), ...(bridge === undefined ? {} : { bridge }) };
 }
 
 function refusedDriver(driver: string) {

@@ -3,10 +3,10 @@ import {
   contains,
   formatAddress,
   formatSubnet,
+  lastOf,
   parseAddress,
   parseSubnet,
   type Subnet,
-  sizeOf,
 } from './ipv4.ts';
 
 /**
@@ -18,13 +18,29 @@ export class AddressPool {
   readonly #subnet: Subnet;
   /** Each taken address with who holds it. */
   readonly #taken = new Map<number, string>();
+  /** What is given out: from the first to the last. */
+  readonly #first: number;
+  readonly #last: number;
   #next: number;
 
-  constructor(network: { readonly name: string; readonly subnet: string; readonly gateway: string }) {
+  constructor(network: {
+    readonly name: string;
+    readonly subnet: string;
+    readonly gateway: string;
+    readonly ipRange?: string;
+    readonly reserved?: Readonly<Record<string, string>>;
+  }) {
     this.#network = network.name;
     this.#subnet = parseSubnet(network.subnet);
+    const range = network.ipRange === undefined ? this.#subnet : parseSubnet(network.ipRange);
+    // The last address of the subnet is the broadcast address (RFC 919), the first one the network's own.
+    this.#first = Math.max(range.first, this.#subnet.first + 1);
+    this.#last = Math.min(lastOf(range), lastOf(this.#subnet) - 1);
+    this.#next = this.#first;
     this.#taken.set(parseAddress(network.gateway), 'the gateway');
-    this.#next = this.#subnet.first + 1;
+    for (const [purpose, address] of Object.entries(network.reserved ?? {})) {
+      this.#taken.set(parseAddress(address), `the auxiliary address ${purpose}`);
+    }
   }
 
   get prefixLength(): number {
@@ -45,28 +61,26 @@ export class AddressPool {
     this.#taken.delete(parseAddress(address));
   }
 
-  /** The last address is the broadcast address (RFC 919). */
   #free(): number {
-    const usable = sizeOf(this.#subnet) - 2;
+    const usable = this.#last - this.#first + 1;
     for (let tried = 0; tried < usable; tried += 1) {
       const candidate = this.#next;
-      this.#next = candidate + 1 >= this.#subnet.first + usable + 1 ? this.#subnet.first + 1 : candidate + 1;
+      this.#next = candidate === this.#last ? this.#first : candidate + 1;
       if (!this.#taken.has(candidate)) return candidate;
     }
     throw unavailable(`no address is free in network ${this.#network}: all ${usable} are taken`, {
-      hint: 'Remove containers, or make a network with a larger --subnet',
+      hint: 'Remove containers, or make a network with a larger --subnet or --ip-range',
     });
   }
 
   #checked(text: string): number {
     const address = parseAddress(text);
-    const offset = address - this.#subnet.first;
     if (!contains(this.#subnet, address)) {
       throw invalid(
         `the address ${text} is not in the subnet of network ${this.#network}, ${formatSubnet(this.#subnet)}`,
       );
     }
-    if (offset === 0 || offset === sizeOf(this.#subnet) - 1) {
+    if (address === this.#subnet.first || address === lastOf(this.#subnet)) {
       throw invalid(
         `the address ${text} is the first or last of network ${this.#network}: no host can have it`,
       );

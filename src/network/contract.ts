@@ -17,6 +17,16 @@ export interface BridgeNetwork {
   /** No way out of the network. */
   readonly internal: boolean;
   readonly mtu: number;
+  /** The part of the subnet that addresses are given out from; unset: all of it. CIDR. */
+  readonly ipRange?: string;
+  /** Addresses that no container gets, by what they are for. */
+  readonly reserved?: Readonly<Record<string, string>>;
+  /** Its containers do not reach each other directly, only by published ports (Docker's enable_icc=false). */
+  readonly separated?: boolean;
+  /** What goes out keeps its address (Docker's enable_ip_masquerade=false); unset: it has the host's. */
+  readonly keepsAddress?: boolean;
+  /** The host's address that ports are published on where none is asked for; unset: every address. */
+  readonly publishAt?: string;
 }
 
 /** A container's connection to one network. */
@@ -62,6 +72,11 @@ export interface NewBridge {
   readonly internal?: boolean;
   readonly mtu?: number;
   readonly bridge?: string;
+  readonly ipRange?: string;
+  readonly reserved?: Readonly<Record<string, string>>;
+  readonly separated?: boolean;
+  readonly keepsAddress?: boolean;
+  readonly publishAt?: string;
 }
 
 /**

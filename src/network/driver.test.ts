@@ -86,6 +86,54 @@ describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {
     expect(await pings(a, neighbour.address)).toBe(true);
   });
 
+  it('separates the containers of a network that says so, which still reach out and published ports', async () => {
+    const network = await bridge('separate', { separated: true });
+    const [a, b] = [await join(network), await join(network)];
+    const neighbour = await namespaces.neighbour(5);
+    await namespaces.serve(b, 80);
+    // Neither over the bridge nor by way of the host.
+    await inside(a, 'ip', 'route', 'add', `${b.endpoint.address}/32`, 'via', network.gateway);
+    expect(await Promise.all([pings(a, b.endpoint.address), pings(b, a.endpoint.address)])).toEqual([
+      false,
+      false,
+    ]);
+    expect(await seenFrom(a, b.endpoint.address, 80)).toBeUndefined();
+    expect(await pings('host', b.endpoint.address)).toBe(true);
+    expect(await pings(a, neighbour.address)).toBe(true);
+    const port = { protocol: 'tcp', containerIp: b.endpoint.address, containerPort: 80 } as const;
+    await driver.publish(b.containerId, [{ ...port, hostIp: '0.0.0.0', hostPort: 8083 }]);
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8083)).toBe(neighbour.address);
+    // Where the host filters bridged frames, as dockerd makes it, a translated packet stays on the bridge.
+    await run('tee', ['/proc/sys/net/bridge/bridge-nf-call-iptables'], { input: '0' });
+    expect(await seenFrom(a, network.gateway, 8083)).toBeDefined();
+  });
+
+  it('lets out the address of a container whose network keeps it', async () => {
+    const network = await bridge('routed', { subnet: '10.79.0.0/24', keepsAddress: true });
+    const container = await join(network);
+    const neighbour = await namespaces.neighbour(6);
+    await namespaces.serve(neighbour, 80);
+    expect(await seenFrom(container, neighbour.address, 80)).toBe(container.endpoint.address);
+  });
+
+  it('gives out addresses of the range asked for, but for reserved ones', async () => {
+    const range = { subnet: '10.80.0.0/24', ipRange: '10.80.0.16/30', reserved: { router: '10.80.0.17' } };
+    const network = await bridge('range', range);
+    const addresses = [await join(network), await join(network), await join(network)];
+    expect(addresses.map(({ endpoint }) => endpoint.address)).toEqual([
+      '10.80.0.16',
+      '10.80.0.18',
+      '10.80.0.19',
+    ]);
+    await expect(join(network)).rejects.toThrow('no address is free in network range: all 4 are taken');
+    expect((await join(network, { address: '10.80.0.99' })).endpoint.prefixLength).toBe(24);
+    await expect(join(network, { address: '10.80.0.17' })).rejects.toThrow('the auxiliary address router');
+    const wrong = [{ ipRange: '10.81.0.0/28' }, { ipRange: '10.80.0.0/16' }, { reserved: { a: '10.9.0.1' } }];
+    for (const options of wrong) {
+      await expect(bridge('wrong', { subnet: '10.82.0.0/24', ...options })).rejects.toThrow(/no part|not in/);
+    }
+  });
+
   it('publishes a port on the addresses asked for, for neighbours and for containers by the host', async () => {
     const network = await bridge('web');
     const server = await join(network);

@@ -23,11 +23,12 @@ import type {
 } from './contract.ts';
 import { Firewall } from './firewall.ts';
 import { defaultRouteMtu, type HostLink, hostLinks, IpStream, ipFailure, isLinkGone } from './iproute.ts';
-import { parseSubnet } from './ipv4.ts';
+import { parseAddress, parseSubnet } from './ipv4.ts';
 import { LinkRemoval } from './link-removal.ts';
 import { checkInterfaceName, freshName, type InstanceNames, instanceNames, isMadeBy } from './names.ts';
 import { makeSandbox, type Sandbox, type SandboxMaker, SpareSandboxes } from './spare-sandboxes.ts';
 import {
+  checkParts,
   checkSources,
   checkSubnet,
   chooseSubnet,
@@ -243,7 +244,17 @@ class BridgeDriver implements NetworkDriver {
     const subnet = request.subnet ?? (await chooseSubnet(this.#sources, occupied));
     const gateway = gatewayOf(subnet, request.gateway);
     const bridge = request.bridge ?? this.#bridgeName(name);
-    return { id, name, driver: 'bridge', bridge, subnet, gateway, internal: isInternal, mtu };
+    const { ipRange, reserved, publishAt } = request;
+    checkParts(subnet, request);
+    if (publishAt !== undefined) parseAddress(publishAt);
+    return {
+      ...{ id, name, driver: 'bridge', bridge, subnet, gateway, internal: isInternal, mtu },
+      ...(ipRange === undefined ? {} : { ipRange }),
+      ...(reserved === undefined ? {} : { reserved }),
+      ...(request.separated === true ? { separated: true } : {}),
+      ...(request.keepsAddress === true ? { keepsAddress: true } : {}),
+      ...(publishAt === undefined ? {} : { publishAt }),
+    };
   }
 
   #bridgeName(network: string): string {

@@ -48,14 +48,17 @@ export function elementCommands(
   );
 }
 
-export function networkElements({ bridge, subnet, internal }: BridgeNetwork): Element[] {
+export function networkElements(network: BridgeNetwork): Element[] {
+  const { bridge, subnet, internal, separated = false, keepsAddress = false } = network;
   const name = `"${bridge}"`;
-  return [
+  const elements: Element[] = [
     { set: 'bridges', key: name },
-    { set: 'one_network', key: `${name} . ${name}` },
     { set: 'one_subnet', key: `${subnet} . ${subnet}` },
-    internal ? { set: 'internal', key: name } : { set: 'outgoing', key: subnet },
   ];
+  if (!separated) elements.push({ set: 'one_network', key: `${name} . ${name}` });
+  if (internal) elements.push({ set: 'internal', key: name });
+  else if (!keepsAddress) elements.push({ set: 'outgoing', key: subnet });
+  return elements;
 }
 
 /**
@@ -78,11 +81,11 @@ export function portElements(port: PublishedPort): Element[] {
 const SETS = {
   bridges: 'type ifname',
   internal: 'type ifname',
-  /** From a bridge to itself. */
+  /** From a bridge to itself, where its containers may reach each other. */
   one_network: 'type ifname . ifname',
   /** From a subnet to itself. */
   one_subnet: 'type ipv4_addr . ipv4_addr; flags interval',
-  /** Subnets with a way out. */
+  /** Subnets whose way out has the host's address. */
   outgoing: 'type ipv4_addr; flags interval',
   loopback_only: 'type ipv4_addr . inet_proto . inet_service',
   port_at_any_address: 'type inet_proto . inet_service : ipv4_addr . inet_service',

@@ -44,6 +44,11 @@ export function sizeOf({ prefixLength }: Subnet): number {
   return 2 ** (32 - prefixLength);
 }
 
+/** The last address of a subnet. */
+export function lastOf(subnet: Subnet): number {
+  return subnet.first + sizeOf(subnet) - 1;
+}
+
 export function contains(subnet: Subnet, address: number): boolean {
   return address >= subnet.first && address < subnet.first + sizeOf(subnet);
 }

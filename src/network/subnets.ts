@@ -4,6 +4,7 @@ import {
   contains,
   formatAddress,
   formatSubnet,
+  lastOf,
   overlaps,
   parseAddress,
   parseSubnet,
@@ -92,6 +93,25 @@ export function gatewayOf(subnet: string, wanted: string | undefined): string {
     throw invalid(`invalid gateway ${wanted}: it is no host's address in ${subnet}`);
   }
   return wanted;
+}
+
+/** Throws `invalid` for a range to give out, or for reserved addresses, that are not in the subnet. */
+export function checkParts(
+  subnet: string,
+  { ipRange, reserved = {} }: { ipRange?: string; reserved?: Readonly<Record<string, string>> },
+): void {
+  const whole = parseSubnet(subnet);
+  if (ipRange !== undefined) {
+    const range = parseSubnet(ipRange);
+    if (!contains(whole, range.first) || !contains(whole, lastOf(range))) {
+      throw invalid(`invalid ip-range ${ipRange}: it is no part of the subnet ${subnet}`);
+    }
+  }
+  for (const [purpose, address] of Object.entries(reserved)) {
+    if (!contains(whole, parseAddress(address))) {
+      throw invalid(`invalid auxiliary address ${purpose}=${address}: it is not in the subnet ${subnet}`);
+    }
+  }
 }
 
 /** What the host's routes lead to. Wider ones than /8 are ways out, cut in halves as VPNs do, and not networks. */

@@ -25,11 +25,13 @@ export function bringUp(name: string): string[] {
  * Plugs the host's end into the bridge. Hairpin: where the host filters bridged frames (bridge-nf-call-iptables, as
  * dockerd sets it), a container that asks for its own published port gets its packet back through its own port.
  */
-export function plugIn(hostInterface: string, { bridge, mtu }: BridgeNetwork): string[] {
+export function plugIn(hostInterface: string, { bridge, mtu, separated = false }: BridgeNetwork): string[] {
   return [
     `link set ${hostInterface} mtu ${mtu}`,
     `link set ${hostInterface} master ${bridge}`,
-    `link set ${hostInterface} type bridge_slave hairpin on`,
+    // Frames pass between an isolated port and the bridge itself, not between two isolated ports (bridge(8)). Not even
+    // those to a published port, where the host filters bridged frames: its translation then happens on the bridge.
+    `link set ${hostInterface} type bridge_slave hairpin on isolated ${separated ? 'on' : 'off'}`,
   ];
 }
 

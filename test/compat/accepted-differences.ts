@@ -56,6 +56,14 @@ export const acceptedDifferences: readonly Difference[] = [
     reason: 'times of tags and parents are not kept; the peer knows the image by more names',
   },
   {
+    where: /^network-options\/(range|reserved|gateway) outside\/body\/message$/,
+    reason: 'one line that names the value and the subnet',
+  },
+  {
+    where: /^network-options\/(no CIDR|host bits|no boolean|no address|no number)\/body\/message$/,
+    reason: "says the rule, without the words of another language's parser",
+  },
+  {
     where: /^container-files\/top with(out pids| a wrong option)\//,
     reason: "wrong options of ps are the request's fault (400), and the message tells the way out",
   },

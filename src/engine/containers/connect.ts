@@ -26,7 +26,7 @@ export async function connect(context: ContainerContext, record: ContainerRecord
   }
   if (networkMode === 'none') return { ...nothing, namespace: await context.parts.network.createSandbox() };
   const { namespace, endpoints } = await connectBridges(context, record);
-  return { ...nothing, namespace, endpoints, ports: portPlans(record, endpoints) };
+  return { ...nothing, namespace, endpoints, ports: portPlans(context, record, endpoints) };
 }
 
 /** Takes apart what {@link connect} made; safe to call twice. */
@@ -104,16 +104,22 @@ function joinedPath(context: ContainerContext, reference: string): string {
   return path ?? `/proc/${other.state.pid}/ns/net`;
 }
 
-/** An empty host address means every one: a socket for IPv4 and one for IPv6. */
-function portPlans(record: ContainerRecord, endpoints: readonly Endpoint[]): PortPlan[] {
+/** An empty host address means the network's choice, which is every one: a socket for IPv4 and one for IPv6. */
+function portPlans(
+  context: ContainerContext,
+  record: ContainerRecord,
+  endpoints: readonly Endpoint[],
+): PortPlan[] {
   const [first] = endpoints;
   if (first === undefined) return [];
+  const network = context.networks.byId(first.networkId)?.network;
+  const everywhere = (network?.driver === 'bridge' ? network.publishAt : undefined) ?? '0.0.0.0';
   const bindings = [...record.host.ports, ...(record.host.publishAllPorts ? exposedBindings(record) : [])];
   return bindings.map(({ protocol, containerPort, hostIp, hostPort }) => ({
     protocol,
     containerPort,
     hostPort,
-    hostIp: hostIp === '' ? '0.0.0.0' : hostIp,
+    hostIp: hostIp === '' ? everywhere : hostIp,
     containerIp: first.address,
   }));
 }

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { notImplemented } from '../../base/index.ts';
+import { denied, notFound, notImplemented } from '../../base/index.ts';
 import {
   type ContainerRecord,
   type Engine,
@@ -8,6 +8,7 @@ import {
   type NetworkRecord,
   type NewNetwork,
 } from '../../engine/index.ts';
+import type { BridgeNetwork } from '../../network/index.ts';
 import { Fields, Query } from '../fields.ts';
 import { parseFilters, passes, passesLabels } from '../filters.ts';
 
@@ -83,9 +84,10 @@ interface Reference {
 
 function parseNetwork(body: Fields): NewNetwork {
   if (body.flag('Attachable') && body.flag('Ingress')) throw notImplemented('ingress networks are not there');
+  const ipamDriver = body.object('IPAM').text('Driver');
+  if (ipamDriver !== '' && ipamDriver !== 'default') throw notFound(`plugin "${ipamDriver}" not found`);
   const [pool, second] = body.object('IPAM').objects('Config');
-  if (second !== undefined) throw notImplemented('several address pools in one network are not there yet');
-  if (pool !== undefined && pool.text('IPRange') !== '') throw notImplemented('IPRange is not there yet');
+  if (second !== undefined) throw denied("bridge driver doesn't support multiple subnets");
   return {
     name: body.text('Name'),
     driver: body.text('Driver') || 'bridge',
@@ -95,10 +97,13 @@ function parseNetwork(body: Fields): NewNetwork {
     options: body.textMap('Options'),
     subnet: pool?.text('Subnet') || undefined,
     gateway: pool?.text('Gateway') || undefined,
+    ipRange: pool?.text('IPRange') || undefined,
+    reserved: pool?.textMap('AuxiliaryAddresses') ?? {},
+    attachable: body.flag('Attachable'),
   };
 }
 
-function networkSummary({ network, createdAt, labels, options }: NetworkRecord) {
+function networkSummary({ network, createdAt, labels, options, attachable = false }: NetworkRecord) {
   return {
     Name: network.name,
     Id: network.id,
@@ -110,15 +115,24 @@ function networkSummary({ network, createdAt, labels, options }: NetworkRecord) 
     IPAM: {
       Driver: 'default',
       Options: null,
-      Config: isBridge(network) ? [{ Subnet: network.subnet, Gateway: network.gateway }] : null,
+      Config: isBridge(network) ? [addressPool(network)] : null,
     },
     Internal: isBridge(network) && network.internal,
-    Attachable: false,
+    Attachable: attachable,
     Ingress: false,
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
     Options: options,
     Labels: labels,
+  };
+}
+
+function addressPool({ subnet, gateway, ipRange, reserved }: BridgeNetwork) {
+  return {
+    Subnet: subnet,
+    ...(ipRange === undefined ? {} : { IPRange: ipRange }),
+    Gateway: gateway,
+    ...(reserved === undefined ? {} : { AuxiliaryAddresses: reserved }),
   };
 }
 

@@ -4,7 +4,11 @@ import { containerFiles } from './container-files.ts';
 import { attach, badCreate, containers, init } from './containers.ts';
 import { events } from './events.ts';
 import { health } from './health.ts';
+
 import { stats, update } from './limits.ts';
+
+import { networkOptions } from './network-options.ts';
+
 import { images, networks, system, volumes } from './others.ts';
 import { pushes } from './push.ts';
 
@@ -22,6 +26,7 @@ export const scripts: readonly Script[] = [
   images,
   pushes,
   networks,
+  networkOptions,
   volumes,
   builds,
   events,
