@@ -12,6 +12,9 @@ export default defineConfig({
           include: ['{src,scripts,bench,test}/**/*.test.ts'],
           exclude: engineFolders,
           maxWorkers: 2,
+          // For what hangs; how long a test takes on a busy machine says nothing.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {

@@ -204,6 +204,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/container-files.ts')).exportCommand,
   },
   {
+    words: ['port'],
+    group: 'container',
+    summary: 'List port mappings or a specific mapping for the container',
+    load: async () => (await import('./commands/port.ts')).portCommand,
+  },
+  {
     words: ['top'],
     group: 'container',
     summary: 'Display the running processes of a container',
@@ -356,7 +362,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
   `bake buildx checkpoint config context history import load manifest node pause
-  plugin port save search secret service stack swarm trust unpause`.split(/\s+/),
+  plugin save search secret service stack swarm trust unpause`.split(/\s+/),
 );
 
 /** Whether docker has this command, at the top level or in a group, and berth has not. */

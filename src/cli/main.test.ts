@@ -204,6 +204,28 @@ test('inspect finds whatever has the name, and prints what it found before what 
   });
 });
 
+test('port shows where the ports of a container are reached', async () => {
+  const Ports = {
+    '90/udp': [{ HostIp: '0.0.0.0', HostPort: '32768' }],
+    '80/tcp': [
+      { HostIp: '127.0.0.1', HostPort: '8000' },
+      { HostIp: '::1', HostPort: '8000' },
+    ],
+    '70/tcp': null,
+  };
+  answer('GET /containers/c/json', 200, { NetworkSettings: { Ports } });
+  const printed = async (...words: string[]) => {
+    const { code, stdout, stderr } = await cli(['port', 'c', ...words]);
+    return [code, stdout || stderr];
+  };
+  const all = '80/tcp -> 127.0.0.1:8000\n80/tcp -> [::1]:8000\n90/udp -> 0.0.0.0:32768\n';
+  expect(await printed()).toEqual([0, all]);
+  expect(await printed('80')).toEqual([0, '127.0.0.1:8000\n[::1]:8000\n']);
+  expect(await printed('90/udp')).toEqual([0, '0.0.0.0:32768\n']);
+  expect(await printed('70')).toEqual([1, "No public port '70' published for c\n"]);
+  expect(await printed('http')).toEqual([1, 'invalid port (http): it is a number up to 65535\n']);
+});
+
 test('refuses a command that there is none of', async () => {
   expect(await cli(['nosuch'], { argv0: 'docker' })).toEqual({
     code: 1,

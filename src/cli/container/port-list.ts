@@ -47,6 +47,7 @@ function byteOrder(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-function joinHostPort(ip: string, port: string): string {
+/** "127.0.0.1:80", "[::1]:80". */
+export function joinHostPort(ip: string, port: string): string {
   return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
