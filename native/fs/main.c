@@ -5,6 +5,8 @@
  *     berth-fs serve DIR SOCKET    the same for any folder, at a socket that it makes; says "ready" when it listens
  *     berth-fs pack-changes DIR    the layer tar of an overlayfs upper folder, on standard output
  *     berth-fs unpack DIR          unpacks the tar on standard input below DIR
+ *     berth-fs unpack-layer DIR CONTENTS
+ *                                  makes a layer's tree, durably, in the empty DIR; files' contents may lie in CONTENTS
  *     berth-fs remove-tree DIR     removes DIR, whatever its modes and owners are
  *
  * Failures are one line on standard error and exit code 1; a wrong command line is exit code 2.
@@ -58,6 +60,28 @@ static int run_unpack(const char *path, struct failure *failure) {
     return result;
 }
 
+static int run_unpack_layer(const char *path, const char *contents_path, struct failure *failure) {
+    int root = open_folder(path, failure), input = STDIN_FILENO;
+    if (root < 0) return -1;
+    int contents = open(contents_path, O_RDONLY | O_CLOEXEC);
+    struct source *source = allocate(sizeof *source);
+    *source = (struct source){.fill = fill_from_descriptor, .context = &input};
+    int result = contents < 0 ? fail_call(failure, "%s cannot be opened", contents_path)
+                              : unpack_layer(root, contents, source, failure);
+    if (result == 0) result = source_drain(source, failure);
+    free(source);
+    if (contents >= 0) close(contents);
+    close(root);
+    return result;
+}
+
+static int report(int result, struct failure *failure) {
+    if (result == 0) return 0;
+    make_printable(failure);
+    log_line("%s: %s", failure->kind, failure->message);
+    return 1;
+}
+
 static int serve_at(const char *path, const char *socket) {
     struct failure failure;
     int root = open_folder(path, &failure);
@@ -81,14 +105,14 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     if (argc == 2 && strcmp(argv[1], "serve") == 0) return serve(ROOT_DESCRIPTOR, LISTENER_DESCRIPTOR);
     if (argc == 4 && strcmp(argv[1], "serve") == 0) return serve_at(argv[2], argv[3]);
+    struct failure failure;
+    if (argc == 4 && strcmp(argv[1], "unpack-layer") == 0)
+        return report(run_unpack_layer(argv[2], argv[3], &failure), &failure);
     for (size_t at = 0; argc == 3 && at < sizeof commands / sizeof *commands; at++) {
-        struct failure failure;
-        if (strcmp(argv[1], commands[at].name) != 0) continue;
-        if (commands[at].run(argv[2], &failure) == 0) return 0;
-        make_printable(&failure);
-        log_line("%s: %s", failure.kind, failure.message);
-        return 1;
+        if (strcmp(argv[1], commands[at].name) == 0) return report(commands[at].run(argv[2], &failure), &failure);
     }
-    fputs("usage: berth-fs serve [DIR SOCKET] | pack-changes DIR | unpack DIR | remove-tree DIR\n", stderr);
+    fputs("usage: berth-fs serve [DIR SOCKET] | pack-changes DIR | unpack DIR | unpack-layer DIR CONTENTS | "
+          "remove-tree DIR\n",
+          stderr);
     return 2;
 }

@@ -18,6 +18,8 @@ struct overrides {
     uint64_t size, uid, gid;
     struct timespec mtime;
     struct xattrs xattrs;
+    bool has_content;
+    uint64_t content_offset, content_size;
 };
 
 static int read_entry(struct source *source, struct overrides *overrides, struct tar_entry *entry,
@@ -155,6 +157,19 @@ static int parse_decimal(const char *text, uint64_t *number) {
     return errno || *end ? -1 : 0;
 }
 
+/* "OFFSET,SIZE" in bytes, both of which a file may have. */
+static int parse_content(const char *text, struct overrides *overrides) {
+    char *comma, *end;
+    if (*text < '0' || *text > '9') return -1;
+    errno = 0;
+    overrides->content_offset = strtoull(text, &comma, 10);
+    if (*comma != ',' || comma[1] < '0' || comma[1] > '9') return -1;
+    overrides->content_size = strtoull(comma + 1, &end, 10);
+    overrides->has_content = true;
+    bool fits = overrides->content_size <= INT64_MAX && overrides->content_offset <= INT64_MAX - overrides->content_size;
+    return errno || *end || !fits ? -1 : 0;
+}
+
 /* "seconds[.fraction]", perhaps negative; digits beyond nanoseconds are dropped. */
 static int parse_time(const char *text, struct timespec *time) {
     bool negative = *text == '-';
@@ -199,6 +214,7 @@ static int apply_record(struct overrides *overrides, const char *key, const char
     if (strcmp(key, "size") == 0) result = replace_number(&overrides->has_size, &overrides->size, value);
     if (strcmp(key, "uid") == 0) result = replace_number(&overrides->has_uid, &overrides->uid, value);
     if (strcmp(key, "gid") == 0) result = replace_number(&overrides->has_gid, &overrides->gid, value);
+    if (strcmp(key, "BERTH.content") == 0) result = parse_content(value, overrides);
     if (strcmp(key, "mtime") == 0) {
         overrides->has_mtime = size != 0;
         result = size ? parse_time(value, &overrides->mtime) : 0;
@@ -303,6 +319,9 @@ static int build_entry(const struct header *header, uint64_t size, struct overri
     entry->mtime = overrides->has_mtime ? overrides->mtime : (struct timespec){.tv_sec = mtime};
     entry->major = (uint32_t)major;
     entry->minor = (uint32_t)minor;
+    entry->is_elsewhere = overrides->has_content && entry->type == TAR_FILE && entry->size == 0;
+    entry->content_offset = overrides->content_offset;
+    entry->content_size = overrides->content_size;
     entry->xattrs = overrides->xattrs;
     overrides->xattrs = (struct xattrs){0};
     return 1;

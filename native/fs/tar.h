@@ -2,6 +2,7 @@
 #ifndef BERTH_FS_TAR_H
 #define BERTH_FS_TAR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
@@ -29,6 +30,8 @@ struct tar_entry {
     struct timespec mtime;
     uint32_t major, minor;
     struct xattrs xattrs;
+    bool is_elsewhere; /* "BERTH.content=OFFSET,SIZE": the content lies in another file, and `size` is 0 */
+    uint64_t content_offset, content_size;
 };
 
 void tar_entry_free(struct tar_entry *entry);

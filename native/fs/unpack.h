@@ -16,4 +16,11 @@ struct unpack_options {
  */
 int unpack(int root, const struct unpack_options *options, struct source *source, struct failure *failure);
 
+/*
+ * Makes a layer's tree in the empty folder `root`, and makes it durable. The root gets the attributes of "./". Deletions
+ * (".wh.NAME", ".wh..wh..opq") take the form that overlayfs has for them; a file's content comes from `contents` where its
+ * entry says so.
+ */
+int unpack_layer(int root, int contents, struct source *source, struct failure *failure);
+
 #endif

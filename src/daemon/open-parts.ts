@@ -3,7 +3,13 @@ import { mkdir } from 'node:fs/promises';
 import type { EngineLog, EngineParts } from '../engine/index.ts';
 import { createNetworkDriver } from '../network/index.ts';
 import { createRegistryClient } from '../registry/index.ts';
-import { findOciRuntimes, openLauncher, readHostFacts, SeccompCache } from '../runtime/index.ts';
+import {
+  findOciRuntimes,
+  openLauncher,
+  placeLayerTree,
+  readHostFacts,
+  SeccompCache,
+} from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
 import { projectRoot } from './project-root.ts';
@@ -25,7 +31,15 @@ export async function openParts(
   await using opened = new AsyncDisposableStack();
   const launcher = opened.use(await openLauncher({ execRoot, nativeDirectory, signal }));
   const unmountLayer = (path: string) => launcher.unmountLayer(path);
-  const store = opened.use(await openStore({ dataRoot, signal, unmountLayer }));
+  const store = opened.use(
+    await openStore({
+      dataRoot,
+      signal,
+      unmountLayer,
+      ...(options.layerFormat === undefined ? {} : { layerFormat: options.layerFormat }),
+      placeTree: (layer) => placeLayerTree(nativeDirectory, layer, layer.signal),
+    }),
+  );
   const network = opened.use(
     await createNetworkDriver({
       instance,

@@ -3,6 +3,7 @@ import { isAbsolute } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { invalid, systemErrorCode } from '../base/index.ts';
 import type { ListenAddress } from '../server/index.ts';
+import type { LayerFormatName } from '../store/index.ts';
 
 /** How one berthd runs: command line over configuration file over defaults. */
 export interface DaemonOptions {
@@ -11,6 +12,8 @@ export interface DaemonOptions {
   readonly hosts: readonly ListenAddress[];
   readonly mirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
+  /** How layers are kept; undefined: what the kernel is best at. */
+  readonly layerFormat: LayerFormatName | undefined;
   readonly debug: boolean;
   readonly pidFile: string | undefined;
   /** Take the instance's bridges, rules, launcher and cgroups off the host, then end. */
@@ -21,7 +24,7 @@ export const DEFAULT_DATA_ROOT = '/var/lib/berth';
 const DEFAULT_EXEC_ROOT = '/run/berth';
 const DEFAULT_CONFIG = '/etc/berth/daemon.json';
 
-/** Keys of dockerd's daemon.json that berth honours. */
+/** Keys of dockerd's daemon.json that berth honours, and its own. */
 const KEYS = [
   'data-root',
   'exec-root',
@@ -30,6 +33,7 @@ const KEYS = [
   'insecure-registries',
   'debug',
   'pidfile',
+  'layer-format',
 ];
 
 /** Parses berthd's command line and its configuration file. Throws `invalid` with the option or key that is wrong. */
@@ -45,6 +49,7 @@ export function readOptions(argv: readonly string[]): DaemonOptions {
     hosts: (hosts.length === 0 ? [`unix://${execRoot}/berth.sock`] : hosts).map(parseHost),
     mirrors: flags.registryMirror ?? file.texts('registry-mirrors'),
     insecureRegistries: flags.insecureRegistry ?? file.texts('insecure-registries'),
+    layerFormat: parseLayerFormat(flags.layerFormat ?? file.text('layer-format')),
     debug: flags.debug ?? file.flag('debug'),
     removeHostState: flags.removeHostState ?? false,
     pidFile: flags.pidfile ?? file.text('pidfile'),
@@ -57,6 +62,7 @@ interface Flags {
   readonly host?: string[];
   readonly registryMirror?: string[];
   readonly insecureRegistry?: string[];
+  readonly layerFormat?: string;
   readonly debug?: boolean;
   readonly configFile?: string;
   readonly pidfile?: string;
@@ -72,6 +78,10 @@ function parseFlags(argv: readonly string[]): Flags {
     .option('-H, --host <address>', 'where to listen: unix://PATH or tcp://HOST:PORT; repeatable', collect)
     .option('--registry-mirror <url>', 'a mirror of docker.io; repeatable', collect)
     .option('--insecure-registry <host>', 'a registry that may be asked without TLS; repeatable', collect)
+    .option(
+      '--layer-format <format>',
+      'keep new layers as "erofs" images or as a "folder" each (default by kernel)',
+    )
     .option('-D, --debug', 'log more')
     .option('--config-file <path>', `configuration file (default ${DEFAULT_CONFIG})`)
     .option('-p, --pidfile <path>', 'file for the process id')
@@ -162,6 +172,7 @@ function refuseConflicts(flags: Flags, file: ConfigFile): void {
     'exec-root': flags.execRoot,
     hosts: flags.host,
     debug: flags.debug,
+    'layer-format': flags.layerFormat,
     pidfile: flags.pidfile,
   };
   const both = Object.keys(given).filter((key) => given[key] !== undefined && file.has(key));
@@ -173,6 +184,11 @@ function refuseConflicts(flags: Flags, file: ConfigFile): void {
       },
     );
   }
+}
+
+function parseLayerFormat(text: string | undefined): LayerFormatName | undefined {
+  if (text === undefined || text === 'erofs' || text === 'folder') return text;
+  throw invalid(`unknown layer format "${text}"`, { hint: 'Known: erofs, folder' });
 }
 
 function absolute(name: string, path: string): string {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createReadStream } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -68,14 +69,33 @@ export async function removeTree(nativeDirectory: string, path: string, signal?:
 }
 
 /** Unpacks a tar below a host folder; its entries cannot leave the folder. */
-export async function unpackInto(
+export function unpackInto(
   nativeDirectory: string,
   directory: string,
   tar: NodeJS.ReadableStream,
   signal?: AbortSignal,
 ): Promise<void> {
+  return feed(nativeDirectory, ['unpack', directory], tar, signal);
+}
+
+/** Makes a layer's tree, durably, in an empty folder: the tar's whiteouts take overlayfs's form, contents come from a file. */
+export function placeLayerTree(
+  nativeDirectory: string,
+  layer: { readonly directory: string; readonly contentsPath: string; readonly entriesPath: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const entries = createReadStream(layer.entriesPath);
+  return feed(nativeDirectory, ['unpack-layer', layer.directory, layer.contentsPath], entries, signal);
+}
+
+async function feed(
+  nativeDirectory: string,
+  args: readonly string[],
+  tar: NodeJS.ReadableStream,
+  signal?: AbortSignal,
+): Promise<void> {
   signal?.throwIfAborted();
-  const child = spawn(join(nativeDirectory, 'berth-fs'), ['unpack', directory], {
+  const child = spawn(join(nativeDirectory, 'berth-fs'), args, {
     stdio: ['pipe', 'ignore', 'pipe'],
     ...(signal === undefined ? {} : { signal }),
   });

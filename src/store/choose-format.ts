@@ -1,11 +1,23 @@
 import { readFile } from 'node:fs/promises';
-import { notImplemented, run } from '../base/index.ts';
+import { invalid, run } from '../base/index.ts';
 import { ErofsFormat } from './erofs-format.ts';
-import type { LayerFormat } from './layer-format.ts';
+import { FolderFormat } from './folder-format.ts';
+import type { LayerFormat, LayerFormatName, PlaceTree } from './layer-format.ts';
 
-/** How this host keeps layers. A kernel without EROFS can hold images, but refuses to unpack layers for them. */
-export async function chooseLayerFormat(): Promise<LayerFormat> {
-  return (await kernelHasErofs()) ? new ErofsFormat() : new RefusedFormat();
+/**
+ * How this host keeps new layers: as asked, else EROFS where the kernel has it, else folders. Throws `invalid` where EROFS is
+ * asked for and the kernel has none.
+ */
+export async function chooseLayerFormat(
+  wanted: LayerFormatName | undefined,
+  placeTree: PlaceTree,
+): Promise<LayerFormat> {
+  if (wanted === 'folder') return new FolderFormat(placeTree);
+  if (await kernelHasErofs()) return new ErofsFormat();
+  if (wanted === undefined) return new FolderFormat(placeTree);
+  throw invalid('layers cannot be EROFS images: this kernel has no EROFS', {
+    hint: 'Use a kernel with CONFIG_EROFS_FS (Linux 5.4 or newer), or --layer-format folder',
+  });
 }
 
 /** Also where EROFS is a module that is not loaded yet. */
@@ -18,16 +30,4 @@ async function kernelHasErofs(): Promise<boolean> {
 async function isRegistered(): Promise<boolean> {
   const fileSystems = await readFile('/proc/filesystems', 'utf8');
   return fileSystems.split('\n').some((line) => line.endsWith('\terofs'));
-}
-
-class RefusedFormat implements LayerFormat {
-  readonly name = 'folder';
-
-  async unpack(): Promise<never> {
-    throw notImplemented('layers cannot be unpacked: this kernel has no EROFS', {
-      hint: 'Use a kernel with CONFIG_EROFS_FS (Linux 5.4 or newer)',
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }

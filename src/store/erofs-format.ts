@@ -8,7 +8,7 @@ export class ErofsFormat implements LayerFormat {
   readonly #workers = new LayerWorkers();
 
   unpack({ destination, ...job }: UnpackLayerJob): Promise<UnpackedLayer> {
-    return this.#workers.run({ ...job, imagePath: destination });
+    return this.#workers.run({ ...job, output: { format: 'erofs', imagePath: destination } });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type DiffId, digestOf, parseDiffId, parseDigest } from '../base/index.ts';
 import type { Store } from './contract.ts';
 import { filesIn, tarOf, temporaryStore } from './testing/images.ts';
+import { placeTree } from './testing/place-tree.ts';
 
 const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 
@@ -75,7 +76,11 @@ describe('the image store', () => {
     opened.store.documents.put('containers', 'a', { name: 'web' });
     await opened.store[Symbol.asyncDispose]();
     const { openStore } = await import('./open-store.ts');
-    await using again = await openStore({ dataRoot: opened.root, signal: new AbortController().signal });
+    await using again = await openStore({
+      dataRoot: opened.root,
+      signal: new AbortController().signal,
+      placeTree,
+    });
     expect(await again.images.list()).toEqual([added]);
     expect(again.documents.all('containers')).toEqual([{ key: 'a', document: { name: 'web' } }]);
     expect(await again.content.has(blob)).toBe(true);

@@ -1,3 +1,4 @@
 export * from './contract.ts';
 export { parseImageConfig } from './image-config.ts';
+export type { LayerFormatName, PlaceTree } from './layer-format.ts';
 export { openStore, type StoreOptions } from './open-store.ts';

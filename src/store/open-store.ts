@@ -8,6 +8,7 @@ import { Database } from './database.ts';
 import { DatabaseDocumentStore } from './documents.ts';
 import { ImageRecords } from './image-records.ts';
 import { DatabaseImageStore } from './images.ts';
+import type { LayerFormatName, PlaceTree } from './layer-format.ts';
 import { UnpackedLayerStore } from './layers.ts';
 import { Leases } from './leases.ts';
 import { recover } from './recovery.ts';
@@ -33,6 +34,9 @@ export interface StoreOptions {
   readonly signal: AbortSignal;
   /** Called before a layer's file goes: who has it mounted lets go of it, or throws `conflict` because it is in use. */
   readonly unmountLayer?: (path: string) => Promise<void>;
+  /** How new layers are kept; undefined: what the kernel is best at. */
+  readonly layerFormat?: LayerFormatName;
+  readonly placeTree: PlaceTree;
 }
 
 /**
@@ -43,6 +47,8 @@ export async function openStore({
   dataRoot,
   signal,
   unmountLayer = async () => {},
+  layerFormat,
+  placeTree,
 }: StoreOptions): Promise<Store> {
   const root = new DataRoot(dataRoot);
   await makeFolders(root);
@@ -52,7 +58,7 @@ export async function openStore({
   const leases = new Leases();
   const trash = opened.use(new Trash(root));
   const content = new FileContentStore(root, leases, trash);
-  const format = opened.use(await chooseLayerFormat());
+  const format = opened.use(await chooseLayerFormat(layerFormat, placeTree));
   const layers = new UnpackedLayerStore({ root, database, content, format, leases, trash, signal });
   const records = new ImageRecords(database, root);
   const images = new DatabaseImageStore({ database, content, layers, records, leases, trash, unmountLayer });

@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import type { Store } from './contract.ts';
 import { openStore } from './open-store.ts';
 import { filesIn, tarOf, temporaryFolder, temporaryStore } from './testing/images.ts';
+import { placeTree } from './testing/place-tree.ts';
 
 const signal = new AbortController().signal;
 
@@ -30,7 +31,7 @@ describe('a new start', () => {
     await writeFile(join(opened.root, 'tmp', 'blob-half'), 'half');
     await mkdir(join(opened.root, 'tmp', 'layer-folder', 'x'), { recursive: true });
     await writeFile(join(opened.root, 'layers', `${'0'.repeat(64)}.erofs`), 'renamed, but not recorded');
-    await using again = await openStore({ dataRoot: opened.root, signal });
+    await using again = await openStore({ dataRoot: opened.root, signal, placeTree });
     expect(await filesIn(opened.root)).toEqual(before);
     expect(await readdir(join(opened.root, 'tmp'))).toEqual([]);
     expect((await again.images.list()).map(({ id }) => id)).toEqual([image.id]);
@@ -42,24 +43,24 @@ describe('a new start', () => {
     const whole = await addImage(opened.store, 'whole');
     await opened.store[Symbol.asyncDispose]();
     await rm(broken.layers[0]?.path ?? '');
-    await using again = await openStore({ dataRoot: opened.root, signal });
+    await using again = await openStore({ dataRoot: opened.root, signal, placeTree });
     expect((await again.images.list()).map(({ id }) => id)).toEqual([whole.id]);
     expect(await filesIn(opened.root)).toHaveLength(2);
   });
 
   test('refuses the data of a newer berth', async () => {
     await using folder = await temporaryFolder();
-    await (await openStore({ dataRoot: folder.path, signal }))[Symbol.asyncDispose]();
+    await (await openStore({ dataRoot: folder.path, signal, placeTree }))[Symbol.asyncDispose]();
     const database = new DatabaseSync(join(folder.path, 'metadata.db'));
     database.exec('PRAGMA user_version = 999');
     database.close();
-    await expect(openStore({ dataRoot: folder.path, signal })).rejects.toThrow(/has schema 999/);
+    await expect(openStore({ dataRoot: folder.path, signal, placeTree })).rejects.toThrow(/has schema 999/);
   });
 
   test('names a data root that cannot be used', async () => {
     await using folder = await temporaryFolder();
     await writeFile(join(folder.path, 'file'), '');
-    const opening = openStore({ dataRoot: join(folder.path, 'file', 'root'), signal });
+    const opening = openStore({ dataRoot: join(folder.path, 'file', 'root'), signal, placeTree });
     await expect(opening).rejects.toMatchObject({
       kind: 'unavailable',
       message: expect.stringContaining('ENOTDIR'),
@@ -72,7 +73,8 @@ describe('a new start', () => {
       import { openStore } from ${JSON.stringify(new URL('./open-store.ts', import.meta.url).href)};
       import { tarOf } from ${JSON.stringify(new URL('./testing/images.ts', import.meta.url).href)};
       import { Readable } from 'node:stream';
-      const store = await openStore({ dataRoot: ${JSON.stringify(folder.path)}, signal: new AbortController().signal });
+      import { placeTree } from ${JSON.stringify(new URL('./testing/place-tree.ts', import.meta.url).href)};
+      const store = await openStore({ dataRoot: ${JSON.stringify(folder.path)}, signal: new AbortController().signal, placeTree });
       for (let i = 0; ; i += 1) {
         const tar = await tarOf([{ header: { name: 'file' }, content: 'x'.repeat(100_000 + i) }]);
         const { diffId } = await store.layers.unpackTar(Readable.from([tar], { objectMode: false }));
@@ -92,7 +94,7 @@ describe('a new start', () => {
       }
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
       expect(child.signalCode).toBe('SIGKILL');
-      await using store = await openStore({ dataRoot: folder.path, signal });
+      await using store = await openStore({ dataRoot: folder.path, signal, placeTree });
       const images = await store.images.list();
       const expected = images.flatMap(({ id, layers }) => [
         `blobs/sha256/${id.slice(7)}`,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "fs/bytes.h"
@@ -54,6 +55,15 @@ static void write_entry(struct sink *sink, enum tar_type type, const char *path,
         .type = type, .path = copy_text(path), .link = link ? copy_text(link) : NULL, .mode = 0755};
     CHECK(tar_write_header(sink, &entry, &failure) == 0);
     tar_entry_free(&entry);
+}
+
+/* A PAX header with one record, for the next entry. */
+static void write_record(struct sink *sink, const char *record) {
+    char block[512] = {0};
+    int length = (int)strlen(record) + 4; /* two digits, a blank, the record, a line end */
+    CHECK(snprintf(block, sizeof block, "%d %s\n", length, record) == length);
+    struct tar_entry header = {.type = (enum tar_type)'x', .path = "record", .size = (uint64_t)length};
+    CHECK(tar_write_header(sink, &header, &failure) == 0 && sink_write(sink, block, sizeof block, &failure) == 0);
 }
 
 static void write_file(int folder, const char *name, const char *content) {
@@ -129,6 +139,46 @@ static void links_out_of_the_root_lead_back_into_it(int root) {
     CHECK(faccessat(root, "tree/planted", F_OK, 0) == 0);
 }
 
+static void a_layer_hides_in_the_form_of_overlayfs(int root) {
+    if (getuid() != 0) return; /* devices and trusted attributes are root's */
+    CHECK(mkdirat(root, "layer", 0700) == 0);
+    write_file(root, "contents", "0123456789");
+    int layer = openat(root, "layer", O_RDONLY | O_DIRECTORY), contents = openat(root, "contents", O_RDONLY);
+    struct sink *sink = new_archive();
+    write_entry(sink, TAR_DIRECTORY, "./", NULL);
+    write_entry(sink, TAR_DIRECTORY, "d", NULL);
+    write_entry(sink, TAR_FILE, "d/.wh..wh..opq", NULL);
+    write_entry(sink, TAR_FILE, "d/.wh.gone", NULL);
+    write_record(sink, "BERTH.content=3,4");
+    write_entry(sink, TAR_FILE, "d/file", NULL);
+    CHECK(tar_write_end(sink, &failure) == 0);
+    static struct source source;
+    source = (struct source){.fill = give};
+    position = 0;
+    CHECK(unpack_layer(layer, contents, &source, &failure) == 0);
+    struct stat status;
+    CHECK(fstat(layer, &status) == 0 && (status.st_mode & 07777) == 0755 && status.st_mtim.tv_sec == 0);
+    CHECK(fstatat(layer, "d/gone", &status, 0) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == 0);
+    char content[16] = {0}, opaque = 0;
+    int file = openat(layer, "d/file", O_RDONLY), folder = openat(layer, "d", O_RDONLY | O_DIRECTORY);
+    CHECK(read(file, content, sizeof content) == 4 && strcmp(content, "3456") == 0);
+    CHECK(fgetxattr(folder, "trusted.overlay.opaque", &opaque, 1) == 1 && opaque == 'y');
+    CHECK(faccessat(layer, "d/.wh.gone", F_OK, 0) < 0);
+    close(file), close(folder), close(layer), close(contents);
+}
+
+static void a_content_that_cannot_be_is_refused(int root) {
+    static const char *const records[] = {"BERTH.content=1",    "BERTH.content=,1",  "BERTH.content=1,",
+                                          "BERTH.content=-1,1", "BERTH.content=1,x", "BERTH.content=9223372036854775807,1"};
+    for (size_t at = 0; at < sizeof records / sizeof *records; at++) {
+        struct sink *sink = new_archive();
+        write_record(sink, records[at]);
+        write_entry(sink, TAR_FILE, "file", NULL);
+        CHECK(tar_write_end(sink, &failure) == 0);
+        CHECK(unpack_archive(root, "refused") < 0 && strcmp(failure.kind, FAILURE_INVALID) == 0);
+    }
+}
+
 static void removing_follows_no_link(const char *folder) {
     char path[256];
     snprintf(path, sizeof path, "%s/tree", folder);
@@ -149,6 +199,8 @@ int main(void) {
     paths_stay_inside(root);
     hostile_entries_are_refused(root);
     links_out_of_the_root_lead_back_into_it(root);
+    a_layer_hides_in_the_form_of_overlayfs(root);
+    a_content_that_cannot_be_is_refused(root);
     removing_follows_no_link(folder);
     close(root);
     bytes_free(&archive);

@@ -6,7 +6,13 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { canonicalName, newContainerId, notFound, parseReference, type Reference } from '../../base/index.ts';
-import { type FileWorker, type Launcher, openLauncher, resolveUser } from '../../runtime/index.ts';
+import {
+  type FileWorker,
+  type Launcher,
+  openLauncher,
+  placeLayerTree,
+  resolveUser,
+} from '../../runtime/index.ts';
 import { type Image, openStore, type Store } from '../../store/index.ts';
 import {
   type BuildEvent,
@@ -69,7 +75,11 @@ export class TestBuilder implements AsyncDisposable {
   static async create(): Promise<TestBuilder> {
     const folder = await mkdtemp(join(tmpdir(), 'berth-build-'));
     const stop = new AbortController();
-    const store = await openStore({ dataRoot: join(folder, 'data'), signal: stop.signal });
+    const store = await openStore({
+      dataRoot: join(folder, 'data'),
+      signal: stop.signal,
+      placeTree: (layer) => placeLayerTree(NATIVE, layer, layer.signal),
+    });
     const launcher = await openLauncher({ execRoot: join(folder, 'run'), nativeDirectory: NATIVE });
     const made = new TestBuilder(folder, store, launcher, stop);
     await made.build(

@@ -29,7 +29,7 @@ export class BlockOutput {
   append(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
-      if (this.#filled === BUFFER_SIZE) this.#flush();
+      if (this.#filled === BUFFER_SIZE) this.flush();
       const length = chunk.copy(this.#buffer, this.#filled, at);
       this.#filled += length;
       at += length;
@@ -40,12 +40,12 @@ export class BlockOutput {
   appendZeros(length: number): void {
     if (this.position + length > MAX_BLOCKS * BLOCK_SIZE) throw invalid('the layer is larger than 16 TiB');
     if (length >= MIN_HOLE) {
-      this.#flush();
+      this.flush();
       this.#flushed += length;
       return;
     }
     for (let left = length; left > 0; ) {
-      if (this.#filled === BUFFER_SIZE) this.#flush();
+      if (this.#filled === BUFFER_SIZE) this.flush();
       const part = Math.min(left, BUFFER_SIZE - this.#filled);
       this.#buffer.fill(0, this.#filled, this.#filled + part);
       this.#filled += part;
@@ -62,12 +62,13 @@ export class BlockOutput {
   /** Writes what is buffered, then the first block. */
   finish(firstBlock: Buffer): void {
     this.alignToBlock();
-    this.#flush();
+    this.flush();
     ftruncateSync(this.#fd, this.#flushed);
     writeAll(this.#fd, firstBlock, 0);
   }
 
-  #flush(): void {
+  /** Writes what is buffered. */
+  flush(): void {
     writeAll(this.#fd, this.#buffer.subarray(0, this.#filled), this.#flushed);
     this.#flushed += this.#filled;
     this.#filled = 0;

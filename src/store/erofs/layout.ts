@@ -1,7 +1,7 @@
+import type { DirectoryNode, InodeNode, SymlinkNode } from '../layer-tree/tree.ts';
 import type { ByteString } from '../tar/header.ts';
 import { type DirectoryEntry, directorySize, encodeDirectory } from './directory.ts';
 import { BLOCK_SIZE, DIRENT_TYPE, INODE_SIZE, SLOT_SIZE } from './format.ts';
-import type { DirectoryNode, InodeNode, SymlinkNode } from './tree.ts';
 import { encodeXattrs, OPAQUE_XATTR } from './xattrs.ts';
 
 /** Where an inode and its content are in the image. */
@@ -32,7 +32,8 @@ export interface ImageLayout {
 /** What hides a lower layer's file: a character device 0/0, one for the whole layer, as the kernel makes it. */
 const WHITEOUT: InodeNode = {
   kind: 'character',
-  device: 0,
+  major: 0,
+  minor: 0,
   mode: 0,
   uid: 0,
   gid: 0,
@@ -79,8 +80,6 @@ export function layOutImage(root: DirectoryNode, firstBlock: number): ImageLayou
     for (const name of names.get(directory) ?? []) {
       const node = childOf(directory, name, parents);
       if (node.kind === 'directory' && !isSelfOrParent(name)) {
-        // A folder that replaces a hidden one must not show what the hidden one had.
-        if (directory.whiteouts?.has(name)) node.isOpaque = true;
         parents.set(node, directory);
         names.set(node, sortedNames(node));
         subdirectories.push(node);

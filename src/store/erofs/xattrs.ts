@@ -1,4 +1,5 @@
 import { invalid } from '../../base/index.ts';
+import { cannotBeStored, fitsKernel, isOverlayXattr, type XattrRules } from '../layer-tree/xattr-rules.ts';
 import type { ByteString } from '../tar/header.ts';
 import { XATTR_HEADER_SIZE } from './format.ts';
 
@@ -16,14 +17,11 @@ const MAX_SIZE = XATTR_HEADER_SIZE + 4 * 0xfffe;
 /** Makes overlayfs hide what lower layers have in the folder. */
 export const OPAQUE_XATTR = 'trusted.overlay.opaque';
 
-/**
- * Whether an image keeps an xattr that a tar brings. overlayfs obeys its own (`trusted.overlay.*`,
- * `user.overlay.*`): from a tar they could reach out of the layer, so they are dropped, as are
- * name spaces that EROFS does not know.
- */
-export function isKeptXattr(name: ByteString): boolean {
-  return !/^[^.]*\.overlay(\.|$)/.test(name) && prefixOf(name) !== undefined;
-}
+/** What an EROFS image holds of a tar's xattrs: what it has a name space for. */
+export const EROFS_XATTRS: XattrRules = {
+  isKept: (name) => !isOverlayXattr(name) && prefixOf(name) !== undefined,
+  check: encodeXattrs,
+};
 
 /**
  * The xattrs of an inode as they follow it in the image, sorted by name; empty for none. Throws `invalid` for
@@ -46,9 +44,7 @@ export function encodeXattrs(xattrs: ReadonlyMap<ByteString, Buffer>): Buffer {
 function encodeXattr(name: ByteString, value: Buffer): Buffer {
   const prefix = prefixOf(name);
   const suffix = name.slice(prefix?.prefix.length);
-  if (prefix === undefined || name.length > 255 || value.length > 0xffff) {
-    throw invalid(`the extended attribute "${name.slice(0, 300)}" of ${value.length} bytes cannot be stored`);
-  }
+  if (prefix === undefined || !fitsKernel(name, value)) throw cannotBeStored(name, value);
   const length = 4 + suffix.length + value.length;
   const entry = Buffer.alloc(length + (-length & 3));
   entry.writeUInt8(suffix.length, 0);

@@ -7,10 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { run, runChecked } from '../../base/index.ts';
 import type { Store } from '../contract.ts';
+import type { LayerFormatName } from '../layer-format.ts';
 import { openStore } from '../open-store.ts';
 import { TarReader } from '../tar/reader.ts';
-import { unpackLayer } from '../unpack/unpack-layer.ts';
+import { type UnpackedLayer, unpackLayer } from '../unpack/unpack-layer.ts';
 import { canonicalTarArguments } from './canonical-tar.ts';
+import { placeTree } from './place-tree.ts';
 
 /** Why tests that mount images cannot run here; undefined where they can. */
 export async function mountObstacle(): Promise<string | undefined> {
@@ -26,12 +28,12 @@ export async function temporaryFolder(): Promise<AsyncDisposable & { readonly pa
 }
 
 /** A store in a folder of its own, closed and removed with `await using`. */
-export async function temporaryStore(): Promise<
-  AsyncDisposable & { readonly store: Store; readonly root: string }
-> {
+export async function temporaryStore(
+  layerFormat: LayerFormatName = 'erofs',
+): Promise<AsyncDisposable & { readonly store: Store; readonly root: string }> {
   const folder = await temporaryFolder();
   const stop = new AbortController();
-  const store = await openStore({ dataRoot: folder.path, signal: stop.signal });
+  const store = await openStore({ dataRoot: folder.path, signal: stop.signal, layerFormat, placeTree });
   return {
     store,
     root: folder.path,
@@ -72,12 +74,27 @@ export async function tarOf(entries: readonly TestEntry[]): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Unpacks a tar into an image file, in this thread. */
-export async function imageOf(tar: Buffer, imagePath: string, chunkSize = 64 * 1024) {
-  const chunks = Array.from({ length: Math.ceil(tar.length / chunkSize) }, (_, i) =>
-    tar.subarray(i * chunkSize, (i + 1) * chunkSize),
+/** Unpacks a tar into an image file or a folder, in this thread. */
+export async function layerOf(
+  tar: Buffer | Readable,
+  path: string,
+  { format, chunkSize = 64 * 1024 }: { readonly format: LayerFormatName; readonly chunkSize?: number },
+): Promise<UnpackedLayer> {
+  const source = tar instanceof Readable ? tar : inChunks(tar, chunkSize);
+  const expected = undefined;
+  if (format === 'erofs') return unpackLayer(source, { output: { format, imagePath: path }, expected });
+  const parts = { contentsPath: `${path}.contents`, entriesPath: `${path}.entries` };
+  const unpacked = await unpackLayer(source, { output: { format, ...parts }, expected });
+  await mkdir(path);
+  await placeTree({ directory: path, ...parts, signal: new AbortController().signal });
+  return unpacked;
+}
+
+function inChunks(tar: Buffer, size: number): Readable {
+  const chunks = Array.from({ length: Math.ceil(tar.length / size) }, (_, i) =>
+    tar.subarray(i * size, (i + 1) * size),
   );
-  return unpackLayer(Readable.from(chunks, { objectMode: false }), { imagePath, expected: undefined });
+  return Readable.from(chunks, { objectMode: false });
 }
 
 /** What fsck.erofs complains about; empty for a clean image. */
@@ -86,9 +103,14 @@ export async function fsck(image: string): Promise<string> {
   return code === 0 ? stderr : `exit code ${code}: ${stdout}${stderr}`;
 }
 
-/** The tree of an image, mounted, as {@link canonicalTarArguments} writes it; of several, joined by overlayfs, lowest first. */
+/** The tree of an image or folder, mounted, as {@link canonicalTarArguments} writes it; of several, joined by overlayfs, lowest first. */
 export async function mountedTree(...images: string[]): Promise<Buffer> {
   return runUnshared('list-image.ts', images);
+}
+
+/** What a program prints whose working directory is the mounted layer. Throws when it fails. */
+export async function inMounted(layer: string, command: readonly string[]): Promise<string> {
+  return (await runUnshared('list-image.ts', [layer, '--', ...command])).toString();
 }
 
 /** Runs a program of this folder in a mount namespace of its own; returns what it prints. */

@@ -1,28 +1,37 @@
 /**
- * A program for tests, to be run in a mount namespace of its own (`unshare --mount`): mounts an EROFS image, or
- * several joined by overlayfs (lowest first), and writes the tree to standard output as GNU tar sees it.
+ * A program for tests, to be run in a mount namespace of its own (`unshare --mount`): mounts a layer (an EROFS image or a
+ * folder), or several joined by overlayfs (lowest first), and writes the tree to standard output as GNU tar
+ * sees it; or, after "--", runs a program in it.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonicalTarArguments } from './canonical-tar.ts';
 
-const images = process.argv.slice(2);
+const arguments_ = process.argv.slice(2);
+const separator = arguments_.indexOf('--');
+const layers = separator < 0 ? arguments_ : arguments_.slice(0, separator);
 const base = mkdtempSync(join(tmpdir(), 'erofs-mount-'));
 try {
-  const folders = images.map((image, index) => mount(`layer-${index}`, '-t', 'erofs', '-o', 'ro', image));
+  const folders = layers.map((layer, index) => mount(`layer-${index}`, ...mountOptions(layer)));
   const lowest = folders.toReversed().join(':');
   const tree =
     folders.length === 1
       ? folders.join()
       : mount('merged', '-t', 'overlay', '-o', `lowerdir=${lowest}`, 'overlay');
-  run('tar', canonicalTarArguments(tree));
+  const [program, ...rest] =
+    separator < 0 ? ['tar', ...canonicalTarArguments(tree)] : arguments_.slice(separator + 1);
+  run(program ?? '', rest, tree);
 } finally {
-  for (const name of ['merged', ...images.map((_, index) => `layer-${index}`)]) {
+  for (const name of ['merged', ...layers.map((_, index) => `layer-${index}`)]) {
     spawnSync('umount', [join(base, name)], { stdio: 'ignore' });
   }
   rmSync(base, { recursive: true });
+}
+
+function mountOptions(layer: string): string[] {
+  return statSync(layer).isDirectory() ? ['--bind', layer] : ['-t', 'erofs', '-o', 'ro', layer];
 }
 
 function mount(name: string, ...options: string[]): string {
@@ -32,7 +41,10 @@ function mount(name: string, ...options: string[]): string {
   return folder;
 }
 
-function run(program: string, arguments_: string[]): void {
-  const { status } = spawnSync(program, arguments_, { stdio: ['ignore', 'inherit', 'inherit'] });
+function run(program: string, arguments_: string[], folder?: string): void {
+  const { status } = spawnSync(program, arguments_, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    ...(folder === undefined ? {} : { cwd: folder }),
+  });
   if (status !== 0) throw new Error(`${program} ended with ${status}`);
 }

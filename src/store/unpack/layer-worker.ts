@@ -26,13 +26,13 @@ function serve(port: MessagePort): void {
 }
 
 async function unpack(
-  { input, imagePath, expected }: UnpackRequest,
+  { input, output, expected }: UnpackRequest,
   onProgress: (bytes: number) => void,
 ): Promise<UnpackedLayer> {
   if ('port' in input) {
     const source = receiveStream(input.port);
     try {
-      return await unpackLayer(source, { imagePath, expected });
+      return await unpackLayer(source, { output, expected });
     } finally {
       source.destroy();
     }
@@ -45,7 +45,7 @@ async function unpack(
     onProgress(told);
   };
   try {
-    const layer = await unpackLayer(source, { imagePath, expected, onChunk });
+    const layer = await unpackLayer(source, { output, expected, onChunk });
     onProgress(source.bytesRead);
     return layer;
   } finally {

@@ -4,7 +4,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { BerthError, type DiffId, invalid, systemErrorCode } from '../../base/index.ts';
 import { sendStream } from './port-stream.ts';
 import { fromPlainError, type UnpackReply, type UnpackRequest } from './protocol.ts';
-import type { UnpackedLayer } from './unpack-layer.ts';
+import type { UnpackedLayer, UnpackOutput } from './unpack-layer.ts';
 
 /**
  * The worker's entry: beside this file, or, in a bundle, the entry `store/unpack/layer-worker.js`, as seen from
@@ -23,8 +23,7 @@ const MAX_HEAP_MIB = 1536;
 export interface UnpackJob {
   /** A file's path, or a stream. */
   readonly input: string | Readable;
-  /** The image file to create. */
-  readonly imagePath: string;
+  readonly output: UnpackOutput;
   readonly expected: DiffId | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (bytes: number) => void;
@@ -126,14 +125,14 @@ async function unpackIn(worker: Worker, job: UnpackJob): Promise<UnpackedLayer> 
 }
 
 async function send(worker: Worker, job: UnpackJob, signal: AbortSignal): Promise<void> {
-  const { input, imagePath, expected } = job;
+  const { input, output, expected } = job;
   if (typeof input === 'string') {
-    worker.postMessage({ input: { path: input }, imagePath, expected } satisfies UnpackRequest);
+    worker.postMessage({ input: { path: input }, output, expected } satisfies UnpackRequest);
     return;
   }
   const { port1, port2 } = new MessageChannel();
   try {
-    worker.postMessage({ input: { port: port2 }, imagePath, expected } satisfies UnpackRequest, [port2]);
+    worker.postMessage({ input: { port: port2 }, output, expected } satisfies UnpackRequest, [port2]);
     await sendStream(input, port1, { signal, onProgress: job.onProgress });
   } finally {
     // The reader closes the port when it has read everything.

@@ -1,13 +1,12 @@
 import type { MessagePort } from 'node:worker_threads';
 import { asBerthError, BerthError, type DiffId, type ErrorKind } from '../../base/index.ts';
-import type { UnpackedLayer } from './unpack-layer.ts';
+import type { UnpackedLayer, UnpackOutput } from './unpack-layer.ts';
 
 /** What a worker thread is asked: unpack one layer. */
 export interface UnpackRequest {
   /** A file, or a port that {@link sendStream} feeds. */
   readonly input: { readonly path: string } | { readonly port: MessagePort };
-  /** The image file to create. */
-  readonly imagePath: string;
+  readonly output: UnpackOutput;
   readonly expected: DiffId | undefined;
 }
 

@@ -9,7 +9,12 @@ import {
   parseDiffId,
   systemErrorCode,
 } from '../../base/index.ts';
-import { ErofsWriter } from '../erofs/writer.ts';
+import { BlockOutput } from '../erofs/block-output.ts';
+import { writeImage } from '../erofs/image.ts';
+import { EROFS_XATTRS } from '../erofs/xattrs.ts';
+import { FOLDER_XATTRS, writeEntries } from '../folder/entries.ts';
+import { LayerCollector } from '../layer-tree/collector.ts';
+import type { DirectoryNode } from '../layer-tree/tree.ts';
 import { TarReader } from '../tar/reader.ts';
 import { decompress } from './decompress.ts';
 
@@ -19,9 +24,14 @@ export interface UnpackedLayer {
   readonly size: number;
 }
 
+/** What an unpacked layer is written as; files to create. */
+export type UnpackOutput =
+  | { readonly format: 'erofs'; readonly imagePath: string }
+  /** The contents of files, and their names and attributes as {@link encodeEntries} writes them: a folder is made of both. */
+  | { readonly format: 'folder'; readonly contentsPath: string; readonly entriesPath: string };
+
 export interface UnpackOptions {
-  /** The file to create. */
-  readonly imagePath: string;
+  readonly output: UnpackOutput;
   /** Undefined where any content is right. */
   readonly expected: DiffId | undefined;
   /** Called now and then. */
@@ -29,27 +39,59 @@ export interface UnpackOptions {
 }
 
 /**
- * Unpacks a layer's tar (compressed or not) into a new EROFS image file in one pass, and makes it durable.
- * Blocks the thread while it hashes and writes: for workers. Throws `invalid` for a broken or hostile tar and for a wrong diff
- * ID; what was written so far is the caller's to remove.
+ * Unpacks a layer's tar (compressed or not) in one pass: into an EROFS image file, made durable, or into what a folder is
+ * made of. Blocks the thread while it hashes and writes: for workers. Throws `invalid` for a broken or hostile tar and for a
+ * wrong diff ID; what was written so far is the caller's to remove.
  */
-export async function unpackLayer(
+export function unpackLayer(source: Readable, options: UnpackOptions): Promise<UnpackedLayer> {
+  const { output } = options;
+  return output.format === 'erofs'
+    ? unpackImage(source, options, output.imagePath)
+    : unpackParts(source, options, output);
+}
+
+async function unpackImage(
   source: Readable,
-  { imagePath, expected, onChunk }: UnpackOptions,
+  options: UnpackOptions,
+  imagePath: string,
 ): Promise<UnpackedLayer> {
-  const fd = openSync(imagePath, 'wx', 0o600);
-  try {
-    const writer = new ErofsWriter(fd);
-    const diffId = await readTar(source, new TarReader(writer), onChunk);
-    if (expected !== undefined && diffId !== expected) {
-      throw invalid(`the layer's content has the diff ID ${diffId}, but its image says ${expected}`);
-    }
-    const { size } = writer.finish(uuidFrom(diffId));
-    fsyncSync(fd);
-    return { diffId, size };
-  } finally {
-    closeSync(fd);
+  using image = createFile(imagePath);
+  const output = new BlockOutput(image.fd);
+  const { diffId, root } = await collect(source, new LayerCollector(output, EROFS_XATTRS), options);
+  const size = writeImage(root, output, uuidFrom(diffId));
+  fsyncSync(image.fd);
+  return { diffId, size };
+}
+
+async function unpackParts(
+  source: Readable,
+  options: UnpackOptions,
+  { contentsPath, entriesPath }: UnpackOutput & { format: 'folder' },
+): Promise<UnpackedLayer> {
+  using contents = createFile(contentsPath);
+  using entries = createFile(entriesPath);
+  const output = new BlockOutput(contents.fd);
+  const { diffId, root } = await collect(source, new LayerCollector(output, FOLDER_XATTRS), options);
+  output.flush();
+  return { diffId, size: writeEntries(entries.fd, root) };
+}
+
+function createFile(path: string): Disposable & { readonly fd: number } {
+  const fd = openSync(path, 'wx', 0o600);
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+}
+
+/** Reads the tar; returns its digest and the layer's root. */
+async function collect(
+  source: Readable,
+  collector: LayerCollector,
+  { expected, onChunk }: UnpackOptions,
+): Promise<{ readonly diffId: DiffId; readonly root: DirectoryNode }> {
+  const diffId = await readTar(source, new TarReader(collector), onChunk);
+  if (expected !== undefined && diffId !== expected) {
+    throw invalid(`the layer's content has the diff ID ${diffId}, but its image says ${expected}`);
   }
+  return { diffId, root: collector.finish() };
 }
 
 async function readTar(source: Readable, reader: TarReader, onChunk = () => {}): Promise<DiffId> {

@@ -14,7 +14,7 @@ export interface Attributes {
 export interface DirectoryNode extends Attributes {
   readonly kind: 'directory';
   readonly children: Map<ByteString, Node>;
-  /** Names that the layer hides in lower ones; what the layer itself has under such a name stays visible. */
+  /** Names that the layer hides in lower ones and does not have itself (while a tar is read: perhaps has itself). */
   whiteouts: Set<ByteString> | undefined;
   isOpaque: boolean;
 }
@@ -22,7 +22,7 @@ export interface DirectoryNode extends Attributes {
 export interface FileNode extends Attributes {
   readonly kind: 'file';
   readonly size: number;
-  /** First block of the content in the image; 0 when empty. */
+  /** First block of the content in what {@link ContentOutput} wrote; 0 when empty. */
   readonly block: number;
 }
 
@@ -33,7 +33,8 @@ export interface SymlinkNode extends Attributes {
 
 export interface DeviceNode extends Attributes {
   readonly kind: 'character' | 'block';
-  readonly device: number;
+  readonly major: number;
+  readonly minor: number;
 }
 
 export interface FifoNode extends Attributes {
@@ -170,6 +171,13 @@ export function checkName(name: ByteString): void {
 export function checkSymlinkTarget(target: ByteString): void {
   if (target === '' || target.length > MAX_PATH || target.includes('\0')) {
     throw invalid(`a symbolic link's target has ${target.length} bytes (1 to ${MAX_PATH}, no NUL)`);
+  }
+}
+
+/** Throws `invalid` for device numbers beyond the kernel's 12 and 20 bits. */
+export function checkDevice({ major, minor }: { readonly major: number; readonly minor: number }): void {
+  if (major < 0 || major > 0xfff || minor < 0 || minor > 0xf_ffff) {
+    throw invalid(`the device ${major}:${minor} has numbers that Linux does not have`);
   }
 }
 

@@ -1,19 +1,23 @@
-import { mkdir, open, readFile, stat } from 'node:fs/promises';
+import { mkdir, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { runChecked } from '../../base/index.ts';
+import { runChecked } from '../base/index.ts';
+import type { LayerFormatName } from './layer-format.ts';
 import {
   fsck,
   gnuTree,
-  imageOf,
+  inMounted,
+  layerOf,
   listing,
   mountedTree,
   mountObstacle,
   type TestEntry,
   tarOf,
   temporaryFolder,
-} from '../testing/images.ts';
+} from './testing/images.ts';
+import type { UnpackedLayer } from './unpack/unpack-layer.ts';
 
 const obstacle = await mountObstacle();
 const whereMountable = test.skipIf(obstacle !== undefined);
@@ -28,27 +32,38 @@ function file(name: string, content: string | Buffer = name, header: object = {}
   return { header: { name, mode: 0o644, mtime: new Date(1.6e12), ...header }, content };
 }
 
-/** Checks the image of a tar with fsck and against GNU tar's tree. */
-async function expectSameTree(tar: Buffer): Promise<void> {
+/** Unpacks a tar into a new layer at a path; an image has passed fsck then. */
+async function unpack(format: LayerFormatName, tar: Buffer | Readable, path: string): Promise<UnpackedLayer> {
+  const unpacked = await layerOf(tar, path, { format });
+  if (format === 'erofs') expect(await fsck(path)).toBe('');
+  return unpacked;
+}
+
+/** Checks the layer of a tar against GNU tar's tree. */
+async function expectSameTree(format: LayerFormatName, tar: Buffer): Promise<void> {
   await using folder = await temporaryFolder();
-  const image = join(folder.path, 'image');
-  await imageOf(tar, image);
-  expect(await fsck(image)).toBe('');
-  const mounted = await mountedTree(image);
+  const layer = join(folder.path, 'layer');
+  await unpack(format, tar, layer);
+  const mounted = await mountedTree(layer);
   const expected = await gnuTree(tar, join(folder.path, 'gnu'));
   expect(listing(mounted).split('\n')).toEqual(listing(expected).split('\n'));
 }
 
-async function refusal(entries: readonly TestEntry[]): Promise<string> {
+async function refusal(format: LayerFormatName, entries: readonly TestEntry[]): Promise<string> {
   await using folder = await temporaryFolder();
-  const result = imageOf(await tarOf(entries), join(folder.path, 'image'));
-  return result.then(
+  await mkdir(join(folder.path, 'inside'));
+  const message = await layerOf(await tarOf(entries), join(folder.path, 'inside', 'layer'), { format }).then(
     () => 'accepted',
     (error: Error) => error.message,
   );
+  expect(await readdir(folder.path)).toEqual(['inside']);
+  return message;
 }
 
-describe(`a mounted image equals GNU tar's tree${obstacle === undefined ? '' : ` (skipped: ${obstacle})`}`, () => {
+const skipped = obstacle === undefined ? '' : ` (skipped: ${obstacle})`;
+const FORMATS: readonly LayerFormatName[] = ['erofs', 'folder'];
+
+describe.each(FORMATS)(`a mounted layer equals GNU tar's tree: %s${skipped}`, (format) => {
   whereMountable('with every kind of file', async () => {
     const tar = await tarOf([
       root,
@@ -80,7 +95,7 @@ describe(`a mounted image equals GNU tar's tree${obstacle === undefined ? '' : `
       },
       { header: { name: 'd/disk', type: 'block-device', devmajor: 8, devminor: 1, mtime: new Date(1e12) } },
     ]);
-    await expectSameTree(tar);
+    await expectSameTree(format, tar);
   });
 
   whereMountable('with nanoseconds, times before 1970 and long names', async () => {
@@ -91,7 +106,7 @@ describe(`a mounted image equals GNU tar's tree${obstacle === undefined ? '' : `
       file(`${'ü'.repeat(120)}/${'n'.repeat(255)}`.replace('/', '-').slice(0, 120), 'x'),
       file('n'.repeat(255), 'x'),
     ]);
-    await expectSameTree(tar);
+    await expectSameTree(format, tar);
   });
 
   whereMountable('with extended attributes', async () => {
@@ -108,14 +123,17 @@ describe(`a mounted image equals GNU tar's tree${obstacle === undefined ? '' : `
         pax: { 'SCHILY.xattr.security.capability': '\u0001\0\0\u0002\0\u0004\0\0\0\0\0\0\0\0\0\0\0\0\0\0' },
       }),
     ]);
-    await expectSameTree(tar);
+    await expectSameTree(format, tar);
   });
 
   whereMountable(
-    'with a folder of many files',
+    'with a folder of 2,000 files',
     async () => {
-      const names = Array.from({ length: 20_000 }, (_, i) => `d/file-${i}-${'x'.repeat(i % 40)}`);
-      await expectSameTree(await tarOf([root, directory('d'), ...names.map((name) => file(name, ''))]));
+      const names = Array.from({ length: 2000 }, (_, i) => `d/file-${i}-${'x'.repeat(i % 40)}`);
+      await expectSameTree(
+        format,
+        await tarOf([root, directory('d'), ...names.map((name) => file(name, ''))]),
+      );
     },
     60_000,
   );
@@ -125,19 +143,10 @@ describe(`a mounted image equals GNU tar's tree${obstacle === undefined ? '' : `
     async () => {
       await fc.assert(
         fc.asyncProperty(entriesArbitrary(), async (entries) => {
-          await expectSameTree(await tarOf(entries));
+          await expectSameTree(format, await tarOf(entries));
         }),
-        { numRuns: 60 },
+        { numRuns: 25 },
       );
-    },
-    120_000,
-  );
-
-  whereMountable(
-    "for this machine's documentation",
-    async () => {
-      const { stdout } = await runChecked('tar', ['--create', '--directory=/usr/share/doc', '.']);
-      await expectSameTree(stdout);
     },
     120_000,
   );
@@ -151,11 +160,25 @@ function entriesArbitrary(): fc.Arbitrary<TestEntry[]> {
   const common = fc.record({
     mode: fc.integer({ min: 0o400, max: 0o7777 }),
     uid: fc.nat(200_000),
+    gid: fc.nat(200_000),
     mtime: time,
   });
+  const pax = fc.record(
+    {
+      mtime: fc.constantFrom('1700000000.000000001', '1.5', '-1.25'),
+      'SCHILY.xattr.user.note': fc.string({ maxLength: 40, unit: 'grapheme-ascii' }),
+      'SCHILY.xattr.trusted.x': fc.constantFrom('', 'y', '=\n='),
+    },
+    { requiredKeys: [] },
+  );
   const size = fc.constantFrom(0, 1, 511, 512, 4095, 4096, 4097, 70_000);
   const entry = fc.oneof(
-    { weight: 4, arbitrary: fc.tuple(path, common, size).map(([p, c, n]) => file(p, Buffer.alloc(n, p), c)) },
+    {
+      weight: 4,
+      arbitrary: fc
+        .tuple(path, common, size, pax)
+        .map(([p, c, n, records]) => file(p, Buffer.alloc(n, p), { ...c, pax: records })),
+    },
     {
       weight: 1,
       arbitrary: fc.tuple(path, common).map(([p, c]): TestEntry => {
@@ -164,9 +187,17 @@ function entriesArbitrary(): fc.Arbitrary<TestEntry[]> {
     },
     {
       weight: 1,
-      arbitrary: fc.tuple(path, common).map(([p, c]): TestEntry => {
-        return { header: { ...c, name: p, type: 'fifo' } };
-      }),
+      arbitrary: fc
+        .tuple(
+          path,
+          common,
+          fc.constantFrom('fifo', 'character-device', 'block-device'),
+          fc.nat(4095),
+          fc.nat(0xfffff),
+        )
+        .map(([p, c, type, devmajor, devminor]): TestEntry => {
+          return { header: { ...c, name: p, type, devmajor, devminor } };
+        }),
     },
     {
       weight: 2,
@@ -209,22 +240,37 @@ function withExplicitFolders(entries: readonly TestEntry[]): TestEntry[] {
   ];
 }
 
-describe('an image', () => {
-  test('has the same bytes for the same tar, however it arrives', async () => {
-    await using folder = await temporaryFolder();
-    const tar = await tarOf([root, directory('d'), file('d/x', Buffer.alloc(9000, 7)), file('a')]);
-    const a = await imageOf(tar, join(folder.path, 'a'));
-    const b = await imageOf(tar, join(folder.path, 'b'), 777);
-    expect(a).toEqual(b);
-    expect((await readFile(join(folder.path, 'a'))).equals(await readFile(join(folder.path, 'b')))).toBe(
-      true,
-    );
-    expect(a.size).toBe(9001);
-  });
+describe.each(FORMATS)(`a layer: %s${skipped}`, (format) => {
+  whereMountable(
+    'keeps holes as holes, in files and layers of more than 4 GiB',
+    async () => {
+      await using folder = await temporaryFolder();
+      const source = join(folder.path, 'source');
+      await mkdir(source);
+      const sparse = await open(join(source, 'sparse'), 'w');
+      for (let i = 0; i < 30; i += 1) await sparse.write(Buffer.alloc(4096, i + 1), 0, 4096, i * 150_000_000);
+      await sparse.close();
+      await runChecked('cp', ['/etc/passwd', join(source, 'zlast')]);
+      for (const name of ['gnu', 'pax']) {
+        const arguments_ = ['--create', '--sparse', `--format=${name}`, `--directory=${source}`, '.'];
+        const { stdout } = await runChecked('tar', arguments_);
+        const layer = join(folder.path, `layer-${name}`);
+        await unpack(format, stdout, layer);
+        const { stdout: used } = await runChecked('du', ['--summarize', '--block-size=1', layer]);
+        expect(Number.parseInt(used.toString(), 10)).toBeLessThan(2_000_000);
+        // Reading all of the holes would take long.
+        for (const part of ['--bytes=200000000', '--ignore-initial=4290000000']) {
+          await inMounted(layer, ['cmp', part, 'sparse', join(source, 'sparse')]);
+        }
+        await inMounted(layer, ['cmp', 'zlast', join(source, 'zlast')]);
+      }
+    },
+    120_000,
+  );
 
   whereMountable('turns whiteouts into the form of overlayfs', async () => {
     await using folder = await temporaryFolder();
-    const image = join(folder.path, 'image');
+    const layer = join(folder.path, 'layer');
     const tar = await tarOf([
       root,
       file('d/.wh.gone', ''),
@@ -235,13 +281,12 @@ describe('an image', () => {
       file('.wh.renewed', ''),
       file('.wh..wh.plnk/1', ''),
     ]);
-    await imageOf(tar, image);
-    expect(await fsck(image)).toBe('');
-    const tree = listing(await mountedTree(image));
+    await unpack(format, tar, layer);
+    const tree = listing(await mountedTree(layer));
     expect(tree).toMatch(/"\.\/d\/gone","mode":0,.*"type":"character","major":0,"minor":0/);
     expect(tree).toMatch(/"\.\/kept".*"type":"file"/);
     expect(tree).not.toContain('.wh.');
-    const opaque = (await mountedTree(image)).toString('latin1').match(/trusted\.overlay\.opaque=y/g);
+    const opaque = (await mountedTree(layer)).toString('latin1').match(/trusted\.overlay\.opaque=y/g);
     expect(opaque).toHaveLength(2);
   });
 
@@ -249,7 +294,7 @@ describe('an image', () => {
     await using folder = await temporaryFolder();
     const [lower, upper] = [join(folder.path, 'lower'), join(folder.path, 'upper')];
     const names = ['gone', 'kept', 'opaque/old', 'renewed/old', 'merged/old', 'replaced/x'];
-    await imageOf(await tarOf([root, ...names.map((name) => file(name))]), lower);
+    await unpack(format, await tarOf([root, ...names.map((name) => file(name))]), lower);
     const changes = [
       '.wh.gone',
       'opaque/.wh..wh..opq',
@@ -258,7 +303,7 @@ describe('an image', () => {
       'renewed/new',
       'merged/new',
     ];
-    await imageOf(await tarOf([root, ...changes.map((name) => file(name)), file('replaced')]), upper);
+    await unpack(format, await tarOf([root, ...changes.map((name) => file(name)), file('replaced')]), upper);
     const tree = listing(await mountedTree(lower, upper));
     const files = tree.split('\n').filter((line) => line.includes('"type":"file"'));
     expect(files.map((line) => /"name":"([^"]*)"/.exec(line)?.[1])).toEqual([
@@ -274,7 +319,7 @@ describe('an image', () => {
 
   whereMountable('lets a later entry replace an earlier one, file over folder and back', async () => {
     await using folder = await temporaryFolder();
-    const image = join(folder.path, 'image');
+    const layer = join(folder.path, 'layer');
     const tar = await tarOf([
       root,
       file('d/x', 'x'),
@@ -284,39 +329,15 @@ describe('an image', () => {
       file('same', 'old'),
       file('same', 'new content'),
     ]);
-    const { size } = await imageOf(tar, image);
+    const { size } = await unpack(format, tar, layer);
     expect(size).toBe('now a file'.length + 'now in a folder'.length + 'new content'.length);
-    expect(await fsck(image)).toBe('');
-    const names = listing(await mountedTree(image)).match(/(?<="name":")[^"]*/g);
+    const names = listing(await mountedTree(layer)).match(/(?<="name":")[^"]*/g);
     expect(names).toEqual(['./', './d', './f/', './f/below', './same']);
-  });
-
-  whereMountable('holds more extended attributes than most file systems', async () => {
-    await using folder = await temporaryFolder();
-    const image = join(folder.path, 'image');
-    const pax: Record<string, string> = { 'SCHILY.xattr.user.large': 'v'.repeat(60_000) };
-    for (let i = 0; i < 500; i += 1) pax[`SCHILY.xattr.trusted.name-${i}`] = `${i}`.repeat(50);
-    const tar = await tarOf([
-      root,
-      file('a', 'x', { pax }),
-      { header: { ...directory('d').header, pax } },
-      file('z'),
-    ]);
-    await imageOf(tar, image);
-    expect(await fsck(image)).toBe('');
-    const xattrs = (name: string, tree: string) =>
-      tree
-        .split('\n')
-        .find((line) => line.includes(`"${name}"`))
-        ?.match(/"xattrs".*/);
-    const [mounted, original] = [listing(await mountedTree(image)), listing(tar)];
-    expect(xattrs('./a', mounted)?.[0]).toBe(xattrs('a', original)?.[0]);
-    expect(xattrs('./d/', mounted)?.[0]).toBe(xattrs('d/', original)?.[0]);
   });
 
   whereMountable("drops overlayfs's own attributes of a tar", async () => {
     await using folder = await temporaryFolder();
-    const image = join(folder.path, 'image');
+    const layer = join(folder.path, 'layer');
     const pax = {
       'SCHILY.xattr.trusted.overlay.redirect': '/etc',
       'SCHILY.xattr.trusted.overlay.opaque': 'y',
@@ -324,15 +345,15 @@ describe('an image', () => {
       'SCHILY.xattr.trusted.overlay.overlay.opaque': 'y',
       'SCHILY.xattr.user.fine': '1',
     };
-    await imageOf(await tarOf([root, file('x', 'x', { pax })]), image);
-    const tree = (await mountedTree(image)).toString('latin1');
+    await unpack(format, await tarOf([root, file('x', 'x', { pax })]), layer);
+    const tree = (await mountedTree(layer)).toString('latin1');
     expect(tree).toContain('user.fine');
     expect(tree).not.toContain('overlay');
   });
 
   whereMountable('follows symlinks on the way inside the layer, and makes missing folders', async () => {
     await using folder = await temporaryFolder();
-    const image = join(folder.path, 'image');
+    const layer = join(folder.path, 'layer');
     const link = (name: string, linkname: string): TestEntry => ({
       header: { name, type: 'symlink', linkname },
     });
@@ -345,75 +366,13 @@ describe('an image', () => {
       { header: { name: 'later-link', type: 'link', linkname: 'z' } },
       file('z', 'z'),
     ]);
-    await imageOf(tar, image);
-    expect(await fsck(image)).toBe('');
-    const tree = listing(await mountedTree(image));
+    await unpack(format, tar, layer);
+    const tree = listing(await mountedTree(layer));
     for (const name of ['usr/lib/a', 'usr/lib/b', 'later-link']) expect(tree).toContain(`"./${name}"`);
   });
-
-  whereMountable(
-    'holds sparse files as holes',
-    async () => {
-      await using folder = await temporaryFolder();
-      await mkdir(join(folder.path, 'source'));
-      const sparse = await open(join(folder.path, 'source', 'sparse'), 'w');
-      for (let i = 0; i < 30; i += 1) await sparse.write(Buffer.alloc(4096, i + 1), 0, 4096, i * 3_000_000);
-      await sparse.truncate(5 * 2 ** 30);
-      await sparse.close();
-      for (const format of [
-        'gnu',
-        'pax --sparse-version=0.0',
-        'pax --sparse-version=0.1',
-        'pax --sparse-version=1.0',
-      ]) {
-        const options = format
-          .split(' ')
-          .map((option) => (option.startsWith('-') ? option : `--format=${option}`));
-        const source = join(folder.path, 'source');
-        const { stdout } = await runChecked('tar', [
-          '--create',
-          '--sparse',
-          ...options,
-          `--directory=${source}`,
-          '.',
-        ]);
-        const image = join(folder.path, `image-${format}`);
-        await imageOf(stdout, image);
-        expect((await stat(image)).blocks * 512, format).toBeLessThan(2_000_000);
-        expect(await fsck(image), format).toBe('');
-        expect(await sparseContent(image), format).toBe('the same');
-      }
-
-      async function sparseContent(image: string): Promise<string> {
-        const program = `
-        const { spawnSync } = require('node:child_process');
-        const { mkdtempSync, openSync, readSync, fstatSync, rmdirSync } = require('node:fs');
-        const folder = mkdtempSync('/tmp/erofs-sparse-');
-        spawnSync('mount', ['-t', 'erofs', process.argv[1], folder]);
-        const fds = [folder + '/sparse', process.argv[2]].map((path) => openSync(path));
-        const sizes = fds.map((fd) => fstatSync(fd).size);
-        let same = sizes[0] === sizes[1];
-        const [a, b] = [Buffer.alloc(100_000_000), Buffer.alloc(100_000_000)];
-        readSync(fds[0], a); readSync(fds[1], b);
-        console.log(same && a.equals(b) ? 'the same' : 'different ' + sizes);
-        spawnSync('umount', ['-l', folder]);
-        rmdirSync(folder);`;
-        const arguments_ = [
-          '--mount',
-          process.execPath,
-          '-e',
-          program,
-          image,
-          join(folder.path, 'source', 'sparse'),
-        ];
-        return (await runChecked('unshare', arguments_)).stdout.toString().trim();
-      }
-    },
-    120_000,
-  );
 });
 
-describe('a hostile tar is refused with the name of its entry', () => {
+describe.each(FORMATS)('a hostile tar is refused with the name of its entry: %s', (format) => {
   const link = (name: string, linkname: string): TestEntry => ({
     header: { name, type: 'symlink', linkname },
   });
@@ -459,7 +418,7 @@ describe('a hostile tar is refused with the name of its entry', () => {
     ['a link as the root', [link('./', 'x')], /entry "\.\/": the layer's root would be a symlink/],
   ];
   test.each(cases)('%s', async (_, entries, message) => {
-    expect(await refusal(entries)).toMatch(message);
+    expect(await refusal(format, entries)).toMatch(message);
   });
 
   test('one that ends within an entry, wherever', async () => {
@@ -467,7 +426,7 @@ describe('a hostile tar is refused with the name of its entry', () => {
     const tar = await tarOf([root, file('first', Buffer.alloc(3000, 1)), file('n'.repeat(200), 'x')]);
     const ends = [100, 700, 2000, 4608, 5000, 5200, 6000];
     for (const end of ends) {
-      const result = imageOf(tar.subarray(0, end), join(folder.path, `image-${end}`));
+      const result = layerOf(tar.subarray(0, end), join(folder.path, `layer-${end}`), { format });
       await expect(result, `cut at ${end}`).rejects.toThrow(/truncated|malformed/);
     }
   });
@@ -483,13 +442,13 @@ describe('a hostile tar is refused with the name of its entry', () => {
           const broken = Buffer.from(tar);
           for (const [at, value] of edits) broken[at] = value;
           count += 1;
-          const outcome = await imageOf(broken, join(folder.path, `${count}`)).catch(
+          const outcome = await layerOf(broken, join(folder.path, `${count}`), { format }).catch(
             (error: unknown) => error,
           );
           if (outcome instanceof Error) expect(outcome).toMatchObject({ kind: 'invalid' });
         },
       ),
-      { numRuns: 300 },
+      { numRuns: format === 'erofs' ? 300 : 50 }, // a folder starts a program
     );
-  });
+  }, 30_000);
 });

@@ -1,32 +1,20 @@
 import { invalid } from '../../base/index.ts';
 import { printableName, type TarEntry, type TarSink } from '../tar/entry.ts';
 import type { ByteString } from '../tar/header.ts';
-import { BlockOutput } from './block-output.ts';
-import {
-  BLOCK_SIZE,
-  DATA_LAYOUT,
-  encodeDevice,
-  encodeInode,
-  encodeSuperblock,
-  INODE_SIZE,
-  MODE_TYPE,
-  SLOT_SIZE,
-} from './format.ts';
-import { encodeSymlink, type ImageLayout, layOutImage, type PlacedInode } from './layout.ts';
 import {
   type Attributes,
+  checkDevice,
   checkName,
   checkSymlinkTarget,
+  type DirectoryNode,
   type InodeNode,
   LayerTree,
   newDirectory,
   type Place,
 } from './tree.ts';
-import { encodeXattrs, isKeptXattr } from './xattrs.ts';
+import { OPAQUE_MARKER, WHITEOUT_PREFIX } from './whiteouts.ts';
+import type { XattrRules } from './xattr-rules.ts';
 
-/** OCI image-spec, layer.md#whiteouts. */
-const WHITEOUT_PREFIX = '.wh.';
-const OPAQUE_MARKER = '.wh..wh..opq';
 /** Records of aufs that Docker skips too. */
 const AUFS_PREFIX = '.wh..wh.';
 
@@ -43,22 +31,31 @@ interface PendingLink {
   readonly entryName: ByteString;
 }
 
+/** Where the contents of files go, one after the other. */
+export interface ContentOutput {
+  append(chunk: Buffer): void;
+  appendZeros(length: number): void;
+  /** Fills the block with zeros; returns the number of the next one. */
+  alignToBlock(): number;
+}
+
 /**
- * Writes one layer's tar as an EROFS image: contents go to the file as they come, all else is kept in memory
- * and written by {@link ErofsWriter.finish}. The same tar always gives the same bytes. Whiteouts take
- * overlayfs's form. Throws `invalid` for entries that would leave the layer.
+ * Makes the tree of files that a layer's tar means: contents go to the output as they come, all else is kept in memory.
+ * Throws `invalid` for entries that would leave the layer.
  */
-export class ErofsWriter implements TarSink {
-  readonly #output: BlockOutput;
+export class LayerCollector implements TarSink {
+  readonly #output: ContentOutput;
+  readonly #rules: XattrRules;
   readonly #tree = new LayerTree();
   readonly #pendingLinks: PendingLink[] = [];
+  readonly #foldersWithWhiteouts = new Set<DirectoryNode>();
   /** Bytes so far, counted against {@link MAX_METADATA}. */
   #metadata = 0;
   #isContentKept = false;
 
-  /** `fd` is an empty file, open for writing. */
-  constructor(fd: number) {
-    this.#output = new BlockOutput(fd);
+  constructor(output: ContentOutput, rules: XattrRules) {
+    this.#output = output;
+    this.#rules = rules;
   }
 
   entry(entry: TarEntry): void {
@@ -79,17 +76,11 @@ export class ErofsWriter implements TarSink {
     if (this.#isContentKept) this.#output.appendZeros(length);
   }
 
-  /** Writes all that is missing, the superblock last. Returns the bytes of the files in the layer. */
-  finish(uuid: Buffer): { readonly size: number } {
+  /** The layer's root, when the tar has ended. */
+  finish(): DirectoryNode {
     this.#resolvePendingLinks();
-    const layout = layOutImage(this.#tree.root, this.#output.alignToBlock());
-    const tails = this.#writeContents(layout);
-    this.#writeInodes(layout, tails);
-    const blocks = this.#output.alignToBlock();
-    const rootNid = layout.inodes[0]?.nid ?? 0;
-    const { metaBlock, inodes } = layout;
-    this.#output.finish(encodeSuperblock({ rootNid, inodes: inodes.length, blocks, metaBlock, uuid }));
-    return { size: inodes.reduce((sum, { node, size }) => sum + (node.kind === 'directory' ? 0 : size), 0) };
+    for (const folder of this.#foldersWithWhiteouts) settleWhiteouts(folder);
+    return this.#tree.root;
   }
 
   #place(name: ByteString): Place {
@@ -105,6 +96,7 @@ export class ErofsWriter implements TarSink {
     this.#account(hidden.length);
     parent.whiteouts ??= new Set();
     parent.whiteouts.add(hidden);
+    this.#foldersWithWhiteouts.add(parent);
   }
 
   #rootEntry(entry: TarEntry): void {
@@ -187,7 +179,8 @@ export class ErofsWriter implements TarSink {
         return { ...attributes, mode: 0o777, kind: 'symlink', target: entry.target };
       case 'character':
       case 'block':
-        return { ...attributes, kind: entry.type, device: encodeDevice(entry.major, entry.minor) };
+        checkDevice(entry);
+        return { ...attributes, kind: entry.type, major: entry.major, minor: entry.minor };
       case 'fifo':
         return { ...attributes, kind: 'fifo' };
     }
@@ -198,12 +191,12 @@ export class ErofsWriter implements TarSink {
     if (uid > 0xffff_fffe || gid > 0xffff_fffe) throw invalid(`owner ${uid}:${gid} has more than 32 bits`);
     const xattrs = new Map<ByteString, Buffer>();
     for (const [name, value] of entry.xattrs) {
-      if (!isKeptXattr(name)) continue;
+      if (!this.#rules.isKept(name)) continue;
       this.#account(NODE_COST + name.length + value.length);
       xattrs.set(name, value);
     }
     if (xattrs.size === 0) return { mode, uid, gid, mtime, xattrs: NO_XATTRS };
-    encodeXattrs(xattrs); // refuses here, where the entry's name is known
+    this.#rules.check(xattrs); // here, where the entry's name is known
     return { mode, uid, gid, mtime, xattrs };
   }
 
@@ -213,54 +206,22 @@ export class ErofsWriter implements TarSink {
       throw invalid('the layer has more than 512 MiB of names and attributes');
     }
   }
-
-  /** Folders and symlink targets, as far as they are not inline; returns what follows each inode. */
-  #writeContents(layout: ImageLayout): ReadonlyMap<PlacedInode, Buffer> {
-    const tails = new Map<PlacedInode, Buffer>();
-    for (const inode of layout.inodes) {
-      const { node } = inode;
-      if (node.kind !== 'directory' && node.kind !== 'symlink') continue;
-      const content = node.kind === 'directory' ? layout.encodeDirectory(node) : encodeSymlink(node);
-      const inBlocks = content.length - inode.inlineSize;
-      if (inBlocks > 0) {
-        this.#output.append(content.subarray(0, inBlocks));
-        this.#output.alignToBlock();
-      }
-      if (inode.inlineSize > 0) tails.set(inode, content.subarray(inBlocks));
-    }
-    return tails;
-  }
-
-  #writeInodes({ inodes, metaBlock }: ImageLayout, tails: ReadonlyMap<PlacedInode, Buffer>): void {
-    const head = Buffer.alloc(INODE_SIZE);
-    for (const inode of inodes) {
-      const { node, xattrs, nid } = inode;
-      this.#output.appendZeros(metaBlock * BLOCK_SIZE + nid * SLOT_SIZE - this.#output.position);
-      encodeInode(head, {
-        layout: inode.inlineSize > 0 ? DATA_LAYOUT.inlineTail : DATA_LAYOUT.plain,
-        xattrSize: xattrs.length,
-        mode: MODE_TYPE[node.kind] | node.mode,
-        size: inode.size,
-        address: node.kind === 'character' || node.kind === 'block' ? node.device : inode.block,
-        number: inode.number,
-        uid: node.uid,
-        gid: node.gid,
-        mtimeSeconds: node.mtime.seconds,
-        mtimeNanoseconds: node.mtime.nanoseconds,
-        links: inode.links,
-      });
-      this.#output.append(head);
-      this.#output.append(xattrs);
-      const tail = tails.get(inode);
-      if (tail !== undefined) this.#output.append(tail);
-    }
-  }
 }
 
 /** Folders and files at the layer's top that only aufs understood. */
 function isAufsRecord(name: ByteString): boolean {
   const path = name.replace(/^(?:\.\/+)+/, '');
   return path.startsWith(AUFS_PREFIX) && path !== OPAQUE_MARKER;
+}
+
+/** What the layer itself has under a hidden name stays visible; a folder there must not show what the hidden one had. */
+function settleWhiteouts({ children, whiteouts }: DirectoryNode): void {
+  for (const name of whiteouts ?? []) {
+    const own = children.get(name);
+    if (own === undefined) continue;
+    if (own.kind === 'directory') own.isOpaque = true;
+    whiteouts?.delete(name);
+  }
 }
 
 const NO_XATTRS: ReadonlyMap<ByteString, Buffer> = new Map();
