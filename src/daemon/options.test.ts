@@ -58,6 +58,12 @@ describe("berthd's options", () => {
     expect(() => readOptions(['--config-file', '/no/such/file'])).toThrow('/no/such/file');
   });
 
+  it('choose how layers are kept, and refuse what is no format', () => {
+    expect(readOptions(['--config-file', empty]).layerFormat).toBeUndefined();
+    expect(readOptions(['--config-file', empty, '--layer-format', 'folder']).layerFormat).toBe('folder');
+    expect(() => readOptions(['--config-file', empty, '--layer-format', 'zip'])).toThrow('"zip"');
+  });
+
   it('refuse addresses that nobody can listen on', () => {
     expect(() => parseHost('localhost:80')).toThrow('invalid host address');
     expect(() => parseHost('tcp://localhost')).toThrow('invalid host address');

@@ -24,8 +24,8 @@ export interface Instance extends AsyncDisposable {
   publishedPort(container: string, port: string): Promise<number>;
   /** Kills berthd at once, as a crash would. */
   killDaemon(): Promise<void>;
-  /** Starts berthd again on the same data root. */
-  startDaemon(env?: NodeJS.ProcessEnv): Promise<void>;
+  /** Starts berthd again on the same data root, with further arguments instead of those of the instance. */
+  startDaemon(env?: NodeJS.ProcessEnv, args?: readonly string[]): Promise<void>;
 }
 
 export interface CommandOptions {
@@ -59,9 +59,9 @@ export async function startInstance(options: InstanceOptions = {}): Promise<Inst
   const daemonArgs = [
     ...['--data-root', dataRoot, '--exec-root', execRoot, '-H', `unix://${socketPath}`],
     ...['--registry-mirror', registry.url, '--config-file', `${ROOT}/test/fixtures/daemon.json`],
-    ...(options.args ?? []),
   ];
-  let daemon = await spawnDaemon(daemonArgs);
+  const ownArgs = options.args ?? [];
+  let daemon = await spawnDaemon([...daemonArgs, ...ownArgs]);
   const env = { ...process.env, DOCKER_HOST: `unix://${socketPath}` };
 
   const berth = async (args: readonly string[], { input, cwd, env: extra }: CommandOptions = {}) => {
@@ -111,8 +111,8 @@ export async function startInstance(options: InstanceOptions = {}): Promise<Inst
       return Number(NetworkSettings.Ports[port]?.[0]?.HostPort);
     },
     killDaemon: () => endProcess(daemon, 'SIGKILL'),
-    async startDaemon(daemonEnv) {
-      daemon = await spawnDaemon(daemonArgs, daemonEnv);
+    async startDaemon(daemonEnv, args = ownArgs) {
+      daemon = await spawnDaemon([...daemonArgs, ...args], daemonEnv);
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
