@@ -2,7 +2,6 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRegistry, type TestRegistry } from '../fixtures/registry.ts';
 import { type Instance, startInstance } from './instance.ts';
-import { tracesOf } from './traces.ts';
 
 /** Deletions, a replaced folder, a link, owners. */
 const DOCKERFILE = `FROM busybox
@@ -36,7 +35,7 @@ describe('on layers that are folders, as where the kernel has no EROFS,', () => 
   });
 
   it('an image is built, pushed, removed and pulled again, with all that its layers hide', async () => {
-    const before = await tracesOf(instance);
+    const before = await layers();
     const name = `${new URL(registry.url).host}/built`;
     await instance.berthOk(['build', '-t', name, folder]);
     const look = ['run', '--rm', name, 'sh', '-c', 'cd /data; ls *; ls -ln link; ls /bin/wget'];
@@ -45,7 +44,7 @@ describe('on layers that are folders, as where the kernel has no EROFS,', () => 
     expect(seen.stderr).toContain('/bin/wget: No such file');
     await instance.berthOk(['push', name]);
     await instance.berthOk(['rmi', name]);
-    expect((await tracesOf(instance)).files).toEqual(before.files);
+    expect(await layers()).toEqual(before);
     await instance.berthOk(['pull', '-q', name]);
     expect(await instance.berth(look)).toEqual(seen);
     await instance.berthOk(['rmi', name]);
