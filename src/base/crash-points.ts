@@ -16,6 +16,7 @@ export const CRASH_POINTS = [
   'rmi.untagged',
   'delete.forgotten',
   'rmi.done',
+  'prune.image',
 ] as const;
 
 export type CrashPoint = (typeof CRASH_POINTS)[number];

@@ -6,6 +6,7 @@ export * from './errors.ts';
 export * from './framing.ts';
 export * from './ids.ts';
 export * from './keyed-lock.ts';
+export * from './moment.ts';
 export * from './nearest-word.ts';
 export * from './raw-json.ts';
 export * from './reference.ts';

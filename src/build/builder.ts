@@ -5,10 +5,12 @@ import type { Launcher } from '../runtime/index.ts';
 import type { Image, Store } from '../store/index.ts';
 import { globalArgs, unusedArgs } from './build-args.ts';
 import type { BuildScope } from './build-scope.ts';
+import { type CachedLayer, cachedLayers } from './cached-layers.ts';
 import { BuildContext } from './context.ts';
 import type { BuildEvent, BuildHost, BuildRequest } from './contract.ts';
 import { configOf, KeptStages } from './kept-stages.ts';
 import { OrderedOutput } from './ordered-output.ts';
+import { type CachePrune, type PrunedCache, pruneCache } from './prune-cache.ts';
 import { readBuildFiles } from './received-context.ts';
 import { Slots } from './slots.ts';
 import { StageBuild } from './stage-build.ts';
@@ -31,22 +33,19 @@ export interface Builder {
    * signal is aborted, and what the host throws for images and steps. What a failed build has made stays in the cache.
    */
   build(request: BuildRequest, onEvent: (event: BuildEvent) => void, signal: AbortSignal): Promise<Image>;
-  /** Empties the cache; returns the size in bytes of the layers that are gone with it. Images stay. */
-  prune(): Promise<number>;
+  /** The layers in the cache, the oldest first. */
+  cachedLayers(): Promise<readonly CachedLayer[]>;
+  /** Takes things out of the cache; images stay. */
+  prune(options: CachePrune): Promise<PrunedCache>;
 }
 
 export function createBuilder(parts: BuilderParts): Builder {
   const shared = { ...parts, kept: new KeptStages(parts.store), slots: new Slots() };
   return {
     build: (request, onEvent, signal) => build(shared, request, onEvent, signal),
-    prune: () => prune(shared),
+    cachedLayers: () => cachedLayers(parts.store),
+    prune: (options) => pruneCache(shared, options),
   };
-}
-
-async function prune({ store, kept }: SharedParts): Promise<number> {
-  new StepCache(store).clear();
-  const deleted = await kept.clear();
-  return deleted.reduce((sum, { size }) => sum + size, 0);
 }
 
 type SharedParts = Pick<BuildScope, 'store' | 'launcher' | 'host' | 'scratchDirectory' | 'kept' | 'slots'>;

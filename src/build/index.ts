@@ -1,4 +1,6 @@
 export { type Builder, type BuilderParts, createBuilder } from './builder.ts';
+export type { CachedLayer } from './cached-layers.ts';
 export { changeConfig } from './config-changes.ts';
 export type * from './contract.ts';
 export type { FailedCommand } from './failures.ts';
+export type { CachePrune, PrunedCache } from './prune-cache.ts';

@@ -38,15 +38,19 @@ export class KeptStages {
     await this.#dropCovered(image.layers, image.id);
   }
 
-  /** Lets go of all. Returns the layers that no image held: they are deleted. */
-  async clear(): Promise<Layer[]> {
-    const deleted: Layer[] = [];
-    for (const { key } of this.#store.documents.all<KeptRecord>(KEPT)) {
+  /** Lets go of those for which `isOver` says so, the oldest first. Returns the layers that no image held: they are deleted. */
+  async drop(
+    isOver: (created: string) => boolean,
+    onDeleted: (layers: readonly Layer[]) => void,
+  ): Promise<void> {
+    const kept = this.#store.documents.all<KeptRecord>(KEPT);
+    for (const { key, document } of kept.toSorted((a, b) =>
+      a.document.created < b.document.created ? -1 : 1,
+    )) {
       const image = await this.#store.images.get(parseDigest(key));
       if (image === undefined) this.#store.documents.delete(KEPT, key);
-      else deleted.push(...(await this.#drop(image)));
+      else if (isOver(document.created)) onDeleted(await this.#drop(image));
     }
-    return deleted;
   }
 
   async #dropCovered(layers: Image['layers'], except: Digest): Promise<void> {

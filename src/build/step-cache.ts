@@ -74,12 +74,26 @@ export class StepCache {
     this.#store.documents.put(RESULTS, key, { id });
   }
 
-  /** Forgets everything. */
-  clear(): void {
-    const { documents } = this.#store;
+  /** The layers that steps have made, with when (ISO 8601). */
+  madeLayers(): ReadonlyMap<DiffId, string> {
+    const records = this.#store.documents.all<StepRecord>(STEPS).map(({ document }) => document);
+    return new Map(records.flatMap(({ diffId, created }) => (diffId === null ? [] : [[diffId, created]])));
+  }
+
+  /** Forgets what no layer or image is there for any more, and the steps that `isOver` says of when they were done. */
+  async forget(isOver: (created: string) => boolean): Promise<void> {
+    const { documents, layers, images } = this.#store;
+    const isGone = async ({ diffId, created }: StepRecord) =>
+      isOver(created) || (diffId !== null && (await layers.get(diffId)) === undefined);
+    const steps = documents.all<StepRecord>(STEPS);
+    const goneSteps = await Promise.all(steps.map(({ document }) => isGone(document)));
+    const results = documents.all<{ id: Digest }>(RESULTS);
+    const found = await Promise.all(results.map(({ document }) => images.get(document.id)));
     documents.transaction(() => {
-      for (const collection of [STEPS, RESULTS]) {
-        for (const { key } of documents.all(collection)) documents.delete(collection, key);
+      for (const [index, { key }] of steps.entries()) if (goneSteps[index]) documents.delete(STEPS, key);
+      for (const [index, { key }] of results.entries()) {
+        const created = found[index]?.config.created;
+        if (created === undefined || isOver(created)) documents.delete(RESULTS, key);
       }
     });
   }

@@ -1,11 +1,13 @@
 import { type Builder, createBuilder } from '../build/index.ts';
 import { createBuildHost } from './build-host.ts';
 import { Containers } from './containers/index.ts';
+import { DiskUsage } from './disk-usage/index.ts';
 import { Events } from './events.ts';
 import { Images } from './images/index.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { Networks } from './networks.ts';
 import type { EngineParts } from './parts.ts';
+import { Pruning } from './prune.ts';
 import { Volumes } from './volumes.ts';
 
 /** The domain of one berth instance, made from its parts. It knows nothing of HTTP. */
@@ -17,6 +19,8 @@ export interface Engine {
   readonly networks: Networks;
   readonly volumes: Volumes;
   readonly builder: Builder;
+  readonly diskUsage: DiskUsage;
+  readonly pruning: Pruning;
 }
 
 /** Builds the engine and brings its state in line with what the kernel says. */
@@ -33,9 +37,11 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
     host: createBuildHost(parts, { images, networks }),
     scratchDirectory: `${settings.dataRoot}/build`,
   });
+  const diskUsage = new DiskUsage({ store, containers, volumes, builder, dataRoot: settings.dataRoot });
+  const pruning = new Pruning({ store, events, containers, images, networks, volumes, builder });
   await removeLeftovers(parts, containers.list());
   const survivors = await containers.findSurvivors();
   await networks.restore(survivors.living);
   await survivors.settle();
-  return { parts, events, containers, images, networks, volumes, builder };
+  return { parts, events, containers, images, networks, volumes, builder, diskUsage, pruning };
 }

@@ -10,6 +10,7 @@ import { commitRoutes } from './routes/commit.ts';
 import { containerFileRoutes } from './routes/container-files.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
+import { diskUsageRoutes } from './routes/disk-usage.ts';
 import { distributionRoutes } from './routes/distribution.ts';
 import { endRoutes } from './routes/ends.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -17,6 +18,7 @@ import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
 import { missingRoutes } from './routes/missing.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { pruneRoutes } from './routes/prune.ts';
 import { statsRoutes } from './routes/stats.ts';
 import { systemRoutes } from './routes/system.ts';
 import { volumeRoutes } from './routes/volumes.ts';
@@ -115,6 +117,8 @@ function createApp(
     eventRoutes,
     loginRoutes,
     distributionRoutes,
+    pruneRoutes,
+    diskUsageRoutes,
     missingRoutes,
   ]) {
     routes(app, engine);

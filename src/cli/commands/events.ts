@@ -1,8 +1,8 @@
+import { parseMoment } from '../../base/index.ts';
 import type { EngineEvent } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { parseFilters } from '../filters.ts';
 import { CliCommand, listOption, parsedOption } from '../grammar.ts';
-import { parseMoment } from '../moment.ts';
 import { compileTemplate } from '../output/template.ts';
 
 interface EventsFlags {

@@ -1,7 +1,7 @@
+import { parseMoment } from '../../base/index.ts';
 import { copyOutput } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { CliCommand, parsedOption } from '../grammar.ts';
-import { parseMoment } from '../moment.ts';
 
 interface LogsFlags {
   readonly follow?: boolean;

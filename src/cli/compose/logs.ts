@@ -1,6 +1,6 @@
+import { parseMoment } from '../../base/index.ts';
 import { containersOf, showLogs } from '../../compose/index.ts';
 import { CliCommand } from '../grammar.ts';
-import { parseMoment } from '../moment.ts';
 import type { ComposeContext } from './context.ts';
 
 interface LogsFlags {

@@ -1,6 +1,7 @@
 import { type ContainerId, Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
 import type { Image } from '../../store/index.ts';
+import { measureTree } from '../disk-usage/tree-size.ts';
 import type { Events } from '../events.ts';
 import type { Networks } from '../networks.ts';
 import type { EngineParts } from '../parts.ts';
@@ -9,7 +10,7 @@ import { type Attachment, attachToContainer, PendingAttachments, resizeContainer
 import { ContainerCollection } from './collection.ts';
 import { type CommitOptions, commitContainer } from './commit.ts';
 import { type ContainerRecord, isActive } from './container.ts';
-import { type ContainerContext, emit, logPath } from './context.ts';
+import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
 import { type EndReport, EndReports } from './end-reports.ts';
 import { Execs } from './exec.ts';
@@ -169,6 +170,11 @@ export class Containers {
   /** The path of the container's newest log file. */
   logPath(id: ContainerId): string {
     return logPath(this.#context, id);
+  }
+
+  /** Bytes that a container's writable layer has on the disk. */
+  async writtenSize(id: ContainerId): Promise<number> {
+    return (await measureTree(`${containerDirectory(this.#context, id)}/upper`)).allocated;
   }
 
   volumeUsers(volume: string): string[] {

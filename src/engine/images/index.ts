@@ -1,4 +1,11 @@
-import { canonicalName, familiarName, parseReference, type Reference } from '../../base/index.ts';
+import {
+  canonicalName,
+  type DiffId,
+  type Digest,
+  familiarName,
+  parseReference,
+  type Reference,
+} from '../../base/index.ts';
 import type { Access, RegistryClient } from '../../registry/index.ts';
 import type { Launcher } from '../../runtime/index.ts';
 import type { Image, Store } from '../../store/index.ts';
@@ -7,7 +14,7 @@ import type { Events } from '../events.ts';
 import { lookAtRegistry, type RegistryEntry } from './look-at-registry.ts';
 import { Puller, type PullOptions } from './pull.ts';
 import { Pusher, type PushOptions } from './push.ts';
-import { type Removal, removeImage } from './remove.ts';
+import { deleteImage, type Removal, removeImage } from './remove.ts';
 import { findImage, lookUp } from './resolve.ts';
 
 export type { PullOptions, PullProgress } from './pull.ts';
@@ -37,8 +44,9 @@ export class Images {
     this.#pusher = new Pusher(parts);
   }
 
-  list(): Promise<readonly Image[]> {
-    return this.#store.images.list();
+  /** Newest first; those of the builder's cache only with `hidden`. */
+  list(options: { readonly hidden?: boolean } = {}): Promise<readonly Image[]> {
+    return this.#store.images.list(options);
   }
 
   /** By id, prefix of an id, or name; throws `not-found`. */
@@ -83,5 +91,11 @@ export class Images {
 
   remove(text: string, force: boolean, containers: readonly ContainerRecord[]): Promise<Removal[]> {
     return removeImage({ images: this.#store.images, events: this.#events, containers }, text, force);
+  }
+
+  /** Deletes an image that no container was made from, with all its names. */
+  async delete(id: Digest): Promise<{ removals: readonly Removal[]; deletedLayers: readonly DiffId[] }> {
+    const parts = { images: this.#store.images, events: this.#events };
+    return deleteImage(parts, await this.find(id));
   }
 }

@@ -1,6 +1,7 @@
 import { humanDuration } from '../../base/index.ts';
 import {
   type ContainerRecord,
+  type ContainerSizes,
   type ContainerState,
   commandOf,
   type EndCause,
@@ -30,6 +31,8 @@ export interface ContainerFacts {
   /** The image's name as lists show it; its id when the name was moved to another image. */
   readonly imageName: string;
   readonly defaultRuntime: string;
+  /** Only where they were asked for. */
+  readonly sizes?: ContainerSizes;
   /** "private" on the unified cgroup hierarchy, "host" on version 1. */
   readonly cgroupNamespace: 'private' | 'host';
 }
@@ -45,6 +48,7 @@ export function containerSummary(record: ContainerRecord, facts: ContainerFacts)
     Command: commandOf(config).map(quoted).join(' '),
     Created: Math.floor(Date.parse(createdAt) / 1000),
     Ports: portList(record),
+    ...sizeMembers(facts),
     Labels: config.labels,
     State: state.status,
     Status: statusText(state, facts.health),
@@ -64,6 +68,14 @@ function reasonMember(state: ContainerState) {
 function reasonOf(state: ContainerState): string | undefined {
   if (state.status === 'created') return state.error?.message;
   return isActive(state) ? undefined : state.reason;
+}
+
+/** Docker leaves out what is 0. */
+function sizeMembers({ sizes }: ContainerFacts) {
+  return {
+    ...(sizes === undefined || sizes.written === 0 ? {} : { SizeRw: sizes.written }),
+    ...(sizes === undefined || sizes.root === 0 ? {} : { SizeRootFs: sizes.root }),
+  };
 }
 
 /** As `docker ps` shows an argument: quoted where a shell would need it. */
@@ -120,6 +132,7 @@ export function containerInspect(record: ContainerRecord, facts: ContainerFacts,
     ExecIDs: facts.execs.length === 0 ? null : facts.execs,
     HostConfig: hostConfig(record, facts),
     GraphDriver: { Data: null, Name: 'overlayfs' },
+    ...sizeMembers(facts),
     Mounts: mountPoints(record),
     Config: configInspect(record),
     NetworkSettings: networkSettings(record, facts),

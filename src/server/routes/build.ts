@@ -28,11 +28,6 @@ export function buildRoutes(app: FastifyInstance, engine: Engine): void {
       );
     });
   });
-
-  app.post('/build/prune', async () => ({
-    CachesDeleted: null,
-    SpaceReclaimed: await engine.builder.prune(),
-  }));
 }
 
 const REFUSED = [

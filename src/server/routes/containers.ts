@@ -139,15 +139,6 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
     });
     reply.code(204);
   });
-
-  app.post('/containers/prune', async (request) => {
-    const filters = parseFilters(new Query(request.query), ['label', 'until']);
-    const stopped = containers
-      .list()
-      .filter(({ state, config }) => !isActive(state) && passesLabels(filters, config.labels));
-    for (const { id } of stopped) await containers.remove(id, {});
-    return { ContainersDeleted: stopped.map(({ id }) => id), SpaceReclaimed: 0 };
-  });
 }
 
 interface Reference {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { invalid, parseDuration } from '../../base/index.ts';
+import { invalid, parseDate } from '../../base/index.ts';
 import type { Engine, EngineEvent } from '../../engine/index.ts';
 import { Query } from '../fields.ts';
 import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
@@ -51,13 +51,10 @@ function ended(until: Date | undefined, gone: AbortSignal): Promise<void> {
 /** Seconds since the epoch, an RFC 3339 time, or a duration before now. */
 function parseTime(text: string): Date | undefined {
   if (text === '') return undefined;
-  if (/^\d+(\.\d+)?$/.test(text)) return new Date(Number(text) * 1000);
-  const date = new Date(text);
-  if (!Number.isNaN(date.getTime())) return date;
   try {
-    return new Date(Date.now() - parseDuration(text) / 1e6);
-  } catch {
-    throw invalid(`invalid time: "${text}"`);
+    return parseDate(text);
+  } catch (cause) {
+    throw invalid(`invalid time: "${text}"`, { cause });
   }
 }
 

@@ -1,22 +1,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import {
-  canonicalName,
-  familiarName,
-  familiarRepository,
-  invalid,
-  notImplemented,
-  parseReference,
-} from '../../base/index.ts';
-import type { Engine, Removal } from '../../engine/index.ts';
+import { invalid, notImplemented, parseReference } from '../../base/index.ts';
+import { type Engine, LayerShares } from '../../engine/index.ts';
 import { parsePlatform } from '../../registry/index.ts';
-import type { Image } from '../../store/index.ts';
 import { Query } from '../fields.ts';
-import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
-import { familiarTags, imageHistory, imageInspect, imageSummary } from '../formats/image.ts';
+import { parseFilters } from '../filters.ts';
+import {
+  deletion,
+  imageHistory,
+  imageInspect,
+  imageSummary,
+  requireImagePlatform,
+} from '../formats/image.ts';
+import { IMAGE_FILTERS, selectImages } from '../image-selection.ts';
 import { parseCredentials } from '../registry-auth.ts';
 import { answerWithLines, clientSignal } from '../streams.ts';
-
-const FILTERS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
 
 /** Images: list, pull, push, inspect, tag, remove. A name may have slashes, so it is a wildcard in the path. */
 export function imageRoutes(app: FastifyInstance, engine: Engine): void {
@@ -24,17 +21,19 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.get('/images/json', async (request) => {
     const query = new Query(request.query);
-    const filters = parseFilters(query, FILTERS);
-    const all = await images.list();
-    const used = containers.list();
-    return all
-      .filter((image) => matches(image, filters, all))
-      .map((image) =>
-        imageSummary(
-          withMatchingNames(image, filters),
-          used.filter(({ imageId }) => imageId === image.id).length,
-        ),
-      );
+    const filters = parseFilters(query, IMAGE_FILTERS);
+    const all = await images.list({ hidden: query.flag('all') });
+    const selected = await selectImages(all, filters, (text) => images.find(text));
+    const users = Map.groupBy(containers.list(), ({ imageId }) => imageId);
+    const shares = query.flag('shared-size') ? new LayerShares(all) : undefined;
+    const manifests = query.flag('manifests');
+    return selected.map((image) =>
+      imageSummary(image, {
+        containers: (users.get(image.id) ?? []).map(({ id }) => id),
+        shared: shares?.sharedSize(image),
+        manifests,
+      }),
+    );
   });
 
   app.post('/images/create', async (request, reply) => {
@@ -56,8 +55,15 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.get<Wildcard>('/images/*', async (request) => {
     const { name, action } = splitAction(request.params['*'], ['json', 'history']);
+    const query = new Query(request.query);
     const image = await images.find(name);
-    return action === 'history' ? imageHistory(image) : imageInspect(image);
+    requireImagePlatform(name, image, wantedPlatform(query));
+    if (action === 'history') return imageHistory(image);
+    const users = containers.list().filter(({ imageId }) => imageId === image.id);
+    return imageInspect(image, {
+      containers: users.map(({ id }) => id),
+      manifests: query.flag('manifests'),
+    });
   });
 
   app.post<Wildcard>('/images/*', async (request, reply) => {
@@ -91,25 +97,6 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     const removals = await images.remove(request.params['*'], force, containers.list());
     return removals.map(deletion);
   });
-
-  app.post('/images/prune', async (request) => {
-    const filters = parseFilters(new Query(request.query), ['dangling', 'label', 'until']);
-    const onlyDangling = passes(filters, 'dangling', (value) => value === 'true' || value === '1');
-    const used = new Set(containers.list().map(({ imageId }) => imageId));
-    const unused = (await images.list()).filter(
-      (image) => !used.has(image.id) && (!onlyDangling || image.tags.length === 0),
-    );
-    const deleted = [];
-    for (const { id } of unused) deleted.push(...(await images.remove(id, true, [])));
-    return {
-      ImagesDeleted: deleted.length === 0 ? null : deleted.map(deletion),
-      SpaceReclaimed: unused.reduce((sum, { size }) => sum + size, 0),
-    };
-  });
-}
-
-function deletion(removal: Removal) {
-  return 'untagged' in removal ? { Untagged: removal.untagged } : { Deleted: removal.deleted };
 }
 
 interface Wildcard {
@@ -134,44 +121,13 @@ function isTagged(name: string): boolean {
   return /[:@][^/]*$/.test(name);
 }
 
-function matches(image: Image, filters: Filters, all: readonly Image[]): boolean {
-  const created = (text: string) =>
-    all.find((other) => familiarTags(other).includes(text) || other.id.includes(text))?.config.created ?? '';
-  const own = image.config.created ?? '';
-  return (
-    passes(filters, 'reference', (pattern) => image.tags.some((tag) => matchesPattern(pattern, tag))) &&
-    passes(
-      filters,
-      'dangling',
-      (value) => (image.tags.length === 0) === (value === 'true' || value === '1'),
-    ) &&
-    passes(filters, 'before', (value) => own < created(value)) &&
-    passes(filters, 'since', (value) => own > created(value)) &&
-    passesLabels(filters, image.config.config?.Labels ?? {})
-  );
-}
-
-/** Who asks by reference sees the names that match, as in dockerd, and not the image's other ones. */
-function withMatchingNames(image: Image, filters: Filters): Image {
-  if (!filters.has('reference')) return image;
-  const repository = (name: string) => familiarRepository(parseReference(name));
-  const tags = image.tags.filter((tag) =>
-    passes(filters, 'reference', (pattern) => matchesPattern(pattern, tag)),
-  );
-  const repositories = new Set(tags.map(repository));
-  const repoDigests = image.repoDigests.filter((name) => repositories.has(repository(name)));
-  return { ...image, tags, repoDigests };
-}
-
-/** A shell pattern against "name:tag" or, without a colon in it, against the name. */
-function matchesPattern(pattern: string, tag: string): boolean {
-  const reference = parseReference(tag);
-  const expression = new RegExp(
-    `^${pattern
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '[^/]*')
-      .replaceAll('?', '[^/]')}$`,
-  );
-  const names = [familiarName(reference), familiarRepository(reference), canonicalName(reference)];
-  return names.some((name) => expression.test(name));
+/** The platform of a query, as JSON (OCI image-spec, image-index.md); undefined: any. */
+function wantedPlatform(query: Query) {
+  if (query.text('platform') === '') return undefined;
+  const platform = query.json('platform');
+  return {
+    os: platform.text('os'),
+    architecture: platform.text('architecture'),
+    variant: platform.text('variant'),
+  };
 }

@@ -7,7 +7,6 @@ const MISSING: Readonly<Record<string, string>> = {
   'GET /images/search': 'searching registries',
   'GET /images/get': 'saving images',
   'POST /images/load': 'loading images',
-  'GET /system/df': 'showing what takes space',
   'POST /session': 'sessions of BuildKit clients',
   'POST /grpc': "BuildKit's protocol",
   'GET /plugins': 'plugins',

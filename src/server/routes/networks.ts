@@ -57,18 +57,6 @@ export function networkRoutes(app: FastifyInstance, engine: Engine): void {
     reply.code(204);
   });
 
-  app.post('/networks/prune', async (request) => {
-    const filters = parseFilters(new Query(request.query), ['label', 'until']);
-    const unused = networks
-      .list()
-      .filter(
-        ({ network, predefined, labels }) =>
-          !predefined && containers.networkUsers(network.id).length === 0 && passesLabels(filters, labels),
-      );
-    for (const { network } of unused) await networks.remove(network.id, []);
-    return { NetworksDeleted: unused.length === 0 ? null : unused.map(({ network }) => network.name) };
-  });
-
   for (const action of ['connect', 'disconnect']) {
     app.post(`/networks/:id/${action}`, () => {
       throw notImplemented(`network ${action} is not there yet`, {

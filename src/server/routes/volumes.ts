@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
-import type { Engine, Volume } from '../../engine/index.ts';
+import type { Engine } from '../../engine/index.ts';
 import { Fields, Query } from '../fields.ts';
 import { parseFilters, passes, passesLabels } from '../filters.ts';
+import { volumeInspect } from '../formats/volume.ts';
 
-/** Volumes: list, create, inspect, remove, prune. */
+/** Volumes: list, create, inspect, remove. */
 export function volumeRoutes(app: FastifyInstance, engine: Engine): void {
   const { volumes, containers } = engine;
 
@@ -47,35 +48,8 @@ export function volumeRoutes(app: FastifyInstance, engine: Engine): void {
     if (known || !force) await volumes.remove(name, containers.volumeUsers(name));
     reply.code(204);
   });
-
-  app.post('/volumes/prune', async (request) => {
-    const filters = parseFilters(new Query(request.query), ['all', 'label']);
-    const all = filters.has('all') && passes(filters, 'all', (value) => value === 'true' || value === '1');
-    const unused = volumes
-      .list()
-      .filter(
-        (volume) =>
-          (all || volume.anonymous) &&
-          containers.volumeUsers(volume.name).length === 0 &&
-          passesLabels(filters, volume.labels),
-      );
-    for (const { name } of unused) await volumes.remove(name, []);
-    return { VolumesDeleted: unused.map(({ name }) => name), SpaceReclaimed: 0 };
-  });
 }
 
 interface Reference {
   Params: { name: string };
-}
-
-function volumeInspect(volume: Volume) {
-  return {
-    CreatedAt: volume.createdAt,
-    Driver: 'local',
-    Labels: volume.labels,
-    Mountpoint: volume.mountpoint,
-    Name: volume.name,
-    Options: null,
-    Scope: 'local',
-  };
 }

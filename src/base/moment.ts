@@ -1,4 +1,5 @@
-import { invalid, parseDuration } from '../base/index.ts';
+import { parseDuration } from './duration.ts';
+import { invalid } from './errors.ts';
 
 const RFC_3339 = /^(\d{4}-\d{2}-\d{2})(?:T(\d{2}(?::\d{2}){0,2}(?:\.\d{1,9})?)(Z|[+-]\d{2}:\d{2})?)?$/;
 
@@ -24,4 +25,9 @@ export function parseMoment(text: string, now: Date = new Date()): string {
       cause,
     });
   }
+}
+
+/** As {@link parseMoment}, as a date. */
+export function parseDate(text: string, now: Date = new Date()): Date {
+  return new Date(Number(parseMoment(text, now)) * 1000);
 }
