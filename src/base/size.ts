@@ -12,9 +12,9 @@ export function parseSize(text: string): number {
   return Math.floor(Number(number) * 1024 ** (UNITS[unit.toLowerCase()] ?? 0));
 }
 
-/** Decimal units with up to four significant digits, as Docker prints sizes: "248MB", "1.21kB". */
-export function formatSize(bytes: number): string {
-  return format(bytes, 1000, ['B', 'kB', 'MB', 'GB', 'TB', 'PB'], 3);
+/** Decimal units, as Docker prints sizes: "248MB", "1.21kB". Docker's totals have four significant digits. */
+export function formatSize(bytes: number, digits: 3 | 4 = 3): string {
+  return format(bytes, 1000, ['B', 'kB', 'MB', 'GB', 'TB', 'PB'], digits);
 }
 
 /** Binary units, as Docker prints memory: "512MiB". */

@@ -180,6 +180,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/prune.ts')).pruneImagesCommand,
   },
   {
+    words: ['history'],
+    group: 'image',
+    summary: 'Show the history of an image',
+    load: async () => (await import('./commands/history.ts')).historyCommand,
+  },
+  {
+    words: ['search'],
+    summary: 'Search Docker Hub, or a registry that can search, for images',
+    load: async () => (await import('./commands/search.ts')).searchCommand,
+  },
+  {
+    words: [],
+    group: 'builder',
+    groupWords: ['prune'],
+    summary: 'Remove build cache',
+    load: async () => (await import('./commands/prune.ts')).pruneBuildCacheCommand,
+  },
+  {
     words: ['cp'],
     group: 'container',
     summary: 'Copy files/folders between a container and the local filesystem',
@@ -336,6 +354,20 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/volumes.ts')).removeVolumesCommand,
   },
   {
+    words: [],
+    group: 'system',
+    groupWords: ['df'],
+    summary: 'Show disk usage',
+    load: async () => (await import('./commands/disk-usage.ts')).diskUsageCommand,
+  },
+  {
+    words: [],
+    group: 'system',
+    groupWords: ['prune'],
+    summary: 'Remove unused data',
+    load: async () => (await import('./commands/prune.ts')).pruneSystemCommand,
+  },
+  {
     words: ['events'],
     group: 'system',
     summary: 'Get real time events from the server',
@@ -361,8 +393,8 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
-  `bake buildx checkpoint config context history import load manifest node pause
-  plugin save search secret service stack swarm trust unpause`.split(/\s+/),
+  `bake buildx checkpoint config context import load manifest node pause
+  plugin save secret service stack swarm trust unpause`.split(/\s+/),
 );
 
 /** Whether docker has this command, at the top level or in a group, and berth has not. */

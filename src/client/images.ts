@@ -10,6 +10,7 @@ import type {
   ImagesPruned,
   ProgressMessage,
   RegistryAuth,
+  SearchResult,
 } from './types/index.ts';
 
 export interface PullOptions {
@@ -48,11 +49,12 @@ export class Images {
       digests?: boolean;
       filters?: Filters;
       sharedSize?: boolean;
+      manifests?: boolean;
       signal?: AbortSignal;
     } = {},
   ): Promise<readonly ImageSummary[]> {
-    const { all, digests, filters, sharedSize, signal } = options;
-    const query = { all, digests, 'shared-size': sharedSize };
+    const { all, digests, filters, sharedSize, manifests, signal } = options;
+    const query = { all, digests, manifests, 'shared-size': sharedSize };
     return this.#transport.json({ method: 'GET', path: '/images/json', query, filters, signal });
   }
 
@@ -62,9 +64,35 @@ export class Images {
 
   async history(
     reference: string,
-    options: { signal?: AbortSignal } = {},
+    options: { platform?: string | undefined; signal?: AbortSignal } = {},
   ): Promise<readonly ImageHistoryEntry[]> {
-    return this.#transport.json({ method: 'GET', path: pathOf(reference, '/history'), ...options });
+    const { platform, signal } = options;
+    const query = platform === undefined ? {} : { platform: platformJson(platform) };
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, '/history'), query, signal });
+  }
+
+  /** Repositories of Docker Hub that match a term, or of the registry that it begins with; needs a registry that can search. */
+  async search(
+    term: string,
+    options: {
+      limit?: number | undefined;
+      filters?: Filters;
+      auth?: RegistryAuth;
+      signal?: AbortSignal;
+    } = {},
+  ): Promise<readonly SearchResult[]> {
+    const { limit, filters, auth, signal } = options;
+    const [first = ''] = term.split('/');
+    const domain = /[.:]/.test(first) || first === 'localhost' ? first : 'docker.io';
+    const found = await this.#transport.json<readonly SearchResult[] | null>({
+      method: 'GET',
+      path: '/images/search',
+      query: { term, limit },
+      filters,
+      headers: authHeaders(auth ?? (await this.#credentials?.get(domain))),
+      signal,
+    });
+    return found ?? [];
   }
 
   /** Downloads an image ("latest" without a tag): progress until it is there. Throws what the engine or the registry says. */
@@ -121,6 +149,12 @@ export class Images {
 /** An image's name has slashes, which the API takes as they are. */
 function pathOf(reference: string, action = ''): string {
   return `/images/${encodeURIComponent(reference).replaceAll('%2F', '/').replaceAll('%3A', ':')}${action}`;
+}
+
+/** "linux/arm64/v8" as the API takes a platform of an image that is here. */
+function platformJson(text: string): string {
+  const [os, architecture, variant] = text.split('/');
+  return JSON.stringify({ os, architecture, variant });
 }
 
 function authHeaders(auth: RegistryAuth | undefined): Record<string, string> {

@@ -1,6 +1,14 @@
 import { jsonLines } from './streams.ts';
 import type { Filters, Transport } from './transport.ts';
-import type { EngineEvent, EngineInfo, EngineVersion, RegistryAuth } from './types/index.ts';
+import type {
+  BuildCachePruned,
+  DataRootUsage,
+  EngineEvent,
+  EngineInfo,
+  EngineVersion,
+  RegistryAuth,
+  SystemDiskUsage,
+} from './types/index.ts';
 
 /** The parts of the API that are about the engine itself. */
 export class System {
@@ -29,6 +37,25 @@ export class System {
 
   async info(options: { signal?: AbortSignal } = {}): Promise<EngineInfo> {
     return this.#transport.json({ method: 'GET', path: '/info', ...options });
+  }
+
+  /** What images, containers, volumes and the build cache take. */
+  async diskUsage(options: { signal?: AbortSignal } = {}): Promise<SystemDiskUsage> {
+    return this.#transport.json({ method: 'GET', path: '/system/df', ...options });
+  }
+
+  /** What each byte below the engine's data root is there for; an extension of berth's. */
+  async dataRoot(options: { signal?: AbortSignal } = {}): Promise<DataRootUsage> {
+    return this.#transport.json({ method: 'GET', path: '/berth/data-root', ...options });
+  }
+
+  /** Takes things out of the build cache: what no image has, or `all`; the newest `keep` bytes stay. */
+  async pruneBuildCache(
+    options: { all?: boolean; keep?: number | undefined; filters?: Filters; signal?: AbortSignal } = {},
+  ): Promise<BuildCachePruned> {
+    const { all, keep, filters, signal } = options;
+    const query = { all, 'reserved-space': keep };
+    return this.#transport.json({ method: 'POST', path: '/build/prune', query, filters, signal });
   }
 
   /**

@@ -1,10 +1,11 @@
-import { familiarRepository, formatSize, invalid, parseReference, shortId } from '../../base/index.ts';
-import type { ImageSummary } from '../../client/index.ts';
+import { invalid, parseReference } from '../../base/index.ts';
+import type { Filters } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { parseFilters } from '../filters.ts';
 import { CliCommand, listOption } from '../grammar.ts';
-import { formatRows, type Row } from '../output/table.ts';
-import { ago, formatTime } from '../output/words.ts';
+import { IMAGE_HEADERS, imageRows } from '../output/image-row.ts';
+import { imageTree } from '../output/image-tree.ts';
+import { formatRows } from '../output/table.ts';
 import { forEachTarget } from '../targets.ts';
 
 interface ImagesFlags {
@@ -15,6 +16,7 @@ interface ImagesFlags {
   /** True unless --no-trunc was given. */
   readonly trunc: boolean;
   readonly quiet?: boolean;
+  readonly tree?: boolean;
 }
 
 export function imagesCommand(cli: Cli, path: string): CliCommand {
@@ -28,6 +30,7 @@ export function imagesCommand(cli: Cli, path: string): CliCommand {
     .option('--format <string>', "Format output: 'table', 'table TEMPLATE', 'json' or a Go template")
     .option('--no-trunc', "Don't truncate output")
     .option('-q, --quiet', 'Only show image IDs')
+    .option('--tree', 'List the platforms of each image below it')
     .action((repository: string | undefined, flags: ImagesFlags) => list(cli, repository, flags));
   return command;
 }
@@ -70,27 +73,13 @@ export function tagCommand(cli: Cli, path: string): CliCommand {
   return command;
 }
 
-const HEADERS = {
-  ID: 'IMAGE ID',
-  Repository: 'REPOSITORY',
-  Tag: 'TAG',
-  Digest: 'DIGEST',
-  CreatedSince: 'CREATED',
-  CreatedAt: 'CREATED AT',
-  Size: 'SIZE',
-  VirtualSize: 'SIZE',
-  Containers: 'CONTAINERS',
-  SharedSize: 'SHARED SIZE',
-  UniqueSize: 'UNIQUE SIZE',
-};
-
 async function list(cli: Cli, repository: string | undefined, flags: ImagesFlags): Promise<void> {
+  const given = parseFilters(flags.filter);
+  const filters = repository === undefined ? given : { ...given, reference: [repository] };
+  const all = flags.all === true;
+  if (flags.tree === true) return tree(cli, { all, filters }, flags);
   const client = await cli.connect();
-  const filters = parseFilters(flags.filter);
-  const images = await client.images.list({
-    all: flags.all === true,
-    filters: repository === undefined ? filters : { ...filters, reference: [repository] },
-  });
+  const images = await client.images.list({ all, filters, sharedSize: asksForSharedSize(flags.format) });
   const digests = flags.digests === true;
   const rows = images
     .toSorted((a, b) => b.Created - a.Created)
@@ -99,36 +88,25 @@ async function list(cli: Cli, repository: string | undefined, flags: ImagesFlags
     format: flags.format,
     defaultFormat: `table {{.Repository}}\\t{{.Tag}}\\t${digests ? '{{.Digest}}\\t' : ''}{{.ID}}\\t{{.CreatedSince}}\\t{{.Size}}`,
     quietField: flags.quiet === true ? 'ID' : undefined,
-    headers: HEADERS,
+    headers: IMAGE_HEADERS,
   });
   process.stdout.write(text);
 }
 
-/** One row per name, as an image may have several; one without any name is "<none>". */
-function imageRows(image: ImageSummary, truncate: boolean, digests: boolean): Row[] {
-  const tags = (image.RepoTags ?? []).map(parseReference);
-  const names = (image.RepoDigests ?? []).map(parseReference);
-  const untagged = names.filter(
-    (name) => !tags.some((tag) => familiarRepository(tag) === familiarRepository(name)),
-  );
-  const digestOf = (repository: string) =>
-    names.find((name) => familiarRepository(name) === repository)?.digest ?? '<none>';
-  const rows = [
-    ...tags.map((tag) => ({ repository: familiarRepository(tag), tag: tag.tag ?? '<none>' })),
-    ...untagged.map((name) => ({ repository: familiarRepository(name), tag: '<none>' })),
-  ];
-  if (rows.length === 0) rows.push({ repository: '<none>', tag: '<none>' });
-  return rows.map(({ repository, tag }) => ({
-    ID: truncate ? shortId(image.Id) : image.Id,
-    Repository: repository,
-    Tag: tag,
-    Digest: digests ? digestOf(repository) : '<none>',
-    CreatedSince: ago(image.Created),
-    CreatedAt: formatTime(image.Created),
-    Size: formatSize(image.Size),
-    VirtualSize: formatSize(image.Size),
-    Containers: image.Containers < 0 ? 'N/A' : String(image.Containers),
-    SharedSize: image.SharedSize < 0 ? 'N/A' : formatSize(image.SharedSize),
-    UniqueSize: image.SharedSize < 0 ? 'N/A' : formatSize(image.Size - image.SharedSize),
-  }));
+/** What images share is counted only where it is shown. */
+function asksForSharedSize(format: string | undefined): boolean {
+  return /\.(SharedSize|UniqueSize)\b/.test(format ?? '');
+}
+
+async function tree(
+  cli: Cli,
+  selection: { readonly all: boolean; readonly filters: Filters },
+  flags: ImagesFlags,
+): Promise<void> {
+  const other = (['quiet', 'digests', 'format'] as const).find((name) => flags[name] !== undefined);
+  if (other !== undefined) throw invalid(`--${other} is not yet supported with --tree`);
+  if (!flags.trunc) throw invalid('--no-trunc is not yet supported with --tree');
+  const client = await cli.connect();
+  const images = await client.images.list({ ...selection, manifests: true });
+  process.stdout.write(imageTree(images));
 }

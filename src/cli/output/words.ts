@@ -11,6 +11,12 @@ export function ago(seconds: number): string {
   return seconds <= 0 ? 'N/A' : `${humanDuration(Date.now() - seconds * 1000)} ago`;
 }
 
+/** Unix seconds as RFC 3339 with the local zone: "2026-11-25T01:04:56+02:00". */
+export function formatRfc3339(seconds: number): string {
+  const [day, time, offset = ''] = formatTime(seconds).split(' ');
+  return `${day}T${time}${offset === '+0000' ? 'Z' : offset.replace(/(..)$/, ':$1')}`;
+}
+
 /** Unix seconds as Go prints a time: "2026-11-25 01:04:56 +0000 UTC". */
 export function formatTime(seconds: number): string {
   const date = new Date(seconds * 1000);

@@ -10,6 +10,23 @@ export interface ImageSummary {
   readonly SharedSize: number;
   readonly Containers: number;
   readonly Labels: Readonly<Record<string, string>> | null;
+  /** Where they were asked for. */
+  readonly Manifests?: readonly ImageManifest[] | null;
+}
+
+/** What an image has for one platform. */
+export interface ImageManifest {
+  readonly ID: string;
+  readonly Available: boolean;
+  readonly Kind: 'image' | 'attestation' | 'unknown';
+  /** Bytes: of its blobs, and of those and its unpacked layers. */
+  readonly Size: { readonly Content: number; readonly Total: number };
+  /** For the kind "image". */
+  readonly ImageData?: {
+    readonly Platform: { readonly os: string; readonly architecture: string; readonly variant?: string };
+    readonly Containers: readonly string[] | null;
+    readonly Size: { readonly Unpacked: number };
+  };
 }
 
 /** GET /images/{name}/json: the fields that this client reads. */
@@ -60,4 +77,13 @@ export interface RegistryAuth {
   readonly password?: string;
   readonly serveraddress?: string;
   readonly identitytoken?: string;
+}
+
+/** One repository that a registry's search has found. */
+export interface SearchResult {
+  readonly name: string;
+  readonly description: string;
+  readonly star_count: number;
+  readonly is_official: boolean;
+  readonly is_automated: boolean;
 }

@@ -1,4 +1,5 @@
 export type * from './container.ts';
+export type * from './disk-usage.ts';
 export type * from './files.ts';
 export type * from './image.ts';
 export type * from './network.ts';

@@ -41,7 +41,10 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
       .list()
       .filter((record) => (all || isActive(record.state)) && matches(engine, record, filters));
     const shown = limit > 0 ? selected.slice(0, limit) : selected;
-    return Promise.all(shown.map(async (record) => containerSummary(record, await facts(engine, record))));
+    const size = query.flag('size');
+    return Promise.all(
+      shown.map(async (record) => containerSummary(record, await facts(engine, record, { size }))),
+    );
   });
 
   app.post('/containers/create', async (request, reply) => {
@@ -54,7 +57,8 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.get<Reference>('/containers/:name/json', async (request) => {
     const record = containers.find(request.params.name);
-    return containerInspect(record, await facts(engine, record), containers.ends(record));
+    const size = new Query(request.query).flag('size');
+    return containerInspect(record, await facts(engine, record, { size }), containers.ends(record));
   });
 
   app.post<Reference>('/containers/:name/start', async (request, reply) => {
@@ -146,7 +150,11 @@ interface Reference {
 }
 
 /** What the formats need to know beside a record. */
-export async function facts(engine: Engine, record: ContainerRecord): Promise<ContainerFacts> {
+export async function facts(
+  engine: Engine,
+  record: ContainerRecord,
+  { size } = { size: false },
+): Promise<ContainerFacts> {
   const named = await engine.images.lookUp(record.config.image);
   return {
     networkName: (id) => engine.networks.list().find(({ network }) => network.id === id)?.network.name ?? id,
@@ -159,6 +167,7 @@ export async function facts(engine: Engine, record: ContainerRecord): Promise<Co
     execs: engine.containers.execs.ofContainer(record.id).map(({ id }) => id),
     imageName: named?.id === record.imageId ? record.config.image : shortId(record.imageId),
     defaultRuntime: engine.parts.runtimes.preferred?.name ?? '',
+    ...(size ? { sizes: await engine.diskUsage.ofContainer(record) } : {}),
     cgroupNamespace: engine.parts.hostFacts.cgroups.version === 2 ? 'private' : 'host',
   };
 }

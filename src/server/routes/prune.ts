@@ -35,7 +35,10 @@ export function pruneRoutes(app: FastifyInstance, { pruning }: Engine): void {
 
   app.post('/build/prune', async (request) => {
     const query = new Query(request.query);
-    const until = untilFilter(parseFilters(query, ['until']));
+    const filters = parseFilters(query, ['label', 'label!', 'until']);
+    const until = untilFilter(filters);
+    // Steps have no labels.
+    if (!passesLabels(filters, {})) return { CachesDeleted: null, SpaceReclaimed: 0 };
     const keep = query.number('reserved-space') ?? query.number('keep-storage');
     const { deletedLayers, reclaimed } = await pruning.buildCache({
       all: query.flag('all'),
