@@ -77,8 +77,8 @@ export interface CapabilityInput {
  */
 export function containerCapabilities(input: CapabilityInput, available: readonly string[]): string[] {
   if (input.privileged) return [...available];
-  const add = input.add.map((name) => normalize(name, available));
-  const drop = input.drop.map((name) => normalize(name, available));
+  const add = input.add.map((name) => normalize('CapAdd', name, available));
+  const drop = input.drop.map((name) => normalize('CapDrop', name, available));
   if (add.includes('ALL')) return available.filter((name) => !drop.includes(name));
   if (drop.includes('ALL')) return [...new Set(add)];
   const kept = DEFAULT_CAPABILITIES.filter((name) => !drop.includes(name) && available.includes(name));
@@ -96,14 +96,14 @@ export function capabilityNames(mask: string): string[] {
   return ALL_CAPABILITIES.filter((_, bit) => (bits >> BigInt(bit)) & 1n);
 }
 
-function normalize(text: string, available: readonly string[]): string {
+function normalize(member: 'CapAdd' | 'CapDrop', text: string, available: readonly string[]): string {
   const upper = text.toUpperCase();
   if (upper === 'ALL') return upper;
   const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
-  if (!ALL_CAPABILITIES.includes(name)) throw invalid(`unknown capability: "${name}"`);
+  if (!ALL_CAPABILITIES.includes(name)) throw invalid(`invalid ${member}: unknown capability: "${name}"`);
   if (!available.includes(name)) {
     throw invalid(
-      `capability not supported by your kernel or not available in the current environment: "${name}"`,
+      `invalid ${member}: capability not supported by your kernel or not available in the current environment: "${name}"`,
     );
   }
   return name;

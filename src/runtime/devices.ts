@@ -78,6 +78,15 @@ export async function resolveDevice(
   );
 }
 
+/** The numbers of the block device at a host path, symlinks followed. Throws `invalid` when there is none. */
+export async function blockDeviceNumbers(path: string): Promise<{ major: number; minor: number }> {
+  const info = await stat(path, { bigint: true }).catch((cause: unknown) => {
+    throw invalid(`no such device: ${path}`, { cause });
+  });
+  if (!info.isBlockDevice()) throw invalid(`${path} is not a block device`);
+  return deviceNumbers(info.rdev);
+}
+
 /** Every device of the host's /dev but those a container has of its own, for privileged containers. */
 export async function hostDevices(): Promise<DeviceInput[]> {
   const nodes = await devicesBelow('/dev', '/dev');

@@ -16,5 +16,6 @@ export * from './resource-update.ts';
 export * from './resources.ts';
 export * from './seccomp.ts';
 export * from './seccomp-cache.ts';
+export * from './sysctls.ts';
 export * from './ulimits.ts';
 export * from './users.ts';

@@ -154,6 +154,11 @@ const TMPFS_FLAGS: Readonly<Record<string, string>> = {
 
 const TMPFS_VALUES = ['size', 'mode', 'uid', 'gid', 'nr_inodes', 'nr_blocks', 'mpol'];
 
+/** Throws `invalid` for what is no option of a tmpfs. */
+export function checkTmpfsOptions(options: readonly string[]): void {
+  tmpfsOptions(options);
+}
+
 /** Docker's defaults for a tmpfs and the user's options, of which the last word on a subject counts. */
 function tmpfsOptions(options: readonly string[]): string[] {
   const bySubject = new Map<string, string>();

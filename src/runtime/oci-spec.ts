@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { invalid } from '../base/index.ts';
 import { capabilitySets, containerCapabilities } from './capabilities.ts';
 import { type DeviceInput, deviceRules } from './devices.ts';
@@ -66,10 +67,10 @@ export interface ContainerSpecInput extends ProcessInput {
   readonly devices: readonly DeviceInput[];
   readonly deviceRules: readonly OciDeviceRule[];
   /** Undefined: Docker's. Ignored for privileged containers, which have none. */
-  readonly maskedPaths?: readonly string[];
-  readonly readonlyPaths?: readonly string[];
-  /** `--cgroup-parent`; undefined: `/berth-<instance>`. */
-  readonly cgroupParent?: string;
+  readonly maskedPaths?: readonly string[] | undefined;
+  readonly readonlyPaths?: readonly string[] | undefined;
+  /** `--cgroup-parent`; undefined and empty: `/berth-<instance>`. */
+  readonly cgroupParent?: string | undefined;
   readonly annotations: Readonly<Record<string, string>>;
   /** Host path of a static init that reaps processes and becomes PID 1 (`--init`). */
   readonly init: string | undefined;
@@ -184,7 +185,7 @@ function linuxSpec(
   const propagation = rootPropagation(input.mounts);
   const linux: OciLinux = {
     namespaces: namespaces(input.namespaces),
-    cgroupsPath: `${(input.cgroupParent ?? `/berth-${input.instance}`).replace(/\/+$/, '')}/${input.id}`,
+    cgroupsPath: join('/', input.cgroupParent || `berth-${input.instance}`, input.id),
     devices: input.devices.map(({ node }) => node),
     resources,
     maskedPaths: privileged ? [] : (input.maskedPaths ?? [...MASKED_PATHS, ...host.thermalFolders]),

@@ -111,7 +111,24 @@ export interface OciResources {
     readonly mems?: string;
   };
   readonly pids?: { readonly limit: number };
-  readonly blockIO?: { readonly weight: number };
+  readonly blockIO?: {
+    readonly weight?: number;
+    readonly weightDevice?: readonly {
+      readonly major: number;
+      readonly minor: number;
+      readonly weight: number;
+    }[];
+    readonly throttleReadBpsDevice?: readonly OciThrottle[];
+    readonly throttleWriteBpsDevice?: readonly OciThrottle[];
+    readonly throttleReadIOPSDevice?: readonly OciThrottle[];
+    readonly throttleWriteIOPSDevice?: readonly OciThrottle[];
+  };
+}
+
+export interface OciThrottle {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
 }
 
 /** A seccomp filter without conditions that are still open. */

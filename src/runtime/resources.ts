@@ -26,6 +26,17 @@ export interface ResourceInput {
   readonly pidsLimit?: number;
   /** 10 to 1000. */
   readonly blkioWeight?: number;
+  readonly devices?: readonly DeviceLimitInput[];
+}
+
+/** What a limit of one device's block I/O is about: its weight, bytes per second, or operations per second. */
+export type DeviceLimitKind = 'weight' | 'read-bps' | 'write-bps' | 'read-iops' | 'write-iops';
+
+export interface DeviceLimitInput {
+  readonly kind: DeviceLimitKind;
+  readonly major: number;
+  readonly minor: number;
+  readonly value: number;
 }
 
 /** What this host's cgroups can do. */
@@ -75,6 +86,12 @@ export function ociResources(
     cgroups.blkioWeight,
     'Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.',
   );
+  const weights = supported(
+    ofKind(input, 'weight')?.map(({ major, minor, value }) => ({ major, minor, weight: value })),
+    cgroups.blkioWeight,
+    'Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.',
+  );
+  const blockIo = nonEmpty({ weight, weightDevice: weights, ...deviceThrottles(input) });
   const memory = supported(
     memoryLimits(input, cgroups, warnings),
     cgroups.memory,
@@ -91,10 +108,27 @@ export function ociResources(
       ...(memory === undefined ? {} : { memory }),
       ...(cpu === undefined ? {} : { cpu }),
       ...(pids === undefined ? {} : { pids }),
-      ...(weight === undefined ? {} : { blockIO: { weight } }),
+      ...(blockIo === undefined ? {} : { blockIO: blockIo }),
     },
     warnings,
   };
+}
+
+function deviceThrottles(input: ResourceInput) {
+  const rates = (kind: DeviceLimitKind) =>
+    ofKind(input, kind)?.map(({ major, minor, value }) => ({ major, minor, rate: value }));
+  return {
+    throttleReadBpsDevice: rates('read-bps'),
+    throttleWriteBpsDevice: rates('write-bps'),
+    throttleReadIOPSDevice: rates('read-iops'),
+    throttleWriteIOPSDevice: rates('write-iops'),
+  };
+}
+
+/** Undefined when there is none. */
+function ofKind({ devices = [] }: ResourceInput, kind: DeviceLimitKind): DeviceLimitInput[] | undefined {
+  const found = devices.filter((device) => device.kind === kind);
+  return found.length === 0 ? undefined : found;
 }
 
 function memoryLimits(
@@ -111,6 +145,10 @@ function memoryLimits(
   }
   if (input.oomKillDisable && !cgroups.oomKillDisable) {
     warnings.push('Your kernel does not support OomKillDisable. OomKillDisable discarded.');
+  } else if (input.oomKillDisable && limit === undefined) {
+    warnings.push(
+      'OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.',
+    );
   }
   const swappiness = input.memorySwappiness;
   return nonEmpty({

@@ -48,7 +48,8 @@ describe('a request to create a container', () => {
 
   it.each([
     [{ HostConfig: { Links: ['a:b'] } }, 'HostConfig.Links'],
-    [{ HostConfig: { UsernsMode: 'host' } }, 'HostConfig.UsernsMode'],
+    [{ HostConfig: { StorageOpt: { size: '10g' } } }, 'HostConfig.StorageOpt "size"'],
+    [{ HostConfig: { CpuRealtimeRuntime: 950 } }, 'HostConfig.CpuRealtimeRuntime'],
     [{ HostConfig: { LogConfig: { Type: 'gelf' } } }, 'gelf'],
   ])('refuses by name what is not there yet: %j', (body, name) => {
     expect(() => parse(body)).toThrow(name);
@@ -60,6 +61,58 @@ describe('a request to create a container', () => {
     [{ HostConfig: { Binds: ['nothing'] } }, "invalid volume specification: 'nothing'"],
     [{ HostConfig: { Mounts: [{ Type: 'bind', Source: '/a' }] } }, 'Target must not be empty'],
     [{ ExposedPorts: { '0/tcp': {} } }, 'invalid port specification: "0/tcp"'],
+    [{ Env: ['=x'] }, 'invalid environment variable: =x'],
+    [{ Volumes: { x: {} } }, "invalid mount path: 'x' mount path must be absolute"],
+    [{ HostConfig: { Binds: ['/a:/b:ro,rw'] } }, 'invalid mode: ro,rw'],
+    [{ HostConfig: { Binds: ['/a:/b:bogus'] } }, 'invalid mode: bogus'],
+    [{ HostConfig: { Binds: ['v:/b:rshared'] } }, 'invalid mode: rshared'],
+    [{ HostConfig: { Binds: ['/a:/b:c:d'] } }, "invalid volume specification: '/a:/b:c:d'"],
+    [
+      { HostConfig: { Binds: ['/a:b'] } },
+      `invalid volume specification: '/a:b': invalid mount config for type "bind": invalid mount path: 'b'`,
+    ],
+    [{ HostConfig: { Tmpfs: { x: '' } } }, "invalid mount path: 'x' mount path must be absolute"],
+    [
+      { HostConfig: { Mounts: [{ Type: 'bind', Source: '/a', Target: '/b', VolumeOptions: {} }] } },
+      'VolumeOptions must not be specified on mount type "bind"',
+    ],
+    [
+      {
+        HostConfig: {
+          Mounts: [{ Type: 'bind', Source: '/a', Target: '/b', BindOptions: { Propagation: 'x' } }],
+        },
+      },
+      'invalid mount config for type "bind": invalid propagation mode: x',
+    ],
+    [
+      {
+        HostConfig: {
+          Mounts: [{ Type: 'volume', Source: 'v', Target: '/b', VolumeOptions: { Subpath: '../x' } }],
+        },
+      },
+      'subpath must be a relative path within the volume',
+    ],
+    [{ HostConfig: { Mounts: [{ Type: 'disk', Target: '/b' }] } }, 'for type "disk": mount type unknown'],
+    [{ HostConfig: { PidMode: 'other' } }, 'invalid PID mode: other'],
+    [{ HostConfig: { IpcMode: 'container:' } }, 'invalid IPC mode: container:'],
+    [{ HostConfig: { UsernsMode: 'private' } }, 'invalid USER mode: private'],
+    [{ HostConfig: { CgroupnsMode: 'other' } }, 'invalid cgroup namespace mode: other'],
+    [{ HostConfig: { CgroupParent: '/a/../..' } }, 'invalid cgroup-parent: "/a/../.."'],
+    [{ HostConfig: { Isolation: 'hyperv' } }, 'invalid isolation (hyperv)'],
+    [{ HostConfig: { Annotations: { '': 'x' } } }, 'invalid Annotations'],
+    [{ HostConfig: { ExtraHosts: ['host'] } }, 'bad format for add-host: "host"'],
+    [{ HostConfig: { ExtraHosts: ['host:here'] } }, 'invalid IP address in add-host: "here"'],
+    [{ HostConfig: { Dns: ['here'] } }, 'HostConfig.Dns: "here" is no IP address'],
+    [{ HostConfig: { PortBindings: { '80/tcp': [{ HostIp: 'here' }] } } }, '"here" is no IP address'],
+    [{ Hostname: 'x', HostConfig: { UTSMode: 'host' } }, 'conflicting options: hostname and the UTS mode'],
+    [
+      { HostConfig: { NetworkMode: 'container:x', Dns: ['1.1.1.1'] } },
+      'conflicting options: dns and the network mode',
+    ],
+    [
+      { HostConfig: { NetworkMode: 'container:x', PublishAllPorts: true } },
+      'conflicting options: port publishing and the container type network mode',
+    ],
   ])('names the member that is wrong: %j', (body, message) => {
     expect(() => parse(body)).toThrow(message);
   });

@@ -1,15 +1,17 @@
+import { isIP } from 'node:net';
 import { invalid, notImplemented } from '../base/index.ts';
 import type {
   ContainerConfig,
   Healthcheck,
   HostOptions,
-  MountRequest,
   NetworkAttachment,
   NewContainer,
   PortBinding,
 } from '../engine/index.ts';
+import { cleanTarget, parseMounts, parseTmpfs } from './container-mounts.ts';
 import { parseResources, parseRestart } from './container-resources.ts';
 import type { Fields } from './fields.ts';
+import { parseDeviceRequests, parseModes, refuseContradictions } from './host-modes.ts';
 import { refuseMissingOptions } from './refused-options.ts';
 
 /** Parses the body of POST /containers/create into the engine's command (Engine API, ContainerCreate). */
@@ -19,6 +21,7 @@ export function parseNewContainer(name: string, body: Fields): NewContainer {
   const config = parseConfig(body);
   if (config.image === '') throw invalid('no image specified: the member Image is missing');
   const options = parseHost(host);
+  refuseContradictions(config, options);
   return { name, config, host: options, networks: parseNetworks(body, options.networkMode) };
 }
 
@@ -28,13 +31,13 @@ function parseConfig(body: Fields): ContainerConfig {
     hostname: body.text('Hostname'),
     domainname: body.text('Domainname'),
     user: body.text('User'),
-    env: body.texts('Env'),
+    env: body.texts('Env').map(environmentEntry),
     entrypoint: emptyAsUnset(body.optionalTexts('Entrypoint')),
     cmd: emptyAsUnset(body.optionalTexts('Cmd')),
     workingDir: workingDir(body.text('WorkingDir')),
     labels: body.textMap('Labels'),
     exposedPorts: body.object('ExposedPorts').names().map(portKey),
-    volumes: body.object('Volumes').names(),
+    volumes: body.object('Volumes').names().map(cleanTarget),
     tty: body.flag('Tty'),
     openStdin: body.flag('OpenStdin'),
     stdinOnce: body.flag('StdinOnce'),
@@ -70,6 +73,27 @@ function parseHealthcheck(health: Fields): Healthcheck {
   };
 }
 
+function environmentEntry(text: string): string {
+  if (text === '' || text.startsWith('=')) throw invalid(`invalid environment variable: ${text}`);
+  return text;
+}
+
+/** "NAME:ADDRESS"; the address host-gateway is the host's. */
+function extraHost(text: string): string {
+  const [, name, address = ''] = /^([^:=]+)[:=](.+)$/.exec(text) ?? [];
+  if (name === undefined) throw invalid(`bad format for add-host: "${text}"`);
+  const bare = address.replace(/^\[(.*)\]$/, '$1');
+  if (bare !== 'host-gateway' && isIP(bare) === 0) {
+    throw invalid(`invalid IP address in add-host: "${address}"`);
+  }
+  return `${name}:${bare}`;
+}
+
+function dnsServer(text: string): string {
+  if (isIP(text) === 0) throw invalid(`HostConfig.Dns: "${text}" is no IP address`);
+  return text;
+}
+
 /** An empty list means the image's own value, as null does. */
 function emptyAsUnset(list: string[] | undefined): string[] | undefined {
   return list === undefined || list.length === 0 ? undefined : list;
@@ -88,9 +112,9 @@ function parseHost(host: Fields): HostOptions {
   if (autoRemove && restart.name !== 'no')
     throw invalid(`can't create 'AutoRemove' container with restart policy`);
   return {
-    mounts: [...host.texts('Binds').map(parseBind), ...host.objects('Mounts').map(parseMount)],
+    ...parseModes(host),
+    mounts: parseMounts(host),
     volumesFrom: host.texts('VolumesFrom'),
-    networkMode: host.text('NetworkMode') || 'default',
     ports: parsePorts(host.object('PortBindings')),
     publishAllPorts: host.flag('PublishAllPorts'),
     autoRemove,
@@ -101,7 +125,7 @@ function parseHost(host: Fields): HostOptions {
     capDrop: host.texts('CapDrop'),
     securityOpt: host.texts('SecurityOpt'),
     groupAdd: host.texts('GroupAdd'),
-    tmpfs: host.textMap('Tmpfs'),
+    tmpfs: parseTmpfs(host),
     shmSize: parseShmSize(host),
     resources: parseResources(host),
     ulimits: host.objects('Ulimits').map((limit) => ({
@@ -115,18 +139,29 @@ function parseHost(host: Fields): HostOptions {
       container: device.text('PathInContainer'),
       access: device.text('CgroupPermissions', 'rwm') || 'rwm',
     })),
-    extraHosts: host.texts('ExtraHosts'),
-    dns: host.texts('Dns'),
+    extraHosts: host.texts('ExtraHosts').map(extraHost),
+    dns: host.texts('Dns').map(dnsServer),
     dnsSearch: host.texts('DnsSearch'),
     dnsOptions: host.texts('DnsOptions'),
-    pidMode: host.text('PidMode'),
-    ipcMode: host.text('IpcMode') || 'private',
-    utsMode: host.text('UTSMode'),
     log: parseLog(host.object('LogConfig')),
     runtime: host.text('Runtime') || undefined,
     oomScoreAdj: host.number('OomScoreAdj'),
     init: host.has('Init') ? host.flag('Init') : undefined,
+    annotations: parseAnnotations(host),
+    deviceRules: host.texts('DeviceCgroupRules'),
+    deviceRequests: parseDeviceRequests(host),
+    volumeDriver: host.text('VolumeDriver'),
+    maskedPaths: host.optionalTexts('MaskedPaths'),
+    readonlyPaths: host.optionalTexts('ReadonlyPaths'),
   };
+}
+
+function parseAnnotations(host: Fields): Record<string, string> {
+  const annotations = host.textMap('Annotations');
+  if ('' in annotations) {
+    throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
+  }
+  return annotations;
 }
 
 const DEFAULT_SHM = 64 * 1024 * 1024;
@@ -159,10 +194,17 @@ function parsePorts(bindings: Fields): PortBinding[] {
     return bindings.objects(key).map((binding) => ({
       protocol,
       containerPort: Number(port),
-      hostIp: binding.text('HostIp'),
+      hostIp: hostAddress(binding.text('HostIp')),
       hostPort: hostPort(binding.text('HostPort')),
     }));
   });
+}
+
+function hostAddress(text: string): string {
+  if (text !== '' && isIP(text) === 0) {
+    throw invalid(`HostConfig.PortBindings: "${text}" is no IP address of the host`);
+  }
+  return text;
 }
 
 function hostPort(text: string): number {
@@ -178,71 +220,6 @@ function portKey(text: string): string {
     throw invalid(`invalid port specification: "${text}"`);
   }
   return `${Number(port)}/${protocol.toLowerCase()}`;
-}
-
-const BIND_FLAGS = [
-  'ro',
-  'rw',
-  'z',
-  'Z',
-  'nocopy',
-  'rprivate',
-  'private',
-  'rshared',
-  'shared',
-  'rslave',
-  'slave',
-];
-
-/** "source:target[:options]"; a source with a slash in front is a folder of the host, else a volume. */
-function parseBind(text: string): MountRequest {
-  const [source, target, flagText = ''] = text.split(':');
-  if (
-    source === undefined ||
-    target === undefined ||
-    source === '' ||
-    target === '' ||
-    text.split(':').length > 3
-  ) {
-    throw invalid(`invalid volume specification: '${text}'`);
-  }
-  const flags = flagText.split(',').filter(Boolean);
-  const unknown = flags.find((flag) => !BIND_FLAGS.includes(flag));
-  if (unknown !== undefined) throw invalid(`invalid mode: ${flagText}`);
-  const readOnly = flags.includes('ro');
-  if (!source.startsWith('/')) {
-    return { type: 'volume', source, target, readOnly, noCopy: flags.includes('nocopy') };
-  }
-  const propagation = flags.find((flag) => /private|shared|slave/.test(flag)) ?? 'rprivate';
-  return { type: 'bind', source, target, readOnly, propagation, createSource: true };
-}
-
-function parseMount(mount: Fields): MountRequest {
-  const type = mount.text('Type');
-  const source = mount.text('Source');
-  const target = mount.text('Target');
-  const readOnly = mount.flag('ReadOnly');
-  if (target === '') throw invalid('invalid mount config: field Target must not be empty');
-  switch (type) {
-    case 'bind': {
-      if (source === '')
-        throw invalid('invalid mount config for type "bind": field Source must not be empty');
-      const bind = mount.object('BindOptions');
-      const propagation = bind.text('Propagation') || 'rprivate';
-      return { type, source, target, readOnly, propagation, createSource: bind.flag('CreateMountpoint') };
-    }
-    case 'volume':
-      return { type, source, target, readOnly, noCopy: mount.object('VolumeOptions').flag('NoCopy') };
-    case 'tmpfs': {
-      const options = mount.object('TmpfsOptions');
-      const size = options.number('SizeBytes');
-      const mode = options.number('Mode');
-      const parts = [size > 0 ? `size=${size}` : '', mode > 0 ? `mode=${mode.toString(8)}` : ''];
-      return { type, target, options: parts.filter(Boolean).join(',') };
-    }
-    default:
-      throw invalid(`mount type unknown: "${type}"`, { hint: 'Known types: bind, volume, tmpfs' });
-  }
 }
 
 function parseNetworks(body: Fields, networkMode: string): NetworkAttachment[] {

@@ -1,6 +1,7 @@
 import { invalid } from '../base/index.ts';
-import type { ContainerChange, ResourceLimits, RestartPolicy } from '../engine/index.ts';
+import type { ContainerChange, DeviceLimit, ResourceLimits, RestartPolicy } from '../engine/index.ts';
 import type { Fields } from './fields.ts';
+import { refuseRealTime } from './refused-options.ts';
 
 /** The limits in a HostConfig. Without a limit of its own, swap is as much as memory (Docker's rule). */
 export function parseResources(host: Fields): ResourceLimits {
@@ -9,11 +10,40 @@ export function parseResources(host: Fields): ResourceLimits {
     ...limits,
     memorySwap: limits.memorySwap === 0 && limits.memory > 0 ? limits.memory * 2 : limits.memorySwap,
     pidsLimit: Math.max(limits.pidsLimit, 0),
+    memorySwappiness: swappiness(host),
+    oomKillDisable: host.flag('OomKillDisable'),
+    deviceLimits: parseDeviceLimits(host),
   };
+}
+
+/** -1 is "as the kernel likes". */
+function swappiness(host: Fields): number | undefined {
+  const value = host.number('MemorySwappiness', -1);
+  return value === -1 ? undefined : value;
+}
+
+/** Members of HostConfig, the member of their elements that has the value, and its kind. */
+const DEVICE_LIMITS = [
+  ['BlkioWeightDevice', 'Weight', 'weight'],
+  ['BlkioDeviceReadBps', 'Rate', 'read-bps'],
+  ['BlkioDeviceWriteBps', 'Rate', 'write-bps'],
+  ['BlkioDeviceReadIOps', 'Rate', 'read-iops'],
+  ['BlkioDeviceWriteIOps', 'Rate', 'write-iops'],
+] as const;
+
+function parseDeviceLimits(host: Fields): DeviceLimit[] {
+  return DEVICE_LIMITS.flatMap(([member, valueName, kind]) =>
+    host.objects(member).map((limit) => ({
+      kind,
+      path: limit.text('Path'),
+      value: limit.number(valueName),
+    })),
+  );
 }
 
 /** The body of POST /containers/{id}/update. A limit of processes of 0 or less takes the limit away. */
 export function parseContainerChange(body: Fields): ContainerChange {
+  refuseRealTime(body, '');
   const limits = readLimits(body);
   const policy = body.object('RestartPolicy');
   const isUnlimited = body.has('PidsLimit') && limits.pidsLimit <= 0;

@@ -58,6 +58,17 @@ export class Fields {
     return (list ?? []).map((item, index) => new Fields(item, `${this.#at(name)}[${index}]`));
   }
 
+  /** A list of lists of strings. */
+  lists(name: string): string[][] {
+    const isText = (item: unknown) => typeof item === 'string';
+    const isTexts = (list: unknown): list is string[] => Array.isArray(list) && list.every(isText);
+    return (
+      this.#typed(name, 'a list of lists of strings', (value) =>
+        Array.isArray(value) && value.every(isTexts) ? value : undefined,
+      ) ?? []
+    );
+  }
+
   object(name: string): Fields {
     return new Fields(this.#object[name], this.#at(name));
   }

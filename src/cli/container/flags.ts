@@ -1,14 +1,31 @@
 import { Option } from 'commander';
 import { invalid, parseDuration, parseSize } from '../../base/index.ts';
-import type { MountRequest, Ulimit } from '../../client/index.ts';
+import type { DeviceRate, HostConfig, MountRequest, Ulimit } from '../../client/index.ts';
 import { type CliCommand, listOption, parsedListOption, parsedOption, parseWholeNumber } from '../grammar.ts';
+import { parseByteRate, parseDeviceWeight, parseOperationRate } from './devices.ts';
 import { type LimitFlags, limitOptions } from './limits.ts';
-import { parseMount } from './mounts.ts';
+import { parseMount } from './mount-option.ts';
 
 export type PullPolicy = 'always' | 'missing' | 'never';
 
 /** The options that `run` and `create` share, as parsed. Sizes are bytes. */
 export interface ContainerFlags extends LimitFlags {
+  readonly annotation: readonly string[];
+  readonly blkioWeightDevice: NonNullable<HostConfig['BlkioWeightDevice']>;
+  readonly cgroupParent?: string;
+  readonly cpuRtPeriod?: number;
+  readonly cpuRtRuntime?: number;
+  readonly deviceCgroupRule: readonly string[];
+  readonly deviceReadBps: readonly DeviceRate[];
+  readonly deviceReadIops: readonly DeviceRate[];
+  readonly deviceWriteBps: readonly DeviceRate[];
+  readonly deviceWriteIops: readonly DeviceRate[];
+  readonly gpus?: string;
+  readonly isolation?: string;
+  readonly memorySwappiness?: number;
+  readonly oomKillDisable?: boolean;
+  readonly storageOpt: readonly string[];
+  readonly volumeDriver?: string;
   readonly addHost: readonly string[];
   readonly attach: readonly string[];
   readonly capAdd: readonly string[];
@@ -86,6 +103,49 @@ function containerOptions(): Option[] {
   const text = (flags: string, description: string) => new Option(flags, description);
   return [
     ...limitOptions(),
+    listOption(
+      '--annotation <list>',
+      'Add an annotation to the container (passed through to the OCI runtime)',
+    ),
+    parsedListOption(
+      '--blkio-weight-device <list>',
+      'Block IO weight (relative device weight)',
+      parseDeviceWeight,
+    ),
+    text('--cgroup-parent <string>', 'Optional parent cgroup for the container'),
+    parsedOption('--cpu-rt-period <int>', 'Limit CPU real-time period in microseconds', parseWholeNumber),
+    parsedOption('--cpu-rt-runtime <int>', 'Limit CPU real-time runtime in microseconds', parseWholeNumber),
+    listOption('--device-cgroup-rule <list>', 'Add a rule to the cgroup allowed devices list'),
+    parsedListOption(
+      '--device-read-bps <list>',
+      'Limit read rate (bytes per second) from a device',
+      parseByteRate,
+    ),
+    parsedListOption(
+      '--device-read-iops <list>',
+      'Limit read rate (IO per second) from a device',
+      parseOperationRate,
+    ),
+    parsedListOption(
+      '--device-write-bps <list>',
+      'Limit write rate (bytes per second) to a device',
+      parseByteRate,
+    ),
+    parsedListOption(
+      '--device-write-iops <list>',
+      'Limit write rate (IO per second) to a device',
+      parseOperationRate,
+    ),
+    text('--gpus <gpu-request>', "GPU devices to add to the container ('all' to pass all GPUs)"),
+    text('--isolation <string>', 'Container isolation technology'),
+    parsedOption(
+      '--memory-swappiness <int>',
+      'Tune container memory swappiness (0 to 100)',
+      parseWholeNumber,
+    ),
+    text('--oom-kill-disable', 'Disable OOM Killer'),
+    listOption('--storage-opt <list>', 'Storage driver options for the container'),
+    text('--volume-driver <string>', 'Optional volume driver for the container'),
     listOption('--add-host <list>', 'Add a custom host-to-IP mapping (host:ip)'),
     listOption('-a, --attach <list>', 'Attach to STDIN, STDOUT or STDERR'),
     listOption('--cap-add <list>', 'Add Linux capabilities'),

@@ -1,12 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { invalid, notImplemented } from '../../base/index.ts';
-import type {
-  ContainerCreateRequest,
-  DeviceMapping,
-  EndpointSettings,
-  HostConfig,
-} from '../../client/index.ts';
+import { errorMessage, invalid, notImplemented, systemErrorCode } from '../../base/index.ts';
+import type { ContainerCreateRequest, EndpointSettings, HostConfig } from '../../client/index.ts';
 import { parsePairs, splitPair } from '../filters.ts';
+import { parseDevices } from './devices.ts';
 import { readEnvironment, readPairsFile } from './environment.ts';
 import type { ContainerFlags } from './flags.ts';
 import { healthConfig } from './health.ts';
@@ -81,6 +77,8 @@ export async function containerRequest(
 }
 
 async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {
+  const devices = parseDevices(flags.device, flags.gpus);
+  const security = await securityOptions(flags.securityOpt);
   return {
     ...containerLimits(flags),
     AutoRemove: flags.rm === true,
@@ -90,8 +88,19 @@ async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {
     RestartPolicy: flags.restart ?? { Name: 'no', MaximumRetryCount: 0 },
     CapAdd: listed(flags.capAdd),
     CapDrop: listed(flags.capDrop),
+    Annotations: flags.annotation.length === 0 ? undefined : parsePairs(flags.annotation),
+    BlkioDeviceReadBps: listed(flags.deviceReadBps),
+    BlkioDeviceReadIOps: listed(flags.deviceReadIops),
+    BlkioDeviceWriteBps: listed(flags.deviceWriteBps),
+    BlkioDeviceWriteIOps: listed(flags.deviceWriteIops),
+    BlkioWeightDevice: listed(flags.blkioWeightDevice),
     CgroupnsMode: flags.cgroupns,
-    Devices: listed(flags.device.map(parseDevice)),
+    CgroupParent: flags.cgroupParent,
+    CpuRealtimePeriod: flags.cpuRtPeriod,
+    CpuRealtimeRuntime: flags.cpuRtRuntime,
+    DeviceCgroupRules: listed(flags.deviceCgroupRule),
+    DeviceRequests: listed(devices.requests),
+    Devices: listed(devices.mappings),
     Dns: listed(flags.dns),
     DnsOptions: listed(flags.dnsOption),
     DnsSearch: listed(flags.dnsSearch),
@@ -99,19 +108,25 @@ async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {
     GroupAdd: listed(flags.groupAdd),
     Init: flags.init,
     IpcMode: flags.ipc,
+    Isolation: flags.isolation,
     Links: listed(flags.link),
     LogConfig: logConfig(flags),
+    MemorySwappiness: flags.memorySwappiness,
     Mounts: listed(flags.mount),
+    OomKillDisable: flags.oomKillDisable,
     OomScoreAdj: flags.oomScoreAdj,
     PidMode: flags.pid,
     Runtime: flags.runtime,
-    SecurityOpt: listed(await securityOptions(flags.securityOpt)),
+    SecurityOpt: listed(security.options),
+    ...(security.unmasked ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
     ShmSize: flags.shmSize,
+    StorageOpt: flags.storageOpt.length === 0 ? undefined : parsePairs(flags.storageOpt),
     Sysctls: flags.sysctl.length === 0 ? undefined : parsePairs(flags.sysctl),
     Tmpfs: flags.tmpfs.length === 0 ? undefined : parseTmpfs(flags.tmpfs),
     Ulimits: listed(flags.ulimit),
     UsernsMode: flags.userns,
     UTSMode: flags.uts,
+    VolumeDriver: flags.volumeDriver,
     VolumesFrom: listed(flags.volumesFrom),
   };
 }
@@ -130,29 +145,29 @@ function logConfig({ logDriver = '', logOpt }: ContainerFlags): HostConfig['LogC
   return { Type: logDriver, Config: parsePairs(logOpt) };
 }
 
-/** `seccomp=FILE` sends the file's content, as the engine may be on another machine. */
-async function securityOptions(options: readonly string[]): Promise<string[]> {
-  return Promise.all(
-    options.map(async (option) => {
-      const [name, value] = splitPair(option);
-      if (name !== 'seccomp' || value === undefined || ['unconfined', 'builtin'].includes(value))
-        return option;
-      const profile: unknown = JSON.parse(await readFile(value, 'utf8'));
-      return `seccomp=${JSON.stringify(profile)}`;
-    }),
-  );
+/**
+ * `seccomp=FILE` sends the file's content, as the engine may be on another machine; `systempaths=unconfined` is no option of
+ * the API, but empty lists of what is masked.
+ */
+async function securityOptions(given: readonly string[]): Promise<{ options: string[]; unmasked: boolean }> {
+  const options = given.filter((option) => !UNMASKED.includes(option));
+  return {
+    options: await Promise.all(options.map(withSeccompProfile)),
+    unmasked: options.length < given.length,
+  };
 }
 
-/** `host[:container[:rwm]]`. */
-function parseDevice(text: string): DeviceMapping {
-  const [host = '', second, third] = text.split(':');
-  const isMode = (part: string | undefined) => part !== undefined && /^[rwm]{1,3}$/.test(part);
-  if (third !== undefined && !isMode(third)) throw invalid(`invalid device specification: ${text}`);
-  return {
-    PathOnHost: host,
-    PathInContainer: second === undefined || isMode(second) ? host : second,
-    CgroupPermissions: third ?? (isMode(second) ? second : undefined) ?? 'rwm',
-  };
+const UNMASKED = ['systempaths=unconfined', 'systempaths:unconfined'];
+
+async function withSeccompProfile(option: string): Promise<string> {
+  const [name, value] = splitPair(option);
+  if (name !== 'seccomp' || value === undefined || ['unconfined', 'builtin'].includes(value)) return option;
+  try {
+    return `seccomp=${JSON.stringify(JSON.parse(await readFile(value, 'utf8')))}`;
+  } catch (cause) {
+    const action = systemErrorCode(cause) === undefined ? 'reading' : 'opening';
+    throw invalid(`${action} seccomp profile (${value}) failed: ${errorMessage(cause)}`, { cause });
+  }
 }
 
 /** `host:ip` or `host=ip`. */

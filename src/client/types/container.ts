@@ -111,6 +111,24 @@ export interface HostConfig extends ContainerLimits {
   readonly UsernsMode?: string;
   readonly CgroupnsMode?: string;
   readonly CgroupParent?: string;
+  readonly Isolation?: string;
+  readonly Annotations?: Readonly<Record<string, string>>;
+  readonly DeviceCgroupRules?: readonly string[];
+  readonly DeviceRequests?: readonly DeviceRequest[];
+  readonly StorageOpt?: Readonly<Record<string, string>>;
+  readonly VolumeDriver?: string;
+  /** Unset: the engine's own; empty: none. */
+  readonly MaskedPaths?: readonly string[];
+  readonly ReadonlyPaths?: readonly string[];
+  readonly MemorySwappiness?: number;
+  /** Microseconds. */
+  readonly CpuRealtimePeriod?: number;
+  readonly CpuRealtimeRuntime?: number;
+  readonly BlkioWeightDevice?: readonly { readonly Path: string; readonly Weight: number }[];
+  readonly BlkioDeviceReadBps?: readonly DeviceRate[];
+  readonly BlkioDeviceWriteBps?: readonly DeviceRate[];
+  readonly BlkioDeviceReadIOps?: readonly DeviceRate[];
+  readonly BlkioDeviceWriteIOps?: readonly DeviceRate[];
   readonly Runtime?: string;
   readonly OomScoreAdj?: number;
   readonly OomKillDisable?: boolean;
@@ -118,6 +136,20 @@ export interface HostConfig extends ContainerLimits {
   readonly Ulimits?: readonly Ulimit[];
   readonly Devices?: readonly DeviceMapping[];
   readonly LogConfig?: { readonly Type: string; readonly Config?: Readonly<Record<string, string>> };
+}
+
+/** Bytes or operations per second on a device of the host. */
+export interface DeviceRate {
+  readonly Path: string;
+  readonly Rate: number;
+}
+
+/** Devices that a driver provides; `Count` -1: all. */
+export interface DeviceRequest {
+  readonly Driver?: string;
+  readonly Count?: number;
+  readonly DeviceIDs?: readonly string[];
+  readonly Capabilities?: readonly (readonly string[])[];
 }
 
 export interface DeviceMapping {

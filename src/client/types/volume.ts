@@ -9,6 +9,8 @@ export interface MountRequest {
     readonly Propagation?: string;
     readonly CreateMountpoint?: boolean;
     readonly NonRecursive?: boolean;
+    readonly ReadOnlyNonRecursive?: boolean;
+    readonly ReadOnlyForceRecursive?: boolean;
   };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;
@@ -16,6 +18,7 @@ export interface MountRequest {
     readonly Subpath?: string;
     readonly DriverConfig?: { readonly Name?: string; readonly Options?: Readonly<Record<string, string>> };
   };
+  readonly ImageOptions?: { readonly Subpath?: string };
   readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
 }
 

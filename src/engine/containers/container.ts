@@ -1,6 +1,6 @@
 import type { ContainerId, Digest } from '../../base/index.ts';
 import type { Endpoint } from '../../network/index.ts';
-import type { PortPlan } from '../../runtime/index.ts';
+import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
 import type { SentSignal } from './end-cause.ts';
 import type { Healthcheck, HealthStatus } from './healthcheck.ts';
 
@@ -94,6 +94,32 @@ export interface HostOptions {
   readonly oomScoreAdj: number;
   /** Whether an init becomes PID 1, before the command; undefined: not asked for, so none. */
   readonly init: boolean | undefined;
+  // Absent from records that older versions wrote:
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** As after `--device-cgroup-rule`: "c 42:* rmw". */
+  readonly deviceRules?: readonly string[];
+  readonly deviceRequests?: readonly DeviceRequest[];
+  /** "" and absent: the instance's own. */
+  readonly cgroupParent?: string;
+  /** "" and absent: private on the unified hierarchy, the host's on version 1. */
+  readonly cgroupnsMode?: '' | 'host' | 'private';
+  /** "host", which all containers have while berth maps no users. */
+  readonly usernsMode?: string;
+  /** Of the volumes that the container names and that are not there yet. */
+  readonly volumeDriver?: string;
+  /** Undefined: Docker's. */
+  readonly maskedPaths?: readonly string[] | undefined;
+  readonly readonlyPaths?: readonly string[] | undefined;
+}
+
+/** Devices that a driver provides (Engine API, DeviceRequest). */
+export interface DeviceRequest {
+  readonly driver: string;
+  /** -1: all. */
+  readonly count: number;
+  readonly deviceIds: readonly string[];
+  /** Alternatives, each a list of what the devices must be able to do. */
+  readonly capabilities: readonly (readonly string[])[];
 }
 
 /** 0 means no limit of its own. */
@@ -109,6 +135,20 @@ export interface ResourceLimits {
   readonly cpusetMems: string;
   readonly pidsLimit: number;
   readonly blkioWeight: number;
+  // Absent from records that older versions wrote:
+  /** 0 to 100; absent: the kernel's. */
+  readonly memorySwappiness?: number | undefined;
+  readonly oomKillDisable?: boolean;
+  readonly deviceLimits?: readonly DeviceLimit[];
+}
+
+/** A limit of the block I/O on one device of the host. */
+export interface DeviceLimit {
+  readonly kind: DeviceLimitKind;
+  /** As "/dev/sda". */
+  readonly path: string;
+  /** A weight, bytes per second, or operations per second. */
+  readonly value: number;
 }
 
 export type RestartPolicy =
@@ -136,6 +176,9 @@ export type MountRequest =
       readonly propagation: string;
       /** -v makes a missing source folder, --mount refuses it. */
       readonly createSource: boolean;
+      readonly submounts?: Submounts;
+      /** As in HostConfig.Binds, where it was asked for there. */
+      readonly bind?: string;
     }
   | {
       readonly type: 'volume';
@@ -144,8 +187,18 @@ export type MountRequest =
       readonly target: string;
       readonly readOnly: boolean;
       readonly noCopy: boolean;
+      /** A folder in the volume that is mounted in its place, as "a/b"; "" and absent: the whole. */
+      readonly subpath?: string;
+      /** For a volume that is not there yet. */
+      readonly driver?: string;
+      readonly driverOptions?: Readonly<Record<string, string>>;
+      readonly labels?: Readonly<Record<string, string>>;
+      readonly bind?: string;
     }
   | { readonly type: 'tmpfs'; readonly target: string; readonly options: string };
+
+/** What becomes of the mounts below the source of a bind: brought along or not, and read-only with it or not. */
+export type Submounts = 'none' | 'writable' | 'read-only';
 
 /** A mount with its source settled. */
 export type ContainerMount =
@@ -155,6 +208,8 @@ export type ContainerMount =
       readonly target: string;
       readonly readOnly: boolean;
       readonly propagation: string;
+      /** Absent: brought along, and read-only where the mount is. */
+      readonly submounts?: Submounts;
     }
   | {
       readonly type: 'volume';
@@ -163,6 +218,7 @@ export type ContainerMount =
       readonly target: string;
       readonly readOnly: boolean;
       readonly noCopy: boolean;
+      readonly subpath?: string;
       /** Removed with the container by `rm -v` and `--rm`. */
       readonly anonymous: boolean;
     }

@@ -1,5 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
-import { isAbsolute } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import {
   type ContainerId,
   crashPoint,
@@ -7,23 +6,21 @@ import {
   newContainerId,
   notFound,
   shortId,
-  systemErrorCode,
 } from '../../base/index.ts';
-import { ociResources, rlimits } from '../../runtime/index.ts';
 import type { Image, ImageRuntimeConfig } from '../../store/index.ts';
 import { findImage } from '../images/resolve.ts';
+import { checkOptions } from './check.ts';
 import { nameTaken } from './collection.ts';
 import {
   type ContainerConfig,
-  type ContainerMount,
   type ContainerRecord,
   commandOf,
   type HostOptions,
-  type MountRequest,
   type NetworkAttachment,
 } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
 import { mergeHealthcheck } from './healthcheck.ts';
+import { settleMounts } from './mounts.ts';
 import { newContainerName } from './names.ts';
 
 /** What a client asks for: the image's own values where it leaves something open. */
@@ -50,7 +47,7 @@ export async function createContainer(context: ContainerContext, request: NewCon
   const config = mergeWithImage(request.config, image.config.config ?? {}, id, request.host);
   if (commandOf(config).length === 0) throw invalid('no command specified');
   checkNetworks(context, request);
-  const warnings = hostWarnings(context, request.host);
+  const warnings = await checkOptions(context, config, request.host);
 
   const directory = containerDirectory(context, id);
   const madeVolumes: string[] = [];
@@ -81,12 +78,6 @@ export async function createContainer(context: ContainerContext, request: NewCon
     for (const volume of madeVolumes) await context.volumes.remove(volume, []);
     throw error;
   }
-}
-
-/** What this host cannot do of what is asked for; throws `invalid` for what no host can. */
-function hostWarnings({ parts: { hostFacts } }: ContainerContext, host: HostOptions): string[] {
-  const limits = rlimits(host.ulimits, hostFacts);
-  return [...ociResources(host.resources, [], hostFacts.cgroups).warnings, ...limits.warnings];
 }
 
 function chooseName(context: ContainerContext, wanted: string): string {
@@ -153,90 +144,6 @@ function checkNetworks(context: ContainerContext, { host }: NewContainer): void 
     return;
   }
 }
-
-async function settleMounts(
-  context: ContainerContext,
-  config: ContainerConfig,
-  host: HostOptions,
-  madeVolumes: string[],
-): Promise<ContainerMount[]> {
-  const byTarget = new Map<string, ContainerMount>();
-  for (const reference of host.volumesFrom) {
-    const [name = '', mode = 'rw'] = reference.split(':');
-    for (const mount of context.collection.find(name).mounts) {
-      if (mount.type !== 'tmpfs')
-        byTarget.set(mount.target, mode === 'ro' ? { ...mount, readOnly: true } : mount);
-    }
-  }
-  for (const request of host.mounts) {
-    if (!isAbsolute(request.target))
-      throw invalid(
-        `invalid mount config for type "${request.type}": invalid mount path: '${request.target}' mount path must be absolute`,
-      );
-    if (request.target === '/') throw invalid(`invalid specification: destination can't be '/'`);
-    if (
-      byTarget.has(request.target) &&
-      host.mounts.filter(({ target }) => target === request.target).length > 1
-    ) {
-      throw invalid(`Duplicate mount point: ${request.target}`);
-    }
-    byTarget.set(request.target, await settleMount(context, request, madeVolumes));
-  }
-  for (const target of config.volumes) {
-    if (byTarget.has(target) || target in host.tmpfs) continue;
-    const request = { type: 'volume', source: '', target, readOnly: false, noCopy: false } as const;
-    byTarget.set(target, await settleMount(context, request, madeVolumes));
-  }
-  for (const [target, options] of Object.entries(host.tmpfs))
-    byTarget.set(target, { type: 'tmpfs', target, options });
-  // A mount must come after the one that it lies in.
-  return [...byTarget.values()].sort((a, b) => depth(a.target) - depth(b.target));
-}
-
-async function settleMount(
-  context: ContainerContext,
-  request: MountRequest,
-  madeVolumes: string[],
-): Promise<ContainerMount> {
-  switch (request.type) {
-    case 'tmpfs':
-      return request;
-    case 'bind': {
-      await requireSource(request);
-      const { type, source, target, readOnly, propagation } = request;
-      return { type, source, target, readOnly, propagation };
-    }
-    case 'volume': {
-      const known = context.volumes.list().some(({ name }) => name === request.source);
-      const volume = await context.volumes.create({ name: request.source });
-      if (!known) madeVolumes.push(volume.name);
-      const { target, readOnly, noCopy } = request;
-      const { name, mountpoint, anonymous } = volume;
-      return { type: 'volume', volume: name, source: mountpoint, target, readOnly, noCopy, anonymous };
-    }
-  }
-}
-
-async function requireSource(request: Extract<MountRequest, { type: 'bind' }>): Promise<void> {
-  if (!isAbsolute(request.source)) {
-    throw invalid(`invalid mount path: '${request.source}' mount path must be absolute`);
-  }
-  try {
-    await stat(request.source);
-  } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT') throw error;
-    if (!request.createSource) {
-      throw notFoundSource(request.source);
-    }
-    await mkdir(request.source, { recursive: true, mode: 0o755 });
-  }
-}
-
-function notFoundSource(source: string) {
-  return invalid(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
-}
-
-const depth = (path: string) => path.split('/').filter(Boolean).length;
 
 /** The image a record was made from; throws `not-found` when it was lost. */
 export async function imageOf(context: ContainerContext, record: ContainerRecord): Promise<Image> {

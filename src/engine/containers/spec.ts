@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid } from '../../base/index.ts';
 import type { RunStep } from '../../build/index.ts';
 import {
+  blockDeviceNumbers,
   type ContainerSpecInput,
   containerSpec,
   type DeviceInput,
+  type DeviceLimitInput,
   type HostFacts,
   hostDevices,
   type MountInput,
@@ -13,17 +14,26 @@ import {
   type OciSpec,
   type ProcessInput,
   type Propagation,
+  parseDeviceRule,
   processSpec,
+  requirePropagation,
   resolveDevice,
   resolveUser,
-  type SeccompInput,
   type Supervisor,
   type WithWarnings,
 } from '../../runtime/index.ts';
 import type { Connection } from './connect.ts';
-import { type ContainerMount, type ContainerRecord, commandOf, isActive } from './container.ts';
+import {
+  type ContainerMount,
+  type ContainerRecord,
+  commandOf,
+  isActive,
+  type ResourceLimits,
+} from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
 import type { ExecConfig } from './exec.ts';
+import { sourceOf } from './mounts.ts';
+import { parseSecurity, seccompOf } from './security.ts';
 
 /** A host file that is bind-mounted into the container: hosts, hostname, resolv.conf. */
 export interface FileMount {
@@ -40,6 +50,8 @@ export async function specOf(
   const { config, host } = record;
   const { supervisor, files } = prepared;
   const facts = context.parts.hostFacts;
+  const mounts = await Promise.all(record.mounts.map(mountInput));
+  await requirePropagation(mounts);
   const input: ContainerSpecInput = {
     ...processOf(
       record,
@@ -52,22 +64,25 @@ export async function specOf(
     root: 'rootfs',
     readOnlyRoot: host.readonlyRootfs,
     domainname: config.domainname,
-    mounts: [...withoutShadowed(files, record.mounts), ...record.mounts.map(mountInput)],
+    mounts: [...withoutShadowed(files, record.mounts), ...mounts],
     shm: host.ipcMode === 'host' ? '/dev/shm' : `${containerDirectory(context, record.id)}/shm`,
     namespaces: {
       network: networkNamespace(prepared.connection, supervisor),
       pid: sharedNamespace(context, host.pidMode, 'pid'),
       ipc: sharedNamespace(context, host.ipcMode, 'ipc'),
       uts: sharedNamespace(context, host.utsMode, 'uts'),
-      cgroup: cgroupNamespace(facts),
+      cgroup: cgroupNamespace(facts, host.cgroupnsMode),
     },
-    seccomp: await seccompInput(host.securityOpt),
-    resources: host.resources,
+    seccomp: await seccompOf(parseSecurity(host.securityOpt)),
+    resources: { ...host.resources, devices: await deviceLimits(host.resources) },
     oomScoreAdj: host.oomScoreAdj,
     sysctls: host.sysctls,
     devices: await devicesOf(record),
-    deviceRules: [],
-    annotations: {},
+    deviceRules: (host.deviceRules ?? []).map(parseDeviceRule),
+    maskedPaths: host.maskedPaths,
+    readonlyPaths: host.readonlyPaths,
+    cgroupParent: host.cgroupParent,
+    annotations: host.annotations ?? {},
     init: host.init === true ? join(context.parts.settings.nativeDirectory, 'berth-init') : undefined,
   };
   return containerSpec(input, facts);
@@ -164,7 +179,7 @@ function processOf(
     hostname: config.hostname === '' ? undefined : config.hostname,
     capabilities: { add: host.capAdd, drop: host.capDrop },
     privileged: host.privileged,
-    noNewPrivileges: host.securityOpt.some((option) => /^no-new-privileges([:=]true)?$/.test(option)),
+    noNewPrivileges: parseSecurity(host.securityOpt).noNewPrivileges,
     ulimits: host.ulimits,
   };
 }
@@ -178,17 +193,23 @@ function fileMount({ source, target }: FileMount): MountInput {
   return { kind: 'bind', source, destination: target, readOnly: false };
 }
 
-function mountInput(mount: ContainerMount): MountInput {
+async function mountInput(mount: ContainerMount): Promise<MountInput> {
   if (mount.type === 'tmpfs') {
     return { kind: 'tmpfs', destination: mount.target, options: mount.options.split(',').filter(Boolean) };
   }
-  const { type, source, target, readOnly } = mount;
+  const { type, target, readOnly } = mount;
   return {
     kind: type,
-    source,
+    source: await sourceOf(mount),
     destination: target,
     readOnly,
-    ...(mount.type === 'bind' ? { propagation: parsePropagation(mount.propagation) } : {}),
+    ...(mount.type === 'bind'
+      ? {
+          propagation: parsePropagation(mount.propagation),
+          recursive: mount.submounts !== 'none',
+          recursiveReadOnly: mount.submounts !== 'writable',
+        }
+      : {}),
   };
 }
 
@@ -213,8 +234,9 @@ function networkNamespace(connection: Connection, supervisor: Supervisor): Names
 }
 
 /** A private cgroup namespace on the unified hierarchy, the host's on version 1 (Docker's defaults). */
-function cgroupNamespace(facts: HostFacts): NamespaceInput {
-  return facts.cgroups.version === 2 ? { kind: 'new' } : { kind: 'host' };
+function cgroupNamespace(facts: HostFacts, mode: '' | 'host' | 'private' = ''): NamespaceInput {
+  const chosen = mode === '' ? (facts.cgroups.version === 2 ? 'private' : 'host') : mode;
+  return chosen === 'private' ? { kind: 'new' } : { kind: 'host' };
 }
 
 function sharedNamespace(
@@ -231,14 +253,10 @@ function sharedNamespace(
   return { kind: 'path', path: `/proc/${state.pid}/ns/${type}` };
 }
 
-async function seccompInput(options: readonly string[]): Promise<SeccompInput> {
-  const value = options
-    .map((option) => /^seccomp[:=](.*)$/s.exec(option)?.[1])
-    .find((text) => text !== undefined);
-  if (value === undefined || value === 'builtin') return { kind: 'default' };
-  if (value === 'unconfined') return { kind: 'unconfined' };
-  // Docker's CLI sends the profile itself; a path is read here for clients that do not.
-  return { kind: 'custom', profile: value.startsWith('/') ? await readFile(value, 'utf8') : value };
+async function deviceLimits({ deviceLimits: limits = [] }: ResourceLimits): Promise<DeviceLimitInput[]> {
+  return Promise.all(
+    limits.map(async ({ kind, path, value }) => ({ kind, value, ...(await blockDeviceNumbers(path)) })),
+  );
 }
 
 async function devicesOf({ host }: ContainerRecord): Promise<DeviceInput[]> {

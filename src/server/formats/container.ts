@@ -13,10 +13,10 @@ import {
   shortReason,
 } from '../../engine/index.ts';
 import type { Endpoint } from '../../network/index.ts';
-import { MASKED_PATHS, READONLY_PATHS } from '../../runtime/index.ts';
+import { type HostConfigFacts, hostConfig, networkMode } from './host-config.ts';
 
 /** What formatting needs beside the record. */
-export interface ContainerFacts {
+export interface ContainerFacts extends HostConfigFacts {
   readonly networkName: (id: string) => string;
   /** "" for a name that is no network's. */
   readonly networkId: (name: string) => string;
@@ -30,11 +30,8 @@ export interface ContainerFacts {
   readonly execs: readonly string[];
   /** The image's name as lists show it; its id when the name was moved to another image. */
   readonly imageName: string;
-  readonly defaultRuntime: string;
   /** Only where they were asked for. */
   readonly sizes?: ContainerSizes;
-  /** "private" on the unified cgroup hierarchy, "host" on version 1. */
-  readonly cgroupNamespace: 'private' | 'host';
 }
 
 /** One row of GET /containers/json (Engine API, ContainerSummary). */
@@ -242,107 +239,6 @@ function healthcheckInspect(healthcheck: Healthcheck) {
 
 function keySet(keys: readonly string[]): Record<string, object> {
   return Object.fromEntries(keys.map((key) => [key, {}]));
-}
-
-function hostConfig({ host }: ContainerRecord, facts: ContainerFacts) {
-  const { resources, restart } = host;
-  const listOrNull = <T>(list: readonly T[]) => (list.length === 0 ? null : list);
-  return {
-    Binds: listOrNull(
-      host.mounts.flatMap((mount) => {
-        if (mount.type === 'tmpfs' || mount.source === '') return [];
-        return [`${mount.source}:${mount.target}${mount.readOnly ? ':ro' : ''}`];
-      }),
-    ),
-    ContainerIDFile: '',
-    LogConfig: { Type: host.log.driver, Config: host.log.options },
-    NetworkMode: networkMode(host.networkMode),
-    PortBindings: portBindings(host.ports),
-    RestartPolicy: {
-      Name: restart.name,
-      MaximumRetryCount: restart.name === 'on-failure' ? restart.maximumRetries : 0,
-    },
-    AutoRemove: host.autoRemove,
-    VolumeDriver: '',
-    VolumesFrom: listOrNull(host.volumesFrom),
-    ConsoleSize: [0, 0],
-    CapAdd: listOrNull(host.capAdd),
-    CapDrop: listOrNull(host.capDrop),
-    CgroupnsMode: facts.cgroupNamespace,
-    Dns: listOrNull(host.dns),
-    DnsOptions: listOrNull(host.dnsOptions),
-    DnsSearch: listOrNull(host.dnsSearch),
-    ExtraHosts: listOrNull(host.extraHosts),
-    GroupAdd: listOrNull(host.groupAdd),
-    IpcMode: host.ipcMode,
-    Cgroup: '',
-    Links: null,
-    OomScoreAdj: host.oomScoreAdj,
-    PidMode: host.pidMode,
-    Privileged: host.privileged,
-    PublishAllPorts: host.publishAllPorts,
-    ReadonlyRootfs: host.readonlyRootfs,
-    SecurityOpt: listOrNull(host.securityOpt),
-    ...(Object.keys(host.tmpfs).length === 0 ? {} : { Tmpfs: host.tmpfs }),
-    UTSMode: host.utsMode,
-    UsernsMode: '',
-    ShmSize: host.shmSize,
-    ...(Object.keys(host.sysctls).length === 0 ? {} : { Sysctls: host.sysctls }),
-    Runtime: host.runtime ?? facts.defaultRuntime,
-    Isolation: '',
-    ...(host.init === undefined ? {} : { Init: host.init }),
-    CpuShares: resources.cpuShares,
-    Memory: resources.memory,
-    NanoCpus: resources.nanoCpus,
-    CgroupParent: '',
-    BlkioWeight: resources.blkioWeight,
-    CpuPeriod: resources.cpuPeriod,
-    CpuQuota: resources.cpuQuota,
-    CpusetCpus: resources.cpusetCpus,
-    CpusetMems: resources.cpusetMems,
-    Devices: listOrNull(
-      host.devices.map(({ host: source, container, access }) => ({
-        PathOnHost: source,
-        PathInContainer: container,
-        CgroupPermissions: access,
-      })),
-    ),
-    DeviceCgroupRules: null,
-    DeviceRequests: null,
-    MemoryReservation: resources.memoryReservation,
-    MemorySwap: resources.memorySwap,
-    MemorySwappiness: null,
-    OomKillDisable: false,
-    PidsLimit: resources.pidsLimit === 0 ? null : Math.max(resources.pidsLimit, 0),
-    Ulimits: listOrNull(host.ulimits.map(({ name, hard, soft }) => ({ Name: name, Hard: hard, Soft: soft }))),
-    BlkioWeightDevice: null,
-    BlkioDeviceReadBps: null,
-    BlkioDeviceWriteBps: null,
-    BlkioDeviceReadIOps: null,
-    BlkioDeviceWriteIOps: null,
-    CpuRealtimePeriod: 0,
-    CpuRealtimeRuntime: 0,
-    CpuCount: 0,
-    CpuPercent: 0,
-    IOMaximumIOps: 0,
-    IOMaximumBandwidth: 0,
-    MaskedPaths: host.privileged ? null : MASKED_PATHS,
-    ReadonlyPaths: host.privileged ? null : READONLY_PATHS,
-  };
-}
-
-const networkMode = (mode: string) => (mode === 'default' ? 'bridge' : mode);
-
-function portBindings(ports: ContainerRecord['host']['ports']) {
-  const byPort: Record<string, { HostIp: string; HostPort: string }[]> = {};
-  for (const { containerPort, protocol, hostIp, hostPort } of ports) {
-    const key = `${containerPort}/${protocol}`;
-    byPort[key] = [
-      ...(byPort[key] ?? []),
-      { HostIp: hostIp, HostPort: hostPort === 0 ? '' : String(hostPort) },
-    ];
-  }
-  return byPort;
 }
 
 /** Published ports first by address, then the exposed ones that are not. */
