@@ -368,6 +368,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/prune.ts')).pruneSystemCommand,
   },
   {
+    words: [],
+    group: 'system',
+    groupWords: ['check'],
+    summary: 'Check all images for damage, and repair it',
+    load: async () => (await import('./commands/check.ts')).checkCommand,
+  },
+  {
     words: ['events'],
     group: 'system',
     summary: 'Get real time events from the server',

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { BuildContextOptions } from './build-context.ts';
-import { type CredentialSource, encodeAuth } from './images.ts';
+import { type CredentialSource, registryConfig } from './images.ts';
 import { progressMessages } from './streams.ts';
 import type { Transport } from './transport.ts';
 import type { ProgressMessage } from './types/index.ts';
@@ -78,16 +78,11 @@ export class Build {
         forcerm: true,
         version: '1',
       },
-      headers: { 'Content-Type': 'application/x-tar', ...(await this.#registryConfig()) },
+      headers: { 'Content-Type': 'application/x-tar', ...(await registryConfig(this.#credentials)) },
       body: context,
       signal: options.signal,
     });
     yield* progressMessages(body, 'invalid');
-  }
-
-  async #registryConfig(): Promise<Record<string, string>> {
-    const known = await this.#credentials?.all();
-    return known === undefined ? {} : { 'X-Registry-Config': encodeAuth(known) };
   }
 }
 

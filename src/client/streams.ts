@@ -79,11 +79,10 @@ export async function* jsonLines<T>(body: Readable): AsyncGenerator<T> {
 }
 
 /** Progress messages until the stream ends; an error message in it is thrown, of the kind `otherwise` unless it has a status. */
-export async function* progressMessages(
-  body: Readable,
-  otherwise: ErrorKind,
-): AsyncGenerator<ProgressMessage> {
-  for await (const message of jsonLines<ProgressMessage>(body)) {
+export async function* progressMessages<
+  Message extends Pick<ProgressMessage, 'error' | 'errorDetail'> = ProgressMessage,
+>(body: Readable, otherwise: ErrorKind): AsyncGenerator<Message> {
+  for await (const message of jsonLines<Message>(body)) {
     if (message.errorDetail !== undefined) {
       const { code, message: text = message.error ?? 'unknown error' } = message.errorDetail;
       throw streamFailure({ code, message: text }, otherwise);

@@ -11,6 +11,7 @@ export type {
 } from './disk-usage/index.ts';
 export { type Engine, openEngine } from './engine.ts';
 export { type EngineEvent, Events } from './events.ts';
+export type { Damage } from './images/check/index.ts';
 export type { PullOptions, PullProgress, PushOptions, PushProgress, Removal } from './images/index.ts';
 export { LayerShares } from './images/layer-shares.ts';
 export { isBridge, type NetworkRecord, type NewNetwork } from './networks.ts';

@@ -6,6 +6,7 @@ import { conflict, invalid, notFound, systemErrorCode } from '../base/index.ts';
 import type { Engine } from '../engine/index.ts';
 import { httpError } from './http-errors.ts';
 import { buildRoutes } from './routes/build.ts';
+import { checkRoutes } from './routes/check.ts';
 import { commitRoutes } from './routes/commit.ts';
 import { containerFileRoutes } from './routes/container-files.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
@@ -113,6 +114,7 @@ function createApp(
     buildRoutes,
     networkRoutes,
     volumeRoutes,
+    checkRoutes,
     endRoutes,
     eventRoutes,
     loginRoutes,

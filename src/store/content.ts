@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
@@ -96,6 +96,10 @@ export class FileContentStore implements ContentStore {
     } finally {
       source.destroy();
     }
+  }
+
+  async list(): Promise<readonly Digest[]> {
+    return (await readdir(this.#root.blobs)).map(digestFromHex);
   }
 
   async delete(digest: Digest): Promise<void> {

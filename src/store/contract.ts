@@ -31,6 +31,8 @@ export interface ContentStore {
   /** Stores a stream durably under the digest that it turns out to have. */
   add(source: Readable, signal?: AbortSignal): Promise<{ readonly digest: Digest; readonly size: number }>;
   delete(digest: Digest): Promise<void>;
+  /** All that are there. */
+  list(): Promise<readonly Digest[]>;
 }
 
 /** A layer, unpacked once and for all. */
@@ -40,6 +42,15 @@ export interface Layer {
   readonly path: string;
   /** Bytes of the files in it, as Docker counts an image's size. */
   readonly size: number;
+  /** What the layer's content must have as its fingerprint; undefined while a blob or the diff ID can tell. */
+  readonly fingerprint: Digest | undefined;
+}
+
+/** A layer that was unpacked once more, beside the one that is there; deleted when disposed, unless it has replaced that. */
+export interface LayerCopy extends AsyncDisposable {
+  readonly path: string;
+  /** Puts it into the place of the layer, durably. Nobody may have the layer mounted. */
+  replace(): Promise<void>;
 }
 
 /** Read-only layers by diff ID. Safe for concurrent use; one diff ID is unpacked at most once at a time. */
@@ -63,6 +74,12 @@ export interface LayerStore {
   /** Unpacks an uncompressed layer tar and names it by what it contains. */
   unpackTar(tar: Readable, options?: LayerWriteOptions): Promise<Layer>;
   delete(diffId: DiffId): Promise<void>;
+  /** All that are there. */
+  list(): readonly Layer[];
+  /** Unpacks a layer once more, from its blob or its tar, whether it is there or not. Throws as {@link unpackBlob}. */
+  unpackCopy(source: Digest | Readable, expected: DiffId, options?: LayerWriteOptions): Promise<LayerCopy>;
+  /** Remembers what a layer must be like, durably, because its blob is to go. */
+  setFingerprint(diffId: DiffId, fingerprint: Digest): void;
 }
 
 export interface LayerWriteOptions {
@@ -130,10 +147,15 @@ export interface Image {
   readonly hidden: boolean;
 }
 
+/** What is recorded of an image: all but its config, which may be damaged. */
+export type ImageRecord = Omit<Image, 'config' | 'configBytes'>;
+
 /** The images of one instance: records in the metadata database over {@link ContentStore} and {@link LayerStore}. */
 export interface ImageStore {
   /** All images, newest first; those of the builder's cache only with `hidden`. */
   list(options?: { readonly hidden?: boolean }): Promise<readonly Image[]>;
+  /** The records of all images, in no order, those of the builder's cache among them. */
+  records(): readonly ImageRecord[];
   /** By config digest; undefined where there is none. */
   get(id: Digest): Promise<Image | undefined>;
   /** The image that a canonical name (with tag or digest) points to. */

@@ -57,6 +57,7 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   'ALTER TABLE tags ADD COLUMN tagged_at TEXT; -- ISO 8601, UTC; unknown for names from before',
+  'ALTER TABLE layers ADD COLUMN fingerprint TEXT; -- sha256 of the image file, where the blob was discarded',
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,11 +1,8 @@
 import { type DiffId, type Digest, parseDiffId, parseDigest } from '../base/index.ts';
-import type { Descriptor, Image, ImageConfig, NewImage } from './contract.ts';
+import type { Descriptor, ImageConfig, ImageRecord, NewImage } from './contract.ts';
 import type { DataRoot } from './data-root.ts';
 import { type Database, integer, optionalText, type Row, text } from './database.ts';
 import { layerFrom } from './layers.ts';
-
-/** What the database knows of an image: all but its config. */
-export type ImageRow = Omit<Image, 'config' | 'configBytes'>;
 
 /** The rows about images in the metadata database: see the schema there. Synchronous. */
 export class ImageRecords {
@@ -26,11 +23,11 @@ export class ImageRecords {
   }
 
   /** All, in no order. */
-  all(): readonly ImageRow[] {
+  all(): readonly ImageRecord[] {
     return this.#read('', []);
   }
 
-  get(id: Digest): ImageRow | undefined {
+  get(id: Digest): ImageRecord | undefined {
     return this.#read('WHERE image_id = ?', [id])[0];
   }
 
@@ -108,12 +105,16 @@ export class ImageRecords {
   }
 
   /** The images that `where` selects, in four queries however many they are. */
-  #read(where: '' | 'WHERE image_id = ?', values: readonly string[]): ImageRow[] {
+  #read(where: '' | 'WHERE image_id = ?', values: readonly string[]): ImageRecord[] {
     const rows = (columns: string, from: string, order: string) =>
       this.#database.all(`SELECT ${columns} FROM ${from} ${where} ORDER BY ${order}`, ...values);
     const byImage = (found: readonly Row[]) => Map.groupBy(found, (row) => text(row, 'image_id'));
     const layers = byImage(
-      rows('image_id, blob, diff_id, format, size', 'image_layers JOIN layers USING (diff_id)', 'position'),
+      rows(
+        'image_id, blob, diff_id, format, size, fingerprint',
+        'image_layers JOIN layers USING (diff_id)',
+        'position',
+      ),
     );
     const tags = byImage(rows('image_id, name, tagged_at', 'tags', 'name'));
     const digests = byImage(rows('image_id, name', 'repo_digests', 'rowid'));
@@ -125,7 +126,12 @@ export class ImageRecords {
     );
   }
 
-  #row(image: Row, layerRows: readonly Row[], tagRows: readonly Row[], digestRows: readonly Row[]): ImageRow {
+  #row(
+    image: Row,
+    layerRows: readonly Row[],
+    tagRows: readonly Row[],
+    digestRows: readonly Row[],
+  ): ImageRecord {
     const layers = layerRows.map((row) => layerFrom(row, this.#root));
     const taggedAt = tagRows.flatMap((row) => optionalText(row, 'tagged_at') ?? []);
     return {

@@ -8,10 +8,10 @@ import {
   parseDiffId,
 } from '../base/index.ts';
 import type { FileContentStore } from './content.ts';
-import type { Holding, Image, ImageConfig, ImageStore, Layer, NewImage } from './contract.ts';
+import type { Holding, Image, ImageConfig, ImageRecord, ImageStore, Layer, NewImage } from './contract.ts';
 import type { Database } from './database.ts';
 import { parseImageConfig } from './image-config.ts';
-import type { ImageRecords, ImageRow } from './image-records.ts';
+import type { ImageRecords } from './image-records.ts';
 import type { UnpackedLayerStore } from './layers.ts';
 import type { Leases } from './leases.ts';
 import type { Trash } from './trash.ts';
@@ -57,6 +57,10 @@ export class DatabaseImageStore implements ImageStore {
       .map((image) => ({ image, created: Date.parse(image.config.created ?? '') || 0 }))
       .sort((a, b) => b.created - a.created || (a.image.id < b.image.id ? -1 : 1))
       .map(({ image }) => image);
+  }
+
+  records(): readonly ImageRecord[] {
+    return this.#records.all();
   }
 
   async get(id: Digest): Promise<Image | undefined> {
@@ -200,7 +204,7 @@ export class DatabaseImageStore implements ImageStore {
     for (const digest of this.#records.blobsOf(id)) this.#parts.leases.release(digest);
   }
 
-  #complete(row: ImageRow): Image | undefined {
+  #complete(row: ImageRecord): Image | undefined {
     const stored = this.#configs.get(row.id);
     return stored === undefined ? undefined : { ...row, ...stored };
   }
@@ -217,7 +221,7 @@ export class DatabaseImageStore implements ImageStore {
     }
   }
 
-  #existing(id: Digest): ImageRow {
+  #existing(id: Digest): ImageRecord {
     const row = this.#records.get(id);
     if (row === undefined) throw notFound(`No such image: ${id}`);
     return row;

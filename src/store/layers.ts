@@ -9,11 +9,12 @@ import {
   digestHex,
   KeyedLock,
   parseDiffId,
+  parseDigest,
   syncDirectory,
 } from '../base/index.ts';
-import type { ContentStore, Layer, LayerStore, LayerWriteOptions } from './contract.ts';
+import type { ContentStore, Layer, LayerCopy, LayerStore, LayerWriteOptions } from './contract.ts';
 import type { DataRoot } from './data-root.ts';
-import { type Database, integer, type Row, text } from './database.ts';
+import { type Database, integer, optionalText, type Row, text } from './database.ts';
 import type { LayerFormat } from './layer-format.ts';
 import type { Leases } from './leases.ts';
 import { readTwice } from './tee.ts';
@@ -52,7 +53,7 @@ export class UnpackedLayerStore implements LayerStore {
   /** As {@link get}, at once. */
   find(diffId: DiffId): Layer | undefined {
     const row = this.#parts.database.get(
-      'SELECT diff_id, format, size FROM layers WHERE diff_id = ?',
+      'SELECT diff_id, format, size, fingerprint FROM layers WHERE diff_id = ?',
       diffId,
     );
     return row === undefined ? undefined : layerFrom(row, this.#parts.root);
@@ -102,6 +103,33 @@ export class UnpackedLayerStore implements LayerStore {
         return this.find(unpacked.diffId) ?? this.#publish(unpacked, temporary);
       });
     });
+  }
+
+  list(): readonly Layer[] {
+    const rows = this.#parts.database.all('SELECT diff_id, format, size, fingerprint FROM layers');
+    return rows.map((row) => layerFrom(row, this.#parts.root));
+  }
+
+  async unpackCopy(
+    source: Digest | Readable,
+    expected: DiffId,
+    options: LayerWriteOptions = {},
+  ): Promise<LayerCopy> {
+    const input = typeof source === 'string' ? await this.#parts.content.path(source) : source;
+    const path = this.#temporaryPath();
+    await using made = new AsyncDisposableStack();
+    made.defer(() => rm(path, { recursive: true, force: true }));
+    const unpacked = await this.#unpack(input, path, expected, options);
+    const kept = made.move();
+    return {
+      path,
+      replace: () => this.#lock.run(expected, () => this.#replace(unpacked, path)),
+      [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    };
+  }
+
+  setFingerprint(diffId: DiffId, fingerprint: Digest): void {
+    this.#parts.database.run('UPDATE layers SET fingerprint = ? WHERE diff_id = ?', fingerprint, diffId);
   }
 
   async delete(diffId: DiffId): Promise<void> {
@@ -168,11 +196,30 @@ export class UnpackedLayerStore implements LayerStore {
     await rename(temporary, path);
     await syncDirectory(root.layers);
     database.run('INSERT INTO layers (diff_id, format, size) VALUES (?, ?, ?)', diffId, format.name, size);
-    return { diffId, path, size };
+    return { diffId, path, size, fingerprint: undefined };
+  }
+
+  async #replace(unpacked: UnpackedLayer, temporary: string): Promise<void> {
+    const { root, format, database, trash } = this.#parts;
+    const existing = this.find(unpacked.diffId);
+    if (existing === undefined) return;
+    const path = join(root.layers, layerFileName(unpacked.diffId, format.name));
+    // A folder cannot be replaced in one step: after a crash here its images are forgotten, as those of any lost layer.
+    if (format.name === 'folder' && existing.path === path) await trash.discard(path);
+    await rename(temporary, path);
+    await syncDirectory(root.layers);
+    const change = 'UPDATE layers SET format = ?, size = ?, fingerprint = NULL WHERE diff_id = ?';
+    database.run(change, format.name, unpacked.size, unpacked.diffId);
+    if (existing.path !== path) await trash.discard(existing.path);
+    void trash.empty();
+  }
+
+  #temporaryPath(): string {
+    return join(this.#parts.root.temporary, `layer-${randomBytes(8).toString('hex')}`);
   }
 
   async #withTemporary<T>(work: (path: string) => Promise<T>): Promise<T> {
-    const temporary = join(this.#parts.root.temporary, `layer-${randomBytes(8).toString('hex')}`);
+    const temporary = this.#temporaryPath();
     try {
       return await work(temporary);
     } finally {
@@ -181,13 +228,15 @@ export class UnpackedLayerStore implements LayerStore {
   }
 }
 
-/** A layer from its row: diff_id, format and size. */
+/** A layer from its row: diff_id, format, size and fingerprint. */
 export function layerFrom(row: Row, root: DataRoot): Layer {
   const diffId = parseDiffId(text(row, 'diff_id'));
+  const fingerprint = optionalText(row, 'fingerprint');
   return {
     diffId,
     path: join(root.layers, layerFileName(diffId, text(row, 'format'))),
     size: integer(row, 'size'),
+    fingerprint: fingerprint === undefined ? undefined : parseDigest(fingerprint),
   };
 }
 

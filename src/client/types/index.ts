@@ -1,3 +1,4 @@
+export type * from './check.ts';
 export type * from './container.ts';
 export type * from './disk-usage.ts';
 export type * from './files.ts';

@@ -11,6 +11,7 @@ import type { Launcher } from '../../runtime/index.ts';
 import type { Image, Store } from '../../store/index.ts';
 import type { ContainerRecord } from '../containers/container.ts';
 import type { Events } from '../events.ts';
+import { type CheckOptions, type CheckReport, checkImages } from './check/index.ts';
 import { lookAtRegistry, type RegistryEntry } from './look-at-registry.ts';
 import { Puller, type PullOptions } from './pull.ts';
 import { Pusher, type PushOptions } from './push.ts';
@@ -24,7 +25,7 @@ export type { Removal } from './remove.ts';
 export interface ImagesParts {
   readonly store: Store;
   readonly registry: RegistryClient;
-  readonly launcher: Pick<Launcher, 'openFiles'>;
+  readonly launcher: Pick<Launcher, 'openFiles' | 'packChanges' | 'unmountLayer'>;
   readonly events: Events;
 }
 
@@ -35,8 +36,10 @@ export class Images {
   readonly #registry: RegistryClient;
   readonly #puller: Puller;
   readonly #pusher: Pusher;
+  readonly #parts: ImagesParts;
 
   constructor(parts: ImagesParts) {
+    this.#parts = parts;
     this.#store = parts.store;
     this.#events = parts.events;
     this.#registry = parts.registry;
@@ -80,6 +83,11 @@ export class Images {
   /** As {@link push}, for every tag that a repository has here. */
   pushAllTags(repository: Reference, options: PushOptions): Promise<void> {
     return this.#pusher.pushAllTags(repository, options);
+  }
+
+  /** See {@link checkImages}. */
+  check(options: CheckOptions): Promise<CheckReport> {
+    return checkImages(this.#parts, options);
   }
 
   async tag(text: string, name: string): Promise<void> {
