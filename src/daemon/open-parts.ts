@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import type { EngineLog, EngineParts } from '../engine/index.ts';
 import { createNetworkDriver } from '../network/index.ts';
 import { createRegistryClient } from '../registry/index.ts';
@@ -43,6 +44,7 @@ export async function openParts(
   const network = opened.use(
     await createNetworkDriver({
       instance,
+      localSeed: await machineId(),
       namespaces: {
         create: () => launcher.createNetworkNamespace(),
         release: (handle) => launcher.releaseNetworkNamespace(handle),
@@ -80,4 +82,9 @@ export async function openParts(
 function instanceName(dataRoot: string): string {
   if (dataRoot === DEFAULT_DATA_ROOT) return 'default';
   return createHash('sha256').update(dataRoot).digest('hex').slice(0, 8);
+}
+
+/** What no other host has: machine-id(5), or else the host's name. */
+async function machineId(): Promise<string> {
+  return readFile('/etc/machine-id', 'utf8').catch(() => hostname());
 }

@@ -8,7 +8,7 @@ import {
   notFound,
   notImplemented,
 } from '../base/index.ts';
-import type { BridgeNetwork, Endpoint, Network, NetworkDriver } from '../network/index.ts';
+import type { AddressRange, BridgeNetwork, Endpoint, Network, NetworkDriver } from '../network/index.ts';
 import type { DocumentStore } from '../store/index.ts';
 import { bridgeOptions } from './bridge-options.ts';
 import type { Events } from './events.ts';
@@ -31,14 +31,12 @@ export interface NewNetwork {
   readonly name: string;
   readonly driver: string;
   readonly internal: boolean;
-  readonly enableIPv6: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, string>>;
   readonly attachable: boolean;
-  readonly subnet: string | undefined;
-  readonly gateway: string | undefined;
-  readonly ipRange: string | undefined;
-  readonly reserved: Readonly<Record<string, string>>;
+  readonly ipv4: Partial<AddressRange>;
+  /** undefined: the network has no IPv6. */
+  readonly ipv6: Partial<AddressRange> | undefined;
 }
 
 /** The networks of the instance: records here, bridges and rules in the network driver. */
@@ -102,15 +100,12 @@ export class Networks {
       throw conflict(`network with name ${name} already exists`);
     }
     if (request.driver !== 'bridge') throw refusedDriver(request.driver);
-    if (request.enableIPv6) throw notImplemented('IPv6 on networks is not there yet');
     const network = await this.#driver.createBridge({
       id: newNetworkId(),
       name,
       internal: request.internal,
-      ...(request.subnet === undefined ? {} : { subnet: request.subnet }),
-      ...(request.gateway === undefined ? {} : { gateway: request.gateway }),
-      ...(request.ipRange === undefined ? {} : { ipRange: request.ipRange }),
-      ...(Object.keys(request.reserved).length === 0 ? {} : { reserved: request.reserved }),
+      ...request.ipv4,
+      ...(request.ipv6 === undefined ? {} : { ipv6: request.ipv6 }),
       ...bridgeOptions(request.options),
     });
     const record = {

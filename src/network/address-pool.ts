@@ -3,11 +3,22 @@ import {
   contains,
   formatAddress,
   formatSubnet,
-  lastOf,
+  hostsOf,
   parseAddress,
   parseSubnet,
   type Subnet,
-} from './ipv4.ts';
+} from './ip.ts';
+
+/** What addresses are given out from, of either family. */
+export interface AddressRange {
+  /** CIDR. */
+  readonly subnet: string;
+  readonly gateway: string;
+  /** The part of the subnet to give out; unset: all of it. CIDR. */
+  readonly ipRange?: string;
+  /** Addresses that nobody gets, by what they are for. */
+  readonly reserved?: Readonly<Record<string, string>>;
+}
 
 /**
  * The addresses of one network. Freed addresses are given out last, so that a client that still knows the old
@@ -17,29 +28,24 @@ export class AddressPool {
   readonly #network: string;
   readonly #subnet: Subnet;
   /** Each taken address with who holds it. */
-  readonly #taken = new Map<number, string>();
+  readonly #taken = new Map<bigint, string>();
   /** What is given out: from the first to the last. */
-  readonly #first: number;
-  readonly #last: number;
-  #next: number;
+  readonly #first: bigint;
+  readonly #last: bigint;
+  #next: bigint;
 
-  constructor(network: {
-    readonly name: string;
-    readonly subnet: string;
-    readonly gateway: string;
-    readonly ipRange?: string;
-    readonly reserved?: Readonly<Record<string, string>>;
-  }) {
-    this.#network = network.name;
-    this.#subnet = parseSubnet(network.subnet);
-    const range = network.ipRange === undefined ? this.#subnet : parseSubnet(network.ipRange);
-    // The last address of the subnet is the broadcast address (RFC 919), the first one the network's own.
-    this.#first = Math.max(range.first, this.#subnet.first + 1);
-    this.#last = Math.min(lastOf(range), lastOf(this.#subnet) - 1);
-    this.#next = this.#first;
-    this.#taken.set(parseAddress(network.gateway), 'the gateway');
-    for (const [purpose, address] of Object.entries(network.reserved ?? {})) {
-      this.#taken.set(parseAddress(address), `the auxiliary address ${purpose}`);
+  /** `network` is the name of the network, for messages. */
+  constructor(network: string, { subnet, gateway, ipRange, reserved = {} }: AddressRange) {
+    this.#network = network;
+    this.#subnet = parseSubnet(subnet);
+    const part = ipRange === undefined ? this.#subnet : parseSubnet(ipRange);
+    const { first, last } = hostsOf(this.#subnet, part);
+    this.#first = first;
+    this.#last = last;
+    this.#next = first;
+    this.#taken.set(parseAddress(gateway).value, 'the gateway');
+    for (const [purpose, address] of Object.entries(reserved)) {
+      this.#taken.set(parseAddress(address).value, `the auxiliary address ${purpose}`);
     }
   }
 
@@ -52,20 +58,21 @@ export class AddressPool {
    * the holder when that is taken, `unavailable` when none is free.
    */
   take(holder: string, wanted?: string): string {
-    const address = wanted === undefined ? this.#free() : this.#checked(wanted);
-    this.#taken.set(address, holder);
-    return formatAddress(address);
+    const value = wanted === undefined ? this.#free() : this.#checked(wanted);
+    this.#taken.set(value, holder);
+    return formatAddress({ family: this.#subnet.family, value });
   }
 
   release(address: string): void {
-    this.#taken.delete(parseAddress(address));
+    this.#taken.delete(parseAddress(address).value);
   }
 
-  #free(): number {
-    const usable = this.#last - this.#first + 1;
-    for (let tried = 0; tried < usable; tried += 1) {
+  /** Among as many candidates as there are taken addresses and one more, one is free, or none is. */
+  #free(): bigint {
+    const usable = this.#last - this.#first + 1n;
+    for (let tried = 0; tried <= this.#taken.size && tried < usable; tried += 1) {
       const candidate = this.#next;
-      this.#next = candidate === this.#last ? this.#first : candidate + 1;
+      this.#next = candidate === this.#last ? this.#first : candidate + 1n;
       if (!this.#taken.has(candidate)) return candidate;
     }
     throw unavailable(`no address is free in network ${this.#network}: all ${usable} are taken`, {
@@ -73,23 +80,24 @@ export class AddressPool {
     });
   }
 
-  #checked(text: string): number {
+  #checked(text: string): bigint {
     const address = parseAddress(text);
     if (!contains(this.#subnet, address)) {
       throw invalid(
         `the address ${text} is not in the subnet of network ${this.#network}, ${formatSubnet(this.#subnet)}`,
       );
     }
-    if (address === this.#subnet.first || address === lastOf(this.#subnet)) {
+    const { first, last } = hostsOf(this.#subnet);
+    if (address.value < first || address.value > last) {
       throw invalid(
         `the address ${text} is the first or last of network ${this.#network}: no host can have it`,
       );
     }
-    const holder = this.#taken.get(address);
+    const holder = this.#taken.get(address.value);
     if (holder !== undefined) {
       throw conflict(`Address already in use: ${text} in network ${this.#network} belongs to ${holder}`);
     }
-    return address;
+    return address.value;
   }
 }
 

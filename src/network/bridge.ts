@@ -1,9 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { conflict } from '../base/index.ts';
 import { macAddressOf } from './address-pool.ts';
 import type { BridgeNetwork } from './contract.ts';
+import { parseSubnet } from './ip.ts';
 import type { HostLink, IpStream } from './iproute.ts';
-import { parseSubnet } from './ipv4.ts';
 
 /** The kernel's limit on the ports of a bridge (net/bridge/br_private.h, BR_MAX_PORTS). */
 export const MAX_BRIDGE_PORTS = 1023;
@@ -18,7 +18,7 @@ export async function ensureBridge(
   network: BridgeNetwork,
   { owner, links }: { owner: string; links: readonly HostLink[] },
 ): Promise<void> {
-  const { bridge, gateway, subnet, mtu, internal } = network;
+  const { bridge, gateway, subnet, ipv6, mtu, internal } = network;
   const present = links.find(({ name }) => name === bridge);
   if (present !== undefined && (present.kind !== 'bridge' || (present.alias ?? owner) !== owner)) {
     throw conflict(
@@ -37,12 +37,34 @@ export async function ensureBridge(
     `link set ${bridge} mtu ${mtu}`,
     `link set ${bridge} addrgenmode none`,
     `addr replace ${gateway}/${parseSubnet(subnet).prefixLength} dev ${bridge}`,
+    // nodad: nobody else is on the link yet, and the address must be usable at once.
+    ...(ipv6 === undefined
+      ? []
+      : [`addr replace ${ipv6.gateway}/${parseSubnet(ipv6.subnet).prefixLength} dev ${bridge} nodad`]),
     `link set ${bridge} up`,
   ]);
-  if (!internal) await enableForwarding();
+  if (internal) return;
+  await enableForwarding();
+  if (ipv6 !== undefined) await enableIPv6Forwarding();
 }
 
 const FORWARDING = '/proc/sys/net/ipv4/ip_forward';
+
+const IPV6_SETTINGS = '/proc/sys/net/ipv6/conf';
+
+/**
+ * A host that forwards no longer takes routes from router advertisements, unless accept_ra is 2 (kernel,
+ * networking/ip-sysctl): its interfaces that took some go on doing so.
+ */
+async function enableIPv6Forwarding(): Promise<void> {
+  const forwarding = `${IPV6_SETTINGS}/all/forwarding`;
+  if ((await readFile(forwarding, 'utf8')).trim() !== '0') return;
+  for (const name of await readdir(IPV6_SETTINGS)) {
+    const advertisements = `${IPV6_SETTINGS}/${name}/accept_ra`;
+    if ((await readFile(advertisements, 'utf8')).trim() === '1') await writeFile(advertisements, '2');
+  }
+  await writeFile(forwarding, '1');
+}
 
 async function enableForwarding(): Promise<void> {
   if ((await readFile(FORWARDING, 'utf8')).trim() !== '1') await writeFile(FORWARDING, '1');

@@ -37,9 +37,11 @@ export function hostsFile({ hostname, domainname, endpoints, extraHosts }: Netwo
   const named = new Set(extraHosts.map((entry) => entry.split(/[:=]/, 1)[0]));
   const host =
     gateway === undefined || named.has('host.docker.internal') ? [] : [`${gateway}\thost.docker.internal\n`];
-  return [LOCAL_HOSTS, ...extra, ...host, ...endpoints.map(({ address }) => `${address}\t${names}\n`)].join(
-    '',
-  );
+  const own = endpoints.flatMap(({ address, ipv6 }) => [
+    address,
+    ...(ipv6 === undefined ? [] : [ipv6.address]),
+  ]);
+  return [LOCAL_HOSTS, ...extra, ...host, ...own.map((address) => `${address}\t${names}\n`)].join('');
 }
 
 /** systemd-resolved's own list of real servers: its stub at 127.0.0.53 cannot be reached from a container. */

@@ -1,26 +1,25 @@
 import type { ContainerId, NetworkId } from '../base/index.ts';
+import type { AddressRange } from './address-pool.ts';
+
+export type { AddressRange } from './address-pool.ts';
 
 /** A network as it was created; `driver` decides what the kernel holds for it. */
 export type Network =
   | BridgeNetwork
   | { readonly id: NetworkId; readonly name: string; readonly driver: 'host' | 'none' };
 
-export interface BridgeNetwork {
+/** Its own range of addresses is IPv4. */
+export interface BridgeNetwork extends AddressRange {
   readonly id: NetworkId;
   readonly name: string;
   readonly driver: 'bridge';
   /** The interface's name on the host, at most 15 bytes. */
   readonly bridge: string;
-  /** CIDR and gateway address. */
-  readonly subnet: string;
-  readonly gateway: string;
+  /** Unset: the network has no IPv6. */
+  readonly ipv6?: AddressRange;
   /** No way out of the network. */
   readonly internal: boolean;
   readonly mtu: number;
-  /** The part of the subnet that addresses are given out from; unset: all of it. CIDR. */
-  readonly ipRange?: string;
-  /** Addresses that no container gets, by what they are for. */
-  readonly reserved?: Readonly<Record<string, string>>;
   /** Its containers do not reach each other directly, only by published ports (Docker's enable_icc=false). */
   readonly separated?: boolean;
   /** What goes out keeps its address (Docker's enable_ip_masquerade=false); unset: it has the host's. */
@@ -37,10 +36,27 @@ export interface Endpoint {
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string | undefined;
+  /** On a network with IPv6. */
+  readonly ipv6?: EndpointAddress;
   readonly macAddress: string;
   /** Name on the host's side, and inside ("eth0"). */
   readonly hostInterface: string;
   readonly containerInterface: string;
+}
+
+/** An address of an endpoint, without prefix length. */
+export interface EndpointAddress {
+  readonly address: string;
+  readonly prefixLength: number;
+  /** undefined: no way out of the network. */
+  readonly gateway: string | undefined;
+}
+
+/** What a container asks for at a network; unset: what is free. */
+export interface WantedAddresses {
+  readonly address?: string;
+  readonly ipv6Address?: string;
+  readonly macAddress?: string;
 }
 
 /** A published port whose host port is known. */
@@ -64,16 +80,14 @@ export interface NamespaceHandle {
   readonly path: string;
 }
 
-export interface NewBridge {
+export interface NewBridge extends Partial<AddressRange> {
   readonly id: NetworkId;
   readonly name: string;
-  readonly subnet?: string;
-  readonly gateway?: string;
+  /** Unset: no IPv6. Without a subnet, one of the instance's own is chosen (a unique local one, RFC 4193). */
+  readonly ipv6?: Partial<AddressRange>;
   readonly internal?: boolean;
   readonly mtu?: number;
   readonly bridge?: string;
-  readonly ipRange?: string;
-  readonly reserved?: Readonly<Record<string, string>>;
   readonly separated?: boolean;
   readonly keepsAddress?: boolean;
   readonly publishAt?: string;
@@ -99,14 +113,14 @@ export interface NetworkDriver extends AsyncDisposable {
   connectNew(
     containerId: ContainerId,
     network: BridgeNetwork,
-    options?: { address?: string; macAddress?: string },
+    options?: WantedAddresses,
   ): Promise<{ namespace: NamespaceHandle; endpoint: Endpoint }>;
   /** Adds an interface to an existing namespace. */
   connect(
     containerId: ContainerId,
     network: BridgeNetwork,
     namespacePath: string,
-    options?: { address?: string; macAddress?: string },
+    options?: WantedAddresses,
   ): Promise<Endpoint>;
   /** Removes the interface and frees the address; nothing to do is fine (the namespace may be gone). */
   disconnect(endpoint: Endpoint): Promise<void>;

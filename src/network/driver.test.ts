@@ -6,13 +6,16 @@ import { HeldNamespaces, inside, type Member, seenFrom } from './held-namespaces
 
 const inSandbox = process.env.BERTH_SANDBOX !== undefined;
 
+/** The address of a network's IPv6 subnet that ends in `host`. */
+const addressIn = ({ ipv6 }: BridgeNetwork, host: string) => `${ipv6?.subnet.replace(/\/\d+$/, '')}${host}`;
+
 /** Runs in a network namespace of the test run's own (scripts/test): it changes interfaces and rules. */
 describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {
   let namespaces: HeldNamespaces;
   let driver: NetworkDriver;
   beforeEach(async () => {
     namespaces = new HeldNamespaces();
-    driver = await createNetworkDriver({ instance: 'nettest', namespaces });
+    driver = await createNetworkDriver({ instance: 'nettest', namespaces, localSeed: 'a machine' });
     await driver.restore({ networks: [], endpoints: [], ports: [] });
   });
   afterEach(async () => {
@@ -114,6 +117,53 @@ describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {
     const neighbour = await namespaces.neighbour(6);
     await namespaces.serve(neighbour, 80);
     expect(await seenFrom(container, neighbour.address, 80)).toBe(container.endpoint.address);
+  });
+
+  it('gives a network IPv6 where it is asked for: its own, a way out, and published ports', async () => {
+    const network = await bridge('six', { ipv6: {} });
+    expect(network.ipv6?.subnet).toMatch(/^fd[0-9a-f]{2}:[0-9a-f:]+::\/64$/);
+    const [a, b] = [await join(network), await join(network, { ipv6Address: addressIn(network, '99') })];
+    expect(a.endpoint.ipv6?.address).toBe(addressIn(network, '2'));
+    expect(b.endpoint.ipv6?.address).toBe(addressIn(network, '99'));
+    expect(await pings(a, addressIn(network, '99'))).toBe(true);
+    const neighbour = await namespaces.neighbourWithIPv6(7);
+    await namespaces.serve(neighbour, 80, '::');
+    await namespaces.serve(a, 80, '::');
+    expect(await seenFrom(a, neighbour.address, 80)).toBe(neighbour.hostAddress);
+    expect(await seenFrom(neighbour, addressIn(network, '2'), 80)).toBeUndefined();
+    const port = { protocol: 'tcp', containerIp: addressIn(network, '2'), containerPort: 80 } as const;
+    await driver.publish(a.containerId, [{ ...port, hostIp: '::', hostPort: 8084 }]);
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8084)).toBe(neighbour.address);
+    expect(await seenFrom('host', neighbour.hostAddress, 8084)).toBe(neighbour.hostAddress);
+    expect(await seenFrom(b, addressIn(network, '1'), 8084)).toBe(addressIn(network, '1'));
+
+    const other = await bridge('six-too', { ipv6: {} });
+    expect(other.ipv6?.subnet).not.toBe(network.ipv6?.subnet);
+    expect(await pings(await join(other), addressIn(network, '99'))).toBe(false);
+    await expect(join(await bridge('four'), { ipv6Address: 'fd00::1' })).rejects.toThrow('has no IPv6');
+    await expect(join(network, { ipv6Address: addressIn(network, '99') })).rejects.toThrow(
+      `belongs to container ${b.containerId.slice(0, 12)}`,
+    );
+  });
+
+  it('keeps the addresses and ports of both families over a restart', async () => {
+    const network = await bridge('both', { ipv6: { subnet: 'fd00:7::/64' }, internal: true });
+    const { containerId, endpoint } = await join(network);
+    const containerIp = 'fd00:7::2';
+    const ports = [
+      { protocol: 'tcp', hostIp: '::', hostPort: 8085, containerIp, containerPort: 80 } as const,
+    ];
+    await driver.publish(containerId, ports);
+    const before = await rules();
+    await driver.restore({ networks: [network], endpoints: [endpoint], ports: [{ containerId, ports }] });
+    expect(sortedElements(await rules())).toBe(sortedElements(before));
+    expect(before).toContain('tcp . 8085 : fd00:7::2 . 80');
+    await driver.disconnect(endpoint);
+    expect((await join(network, { ipv6Address: containerIp })).endpoint.ipv6).toEqual({
+      address: containerIp,
+      prefixLength: 64,
+      gateway: undefined,
+    });
   });
 
   it('gives out addresses of the range asked for, but for reserved ones', async () => {
@@ -280,7 +330,7 @@ describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {
     await run('nft', ['flush', 'ruleset']);
     await run('ip', ['link', 'del', network.bridge]);
 
-    driver = await createNetworkDriver({ instance: 'nettest', namespaces });
+    driver = await createNetworkDriver({ instance: 'nettest', namespaces, localSeed: 'a machine' });
     await driver.restore({
       networks: [network],
       endpoints: [a.endpoint, b.endpoint],
@@ -345,6 +395,7 @@ describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {
 
   it('says which networks hold a pool of subnets that is full', async () => {
     await using small = await createNetworkDriver({
+      localSeed: 'a machine',
       instance: 'netsmall',
       namespaces,
       addressPools: [{ base: '10.75.0.0/23', size: 24 }],

@@ -9,21 +9,23 @@ import {
   run,
   shortId,
 } from '../base/index.ts';
-import { AddressPool, macAddressOf } from './address-pool.ts';
+import { AddressPool, type AddressRange, macAddressOf } from './address-pool.ts';
 import { BesideDocker } from './beside-docker.ts';
 import { ensureBridge, MAX_BRIDGE_PORTS } from './bridge.ts';
 import type {
   BridgeNetwork,
   Endpoint,
+  EndpointAddress,
   NamespaceHandle,
   NamespaceSource,
   NetworkDriver,
   NewBridge,
   PublishedPort,
+  WantedAddresses,
 } from './contract.ts';
 import { Firewall } from './firewall.ts';
+import { type Family, parseAddress, parseSubnet } from './ip.ts';
 import { defaultRouteMtu, type HostLink, hostLinks, IpStream, ipFailure, isLinkGone } from './iproute.ts';
-import { parseAddress, parseSubnet } from './ipv4.ts';
 import { LinkRemoval } from './link-removal.ts';
 import { checkInterfaceName, freshName, type InstanceNames, instanceNames, isMadeBy } from './names.ts';
 import { makeSandbox, type Sandbox, type SandboxMaker, SpareSandboxes } from './spare-sandboxes.ts';
@@ -34,6 +36,7 @@ import {
   chooseSubnet,
   DEFAULT_SUBNETS,
   gatewayOf,
+  localSubnets,
   type Occupied,
   type SubnetSource,
 } from './subnets.ts';
@@ -45,13 +48,15 @@ export interface NetworkDriverOptions {
   readonly namespaces: NamespaceSource;
   /** Where subnets come from when nobody asks for one; default {@link DEFAULT_SUBNETS}. */
   readonly addressPools?: readonly SubnetSource[];
+  /** What no other host has, as its machine-id(5): decides the IPv6 subnets of networks that ask for none. */
+  readonly localSeed: string;
   /** Aborted: nothing more is made ahead of time. What was asked for goes on to its end. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * The driver for Linux bridges, veth pairs and nftables. Call {@link NetworkDriver.restore} before anything else.
- * Networks are IPv4. A network that is not internal makes the host forward (net.ipv4.ip_forward); berth changes no
+ * Networks are IPv4, and IPv6 too where it is asked for. A network that is not internal makes the host forward (net.ipv4.ip_forward); berth changes no
  * policy of the host, and what the host's own rules drop stays dropped. Disposing of it leaves networks and
  * containers as they are. Throws `invalid` for bad address pools.
  */
@@ -64,18 +69,14 @@ export async function createNetworkDriver(options: NetworkDriverOptions): Promis
 interface KnownNetwork {
   readonly network: BridgeNetwork;
   readonly pool: AddressPool;
+  readonly ipv6Pool: AddressPool | undefined;
   /** By the name of the host's interface. */
   readonly endpoints: Map<string, Endpoint>;
 }
 
-interface WantedAddresses {
-  readonly address?: string;
-  readonly macAddress?: string;
-}
-
 class BridgeDriver implements NetworkDriver {
   readonly #names: InstanceNames;
-  readonly #sources: readonly SubnetSource[];
+  readonly #sources: Readonly<Record<Family, readonly SubnetSource[]>>;
   readonly #networks = new Map<NetworkId, KnownNetwork>();
   readonly #firewall: Firewall;
   readonly #besideDocker: BesideDocker;
@@ -86,9 +87,18 @@ class BridgeDriver implements NetworkDriver {
   /** Choosing a subnet and making its bridge is one step. */
   readonly #lock = new KeyedLock();
 
-  constructor({ instance, namespaces, addressPools = DEFAULT_SUBNETS, signal }: NetworkDriverOptions) {
+  constructor({
+    instance,
+    namespaces,
+    addressPools = DEFAULT_SUBNETS,
+    localSeed,
+    signal,
+  }: NetworkDriverOptions) {
     this.#names = instanceNames(instance);
-    this.#sources = addressPools;
+    const sourcesOf = (family: Family) =>
+      addressPools.filter(({ base }) => parseSubnet(base).family === family);
+    const [ipv4, ipv6] = [sourcesOf(4), sourcesOf(6)];
+    this.#sources = { 4: ipv4, 6: ipv6.length > 0 ? ipv6 : localSubnets(`${localSeed} ${instance}`) };
     this.#firewall = new Firewall(this.#names.table);
     this.#besideDocker = new BesideDocker(this.#names.table);
     this.#maker = { namespaces, host: this.#host, vethPrefix: this.#names.vethPrefix };
@@ -196,7 +206,9 @@ class BridgeDriver implements NetworkDriver {
     await this.#removal.remove([endpoint.hostInterface]);
     const known = this.#networks.get(endpoint.networkId);
     // Only once: the address may belong to somebody else by a second time.
-    if (known?.endpoints.delete(endpoint.hostInterface)) known.pool.release(endpoint.address);
+    if (known?.endpoints.delete(endpoint.hostInterface) !== true) return;
+    known.pool.release(endpoint.address);
+    if (endpoint.ipv6 !== undefined) known.ipv6Pool?.release(endpoint.ipv6.address);
   }
 
   publish(containerId: ContainerId, ports: readonly PublishedPort[]): Promise<void> {
@@ -228,32 +240,49 @@ class BridgeDriver implements NetworkDriver {
   async #planned(request: NewBridge): Promise<BridgeNetwork> {
     const { id, name, internal: isInternal = false } = request;
     if (request.bridge !== undefined) checkInterfaceName(request.bridge);
-    if (request.subnet === undefined && request.gateway !== undefined) {
-      throw invalid(`network ${name} has the gateway ${request.gateway} but no subnet`, {
-        hint: 'Give the subnet too: --subnet',
-      });
-    }
     const mtu = request.mtu ?? Math.min((await defaultRouteMtu()) ?? LARGEST_MTU, LARGEST_MTU);
     if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535) {
       throw invalid(`invalid MTU ${mtu} for network ${name}`, { hint: 'It is a number from 68 to 65535' });
     }
-    const occupied = [...this.#networks.values()].map(
-      ({ network }): Occupied => ({ subnet: parseSubnet(network.subnet), holder: `network ${network.name}` }),
-    );
-    if (request.subnet !== undefined) await checkSubnet(request.subnet, occupied);
-    const subnet = request.subnet ?? (await chooseSubnet(this.#sources, occupied));
-    const gateway = gatewayOf(subnet, request.gateway);
-    const bridge = request.bridge ?? this.#bridgeName(name);
-    const { ipRange, reserved, publishAt } = request;
-    checkParts(subnet, request);
-    if (publishAt !== undefined) parseAddress(publishAt);
+    if (request.publishAt !== undefined) parseAddress(request.publishAt);
     return {
-      ...{ id, name, driver: 'bridge', bridge, subnet, gateway, internal: isInternal, mtu },
-      ...(ipRange === undefined ? {} : { ipRange }),
-      ...(reserved === undefined ? {} : { reserved }),
+      ...{
+        id,
+        name,
+        driver: 'bridge',
+        bridge: request.bridge ?? this.#bridgeName(name),
+        internal: isInternal,
+        mtu,
+      },
+      ...(await this.#plannedRange(name, 4, request)),
+      ...(request.ipv6 === undefined ? {} : { ipv6: await this.#plannedRange(name, 6, request.ipv6) }),
       ...(request.separated === true ? { separated: true } : {}),
       ...(request.keepsAddress === true ? { keepsAddress: true } : {}),
-      ...(publishAt === undefined ? {} : { publishAt }),
+      ...(request.publishAt === undefined ? {} : { publishAt: request.publishAt }),
+    };
+  }
+
+  async #plannedRange(network: string, family: Family, wanted: Partial<AddressRange>): Promise<AddressRange> {
+    const { gateway, ipRange, reserved } = wanted;
+    if (wanted.subnet === undefined && gateway !== undefined) {
+      throw invalid(`network ${network} has the gateway ${gateway} but no subnet`, {
+        hint: 'Give the subnet too: --subnet',
+      });
+    }
+    const occupied = [...this.#networks.values()].flatMap(({ network: { name, subnet, ipv6 } }): Occupied[] =>
+      [subnet, ...(ipv6 === undefined ? [] : [ipv6.subnet])].map((text) => ({
+        subnet: parseSubnet(text),
+        holder: `network ${name}`,
+      })),
+    );
+    if (wanted.subnet !== undefined) await checkSubnet(wanted.subnet, occupied);
+    const subnet = wanted.subnet ?? (await chooseSubnet(this.#sources[family], occupied));
+    checkParts(subnet, wanted);
+    return {
+      subnet,
+      gateway: gatewayOf(subnet, gateway),
+      ...(ipRange === undefined ? {} : { ipRange }),
+      ...(reserved === undefined ? {} : { reserved }),
     };
   }
 
@@ -296,19 +325,33 @@ class BridgeDriver implements NetworkDriver {
   #newEndpoint(
     containerId: ContainerId,
     network: BridgeNetwork,
-    { address: wanted, macAddress }: WantedAddresses,
+    { address: wanted, ipv6Address, macAddress }: WantedAddresses,
     { hostInterface, containerInterface }: { hostInterface: string; containerInterface: string },
   ): Endpoint {
-    const { pool, endpoints } = this.#networks.get(network.id) ?? this.#know(network);
+    const { pool, ipv6Pool, endpoints } = this.#networks.get(network.id) ?? this.#know(network);
     if (endpoints.size >= MAX_BRIDGE_PORTS) throw fullBridge(network);
     if (macAddress !== undefined) checkMacAddress(macAddress);
-    const address = pool.take(holderOf(containerId), wanted);
+    if (ipv6Address !== undefined && ipv6Pool === undefined) throw withoutIPv6(network, ipv6Address);
+    const holder = holderOf(containerId);
+    const address = pool.take(holder, wanted);
+    let ipv6: EndpointAddress | undefined;
+    try {
+      ipv6 = ipv6Pool && {
+        address: ipv6Pool.take(holder, ipv6Address),
+        prefixLength: ipv6Pool.prefixLength,
+        gateway: network.internal ? undefined : network.ipv6?.gateway,
+      };
+    } catch (error) {
+      pool.release(address);
+      throw error;
+    }
     const endpoint: Endpoint = {
       containerId,
       networkId: network.id,
       address,
       prefixLength: pool.prefixLength,
       gateway: network.internal ? undefined : network.gateway,
+      ...(ipv6 === undefined ? {} : { ipv6 }),
       macAddress: macAddress ?? macAddressOf(address),
       hostInterface,
       containerInterface,
@@ -331,7 +374,13 @@ class BridgeDriver implements NetworkDriver {
   }
 
   #know(network: BridgeNetwork): KnownNetwork {
-    const known: KnownNetwork = { network, pool: new AddressPool(network), endpoints: new Map() };
+    const { name, ipv6 } = network;
+    const known: KnownNetwork = {
+      network,
+      pool: new AddressPool(name, network),
+      ipv6Pool: ipv6 === undefined ? undefined : new AddressPool(name, ipv6),
+      endpoints: new Map(),
+    };
     this.#networks.set(network.id, known);
     return known;
   }
@@ -340,6 +389,8 @@ class BridgeDriver implements NetworkDriver {
     const known = this.#networks.get(endpoint.networkId);
     if (known === undefined) return;
     known.pool.take(holderOf(endpoint.containerId), endpoint.address);
+    if (endpoint.ipv6 !== undefined)
+      known.ipv6Pool?.take(holderOf(endpoint.containerId), endpoint.ipv6.address);
     known.endpoints.set(endpoint.hostInterface, endpoint);
   }
 
@@ -385,6 +436,12 @@ class BridgeDriver implements NetworkDriver {
 const LARGEST_MTU = 1500;
 
 const holderOf = (containerId: ContainerId) => `container ${shortId(containerId)}`;
+
+function withoutIPv6({ name }: BridgeNetwork, address: string) {
+  return invalid(`the address ${address} cannot be given: network ${name} has no IPv6`, {
+    hint: 'Make the network with --ipv6',
+  });
+}
 
 function fullBridge({ name }: BridgeNetwork) {
   return conflict(`network ${name} is full: a bridge ends at ${MAX_BRIDGE_PORTS} interfaces`, {

@@ -19,7 +19,7 @@ export function tableScript(
   const holding = (set: keyof typeof SETS) => {
     const entries = elements.get(set);
     const list = entries === undefined ? '' : `\n    elements = { ${[...entries].join(', ')} }`;
-    return `  ${set.startsWith('port_at') ? 'map' : 'set'} ${set} {\n    ${SETS[set]}${list}\n  }`;
+    return `  ${set.startsWith('port') ? 'map' : 'set'} ${set} {\n    ${SETS[set]}${list}\n  }`;
   };
   return `table inet ${table}
 delete table inet ${table}
@@ -49,32 +49,37 @@ export function elementCommands(
 }
 
 export function networkElements(network: BridgeNetwork): Element[] {
-  const { bridge, subnet, internal, separated = false, keepsAddress = false } = network;
+  const { bridge, subnet, ipv6, internal, separated = false, keepsAddress = false } = network;
   const name = `"${bridge}"`;
   const elements: Element[] = [
     { set: 'bridges', key: name },
     { set: 'one_subnet', key: `${subnet} . ${subnet}` },
   ];
+  if (ipv6 !== undefined) elements.push({ set: 'one_subnet6', key: `${ipv6.subnet} . ${ipv6.subnet}` });
   if (!separated) elements.push({ set: 'one_network', key: `${name} . ${name}` });
   if (internal) elements.push({ set: 'internal', key: name });
-  else if (!keepsAddress) elements.push({ set: 'outgoing', key: subnet });
+  if (internal || keepsAddress) return elements;
+  elements.push({ set: 'outgoing', key: subnet });
+  if (ipv6 !== undefined) elements.push({ set: 'outgoing6', key: ipv6.subnet });
   return elements;
 }
 
 /**
  * Ports on loopback are not translated: the process that holds the listening socket forwards them, and only what
- * comes through the loopback interface may reach it. The same process serves IPv6 addresses: networks have none.
+ * comes through the loopback interface may reach it. The same process serves the IPv6 addresses of a container that has
+ * IPv4 only.
  */
 export function portElements(port: PublishedPort): Element[] {
   const { protocol, hostIp, hostPort, containerIp, containerPort } = port;
-  if (hostIp.includes(':')) return [];
   if (hostIp.startsWith('127.')) {
     return [{ set: 'loopback_only', key: `${hostIp} . ${protocol} . ${hostPort}` }];
   }
+  const suffix = hostIp.includes(':') ? '6' : '';
+  if (hostIp === '::1' || containerIp.includes(':') !== (suffix === '6')) return [];
   const value = `${containerIp} . ${containerPort}`;
-  return hostIp === '0.0.0.0'
-    ? [{ set: 'port_at_any_address', key: `${protocol} . ${hostPort}`, value }]
-    : [{ set: 'port_at_one_address', key: `${hostIp} . ${protocol} . ${hostPort}`, value }];
+  return hostIp === '0.0.0.0' || hostIp === '::'
+    ? [{ set: `port${suffix}_at_any_address`, key: `${protocol} . ${hostPort}`, value }]
+    : [{ set: `port${suffix}_at_one_address`, key: `${hostIp} . ${protocol} . ${hostPort}`, value }];
 }
 
 /** The declarations of sets and maps. */
@@ -87,9 +92,13 @@ const SETS = {
   one_subnet: 'type ipv4_addr . ipv4_addr; flags interval',
   /** Subnets whose way out has the host's address. */
   outgoing: 'type ipv4_addr; flags interval',
+  one_subnet6: 'type ipv6_addr . ipv6_addr; flags interval',
+  outgoing6: 'type ipv6_addr; flags interval',
   loopback_only: 'type ipv4_addr . inet_proto . inet_service',
   port_at_any_address: 'type inet_proto . inet_service : ipv4_addr . inet_service',
   port_at_one_address: 'type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service',
+  port6_at_any_address: 'type inet_proto . inet_service : ipv6_addr . inet_service',
+  port6_at_one_address: 'type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service',
 };
 
 const SET_NAMES = [
@@ -98,9 +107,13 @@ const SET_NAMES = [
   'one_network',
   'one_subnet',
   'outgoing',
+  'one_subnet6',
+  'outgoing6',
   'loopback_only',
   'port_at_any_address',
   'port_at_one_address',
+  'port6_at_any_address',
+  'port6_at_one_address',
 ] as const satisfies readonly (keyof typeof SETS)[];
 
 /**
@@ -119,19 +132,25 @@ const CHAINS = `  chain guard {
   chain to_container {
     dnat ip to ip daddr . meta l4proto . th dport map @port_at_one_address
     dnat ip to meta l4proto . th dport map @port_at_any_address
+    dnat ip6 to ip6 daddr . meta l4proto . th dport map @port6_at_one_address
+    dnat ip6 to meta l4proto . th dport map @port6_at_any_address
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
     ip daddr != 127.0.0.0/8 fib daddr type local jump to_container
+    ip6 daddr != ::1 fib daddr type local jump to_container
   }
   chain output {
     type nat hook output priority -100; policy accept;
     ip daddr != 127.0.0.0/8 fib daddr type local jump to_container
+    ip6 daddr != ::1 fib daddr type local jump to_container
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr @outgoing oifname != @bridges masquerade
     ct status dnat ip saddr . ip daddr @one_subnet masquerade
+    ip6 saddr @outgoing6 oifname != @bridges masquerade
+    ct status dnat ip6 saddr . ip6 daddr @one_subnet6 masquerade
   }
   chain forward {
     type filter hook forward priority filter; policy accept;

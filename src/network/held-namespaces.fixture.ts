@@ -8,6 +8,12 @@ export interface Member {
   readonly namespace: NamespaceHandle;
 }
 
+/** A host beside this one, and this host's address on their link. */
+export interface Neighbour extends Member {
+  readonly address: string;
+  readonly hostAddress: string;
+}
+
 /** Namespaces for tests, held by a process each, as the launcher holds them by descriptors; and traffic between them. */
 export class HeldNamespaces implements NamespaceSource, AsyncDisposable {
   readonly #holders = new Map<number, ChildProcess>();
@@ -35,22 +41,37 @@ export class HeldNamespaces implements NamespaceSource, AsyncDisposable {
   }
 
   /** A host on the same link as this one: 198.18.<number>.2, and this host is 198.18.<number>.1. */
-  async neighbour(number: number): Promise<Member & { address: string; hostAddress: string }> {
+  neighbour(number: number): Promise<Neighbour> {
+    return this.#neighbour(`neighbour${number}`, [`198.18.${number}.2`, `198.18.${number}.1`], '24');
+  }
+
+  /** As {@link neighbour}, with IPv6: 2001:db8:<number>::2 and ::1. */
+  neighbourWithIPv6(number: number): Promise<Neighbour> {
+    const prefix = `2001:db8:${number}::`;
+    return this.#neighbour(`six${number}`, [`${prefix}2`, `${prefix}1`], '64 nodad');
+  }
+
+  async #neighbour(
+    link: string,
+    [address, hostAddress]: readonly [string, string],
+    suffix: string,
+  ): Promise<Neighbour> {
     const namespace = await this.create();
-    const [address, hostAddress] = [`198.18.${number}.2`, `198.18.${number}.1`];
-    const link = `neighbour${number}`;
     const pair = `link add ${link} type veth peer name eth0 netns ${namespace.path}`;
-    await batch(['ip'], [pair, `addr add ${hostAddress}/24 dev ${link}`, `link set ${link} up`]);
+    const [length, ...flags] = suffix.split(' ');
+    const add = (ip: string, device: string) =>
+      ['addr add', `${ip}/${length}`, 'dev', device, ...flags].join(' ');
+    await batch(['ip'], [pair, add(hostAddress, link), `link set ${link} up`]);
     await batch(
       ['nsenter', `--net=${namespace.path}`, 'ip'],
-      [`addr add ${address}/24 dev eth0`, 'link set eth0 up', `route add default via ${hostAddress}`],
+      [add(address, 'eth0'), 'link set eth0 up', `route add default via ${hostAddress}`],
     );
     return { namespace, address, hostAddress };
   }
 
   /** A TCP server that answers each connection with the client's address. Listens when this resolves. */
-  async serve({ namespace }: Member, port: number): Promise<void> {
-    const script = `require('net').createServer((s) => s.end(s.remoteAddress)).listen(${port}, '0.0.0.0', () => console.log())`;
+  async serve({ namespace }: Member, port: number, host = '0.0.0.0'): Promise<void> {
+    const script = `require('net').createServer((s) => s.end(s.remoteAddress)).listen(${port}, '${host}', () => console.log())`;
     const server = spawn('nsenter', [`--net=${namespace.path}`, process.execPath, '-e', script]);
     this.#servers.push(server);
     await once(server.stdout, 'data');

@@ -65,10 +65,13 @@ export async function hostLinks(): Promise<HostLink[]> {
   }));
 }
 
-/** The host's IPv4 routes in every table (a VPN may have one of its own), without those to its own addresses. */
+/** The host's routes in every table (a VPN may have one of its own), without those to its own addresses. */
 export async function hostRoutes(): Promise<HostRoute[]> {
-  const list = await ipJson(['-4', 'route', 'show', 'table', 'all']);
-  return list
+  const families = await Promise.all(
+    ['-4', '-6'].map((family) => ipJson([family, 'route', 'show', 'table', 'all'])),
+  );
+  return families
+    .flat()
     .filter(({ type }) => !['local', 'broadcast', 'multicast', 'anycast'].includes(text(type) ?? 'unicast'))
     .map(({ dst, dev }) => ({ destination: String(dst), device: text(dev) ?? 'no device' }));
 }

@@ -1,16 +1,19 @@
+import { createHash } from 'node:crypto';
 import { conflict, invalid, unavailable } from '../base/index.ts';
-import { hostRoutes } from './iproute.ts';
 import {
   contains,
+  type Family,
   formatAddress,
   formatSubnet,
-  lastOf,
+  hostsOf,
+  isPartOf,
   overlaps,
   parseAddress,
   parseSubnet,
   type Subnet,
   sizeOf,
-} from './ipv4.ts';
+} from './ip.ts';
+import { hostRoutes } from './iproute.ts';
 
 /** A range that subnets are cut from when nobody asks for one (dockerd's default-address-pools). */
 export interface SubnetSource {
@@ -23,6 +26,16 @@ export interface SubnetSource {
 /** 128 networks of 4,094 addresses, in the part of 172.16.0.0/12 that dockerd gives out last. */
 export const DEFAULT_SUBNETS: readonly SubnetSource[] = [{ base: '172.24.0.0/13', size: 20 }];
 
+/**
+ * 65,536 unique local networks (RFC 4193): 40 bits that `seed`, which no other host or instance has, decides, so that
+ * networks keep their addresses and do not meet when hosts are joined.
+ */
+export function localSubnets(seed: string): readonly SubnetSource[] {
+  const digits = createHash('sha256').update(seed).digest('hex');
+  const base = `fd${digits.slice(0, 2)}:${digits.slice(2, 6)}:${digits.slice(6, 10)}::`;
+  return [{ base: `${formatAddress(parseAddress(base))}/48`, size: 64 }];
+}
+
 /** Something that holds a range of addresses already. */
 export interface Occupied {
   readonly subnet: Subnet;
@@ -33,10 +46,10 @@ export interface Occupied {
 /** Checks sources as a configuration file gives them. Throws `invalid`. */
 export function checkSources(sources: readonly SubnetSource[]): void {
   for (const { base, size } of sources) {
-    const { prefixLength } = parseSubnet(base);
-    if (!Number.isInteger(size) || size < prefixLength || size > LONGEST_PREFIX) {
+    const { family, prefixLength } = parseSubnet(base);
+    if (!Number.isInteger(size) || size < prefixLength || size > LONGEST_PREFIX[family]) {
       throw invalid(`invalid size ${size} for the address pool ${base}`, {
-        hint: `It is the prefix length of each network: ${prefixLength} to ${LONGEST_PREFIX}`,
+        hint: `It is the prefix length of each network: ${prefixLength} to ${LONGEST_PREFIX[family]}`,
       });
     }
   }
@@ -50,9 +63,9 @@ export async function chooseSubnet(
   const occupied = [...networks, ...(await routedSubnets())];
   for (const source of sources) {
     const range = parseSubnet(source.base);
-    const size = 2 ** (32 - source.size);
+    const size = sizeOf({ ...range, prefixLength: source.size });
     for (let first = range.first; first < range.first + sizeOf(range); first += size) {
-      const candidate = { first, prefixLength: source.size };
+      const candidate = { family: range.family, first, prefixLength: source.size };
       if (!occupied.some(({ subnet }) => overlaps(subnet, candidate))) return formatSubnet(candidate);
     }
   }
@@ -67,9 +80,9 @@ export async function chooseSubnet(
 /** Throws `invalid` for what is no subnet with room for hosts, and `conflict` naming what it overlaps with. */
 export async function checkSubnet(text: string, networks: readonly Occupied[]): Promise<void> {
   const wanted = parseSubnet(text);
-  if (wanted.prefixLength > LONGEST_PREFIX) {
+  if (wanted.prefixLength > LONGEST_PREFIX[wanted.family]) {
     throw invalid(`the subnet ${text} has no room for containers`, {
-      hint: `Its prefix length may be ${LONGEST_PREFIX} at most`,
+      hint: `Its prefix length may be ${LONGEST_PREFIX[wanted.family]} at most`,
     });
   }
   const other = [...networks, ...(await routedSubnets())].find(({ subnet }) => overlaps(subnet, wanted));
@@ -81,15 +94,15 @@ export async function checkSubnet(text: string, networks: readonly Occupied[]): 
 }
 
 /** A gateway, a container, and the first and last address, which no host may have. */
-const LONGEST_PREFIX = 30;
+const LONGEST_PREFIX: Readonly<Record<Family, number>> = { 4: 30, 6: 126 };
 
 /** The gateway asked for, or the first address. Throws `invalid` when it is not in the subnet. */
 export function gatewayOf(subnet: string, wanted: string | undefined): string {
-  const { first, ...rest } = parseSubnet(subnet);
-  if (wanted === undefined) return formatAddress(first + 1);
+  const whole = parseSubnet(subnet);
+  const { first, last } = hostsOf(whole);
+  if (wanted === undefined) return formatAddress({ family: whole.family, value: first });
   const address = parseAddress(wanted);
-  const last = first + sizeOf({ first, ...rest }) - 1;
-  if (!contains({ first, ...rest }, address) || address === first || address === last) {
+  if (!contains(whole, address) || address.value < first || address.value > last) {
     throw invalid(`invalid gateway ${wanted}: it is no host's address in ${subnet}`);
   }
   return wanted;
@@ -101,11 +114,8 @@ export function checkParts(
   { ipRange, reserved = {} }: { ipRange?: string; reserved?: Readonly<Record<string, string>> },
 ): void {
   const whole = parseSubnet(subnet);
-  if (ipRange !== undefined) {
-    const range = parseSubnet(ipRange);
-    if (!contains(whole, range.first) || !contains(whole, lastOf(range))) {
-      throw invalid(`invalid ip-range ${ipRange}: it is no part of the subnet ${subnet}`);
-    }
+  if (ipRange !== undefined && !isPartOf(parseSubnet(ipRange), whole)) {
+    throw invalid(`invalid ip-range ${ipRange}: it is no part of the subnet ${subnet}`);
   }
   for (const [purpose, address] of Object.entries(reserved)) {
     if (!contains(whole, parseAddress(address))) {
@@ -119,7 +129,8 @@ async function routedSubnets(): Promise<Occupied[]> {
   const routes = await hostRoutes();
   return routes.flatMap(({ destination, device }) => {
     if (destination === 'default') return [];
-    const subnet = parseSubnet(destination.includes('/') ? destination : `${destination}/32`);
+    const whole = destination.includes(':') ? 128 : 32;
+    const subnet = parseSubnet(destination.includes('/') ? destination : `${destination}/${whole}`);
     if (subnet.prefixLength < 8) return [];
     return [{ subnet, holder: `the host's route to ${destination} on ${device}` }];
   });

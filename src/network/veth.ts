@@ -1,8 +1,8 @@
 import type { BridgeNetwork, Endpoint } from './contract.ts';
 
 /**
- * Commands for veth pairs. Both ends have no IPv6 address, not even a link-local one: networks are IPv4, and the
- * kernel would delay and chat about each.
+ * Commands for veth pairs. Neither end has a link-local IPv6 address, about which the kernel would delay and chat; a
+ * network with IPv6 gives the inner end an address of its own.
  */
 
 /**
@@ -40,7 +40,7 @@ export function plugIn(hostInterface: string, { bridge, mtu, separated = false }
  * metric, so that the next network takes over when the first is disconnected.
  */
 export function configure(endpoint: Endpoint, { mtu }: BridgeNetwork): string[] {
-  const { containerInterface: name, macAddress, address, prefixLength, gateway } = endpoint;
+  const { containerInterface: name, macAddress, address, prefixLength, gateway, ipv6 } = endpoint;
   const metric = Number(/\d+$/.exec(name)?.[0] ?? 0);
   return [
     ...bringUp(name),
@@ -48,5 +48,10 @@ export function configure(endpoint: Endpoint, { mtu }: BridgeNetwork): string[] 
     `link set ${name} mtu ${mtu}`,
     `addr add ${address}/${prefixLength} broadcast + dev ${name}`,
     ...(gateway === undefined ? [] : [`route add default via ${gateway} dev ${name} metric ${metric}`]),
+    ...(ipv6 === undefined ? [] : [`addr add ${ipv6.address}/${ipv6.prefixLength} dev ${name} nodad`]),
+    // In IPv6, metric 0 means the kernel's default of 1024.
+    ...(ipv6?.gateway === undefined
+      ? []
+      : [`route add default via ${ipv6.gateway} dev ${name} metric ${metric + 1024}`]),
   ];
 }

@@ -234,6 +234,7 @@ function parseNetworks(body: Fields, networkMode: string): NetworkAttachment[] {
     network: main,
     aliases: [],
     address: undefined,
+    ipv6Address: undefined,
     macAddress,
   };
   return [first, ...named.filter(({ network }) => network !== main)];
@@ -245,6 +246,7 @@ function parseEndpoint(network: string, endpoints: Fields, key: string): Network
     network,
     aliases: endpoint.texts('Aliases'),
     address: endpoint.object('IPAMConfig').text('IPv4Address') || undefined,
+    ipv6Address: endpoint.object('IPAMConfig').text('IPv6Address') || undefined,
     macAddress: endpoint.text('MacAddress') || undefined,
   };
 }

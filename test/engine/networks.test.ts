@@ -27,4 +27,31 @@ describe('networks', () => {
     await instance.berthOk(['rm', '-f', 'aa', 'bb']);
     await instance.berthOk(['network', 'rm', 'chosen']);
   });
+
+  it('gives containers IPv6 addresses on a network with IPv6, and publishes their ports on IPv6', async () => {
+    await instance.berthOk(['network', 'create', '--ipv6', '--subnet', 'fd00:be:1::/64', 'six']);
+    const serve = 'echo six > /index.html; exec httpd -f -p [::]:80 -h /';
+    const run = 'run -d --network six -p 80 -p [::1]::80 --name server busybox sh -c'.split(' ');
+    await instance.berthOk([...run, serve]);
+    const { body } = await instance.api('GET /containers/server/json');
+    const { NetworkSettings } = body as { NetworkSettings: { Networks: { six: object } } };
+    expect(NetworkSettings.Networks.six).toMatchObject({
+      GlobalIPv6Address: 'fd00:be:1::2',
+      GlobalIPv6PrefixLen: 64,
+      IPv6Gateway: 'fd00:be:1::1',
+    });
+    const client = 'run --rm --network six --ip6 fd00:be:1::9 busybox sh -c'.split(' ');
+    const ask = 'ip -o -6 addr show eth0; grep -c fd00:be:1::9 /etc/hosts; wget -qO- http://[fd00:be:1::2]/';
+    const [address, hosts, page] = (await instance.berthOk([...client, ask])).split('\n');
+    expect([address, hosts, page]).toEqual([expect.stringContaining('fd00:be:1::9/64'), '1', 'six']);
+    const onIPv6 = (await instance.berthOk(['port', 'server']))
+      .split('\n')
+      .find((line) => line.includes('[::1]'));
+    const answer = await fetch(`http://${onIPv6?.split(' -> ')[1]}`);
+    expect(await answer.text()).toBe('six\n');
+    const { stderr } = await instance.berth('run --rm --ip6 fd00::5 busybox true'.split(' '));
+    expect(stderr).toContain('network bridge has no IPv6');
+    await instance.berthOk(['rm', '-f', 'server']);
+    await instance.berthOk(['network', 'rm', 'six']);
+  });
 });

@@ -52,6 +52,7 @@ export interface ContainerFlags extends LimitFlags {
   readonly init?: boolean;
   readonly interactive?: boolean;
   readonly ip?: string;
+  readonly ip6?: string;
   readonly ipc?: string;
   readonly label: readonly string[];
   readonly labelFile: readonly string[];
@@ -180,6 +181,7 @@ function containerOptions(): Option[] {
     text('--init', 'Run an init inside the container that forwards signals and reaps processes'),
     text('-i, --interactive', 'Keep STDIN open even if not attached'),
     text('--ip <string>', 'IPv4 address (e.g., 172.30.100.104)'),
+    text('--ip6 <string>', 'IPv6 address (e.g., 2001:db8::33)'),
     text('--ipc <string>', 'IPC mode to use'),
     listOption('-l, --label <list>', 'Set meta data on a container'),
     listOption('--label-file <list>', 'Read in a line delimited file of labels'),

@@ -180,35 +180,37 @@ function parseExtraHost(text: string): string {
 interface NetworkRequest {
   readonly name: string;
   readonly aliases: readonly string[];
-  readonly ip: string | undefined;
+  readonly ip?: string | undefined;
+  readonly ip6?: string | undefined;
 }
 
-/** A network's name, or `name=NET,alias=A,ip=1.2.3.4`. */
+/** A network's name, or `name=NET,alias=A,ip=1.2.3.4,ip6=fd00::4`. */
 function parseNetwork(text: string): NetworkRequest {
-  if (!text.includes('=')) return { name: text, aliases: [], ip: undefined };
+  if (!text.includes('=')) return { name: text, aliases: [] };
   const fields = text.split(',').map(splitPair);
-  const unknown = fields.find(([key]) => !['name', 'alias', 'ip'].includes(key));
+  const unknown = fields.find(([key]) => !['name', 'alias', 'ip', 'ip6'].includes(key));
   if (unknown !== undefined)
     throw notImplemented(`--network ${text}: the field "${unknown[0]}" is not implemented`);
   const valuesOf = (name: string) =>
     fields.flatMap(([key, value]) => (key === name && value !== undefined ? [value] : []));
   const name = valuesOf('name').at(-1);
   if (name === undefined) throw invalid(`network name is required: --network ${text}`);
-  return { name, aliases: valuesOf('alias'), ip: valuesOf('ip').at(-1) };
+  return { name, aliases: valuesOf('alias'), ip: valuesOf('ip').at(-1), ip6: valuesOf('ip6').at(-1) };
 }
 
 function endpoints(
   flags: ContainerFlags,
   networks: readonly NetworkRequest[],
 ): Record<string, EndpointSettings> {
-  const all = networks.length > 0 ? networks : [{ name: 'default', aliases: [], ip: undefined }];
+  const all = networks.length > 0 ? networks : [{ name: 'default', aliases: [] }];
   const entries = all.map((network, index): [string, EndpointSettings] => {
     const first = index === 0;
     const aliases = [...network.aliases, ...(first ? flags.networkAlias : [])];
     const ip = network.ip ?? (first ? flags.ip : undefined);
+    const ip6 = network.ip6 ?? (first ? flags.ip6 : undefined);
     const settings = {
       Aliases: listed(aliases),
-      IPAMConfig: ip === undefined ? undefined : { IPv4Address: ip },
+      IPAMConfig: ip === undefined && ip6 === undefined ? undefined : { IPv4Address: ip, IPv6Address: ip6 },
       MacAddress: first ? flags.macAddress : undefined,
     };
     return [network.name, settings];

@@ -1,7 +1,10 @@
 /** A container's place in a network, as asked for and as given. */
 export interface EndpointSettings {
   readonly Aliases?: readonly string[] | null;
-  readonly IPAMConfig?: { readonly IPv4Address?: string; readonly IPv6Address?: string } | null;
+  readonly IPAMConfig?: {
+    readonly IPv4Address?: string | undefined;
+    readonly IPv6Address?: string | undefined;
+  } | null;
   readonly Links?: readonly string[] | null;
   readonly MacAddress?: string;
   readonly DriverOpts?: Readonly<Record<string, string>> | null;

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { invalid, isBerthError, notFound } from '../../base/index.ts';
-import type { Endpoint, NamespaceHandle, Network } from '../../network/index.ts';
+import type { Endpoint, NamespaceHandle, Network, WantedAddresses } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
 import { type ContainerRecord, isActive, type NetworkAttachment } from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
@@ -88,9 +88,10 @@ function findNetwork(context: ContainerContext, reference: string): Network {
   }
 }
 
-function addresses({ address, macAddress }: NetworkAttachment): { address?: string; macAddress?: string } {
+function addresses({ address, ipv6Address, macAddress }: NetworkAttachment): WantedAddresses {
   return {
     ...(address === undefined ? {} : { address }),
+    ...(ipv6Address === undefined ? {} : { ipv6Address }),
     ...(macAddress === undefined ? {} : { macAddress }),
   };
 }
@@ -115,13 +116,20 @@ function portPlans(
   const network = context.networks.byId(first.networkId)?.network;
   const everywhere = (network?.driver === 'bridge' ? network.publishAt : undefined) ?? '0.0.0.0';
   const bindings = [...record.host.ports, ...(record.host.publishAllPorts ? exposedBindings(record) : [])];
-  return bindings.map(({ protocol, containerPort, hostIp, hostPort }) => ({
-    protocol,
-    containerPort,
-    hostPort,
-    hostIp: hostIp === '' ? everywhere : hostIp,
-    containerIp: first.address,
-  }));
+  return bindings.flatMap(({ protocol, containerPort, hostIp, hostPort }) => {
+    const plan = { protocol, containerPort, hostPort, hostIp: hostIp === '' ? everywhere : hostIp };
+    return withIPv6(plan).map((each) => ({ ...each, containerIp: reachedAt(first, each.hostIp) }));
+  });
+}
+
+/** A port for every IPv4 address is held on IPv6 too, as Docker does; a kernel-chosen one stays on IPv4. */
+function withIPv6<Plan extends { readonly hostIp: string; readonly hostPort: number }>(port: Plan): Plan[] {
+  return port.hostIp === '0.0.0.0' && port.hostPort !== 0 ? [port, { ...port, hostIp: '::' }] : [port];
+}
+
+/** Where clients of a host's address are sent: to the address of its family, where the container has one. */
+function reachedAt({ address, ipv6 }: Endpoint, hostIp: string): string {
+  return hostIp.includes(':') ? (ipv6?.address ?? address) : address;
 }
 
 function exposedBindings({ config, host }: ContainerRecord) {

@@ -229,6 +229,7 @@ export interface NetworkAttachment {
   readonly network: string;
   readonly aliases: readonly string[];
   readonly address: string | undefined;
+  readonly ipv6Address: string | undefined;
   readonly macAddress: string | undefined;
 }
 

@@ -156,7 +156,7 @@ function launch(
     openStdin: record.config.openStdin,
     stdinOnce: record.config.stdinOnce,
     network: connection.namespace,
-    ports: withIPv6(connection.ports),
+    ports: connection.ports,
     log: {
       driver: log.driver,
       path: logPath(context, record.id),
@@ -175,13 +175,6 @@ function launch(
 /** Logs are rotated by default, so that a disk never fills: five files of 20 MB. */
 const DEFAULT_LOG_SIZE = 20_000_000;
 const DEFAULT_LOG_FILES = 5;
-
-/** A port for every IPv4 address is held on IPv6 too, as Docker does; a kernel-chosen one stays on IPv4. */
-function withIPv6(ports: readonly PortPlan[]): PortPlan[] {
-  return ports.flatMap((port) =>
-    port.hostIp === '0.0.0.0' && port.hostPort !== 0 ? [port, { ...port, hostIp: '::' }] : [port],
-  );
-}
 
 async function writeBundle(
   context: ContainerContext,
@@ -225,6 +218,5 @@ async function publish(
   id: ContainerId,
   ports: readonly PortPlan[],
 ): Promise<void> {
-  const forwarded = ports.filter(({ hostIp }) => !hostIp.includes(':'));
-  if (forwarded.length > 0) await context.parts.network.publish(id, forwarded);
+  if (ports.length > 0) await context.parts.network.publish(id, ports);
 }

@@ -10,6 +10,7 @@ import {
   type Health,
   type Healthcheck,
   isActive,
+  type NetworkAttachment,
   shortReason,
 } from '../../engine/index.ts';
 import type { Endpoint } from '../../network/index.ts';
@@ -270,22 +271,29 @@ function mountPoints({ mounts }: ContainerRecord) {
 }
 
 function networkSettings(record: ContainerRecord, facts: ContainerFacts) {
-  const active = isActive(record.state) ? record.state : undefined;
-  const first = active?.endpoints[0];
-  const onBridge = first !== undefined && facts.networkName(first.networkId) === 'bridge' ? first : undefined;
+  const isRunning = isActive(record.state);
   return {
-    SandboxID: active === undefined ? '' : record.id,
+    SandboxID: isRunning ? record.id : '',
     SandboxKey: facts.sandboxKey,
-    Ports: active === undefined ? {} : inspectPorts(record),
-    EndpointID: onBridge === undefined ? '' : endpointId(onBridge),
-    Gateway: onBridge?.gateway ?? '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    IPAddress: onBridge?.address ?? '',
-    IPPrefixLen: onBridge?.prefixLength ?? 0,
-    IPv6Gateway: '',
-    MacAddress: onBridge?.macAddress ?? '',
+    Ports: isRunning ? inspectPorts(record) : {},
+    ...(record.networks.some(({ network }) => network === 'bridge') ? onDefaultBridge(record, facts) : {}),
     Networks: networks(record, facts),
+  };
+}
+
+/** Members from before there were other networks: of containers on the default one alone, as in dockerd. */
+function onDefaultBridge({ state }: ContainerRecord, facts: ContainerFacts) {
+  const endpoints = isActive(state) ? state.endpoints : [];
+  const endpoint = endpoints.find(({ networkId }) => facts.networkName(networkId) === 'bridge');
+  return {
+    EndpointID: endpoint === undefined ? '' : endpointId(endpoint),
+    Gateway: endpoint?.gateway ?? '',
+    GlobalIPv6Address: endpoint?.ipv6?.address ?? '',
+    GlobalIPv6PrefixLen: endpoint?.ipv6?.prefixLength ?? 0,
+    IPAddress: endpoint?.address ?? '',
+    IPPrefixLen: endpoint?.prefixLength ?? 0,
+    IPv6Gateway: endpoint?.ipv6?.gateway ?? '',
+    MacAddress: endpoint?.macAddress ?? '',
   };
 }
 
@@ -325,7 +333,7 @@ function endpointInspect(
 ) {
   const attachment = record.networks.find((candidate) => candidate.network === network);
   return {
-    IPAMConfig: attachment?.address === undefined ? null : { IPv4Address: attachment.address },
+    IPAMConfig: attachment === undefined ? null : wantedAddresses(attachment),
     Links: null,
     Aliases: attachment === undefined || attachment.aliases.length === 0 ? null : attachment.aliases,
     MacAddress: endpoint?.macAddress ?? '',
@@ -336,10 +344,18 @@ function endpointInspect(
     Gateway: endpoint?.gateway ?? '',
     IPAddress: endpoint?.address ?? '',
     IPPrefixLen: endpoint?.prefixLength ?? 0,
-    IPv6Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
+    IPv6Gateway: endpoint?.ipv6?.gateway ?? '',
+    GlobalIPv6Address: endpoint?.ipv6?.address ?? '',
+    GlobalIPv6PrefixLen: endpoint?.ipv6?.prefixLength ?? 0,
     DNSNames: null,
+  };
+}
+
+function wantedAddresses({ address, ipv6Address }: NetworkAttachment) {
+  if (address === undefined && ipv6Address === undefined) return null;
+  return {
+    ...(address === undefined ? {} : { IPv4Address: address }),
+    ...(ipv6Address === undefined ? {} : { IPv6Address: ipv6Address }),
   };
 }
 

@@ -8,7 +8,7 @@ import {
   type NetworkRecord,
   type NewNetwork,
 } from '../../engine/index.ts';
-import type { BridgeNetwork } from '../../network/index.ts';
+import type { AddressRange, BridgeNetwork } from '../../network/index.ts';
 import { Fields, Query } from '../fields.ts';
 import { parseFilters, passes, passesLabels } from '../filters.ts';
 
@@ -71,23 +71,40 @@ interface Reference {
 }
 
 function parseNetwork(body: Fields): NewNetwork {
+  if (body.has('EnableIPv4') && !body.flag('EnableIPv4')) {
+    throw notImplemented('networks without IPv4 are not there yet');
+  }
   if (body.flag('Attachable') && body.flag('Ingress')) throw notImplemented('ingress networks are not there');
   const ipamDriver = body.object('IPAM').text('Driver');
   if (ipamDriver !== '' && ipamDriver !== 'default') throw notFound(`plugin "${ipamDriver}" not found`);
-  const [pool, second] = body.object('IPAM').objects('Config');
-  if (second !== undefined) throw denied("bridge driver doesn't support multiple subnets");
+  const ranges = body.object('IPAM').objects('Config').map(parseRange);
+  const [ipv4 = {}, ...furtherIPv4] = ranges.filter(({ subnet = '' }) => !subnet.includes(':'));
+  const [ipv6 = {}, ...furtherIPv6] = ranges.filter(({ subnet = '' }) => subnet.includes(':'));
+  if (furtherIPv4.length + furtherIPv6.length > 0) {
+    throw denied("bridge driver doesn't support multiple subnets");
+  }
   return {
     name: body.text('Name'),
     driver: body.text('Driver') || 'bridge',
     internal: body.flag('Internal'),
-    enableIPv6: body.flag('EnableIPv6'),
     labels: body.textMap('Labels'),
     options: body.textMap('Options'),
-    subnet: pool?.text('Subnet') || undefined,
-    gateway: pool?.text('Gateway') || undefined,
-    ipRange: pool?.text('IPRange') || undefined,
-    reserved: pool?.textMap('AuxiliaryAddresses') ?? {},
     attachable: body.flag('Attachable'),
+    ipv4,
+    ipv6: body.flag('EnableIPv6') ? ipv6 : undefined,
+  };
+}
+
+function parseRange(pool: Fields): Partial<AddressRange> {
+  const [subnet, gateway, ipRange] = ['Subnet', 'Gateway', 'IPRange'].map(
+    (name) => pool.text(name) || undefined,
+  );
+  const reserved = pool.textMap('AuxiliaryAddresses');
+  return {
+    ...(subnet === undefined ? {} : { subnet }),
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(ipRange === undefined ? {} : { ipRange }),
+    ...(Object.keys(reserved).length === 0 ? {} : { reserved }),
   };
 }
 
@@ -99,11 +116,11 @@ function networkSummary({ network, createdAt, labels, options, attachable = fals
     Scope: 'local',
     Driver: network.driver === 'none' ? 'null' : network.driver,
     EnableIPv4: true,
-    EnableIPv6: false,
+    EnableIPv6: isBridge(network) && network.ipv6 !== undefined,
     IPAM: {
       Driver: 'default',
       Options: null,
-      Config: isBridge(network) ? [addressPool(network)] : null,
+      Config: isBridge(network) ? addressPools(network) : null,
     },
     Internal: isBridge(network) && network.internal,
     Attachable: attachable,
@@ -115,13 +132,13 @@ function networkSummary({ network, createdAt, labels, options, attachable = fals
   };
 }
 
-function addressPool({ subnet, gateway, ipRange, reserved }: BridgeNetwork) {
-  return {
+function addressPools({ ipv6, ...ipv4 }: BridgeNetwork) {
+  return [ipv4, ...(ipv6 === undefined ? [] : [ipv6])].map(({ subnet, gateway, ipRange, reserved }) => ({
     Subnet: subnet,
     ...(ipRange === undefined ? {} : { IPRange: ipRange }),
     Gateway: gateway,
     ...(reserved === undefined ? {} : { AuxiliaryAddresses: reserved }),
-  };
+  }));
 }
 
 function members({ network }: NetworkRecord, containers: readonly ContainerRecord[]) {
@@ -139,7 +156,8 @@ function members({ network }: NetworkRecord, containers: readonly ContainerRecor
             EndpointID: `${id.slice(0, 32)}${network.id.slice(0, 32)}`,
             MacAddress: endpoint.macAddress,
             IPv4Address: `${endpoint.address}/${endpoint.prefixLength}`,
-            IPv6Address: '',
+            IPv6Address:
+              endpoint.ipv6 === undefined ? '' : `${endpoint.ipv6.address}/${endpoint.ipv6.prefixLength}`,
           },
         ],
       ];

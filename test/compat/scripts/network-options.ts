@@ -47,6 +47,32 @@ export const networkOptions: Script = {
     { name: 'inspect with a member', request: 'GET /networks/compat-options' },
     { name: 'remove the container', request: 'DELETE /containers/compat-o?force=1' },
     { name: 'remove', request: 'DELETE /networks/compat-options' },
+    {
+      name: 'create with IPv6',
+      request: 'POST /networks/create',
+      body: {
+        Name: 'compat-six',
+        EnableIPv6: true,
+        IPAM: { Config: [{ Subnet: '10.203.0.0/24' }, { Subnet: 'fd00:203::/64', Gateway: 'fd00:203::9' }] },
+      },
+    },
+    {
+      name: 'container with IPv6',
+      request: 'POST /containers/create?name=compat-s',
+      body: {
+        Image: 'busybox:latest',
+        Cmd: ['sleep', '1000'],
+        HostConfig: { NetworkMode: 'compat-six' },
+        NetworkingConfig: {
+          EndpointsConfig: { 'compat-six': { IPAMConfig: { IPv6Address: 'fd00:203::33' } } },
+        },
+      },
+    },
+    { name: 'start with IPv6', request: 'POST /containers/compat-s/start' },
+    { name: 'inspect with IPv6', request: 'GET /networks/compat-six' },
+    { name: 'inspect the container with IPv6', request: 'GET /containers/compat-s/json' },
+    { name: 'remove the container with IPv6', request: 'DELETE /containers/compat-s?force=1' },
+    { name: 'remove with IPv6', request: 'DELETE /networks/compat-six' },
     create('range outside', { Subnet: '10.201.0.0/24', IPRange: '10.202.0.0/28' }),
     create('reserved outside', { Subnet: '10.201.0.0/24', AuxiliaryAddresses: { a: '10.202.0.1' } }),
     create('gateway outside', { Subnet: '10.201.0.0/24', Gateway: '10.202.0.1' }),
