@@ -19,6 +19,8 @@ enum message {
     REQUEST_PACK = 4,
     REQUEST_UNPACK = 5,
     REQUEST_PACK_CHANGES = 6, /* of an overlayfs upper folder, or of a layer as it is mounted */
+    REQUEST_LIST = 7,
+    REQUEST_READ_HEAD = 8, /* as READ_FILE, but a longer file is cut off */
     STREAM_DATA = 16, /* raw bytes, at most STREAM_BUFFER */
     STREAM_END = 17,
     STREAM_CANCEL = 18,
@@ -38,7 +40,7 @@ enum tag {
     FIELD_SECONDS = 9, /* of the modification time, two's complement */
     FIELD_NANOSECONDS = 10,
     FIELD_LINK = 11, /* bytes of a symlink's target */
-    FIELD_CONTENT = 12, /* bytes */
+    FIELD_CONTENT = 12, /* bytes; of a list the names, each with a 0 behind it */
     FIELD_KIND = 13, /* text, a kind of src/base/errors.ts */
     FIELD_MESSAGE = 14, /* text */
 };

@@ -13,6 +13,7 @@
 #include "fs/bytes.h"
 #include "fs/channel.h"
 #include "fs/fail-call.h"
+#include "fs/folder.h"
 #include "fs/pack.h"
 #include "fs/protocol.h"
 #include "fs/root.h"
@@ -42,6 +43,8 @@ static int serve_read_file(struct request *request);
 static int serve_pack(struct request *request);
 static int serve_pack_changes(struct request *request);
 static int serve_unpack(struct request *request);
+static int serve_list(struct request *request);
+static int serve_read_head(struct request *request);
 static void finish_stream(struct request *request);
 static int parse_fields(struct request *request, const struct frame *frame);
 static int reply_done(struct request *request, const struct buffer *fields);
@@ -88,6 +91,8 @@ static int dispatch(struct request *request, uint8_t type) {
     case REQUEST_PACK: return serve_pack(request);
     case REQUEST_UNPACK: return serve_unpack(request);
     case REQUEST_PACK_CHANGES: return serve_pack_changes(request);
+    case REQUEST_LIST: return serve_list(request);
+    case REQUEST_READ_HEAD: return serve_read_head(request);
     default: return fail(&request->failure, FAILURE_NOT_IMPLEMENTED, "the file request %u is unknown", type);
     }
 }
@@ -127,18 +132,61 @@ static int serve_make_directory(struct request *request) {
     return folder < 0 ? -1 : reply_done(request, NULL);
 }
 
-static int serve_read_file(struct request *request) {
+static int open_regular(struct request *request) {
     struct stat info;
-    AUTO_BUFFER content = {0};
-    AUTO_BUFFER fields = {0};
     AUTO_CLOSE file = open_in_root(request->root, request->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (file < 0 || fstat(file, &info) < 0) return fail_call(&request->failure, "%s cannot be opened", request->path);
     if (!S_ISREG(info.st_mode))
         return fail(&request->failure, FAILURE_INVALID, "%s is not a regular file", request->path);
-    if (read_until_end(file, &content, request->limit < READ_LIMIT ? request->limit : READ_LIMIT) < 0)
-        return fail_call(&request->failure, "%s cannot be read", request->path);
-    field_append(&fields, FIELD_CONTENT, content.data, content.length);
+    return take_fd(&file);
+}
+
+static int reply_content(struct request *request, const struct buffer *content) {
+    AUTO_BUFFER fields = {0};
+    field_append(&fields, FIELD_CONTENT, content->data, content->length);
     return reply_done(request, &fields);
+}
+
+static uint64_t read_limit(const struct request *request) {
+    return request->limit < READ_LIMIT ? request->limit : READ_LIMIT;
+}
+
+static int serve_read_file(struct request *request) {
+    AUTO_BUFFER content = {0};
+    AUTO_CLOSE file = open_regular(request);
+    if (file < 0) return -1;
+    if (read_until_end(file, &content, read_limit(request)) < 0)
+        return fail_call(&request->failure, "%s cannot be read", request->path);
+    return reply_content(request, &content);
+}
+
+static int serve_read_head(struct request *request) {
+    AUTO_BUFFER content = {0};
+    AUTO_CLOSE file = open_regular(request);
+    if (file < 0) return -1;
+    size_t limit = read_limit(request);
+    uint8_t *room = buffer_reserve(&content, limit);
+    ssize_t count = room ? RETRY(read(file, room, limit)) : -1;
+    if (count < 0) return fail_call(&request->failure, "%s cannot be read", request->path);
+    content.length += (size_t)count;
+    return reply_content(request, &content);
+}
+
+/* As many names as fit into the limit. */
+static int serve_list(struct request *request) {
+    struct names names = {0};
+    AUTO_BUFFER content = {0};
+    AUTO_CLOSE folder = open_in_root(request->root, request->path, O_RDONLY | O_DIRECTORY);
+    if (folder < 0) return fail_call(&request->failure, "%s cannot be opened", request->path);
+    if (read_names(folder, &names, &request->failure) < 0) return -1;
+    size_t limit = read_limit(request);
+    for (size_t index = 0; index < names.count; index++) {
+        size_t length = strlen(names.items[index]) + 1;
+        if (content.length + length > limit) break;
+        buffer_append(&content, names.items[index], length);
+    }
+    names_free(&names);
+    return reply_content(request, &content);
 }
 
 /* The only thing that berthd sends while it receives an archive is `cancel`. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/io.h"
@@ -174,16 +175,29 @@ static void ended_while_starting(struct process *process, int status, bool execu
     process_ended(process, status);
 }
 
+#define LOOKS_MAX 100
+
 /*
- * End of file. crun leaves the pipe to execve; runc 1.1 closes it itself just before: whatever fails there in a process
- * that still lives now is taken for a failure of the program.
+ * crun leaves the pipe to execve; runc 1.1 closes it itself just before, so that execve may still be ahead then. It is a
+ * matter of a moment, in which the process must come to run at all: 10 ms at most, with runc only.
  */
+static enum execution settled_execution(pid_t pid) {
+    static const struct timespec MOMENT = {.tv_nsec = 100000};
+    enum execution execution = execution_of(pid);
+    for (int looks = 0; execution == EXECUTION_AHEAD && looks < LOOKS_MAX; looks++) {
+        nanosleep(&MOMENT, NULL);
+        execution = execution_of(pid);
+    }
+    return execution;
+}
+
+/* End of file. */
 static void on_execution(struct watch *watch, uint32_t events) {
     (void)events;
     struct process *process = container_of(watch, struct process, execution);
     loop_watch(&process->supervisor->loop, watch, 0);
     /* One that ends is decided when it is reaped: then all its words are there. */
-    if (execution_of(process->starting_pid) != EXECUTION_MISSED) start_succeeded(process);
+    if (settled_execution(process->starting_pid) != EXECUTION_MISSED) start_succeeded(process);
 }
 
 static void decide_start(struct process *process) {

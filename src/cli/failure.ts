@@ -10,6 +10,6 @@ export function failureText(error: unknown): string {
 /** The shell's exit code for a program that the engine could not start: 127 not found, 126 not executable; else undefined. */
 export function programFailureCode(message: string): number | undefined {
   if (/executable file not found|no such file or directory/i.test(message)) return 127;
-  if (/permission denied|is a directory|exec format error/i.test(message)) return 126;
+  if (/permission denied|(is|not) a directory|exec format error/i.test(message)) return 126;
   return undefined;
 }

@@ -1,12 +1,18 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { asBerthError, canonicalName, newContainerId, type Reference } from '../base/index.ts';
+import {
+  asBerthError,
+  type BerthError,
+  canonicalName,
+  newContainerId,
+  type Reference,
+} from '../base/index.ts';
 import type { BuildHost, RunStep } from '../build/index.ts';
 import { type BridgeNetwork, type Endpoint, type NamespaceHandle, networkFiles } from '../network/index.ts';
 import { requireRuntime, type Supervisor } from '../runtime/index.ts';
 import type { Image } from '../store/index.ts';
 import { stepSpec } from './containers/spec.ts';
-import { commandFailure } from './containers/start-failure.ts';
+import { explainCommandFailure } from './containers/start-failure.ts';
 import type { Images } from './images/index.ts';
 import { isBridge, type Networks } from './networks.ts';
 import type { EngineParts } from './parts.ts';
@@ -61,14 +67,28 @@ async function runStep(parts: EngineParts, networks: Networks, step: RunStep): P
       JSON.stringify(await parts.seccomp.apply(spec, requireRuntime(parts.runtimes, undefined))),
       { mode: 0o600 },
     );
-    return await runToEnd(supervisor, step).catch((error: unknown) => {
-      throw commandFailure(asBerthError(error), step.args[0] ?? '') ?? error;
+    return await runToEnd(supervisor, step).catch(async (error: unknown) => {
+      throw await explainStep(parts, step, asBerthError(error));
     });
   } finally {
     await supervisor?.discard().catch(() => {}); // it has ended by itself unless the start failed
     if (connected !== undefined) await disconnectStep(parts, connected);
     await parts.launcher.removeTree(directory);
   }
+}
+
+/** A failure of the step's command, with what its file says. */
+function explainStep(parts: EngineParts, { args, env, config, root }: RunStep, error: BerthError) {
+  const query = {
+    program: args[0] ?? '',
+    env,
+    workingDir: config.WorkingDir ?? '/',
+    user: config.User ?? '',
+  };
+  return explainCommandFailure(error, query, parts.log, async () => ({
+    worker: await parts.launcher.openFiles(root),
+    mounts: [],
+  }));
 }
 
 interface StepNetwork {

@@ -168,6 +168,10 @@ export interface FileWorker extends AsyncDisposable {
   makeDirectory(path: string, owner?: { uid: number; gid: number }): Promise<void>;
   /** The content of a small regular file (at most `limit` bytes, default 1 MiB). */
   readFile(path: string, limit?: number): Promise<Buffer>;
+  /** The first bytes of a regular file of any size. */
+  readHead(path: string, bytes: number): Promise<Buffer>;
+  /** The names in a folder, sorted by their bytes; of a huge one only as many as fit into 8 MiB. */
+  list(path: string): Promise<readonly string[]>;
   /** A tar (PAX, sorted by name, xattrs as SCHILY.xattr) of what is at `path`; names in it begin with `as` (default: the base name). */
   pack(path: string, options?: { as?: string; signal?: AbortSignal }): Promise<Readable>;
   /**

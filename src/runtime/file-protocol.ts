@@ -8,6 +8,8 @@ export const FileMessage = {
   pack: 4,
   unpack: 5,
   packChanges: 6,
+  list: 7,
+  readHead: 8,
   data: 16,
   end: 17,
   cancel: 18,

@@ -65,6 +65,16 @@ export class FileWorkerConnection implements FileWorker {
     return fields.get(FileField.content) ?? Buffer.alloc(0);
   }
 
+  async readHead(path: string, bytes: number): Promise<Buffer> {
+    const request = new FieldWriter().text(FileField.path, path).number(FileField.limit, bytes);
+    return (await this.#ask(FileMessage.readHead, request)).get(FileField.content) ?? Buffer.alloc(0);
+  }
+
+  async list(path: string): Promise<readonly string[]> {
+    const fields = await this.#ask(FileMessage.list, new FieldWriter().text(FileField.path, path));
+    return textOf(fields, FileField.content).split('\0').slice(0, -1);
+  }
+
   async pack(path: string, options: { as?: string; signal?: AbortSignal } = {}): Promise<Readable> {
     const { as, signal } = options;
     const request = new FieldWriter().text(FileField.path, path);

@@ -81,6 +81,24 @@ describe.skipIf(!isRoot)('the file worker (needs root)', () => {
     await expect(worker.makeDirectory('/file/a')).rejects.toMatchObject({ kind: 'invalid' });
   });
 
+  test('readHead gives the beginning of a file, however long it is', async () => {
+    await writeFile(join(root, 'long'), `head${'x'.repeat(20_000_000)}`);
+    expect((await worker.readHead('/long', 4)).toString()).toBe('head');
+    await writeFile(join(root, 'short'), 'ab');
+    expect((await worker.readHead('/short', 4096)).toString()).toBe('ab');
+    await expect(worker.readHead('/', 4)).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(worker.readHead('/missing', 4)).rejects.toMatchObject({ kind: 'not-found' });
+  });
+
+  test('list gives the names in a folder, none for an empty one', async () => {
+    await mkdir(join(root, 'folder/empty'), { recursive: true });
+    for (const name of ['b', '.hidden', 'a b']) await writeFile(join(root, 'folder', name), '');
+    expect(await worker.list('/folder')).toEqual(['.hidden', 'a b', 'b', 'empty']);
+    expect(await worker.list('/folder/empty')).toEqual([]);
+    await expect(worker.list('/missing')).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(worker.list('/folder/b')).rejects.toMatchObject({ kind: 'invalid' });
+  });
+
   test('readFile refuses what is missing, too long or no regular file', async () => {
     await writeFile(join(root, 'long'), 'x'.repeat(100));
     await expect(worker.readFile('/missing')).rejects.toMatchObject({ kind: 'not-found' });

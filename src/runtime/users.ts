@@ -1,4 +1,4 @@
-import { invalid } from '../base/index.ts';
+import { invalid, nearestWord } from '../base/index.ts';
 import type { OciUser } from './oci-types.ts';
 
 /** The text of a root's /etc/passwd and /etc/group; empty where a file is missing. */
@@ -36,7 +36,11 @@ export function resolveUser(
   );
   if (entry === undefined && userText !== '' && userId === undefined) {
     throw invalid(`unable to find user ${userText}: no matching entries in passwd file`, {
-      hint: `Use a numeric id, or add the user in the image`,
+      hint: hintFor(
+        userText,
+        passwd.map(({ name }) => name),
+        'user',
+      ),
     });
   }
   const uid = entry?.uid ?? userId ?? 0;
@@ -67,15 +71,27 @@ function findGroup(text: string, groups: readonly GroupEntry[]): number {
   if (id !== undefined) return id;
   const group = groups.find((one) => one.name === text);
   if (group !== undefined) return group.gid;
-  throw invalid(`unable to find group ${text}: no matching entries in group file`, {
-    hint: 'Use a numeric id, or add the group in the image',
+  throw noGroup(text, groups);
+}
+
+function noGroup(text: string, groups: readonly GroupEntry[]) {
+  const names = groups.map(({ name }) => name);
+  return invalid(`unable to find group ${text}: no matching entries in group file`, {
+    hint: hintFor(text, names, 'group'),
   });
+}
+
+/** The account that was most likely meant, else how to do without one. */
+function hintFor(text: string, names: readonly string[], kind: 'user' | 'group'): string {
+  const near = nearestWord(text, names);
+  const otherwise = `Use a numeric id, or add the ${kind} in the image`;
+  return near === undefined ? otherwise : `Did you mean ${near}? ${otherwise}`;
 }
 
 function findAddedGroup(text: string, groups: readonly GroupEntry[]): number {
   const named = groups.find((one) => one.name === text)?.gid ?? parseId(text);
   if (named !== undefined) return named;
-  throw invalid(`unable to find group ${text}: no matching entries in group file`);
+  throw noGroup(text, groups);
 }
 
 /** A number as an id, or undefined when the text is a name. */

@@ -1,5 +1,6 @@
 import {
   asBerthError,
+  type BerthError,
   type ContainerId,
   conflict,
   type ExecId,
@@ -11,7 +12,7 @@ import type { ExecSession, ExitStatus, Supervisor } from '../../runtime/index.ts
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { execSpec } from './spec.ts';
-import { commandFailure, startExitCode } from './start-failure.ts';
+import { explainCommandFailure, startExitCode } from './start-failure.ts';
 
 /** A further process in a container (Engine API, ExecConfig). */
 export interface ExecConfig {
@@ -82,19 +83,40 @@ export class Execs {
 
   async #run(exec: Exec, record: ContainerRecord, supervisor: Supervisor): Promise<ExecSession> {
     const { config } = exec;
+    // What the container cannot give, an unknown user say, is refused before there is a process that could fail.
+    const spec = execSpec(this.#context, record, config, supervisor);
     try {
-      return await supervisor.exec(execSpec(this.#context, record, config, supervisor), {
+      return await supervisor.exec(spec, {
         stdin: config.attachStdin,
         stdout: config.attachStdout,
         stderr: config.attachStderr,
         terminal: config.tty,
       });
     } catch (error) {
-      const reason = commandFailure(asBerthError(error), config.args[0] ?? '') ?? asBerthError(error);
+      const reason = await this.#explain(asBerthError(error), record, config, supervisor);
       const state = { status: 'exited', exitCode: startExitCode(reason), pid: 0 } as const;
       this.#byId.set(exec.id, { ...exec, state });
       throw reason;
     }
+  }
+
+  #explain(
+    error: BerthError,
+    record: ContainerRecord,
+    config: ExecConfig,
+    supervisor: Supervisor,
+  ): Promise<BerthError> {
+    const { launcher, log } = this.#context.parts;
+    const query = {
+      program: config.args[0] ?? '',
+      env: [...record.config.env, ...config.env],
+      workingDir: config.workingDir === '' ? record.config.workingDir : config.workingDir,
+      user: config.user === '' ? record.config.user : config.user,
+    };
+    return explainCommandFailure(error, query, log, async () => ({
+      worker: await launcher.openContainerFiles(supervisor),
+      mounts: [],
+    }));
   }
 
   get(reference: string): Exec {

@@ -1,8 +1,13 @@
 import { BerthError, errorMessage, isBerthError } from '../../base/index.ts';
 import { findPortHolder } from '../../network/index.ts';
-import { type ContainerRecord, commandOf, isActive } from './container.ts';
+import type { FileWorker } from '../../runtime/index.ts';
+import type { EngineLog } from '../parts.ts';
+import { type ContainerMount, type ContainerRecord, commandOf, isActive } from './container.ts';
 import type { ContainerContext } from './context.ts';
-import { explainProgramFile } from './program-file.ts';
+import { openRoot } from './files/open.ts';
+import { explainProgram } from './programs/explain-program.ts';
+import { viewOf } from './programs/file-view.ts';
+import type { ProgramQuery } from './programs/find-program.ts';
 
 /** A start's failure in words for the user: the OCI runtime's and the kernel's terms become the reason. */
 export async function explainStartFailure(
@@ -13,12 +18,47 @@ export async function explainStartFailure(
   const known =
     error instanceof BerthError ? error : new BerthError('internal', errorMessage(error), { cause: error });
   if (isBerthError(known, 'conflict')) return (await takenPort(context, record, known)) ?? known;
-  const program = commandOf(record.config)[0] ?? '';
-  const failure = commandFailure(known, program);
-  if (failure === undefined) return known;
-  const reason = await explainProgramFile(context, record, program);
-  if (reason === undefined) return failure;
-  return new BerthError('invalid', `${failure.message}: ${reason}`, { cause: error });
+  const { config } = record;
+  const query = {
+    program: commandOf(config)[0] ?? '',
+    env: config.env,
+    workingDir: config.workingDir,
+    user: config.user,
+  };
+  return explainCommandFailure(known, query, context.parts.log, async () => ({
+    worker: await openRoot(context, record),
+    mounts: isActive(record.state) ? [] : record.mounts,
+  }));
+}
+
+/** Files to look at after a failure; the worker is closed then. */
+export interface FailedRoot {
+  readonly worker: FileWorker;
+  /** Those that the worker does not show. */
+  readonly mounts: readonly ContainerMount[];
+}
+
+/** A failure of a command in Docker's words, with what its file says; a failure of something else stays as it is. */
+export async function explainCommandFailure(
+  error: BerthError,
+  query: ProgramQuery,
+  log: EngineLog,
+  open: () => Promise<FailedRoot>,
+): Promise<BerthError> {
+  const failure = commandFailure(error, query.program);
+  if (failure === undefined) return error;
+  if (failure.about === 'folder') return failure.error;
+  try {
+    const { worker, mounts } = await open();
+    await using files = worker;
+    const fault = await explainProgram(viewOf(files, mounts), query);
+    if (fault === undefined) return failure.error;
+    const message = `${failure.error.message}: ${fault.reason}`;
+    return new BerthError('invalid', message, { hint: fault.hint, cause: error });
+  } catch (reason) {
+    log.warn({ error: errorMessage(reason) }, 'a program that could not be executed could not be looked at');
+    return failure.error;
+  }
 }
 
 /**
@@ -27,36 +67,52 @@ export async function explainStartFailure(
  */
 export function startExitCode({ message }: BerthError): number {
   if (/executable file not found|no such file or directory/i.test(message)) return 127;
-  if (/permission denied|is a directory|exec format error/i.test(message)) return 126;
+  if (/permission denied|(is|not) a directory|exec format error/i.test(message)) return 126;
   return 128;
 }
 
-/** crun's and runc's messages about the program itself, in Docker's words. */
-export function commandFailure(error: BerthError, program: string): BerthError | undefined {
+/** A failure in Docker's words, and whether it is about the program or about the working directory. */
+export interface CommandFailure {
+  readonly about: 'program' | 'folder';
+  readonly error: BerthError;
+}
+
+/** crun's and runc's messages about the program itself, in Docker's words; undefined for all others. */
+export function commandFailure(error: BerthError, program: string): CommandFailure | undefined {
+  return folderFailure(error) ?? programFailure(error, program);
+}
+
+function folderFailure(error: BerthError): CommandFailure | undefined {
   const text = error.message;
-  const failed = (reason: string, hint: string) =>
-    new BerthError('invalid', `unable to start container process: exec: "${program}": ${reason}`, {
-      hint,
-      cause: error,
-    });
-  const folder = /chdir(?: to cwd)? [(`"]*([^`")]*)/i.exec(text)?.[1];
-  if (folder !== undefined) {
-    const reason = /not a directory/i.test(text) ? 'not a directory' : 'no such file or directory';
-    return new BerthError('invalid', `the working directory ${folder} cannot be entered: ${reason}`, {
-      hint: 'Make it in the image, or choose another one with -w',
-      cause: error,
-    });
-  }
-  if (/executable file .* not found in \$PATH/i.test(text)) {
-    return failed('executable file not found in $PATH', `Check the name, or give the program's whole path`);
-  }
-  if (/executable file .* not found|(stat|exec|open).*no such file or directory/i.test(text)) {
-    return program.includes('/')
-      ? failed(
-          `stat ${program}: no such file or directory`,
-          'Check that the image has this file, and its interpreter',
-        )
+  const folder = /(?:chdir(?: to cwd)?|error during container init: mkdir) [(`"]*([^`"):]*)/i.exec(text)?.[1];
+  if (folder === undefined) return undefined;
+  const reason =
+    ['not a directory', 'permission denied'].find((words) => text.toLowerCase().includes(words)) ??
+    'no such file or directory';
+  const hint =
+    reason === 'permission denied'
+      ? 'Let its user enter it, or choose another one with -w'
+      : 'Make it in the image, or choose another one with -w';
+  const message = `the working directory ${folder} cannot be entered: ${reason}`;
+  return { about: 'folder', error: new BerthError('invalid', message, { hint, cause: error }) };
+}
+
+function programFailure(error: BerthError, program: string): CommandFailure | undefined {
+  const text = error.message;
+  const failed = (reason: string, hint: string): CommandFailure => {
+    const message = `unable to start container process: exec: "${program}": ${reason}`;
+    return { about: 'program', error: new BerthError('invalid', message, { hint, cause: error }) };
+  };
+  const missing = () =>
+    program.includes('/')
+      ? failed(`stat ${program}: no such file or directory`, 'Check that the image has this file')
       : failed('executable file not found in $PATH', `Check the name, or give the program's whole path`);
+  if (/executable file.* not found|(stat|exec|open).*no such file or directory/i.test(text)) return missing();
+  if (/(stat|exec|open).*not a directory/i.test(text)) {
+    return failed(`stat ${program}: not a directory`, 'Check the path');
+  }
+  if (/(stat|exec|open).*too many levels of symbolic links/i.test(text)) {
+    return failed('too many levels of symbolic links', 'Check what it links to');
   }
   if (/open executable: operation not permitted/i.test(text)) {
     // crun's word for whatever is no regular file; for an empty name that is the root itself.
@@ -65,14 +121,14 @@ export function commandFailure(error: BerthError, program: string): BerthError |
       : failed('is a directory', 'Name a program in it');
   }
   if (/exec format error/i.test(text)) {
-    return failed(
-      'exec format error',
-      'The file is no program for this machine, or a script without a "#!" line',
-    );
+    return failed('exec format error', 'The file is no program for this machine');
   }
   if (/is a directory/i.test(text)) return failed('is a directory', 'Name a file in it');
   if (/permission denied/i.test(text)) {
-    return failed('permission denied', 'The file needs its execute bit: chmod +x in the image');
+    return failed(
+      'permission denied',
+      'Check the modes of the file and of the folders above it, and that its mount is not noexec',
+    );
   }
   return undefined;
 }

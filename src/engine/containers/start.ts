@@ -1,6 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { type ContainerId, conflict, crashPoint, errorMessage, Timeline } from '../../base/index.ts';
+import {
+  type ContainerId,
+  conflict,
+  crashPoint,
+  errorMessage,
+  isBerthError,
+  Timeline,
+} from '../../base/index.ts';
 import { networkFiles } from '../../network/index.ts';
 import {
   type OciRuntime,
@@ -129,6 +136,7 @@ async function abandon(
     await supervisor.signal(constants.signals.SIGKILL);
     await supervisor.exited;
   } catch (error) {
+    if (isBerthError(error, 'unavailable')) return; // it has ended by itself
     context.parts.log.warn(
       { id: record.id, error: errorMessage(error) },
       'a failed start left its supervisor',

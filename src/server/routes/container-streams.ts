@@ -72,8 +72,10 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
     const detach = new Fields(request.body).flag('Detach');
     const { config, state } = execs.get(request.params.id);
     const started = execs.start(request.params.id);
-    // A command that cannot be run is told in the stream, as in Docker: its exit code stands in the inspection.
-    if (state.status === 'created' && !detach && (await hasFailed(started))) {
+    // A command that cannot be run is told in the stream, as in Docker: its exit code stands in the inspection. What is
+    // refused before there is a process is an answer of its own.
+    const couldRun = state.status === 'created' && !detach;
+    if (couldRun && (await hasFailed(started)) && execs.get(request.params.id).state.status === 'exited') {
       const socket = hijack(request, reply, config.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
       const text = Buffer.from(`${errorMessage(await started.catch((error: unknown) => error))}\r\n`);
       socket.end(config.tty ? text : multiplexed('stderr', text));
