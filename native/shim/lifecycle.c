@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/io.h"
@@ -175,29 +175,40 @@ static void ended_while_starting(struct process *process, int status, bool execu
     process_ended(process, status);
 }
 
-#define LOOKS_MAX 100
+/* The process runs its program, has ended without, or is looked at again in a moment. */
+static void look_at_execution(struct process *process);
+
+static void on_moment(struct watch *watch, uint32_t events) {
+    (void)events;
+    look_at_execution(container_of(watch, struct process, execution));
+}
+
+/* A timer takes the place of the pipe, which has told what it can. */
+static int wait_a_moment(struct process *process) {
+    static const struct itimerspec MOMENT = {.it_value = {.tv_nsec = 1000000}};
+    struct loop *loop = &process->supervisor->loop;
+    loop_close(loop, &process->execution);
+    process->execution.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    process->execution.ready = on_moment;
+    if (process->execution.fd < 0 || timerfd_settime(process->execution.fd, 0, &MOMENT, NULL) < 0) return -1;
+    return loop_watch(loop, &process->execution, EPOLLIN);
+}
 
 /*
- * crun leaves the pipe to execve; runc 1.1 closes it itself just before, so that execve may still be ahead then. It is a
- * matter of a moment, in which the process must come to run at all: 10 ms at most, with runc only.
+ * crun leaves the pipe to execve; runc 1.1 closes it itself just before, so that execve may still be ahead. Then nothing
+ * tells when it comes, but it is a matter of a moment in which the process must come to run.
  */
-static enum execution settled_execution(pid_t pid) {
-    static const struct timespec MOMENT = {.tv_nsec = 100000};
-    enum execution execution = execution_of(pid);
-    for (int looks = 0; execution == EXECUTION_AHEAD && looks < LOOKS_MAX; looks++) {
-        nanosleep(&MOMENT, NULL);
-        execution = execution_of(pid);
-    }
-    return execution;
+static void look_at_execution(struct process *process) {
+    enum execution execution = execution_of(process->starting_pid);
+    loop_watch(&process->supervisor->loop, &process->execution, 0);
+    if (execution == EXECUTION_MISSED) return; /* decided when it is reaped: then all its words are there */
+    if (execution == EXECUTION_DONE || wait_a_moment(process) < 0) start_succeeded(process);
 }
 
 /* End of file. */
 static void on_execution(struct watch *watch, uint32_t events) {
     (void)events;
-    struct process *process = container_of(watch, struct process, execution);
-    loop_watch(&process->supervisor->loop, watch, 0);
-    /* One that ends is decided when it is reaped: then all its words are there. */
-    if (settled_execution(process->starting_pid) != EXECUTION_MISSED) start_succeeded(process);
+    look_at_execution(container_of(watch, struct process, execution));
 }
 
 static void decide_start(struct process *process) {
