@@ -64,6 +64,7 @@ export async function openParts(
       nativeDirectory,
       mirrors: options.mirrors,
       insecureRegistries: options.insecureRegistries,
+      discardBlobs: options.discardBlobs,
       version: VERSION,
     },
     store,

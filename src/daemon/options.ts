@@ -14,6 +14,8 @@ export interface DaemonOptions {
   readonly insecureRegistries: readonly string[];
   /** How layers are kept; undefined: what the kernel is best at. */
   readonly layerFormat: LayerFormatName | undefined;
+  /** Keep layers only unpacked, without their compressed blobs. */
+  readonly discardBlobs: boolean;
   readonly debug: boolean;
   readonly pidFile: string | undefined;
   /** Take the instance's bridges, rules, launcher and cgroups off the host, then end. */
@@ -34,6 +36,7 @@ const KEYS = [
   'debug',
   'pidfile',
   'layer-format',
+  'discard-blobs',
 ];
 
 /** Parses berthd's command line and its configuration file. Throws `invalid` with the option or key that is wrong. */
@@ -50,6 +53,7 @@ export function readOptions(argv: readonly string[]): DaemonOptions {
     mirrors: flags.registryMirror ?? file.texts('registry-mirrors'),
     insecureRegistries: flags.insecureRegistry ?? file.texts('insecure-registries'),
     layerFormat: parseLayerFormat(flags.layerFormat ?? file.text('layer-format')),
+    discardBlobs: flags.discardBlobs ?? file.flag('discard-blobs'),
     debug: flags.debug ?? file.flag('debug'),
     removeHostState: flags.removeHostState ?? false,
     pidFile: flags.pidfile ?? file.text('pidfile'),
@@ -63,6 +67,7 @@ interface Flags {
   readonly registryMirror?: string[];
   readonly insecureRegistry?: string[];
   readonly layerFormat?: string;
+  readonly discardBlobs?: boolean;
   readonly debug?: boolean;
   readonly configFile?: string;
   readonly pidfile?: string;
@@ -81,6 +86,10 @@ function parseFlags(argv: readonly string[]): Flags {
     .option(
       '--layer-format <format>',
       'keep new layers as "erofs" images or as a "folder" each (default by kernel)',
+    )
+    .option(
+      '--discard-blobs',
+      'keep layers only unpacked: less space, but a push may have to pack them again',
     )
     .option('-D, --debug', 'log more')
     .option('--config-file <path>', `configuration file (default ${DEFAULT_CONFIG})`)
@@ -173,6 +182,7 @@ function refuseConflicts(flags: Flags, file: ConfigFile): void {
     hosts: flags.host,
     debug: flags.debug,
     'layer-format': flags.layerFormat,
+    'discard-blobs': flags.discardBlobs,
     pidfile: flags.pidfile,
   };
   const both = Object.keys(given).filter((key) => given[key] !== undefined && file.has(key));

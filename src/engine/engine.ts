@@ -29,7 +29,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
   const events = new Events();
   const networks = new Networks({ documents: store.documents, driver: network, events });
   const volumes = new Volumes({ documents: store.documents, launcher, events }, settings.dataRoot);
-  const images = new Images({ store, registry, launcher, events });
+  const images = new Images({ store, registry, launcher, events, discardBlobs: settings.discardBlobs });
   const containers = new Containers(parts, { events, networks, volumes });
   const builder = createBuilder({
     store,

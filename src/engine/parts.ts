@@ -24,6 +24,8 @@ export interface EngineSettings {
   readonly nativeDirectory: string;
   readonly mirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
+  /** Keep layers only unpacked, without their compressed blobs. */
+  readonly discardBlobs: boolean;
   readonly version: string;
 }
 

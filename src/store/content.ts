@@ -98,6 +98,10 @@ export class FileContentStore implements ContentStore {
     }
   }
 
+  async discard(digest: Digest): Promise<void> {
+    await this.discardUnless(digest, () => this.#leases.isLeased(digest));
+  }
+
   async list(): Promise<readonly Digest[]> {
     return (await readdir(this.#root.blobs)).map(digestFromHex);
   }

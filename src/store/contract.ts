@@ -31,6 +31,8 @@ export interface ContentStore {
   /** Stores a stream durably under the digest that it turns out to have. */
   add(source: Readable, signal?: AbortSignal): Promise<{ readonly digest: Digest; readonly size: number }>;
   delete(digest: Digest): Promise<void>;
+  /** As {@link delete}, unless an operation holds it. */
+  discard(digest: Digest): Promise<void>;
   /** All that are there. */
   list(): Promise<readonly Digest[]>;
 }

@@ -12,8 +12,9 @@ import type { Image, Store } from '../../store/index.ts';
 import type { ContainerRecord } from '../containers/container.ts';
 import type { Events } from '../events.ts';
 import { type CheckOptions, type CheckReport, checkImages } from './check/index.ts';
+import { discardBlobs } from './discard-blobs.ts';
 import { lookAtRegistry, type RegistryEntry } from './look-at-registry.ts';
-import { Puller, type PullOptions } from './pull.ts';
+import { Puller, type PullOptions, type Settle } from './pull.ts';
 import { Pusher, type PushOptions } from './push.ts';
 import { deleteImage, type Removal, removeImage } from './remove.ts';
 import { findImage, lookUp } from './resolve.ts';
@@ -27,6 +28,8 @@ export interface ImagesParts {
   readonly registry: RegistryClient;
   readonly launcher: Pick<Launcher, 'openFiles' | 'packChanges' | 'unmountLayer'>;
   readonly events: Events;
+  /** Keep layers only unpacked. */
+  readonly discardBlobs: boolean;
 }
 
 /** The images of one instance. */
@@ -43,8 +46,11 @@ export class Images {
     this.#store = parts.store;
     this.#events = parts.events;
     this.#registry = parts.registry;
-    this.#puller = new Puller(parts);
-    this.#pusher = new Pusher(parts);
+    const settle: Settle = parts.discardBlobs
+      ? (image, signal) => discardBlobs(parts, image, signal)
+      : async () => {};
+    this.#puller = new Puller({ ...parts, settle });
+    this.#pusher = new Pusher({ ...parts, settle });
   }
 
   /** Newest first; those of the builder's cache only with `hidden`. */

@@ -43,6 +43,9 @@ export interface PullOptions {
   readonly onProgress: (progress: PullProgress) => void;
 }
 
+/** What happens to an image when an operation is done with it: its blobs are discarded, where the daemon is to do that. */
+export type Settle = (image: Image, signal: AbortSignal) => Promise<void>;
+
 /** Brings an image from its registry into the store. Layers arrive side by side; one that is here already is not fetched again. */
 export class Puller {
   readonly #store: Store;
@@ -50,8 +53,10 @@ export class Puller {
   readonly #events: Events;
   /** Two pulls that need one layer share its download. */
   readonly #layerLock = new KeyedLock();
+  readonly #settle: Settle;
 
-  constructor(parts: { store: Store; registry: RegistryClient; events: Events }) {
+  constructor(parts: { store: Store; registry: RegistryClient; events: Events; settle: Settle }) {
+    this.#settle = parts.settle;
     this.#store = parts.store;
     this.#registry = parts.registry;
     this.#events = parts.events;
@@ -64,9 +69,9 @@ export class Puller {
       status: `Pulling from ${reference.path}`,
       id: reference.tag ?? reference.digest ?? 'latest',
     });
-    await using holding = this.#store.images.hold();
-    for (const { digest } of [remote.manifest, remote.config, ...remote.layers]) holding.add(digest);
-    return await this.#receive(reference, remote, holding, options);
+    const image = await this.#receiveHeld(reference, remote, options);
+    await this.#settle(image, options.signal);
+    return image;
   }
 
   /** As {@link pull}, for every tag that the repository has; those before a first failure are kept. */
@@ -75,6 +80,12 @@ export class Puller {
     const tags = await this.#registry.tags(repository, options);
     if (tags.length === 0) throw notFound(`${familiarRepository(repository)} has no tags`);
     for (const tag of tags) await this.pull({ ...repository, tag }, options);
+  }
+
+  async #receiveHeld(reference: Reference, remote: RemoteImage, options: PullOptions): Promise<Image> {
+    await using holding = this.#store.images.hold();
+    for (const { digest } of [remote.manifest, remote.config, ...remote.layers]) holding.add(digest);
+    return await this.#receive(reference, remote, holding, options);
   }
 
   async #receive(

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import {
   canonicalName,
+  conflict,
   type Digest,
   familiarName,
   familiarRepository,
@@ -18,7 +19,7 @@ import type { Events } from '../events.ts';
 import { manifestOf } from './image-manifest.ts';
 import { packLayer } from './pack-layer.ts';
 import { everyMegabyte } from './progress-steps.ts';
-import type { PullProgress } from './pull.ts';
+import type { PullProgress, Settle } from './pull.ts';
 
 /** One line of Docker's progress stream; `aux` is the result. */
 export interface PushProgress extends Partial<PullProgress> {
@@ -52,6 +53,7 @@ export class Pusher {
   readonly #registry: RegistryClient;
   readonly #launcher: Pick<Launcher, 'openFiles'>;
   readonly #events: Events;
+  readonly #settle: Settle;
   /** Two pushes that need one layer compress it once, and send it once to one repository. */
   readonly #lock = new KeyedLock();
 
@@ -60,7 +62,9 @@ export class Pusher {
     registry: RegistryClient;
     launcher: Pick<Launcher, 'openFiles'>;
     events: Events;
+    settle: Settle;
   }) {
+    this.#settle = parts.settle;
     this.#store = parts.store;
     this.#registry = parts.registry;
     this.#launcher = parts.launcher;
@@ -91,13 +95,21 @@ export class Pusher {
   }
 
   async #send(image: Image, reference: Reference, options: PushOptions): Promise<void> {
+    await this.#sendHeld(image, reference, options);
+    const current = await this.#store.images.get(image.id);
+    if (current !== undefined) await this.#settle(current, options.signal);
+  }
+
+  async #sendHeld(image: Image, reference: Reference, options: PushOptions): Promise<void> {
+    await using holding = this.#store.images.hold();
+    for (const blob of image.layerBlobs) if (blob !== undefined) holding.add(blob.digest);
     const sourceOf = blobSources(await this.#store.images.list(), reference);
     const push = { image, reference, options, sourceOf };
     const blobs = await this.#sendLayers(push);
     const config = { mediaType: '', digest: image.id, size: image.configBytes.length };
     const { credentials, signal } = options;
     const access = { signal, ...(credentials === undefined ? {} : { credentials }) };
-    await this.#registry.pushBlob(reference, await this.#local(config), access);
+    await this.#registry.pushBlob(reference, await this.#present(config), access);
     const { mediaType, bytes, descriptor } = await manifestOf(this.#store.content, image, blobs);
     const digest = await this.#registry.pushManifest(reference, { mediaType, bytes }, access);
     await this.#store.content.put(bytes);
@@ -138,15 +150,33 @@ export class Pusher {
   }
 
   async #sendLayer(push: Push, layer: Layer, index: number): Promise<Descriptor> {
-    const { reference, options, sourceOf } = push;
     const { diffId } = layer;
     const blob = await this.#lock.run(diffId, () => this.#blob(push, layer, index));
+    const local = await this.#local(blob);
+    let isWanted = false;
+    const discarded = async () => {
+      isWanted = true;
+      throw conflict(`the registry wants a blob that was discarded here: ${shortId(blob.digest)}`);
+    };
+    try {
+      await this.#sendBlob(push, layer, local ?? { ...blob, open: discarded });
+      return blob;
+    } catch (error) {
+      if (!isWanted) throw error;
+    }
+    const packed = await this.#lock.run(diffId, () => this.#pack(push, layer));
+    await this.#sendBlob(push, layer, await this.#present(packed));
+    return packed;
+  }
+
+  async #sendBlob(push: Push, { diffId }: Layer, blob: LocalBlob): Promise<void> {
+    const { reference, options, sourceOf } = push;
     await this.#lock.run(`${reference.domain}/${reference.path}@${blob.digest}`, async () => {
       const mountFrom = sourceOf(blob.digest);
       const onProgress = everyMegabyte((current) =>
         tell(options, diffId, 'Pushing', { current, total: blob.size }),
       );
-      const pushed = await this.#registry.pushBlob(reference, await this.#local(blob), {
+      const pushed = await this.#registry.pushBlob(reference, blob, {
         ...options,
         ...(mountFrom === undefined ? {} : { mountFrom }),
         onProgress,
@@ -155,15 +185,21 @@ export class Pusher {
       else if (pushed.kind === 'mounted') tell(options, diffId, `Mounted from ${pushed.from}`);
       else tell(options, diffId, 'Pushed');
     });
-    return blob;
   }
 
-  /** The layer's blob as it came or was once made, else made now. */
-  async #blob({ image, options }: Push, layer: Layer, index: number): Promise<Descriptor> {
+  /** The layer's blob as it came or was once made, be it discarded since; else made now. */
+  async #blob(push: Push, layer: Layer, index: number): Promise<Descriptor> {
+    const { image } = push;
     const { content, images } = this.#store;
     const current = (await images.get(image.id)) ?? image; // another push may have made it meanwhile
     const known = current.layerBlobs[index];
-    if (known !== undefined && (await content.has(known.digest))) return known;
+    const isUsable =
+      known !== undefined && (layer.fingerprint !== undefined || (await content.has(known.digest)));
+    return isUsable ? known : this.#pack(push, layer);
+  }
+
+  async #pack({ image, options }: Push, layer: Layer): Promise<Descriptor> {
+    const { content } = this.#store;
     tell(options, layer.diffId, 'Compressing');
     const blob = await packLayer({ launcher: this.#launcher, content }, layer, options.signal);
     await this.#remember(image, {
@@ -185,7 +221,12 @@ export class Pusher {
     await this.#store.images.add({ configBytes, ...news });
   }
 
-  async #local({ mediaType, digest, size }: Descriptor): Promise<LocalBlob> {
+  /** Undefined for a blob that was discarded. */
+  async #local(blob: Descriptor): Promise<LocalBlob | undefined> {
+    return (await this.#store.content.has(blob.digest)) ? this.#present(blob) : undefined;
+  }
+
+  async #present({ mediaType, digest, size }: Descriptor): Promise<LocalBlob> {
     const path = await this.#store.content.path(digest);
     return { mediaType, digest, size, open: async (from) => createReadStream(path, { start: from }) };
   }
