@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { conflict, invalid, KeyedLock, notFound, notImplemented } from '../base/index.ts';
+import { conflict, invalid, KeyedLock, notFound } from '../base/index.ts';
 import type { Launcher } from '../runtime/index.ts';
 import type { DocumentStore } from '../store/index.ts';
 import type { Events } from './events.ts';
+import { mountOnHost, unmountFromHost } from './host-mounts.ts';
 
 const COLLECTION = 'volumes';
 
@@ -16,6 +17,8 @@ export interface Volume {
   readonly anonymous: boolean;
   /** The folder on the host. */
   readonly mountpoint: string;
+  /** The local driver's: what is mounted there while a container uses it. Absent: nothing. */
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 export interface NewVolume {
@@ -33,6 +36,8 @@ export class Volumes {
   readonly #events: Events;
   readonly #folder: string;
   readonly #lock = new KeyedLock();
+  /** The containers that use each volume now. */
+  readonly #users = new Map<string, Set<string>>();
 
   constructor(
     parts: { documents: DocumentStore; launcher: Pick<Launcher, 'removeTree'>; events: Events },
@@ -62,9 +67,8 @@ export class Volumes {
         `create ${request.name}: error looking up volume plugin ${request.driver}: plugin "${request.driver}" not found`,
       );
     }
-    const [option] = Object.keys(request.driverOptions ?? {});
-    if (option !== undefined)
-      throw notImplemented(`the local volume driver's option "${option}" is not there yet`);
+    const options = request.driverOptions ?? {};
+    checkOptions(request.name, options);
     const anonymous = request.name === '';
     const name = anonymous ? randomBytes(32).toString('hex') : validName(request.name);
     return this.#lock.run(name, async () => {
@@ -78,6 +82,7 @@ export class Volumes {
         labels: request.labels ?? {},
         anonymous,
         mountpoint,
+        ...(Object.keys(options).length === 0 ? {} : { options }),
       };
       try {
         this.#documents.put(COLLECTION, name, volume);
@@ -90,16 +95,60 @@ export class Volumes {
     });
   }
 
+  /** Mounts the volume's device, if it has one, for a container that is about to start. Throws with mount's own words. */
+  async open(name: string, container: string): Promise<void> {
+    const { mountpoint, options } = this.get(name);
+    if (options === undefined) return;
+    const { type = '', device = '', o = '' } = options;
+    await this.#lock.run(name, async () => {
+      await mountOnHost({ type, source: device, options: o, target: mountpoint });
+      this.keepOpen(name, container);
+    });
+  }
+
+  /** Notes that a container uses the volume, as {@link open} does, where it is mounted already. */
+  keepOpen(name: string, container: string): void {
+    this.#users.set(name, (this.#users.get(name) ?? new Set()).add(container));
+  }
+
+  /** Takes the volume's device away with the last container that used it. */
+  async close(name: string, container: string): Promise<void> {
+    await this.#lock.run(name, async () => {
+      const users = this.#users.get(name);
+      users?.delete(container);
+      if (users !== undefined && users.size > 0) return;
+      this.#users.delete(name);
+      const volume = this.#documents.get<Volume>(COLLECTION, name);
+      if (volume?.options !== undefined) await unmountFromHost(volume.mountpoint);
+    });
+  }
+
   /** Throws `not-found`, or `conflict` naming the containers in `users`. */
   async remove(name: string, users: readonly string[]): Promise<void> {
     await this.#lock.run(name, async () => {
-      this.get(name);
+      const { mountpoint, options } = this.get(name);
       if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+      // First: what a device holds must not be taken for the volume's own files.
+      if (options !== undefined) await unmountFromHost(mountpoint);
       this.#documents.delete(COLLECTION, name);
       await this.#launcher.removeTree(join(this.#folder, name));
       this.#events.emit('volume', 'destroy', name, { driver: 'local' });
     });
   }
+}
+
+const OPTIONS = ['type', 'device', 'o'];
+
+/** Docker's rules and words (moby, volume/local/local_unix.go). */
+function checkOptions(name: string, options: Readonly<Record<string, string>>): void {
+  const given = Object.keys(options);
+  if (given.includes('size')) {
+    throw invalid(`create ${name}: quota size requested but no quota support`);
+  }
+  const unknown = given.find((option) => !OPTIONS.includes(option));
+  if (unknown !== undefined) throw invalid(`create ${name}: invalid option: "${unknown}"`);
+  const missing = ['device', 'type'].find((option) => given.length > 0 && !options[option]);
+  if (missing !== undefined) throw invalid(`create ${name}: missing required option: "${missing}"`);
 }
 
 function validName(name: string): string {

@@ -38,7 +38,7 @@ test('bind options follow from the wish', () => {
   expect(options({})).toEqual(['rbind', 'rprivate']);
   expect(options({ readOnly: true, propagation: 'rslave' })).toEqual(['rbind', 'rro', 'rslave']);
   expect(options({ readOnly: true, recursiveReadOnly: false })).toEqual(['rbind', 'ro', 'rprivate']);
-  expect(options({ readOnly: true, recursive: false })).toEqual(['bind', 'ro', 'rprivate']);
+  expect(options({ readOnly: true, recursive: false })).toEqual(['bind', 'ro', 'private']);
 });
 
 test('a tmpfs is closed unless its options open it', () => {

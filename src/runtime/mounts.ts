@@ -113,7 +113,12 @@ function userMount(mount: MountInput): OciMount {
     destination: mount.destination,
     type: 'bind',
     source: mount.source,
-    options: [recursive ? 'rbind' : 'bind', ...(mount.readOnly ? [readOnly] : []), propagation],
+    options: [
+      recursive ? 'rbind' : 'bind',
+      ...(mount.readOnly ? [readOnly] : []),
+      // Of one mount alone both words mean the same, but crun 1.8 takes the "r" as a wish for all that is below.
+      recursive ? propagation : propagation.replace(/^r/, ''),
+    ],
   };
 }
 

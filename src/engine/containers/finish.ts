@@ -5,6 +5,7 @@ import { type ContainerRecord, type Ended, isActive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { shortReason } from './end-cause.ts';
 import { reportOfEnd } from './end-reports.ts';
+import { unmountShared } from './host-mounts.ts';
 import { removeLocked } from './remove.ts';
 import { startLocked } from './start.ts';
 
@@ -31,6 +32,7 @@ export async function finishLocked(
   const running = context.running.get(id);
   context.running.delete(id);
   await disconnect(context, record, record.state.endpoints, running?.namespace);
+  await unmountShared(context, record);
   crashPoint('finish.disconnected');
   const exitCode = status.kind === 'exited' ? status.code : UNKNOWN_EXIT;
   const { startedAt } = record.state;

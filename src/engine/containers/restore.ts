@@ -4,6 +4,7 @@ import type { LivingContainer } from '../networks.ts';
 import { type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
 import { finishLocked, resumeRestart, watchForEnd } from './finish.ts';
+import { keepShared } from './host-mounts.ts';
 import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
 import { startLocked } from './start.ts';
@@ -26,6 +27,7 @@ export async function findSurvivors(context: ContainerContext): Promise<Survivor
     if (found !== undefined && isSupervisor(found)) {
       context.running.set(record.id, { supervisor: found, namespace: undefined });
       reportPortRefusals(context, record, found);
+      keepShared(context, record);
       watchForEnd(context, record.id, found);
       const ports = state.ports.filter(({ hostIp }) => !hostIp.includes(':'));
       living.push({ id: record.id, endpoints: state.endpoints, ports });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { invalid } from '../../base/index.ts';
+import { conflict, invalid } from '../../base/index.ts';
 import type { RunStep } from '../../build/index.ts';
 import {
   blockDeviceNumbers,
@@ -30,8 +30,9 @@ import {
   isActive,
   type ResourceLimits,
 } from './container.ts';
-import { type ContainerContext, containerDirectory } from './context.ts';
+import type { ContainerContext } from './context.ts';
 import type { ExecConfig } from './exec.ts';
+import { sharedMemoryOf } from './host-mounts.ts';
 import { sourceOf } from './mounts.ts';
 import { parseSecurity, seccompOf } from './security.ts';
 
@@ -65,7 +66,7 @@ export async function specOf(
     readOnlyRoot: host.readonlyRootfs,
     domainname: config.domainname,
     mounts: [...withoutShadowed(files, record.mounts), ...mounts],
-    shm: host.ipcMode === 'host' ? '/dev/shm' : `${containerDirectory(context, record.id)}/shm`,
+    shm: sharedMemoryOf(context, record),
     namespaces: {
       network: networkNamespace(prepared.connection, supervisor),
       pid: sharedNamespace(context, host.pidMode, 'pid'),
@@ -249,7 +250,9 @@ function sharedNamespace(
   const reference = /^container:(.+)$/.exec(mode)?.[1];
   if (reference === undefined) throw invalid(`invalid ${type} mode: ${mode}`);
   const { state, id } = context.collection.find(reference);
-  if (!isActive(state)) throw invalid(`cannot join ${type} namespace of a non running container: ${id}`);
+  if (!isActive(state)) {
+    throw conflict(`failed to join ${type.toUpperCase()} namespace: container ${id} is not running`);
+  }
   return { kind: 'path', path: `/proc/${state.pid}/ns/${type}` };
 }
 

@@ -23,6 +23,7 @@ import { type ContainerContext, containerDirectory, emit, logPath, runtimeRoot }
 import { imageOf } from './create.ts';
 import { reportOfFailedStart } from './end-reports.ts';
 import { watchForEnd } from './finish.ts';
+import { mountShared, ownSharedMemory, unmountShared } from './host-mounts.ts';
 import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
 import { specOf } from './spec.ts';
@@ -88,6 +89,7 @@ async function prepareAndRun(
   crashPoint('start.connected');
   let supervisor: Supervisor | undefined;
   try {
+    await mountShared(context, record);
     const launched = await timeline.step('supervisor', () =>
       launch(context, record, connection, image.layers),
     );
@@ -121,6 +123,7 @@ async function prepareAndRun(
   } catch (error) {
     if (supervisor !== undefined) await abandon(context, record, supervisor);
     await disconnect(context, record, connection.endpoints, connection.namespace);
+    await unmountShared(context, record);
     throw error;
   }
 }
@@ -171,7 +174,7 @@ function launch(
       maxSize: Number(log.options['max-size'] ?? DEFAULT_LOG_SIZE),
       maxFiles: Number(log.options['max-file'] ?? DEFAULT_LOG_FILES),
     },
-    shmSize: record.host.ipcMode === 'host' ? 0 : record.host.shmSize,
+    shmSize: ownSharedMemory(record),
     runtime: {
       path: runtime.path,
       args: runtime.args,
