@@ -139,7 +139,7 @@ function countSteps(stages: readonly PlacedStage[]): number {
 
 /** The image of the last stage: the very same one as before when nothing has changed. */
 async function finish(scope: BuildScope, state: StageState): Promise<Image> {
-  const { store, request, kept } = scope;
+  const { store, request, kept, host } = scope;
   const cache = new StepCache(store);
   const written = state.history.map((entry) => entry.created_by);
   const key = stepKey(state.key, 'image', request.labels, request.platform, written);
@@ -147,11 +147,13 @@ async function finish(scope: BuildScope, state: StageState): Promise<Image> {
   const tags = request.tags.map((tag) => canonicalName(tag));
   if (known !== undefined) {
     for (const tag of tags) if (!known.tags.includes(tag)) await store.images.tag(known.id, tag);
+    host.imageMade(known, { isNew: false, tags });
     return known;
   }
   const image = await store.images.add({ configBytes: imageConfig(request, state), tags });
   cache.rememberImage(key, image);
   await kept.dropCoveredBy(image);
+  host.imageMade(image, { isNew: true, tags });
   return image;
 }
 

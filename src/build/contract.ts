@@ -54,6 +54,8 @@ export interface BuildHost {
       onProgress: (progress: object) => void;
     },
   ): Promise<Image>;
+  /** Hears of the image that a build has come to, and of the names that it got (canonical). */
+  imageMade(image: Image, news: { readonly isNew: boolean; readonly tags: readonly string[] }): void;
   /** Runs a step to its end; returns its exit code. Throws like a container's start when it cannot be started. */
   runStep(step: RunStep): Promise<number>;
 }

@@ -13,6 +13,8 @@ import { requireRuntime, type Supervisor } from '../runtime/index.ts';
 import type { Image } from '../store/index.ts';
 import { stepSpec } from './containers/spec.ts';
 import { explainCommandFailure } from './containers/start-failure.ts';
+import type { Events } from './events.ts';
+import { announceImage } from './images/image-events.ts';
 import type { Images } from './images/index.ts';
 import { isBridge, type Networks } from './networks.ts';
 import type { EngineParts } from './parts.ts';
@@ -20,10 +22,11 @@ import type { EngineParts } from './parts.ts';
 /** What the builder asks of the engine: base images, and a place to run its steps. */
 export function createBuildHost(
   parts: EngineParts,
-  services: { images: Images; networks: Networks },
+  services: { events: Events; images: Images; networks: Networks },
 ): BuildHost {
   return {
     resolveImage: (reference, options) => resolveImage(services.images, reference, options),
+    imageMade: (image, news) => announceImage(services.events, image, news),
     runStep: (step) => runStep(parts, services.networks, step),
   };
 }

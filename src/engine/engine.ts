@@ -34,7 +34,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
   const builder = createBuilder({
     store,
     launcher,
-    host: createBuildHost(parts, { images, networks }),
+    host: createBuildHost(parts, { events, images, networks }),
     scratchDirectory: `${settings.dataRoot}/build`,
   });
   const diskUsage = new DiskUsage({ store, containers, volumes, builder, dataRoot: settings.dataRoot });

@@ -21,15 +21,18 @@ import type {
   PushedBlob,
   RegistryClient,
   RegistryOptions,
+  RegistrySearch,
   RemoteDescriptor,
   RemoteImage,
   RemoteManifest,
+  SearchHit,
 } from './contract.ts';
-import { type Endpoint, EndpointChooser } from './endpoint.ts';
+import { DOCKER_HUB, type Endpoint, EndpointChooser } from './endpoint.ts';
 import { errorFrom } from './errors.ts';
 import { ACCEPTED_MANIFESTS, parseManifest } from './manifest.ts';
 import { choosePlatform } from './platform.ts';
 import { Pusher } from './pusher.ts';
+import { HUB_INDEX, searchRegistry } from './search.ts';
 import { listTags } from './tags.ts';
 import { DEFAULT_TIMING, discard, type Response, type Timing, Transport } from './transport.ts';
 
@@ -140,6 +143,12 @@ class OciRegistryClient implements RegistryClient {
     const response = await this.#authorized.send(access, `${endpoint.base}/v2/`, { headers: {} });
     if (response.status !== 200) throw await errorFrom(response, access);
     await discard(response);
+  }
+
+  async search(domain: string, search: RegistrySearch, options: Access): Promise<readonly SearchHit[]> {
+    const isHub = domain === DOCKER_HUB;
+    const endpoint = isHub ? HUB_INDEX : await this.#registryItself(domain, options.signal);
+    return searchRegistry(this.#transport, endpoint, search, options);
   }
 
   /** The places to ask; which scheme an insecure registry speaks is found out once. */

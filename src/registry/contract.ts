@@ -80,6 +80,21 @@ export type PushedBlob =
   | { readonly kind: 'mounted'; readonly from: string }
   | { readonly kind: 'uploaded' };
 
+/** What is looked for, and how much of it at most. */
+export interface RegistrySearch {
+  readonly term: string;
+  readonly limit: number;
+}
+
+/** A repository that a search has found. */
+export interface SearchHit {
+  readonly name: string;
+  readonly description: string;
+  readonly stars: number;
+  readonly isOfficial: boolean;
+  readonly isAutomated: boolean;
+}
+
 export interface RegistryClient {
   /**
    * Resolves a reference for a platform. Throws `not-found` (unknown name or tag, or a platform that it does not
@@ -116,4 +131,6 @@ export interface RegistryClient {
   ): Promise<Digest>;
   /** Throws `unauthorized` when the registry at a host (with or without a port) refuses the credentials, `unavailable` when it does not answer. */
   checkLogin(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<void>;
+  /** Repositories of a registry that match. Throws `not-found` for a registry that cannot search, `unavailable` for one that does not answer. */
+  search(domain: string, search: RegistrySearch, options: Access): Promise<readonly SearchHit[]>;
 }

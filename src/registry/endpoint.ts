@@ -12,7 +12,7 @@ export interface Endpoint {
   readonly isMirror: boolean;
 }
 
-const DOCKER_HUB = 'docker.io';
+export const DOCKER_HUB = 'docker.io';
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
 
 /** Where to ask for repositories, by the daemon's options. */

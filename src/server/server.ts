@@ -20,6 +20,7 @@ import { loginRoutes } from './routes/login.ts';
 import { missingRoutes } from './routes/missing.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { pruneRoutes } from './routes/prune.ts';
+import { searchRoutes } from './routes/search.ts';
 import { statsRoutes } from './routes/stats.ts';
 import { systemRoutes } from './routes/system.ts';
 import { volumeRoutes } from './routes/volumes.ts';
@@ -119,6 +120,7 @@ function createApp(
     eventRoutes,
     loginRoutes,
     distributionRoutes,
+    searchRoutes,
     pruneRoutes,
     diskUsageRoutes,
     missingRoutes,

@@ -186,6 +186,7 @@ export class TestBuilder implements AsyncDisposable {
         if (image === undefined) throw notFound(`No such image: ${canonicalName(reference)}`);
         return image;
       },
+      imageMade: () => {},
       runStep: (step) => this.#runStep(step),
     };
   }

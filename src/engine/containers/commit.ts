@@ -1,6 +1,7 @@
 import { canonicalName, familiarName, type Reference } from '../../base/index.ts';
 import { changeConfig } from '../../build/index.ts';
 import type { HistoryEntry, Image, ImageConfig, ImageRuntimeConfig, Layer } from '../../store/index.ts';
+import { announceImage } from '../images/image-events.ts';
 import { type ContainerConfig, type ContainerRecord, commandOf } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
 import { imageOf } from './create.ts';
@@ -33,11 +34,13 @@ export async function commitContainer(
     packLayer(context, record, options.signal),
   );
   const config = imageConfig(record, base, layer, runtime, options);
+  const tags = options.reference === undefined ? [] : [canonicalName(options.reference)];
   const image = await context.parts.store.images.add({
     configBytes: Buffer.from(JSON.stringify(config)),
-    tags: options.reference === undefined ? [] : [canonicalName(options.reference)],
+    tags,
     layerBlobs: [...base.layerBlobs, undefined],
   });
+  announceImage(context.events, image, { isNew: true, tags });
   const imageRef = options.reference === undefined ? '' : familiarName(options.reference);
   emit(context, record, 'commit', { comment: options.comment, imageID: image.id, imageRef });
   return image;

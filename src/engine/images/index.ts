@@ -1,11 +1,4 @@
-import {
-  canonicalName,
-  type DiffId,
-  type Digest,
-  familiarName,
-  parseReference,
-  type Reference,
-} from '../../base/index.ts';
+import { canonicalName, type DiffId, type Digest, parseReference, type Reference } from '../../base/index.ts';
 import type { Access, RegistryClient } from '../../registry/index.ts';
 import type { Launcher } from '../../runtime/index.ts';
 import type { Image, Store } from '../../store/index.ts';
@@ -13,6 +6,7 @@ import type { ContainerRecord } from '../containers/container.ts';
 import type { Events } from '../events.ts';
 import { type CheckOptions, type CheckReport, checkImages } from './check/index.ts';
 import { discardBlobs } from './discard-blobs.ts';
+import { announceImage } from './image-events.ts';
 import { lookAtRegistry, type RegistryEntry } from './look-at-registry.ts';
 import { Puller, type PullOptions, type Settle } from './pull.ts';
 import { Pusher, type PushOptions } from './push.ts';
@@ -100,7 +94,7 @@ export class Images {
     const image = await this.find(text);
     const reference = parseReference(name);
     await this.#store.images.tag(image.id, canonicalName(reference));
-    this.#events.emit('image', 'tag', image.id, { name: familiarName(reference) });
+    announceImage(this.#events, image, { isNew: false, tags: [canonicalName(reference)] });
   }
 
   remove(text: string, force: boolean, containers: readonly ContainerRecord[]): Promise<Removal[]> {

@@ -27,6 +27,7 @@ import {
 } from '../../store/index.ts';
 import type { Events } from '../events.ts';
 import { allOrFirstFailure } from './all-or-first-failure.ts';
+import { emitImageEvent } from './image-events.ts';
 import { everyMegabyte } from './progress-steps.ts';
 
 /** One line of Docker's progress stream. */
@@ -119,9 +120,8 @@ export class Puller {
     onProgress({ status: `Digest: ${remote.digest}` });
     const news = before?.id === image.id ? 'Image is up to date for' : 'Downloaded newer image for';
     onProgress({ status: `Status: ${news} ${familiarName(reference)}` });
-    this.#events.emit('image', 'pull', familiarName(reference), {
-      name: familiarRepository(reference),
-    });
+    const name = familiarRepository(reference);
+    emitImageEvent(this.#events, 'pull', familiarName(reference), name, image);
     return image;
   }
 

@@ -16,6 +16,7 @@ import type { Credentials, LocalBlob, RegistryClient } from '../../registry/inde
 import type { Launcher } from '../../runtime/index.ts';
 import type { Descriptor, Image, Layer, Store } from '../../store/index.ts';
 import type { Events } from '../events.ts';
+import { emitImageEvent } from './image-events.ts';
 import { manifestOf } from './image-manifest.ts';
 import { packLayer } from './pack-layer.ts';
 import { everyMegabyte } from './progress-steps.ts';
@@ -121,7 +122,7 @@ export class Pusher {
     options.onProgress({ status: `${tag}: digest: ${digest} size: ${bytes.length}` });
     options.onProgress({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: bytes.length } });
     const name = familiarName(reference);
-    this.#events.emit('image', 'push', name, { name: familiarRepository(reference) });
+    emitImageEvent(this.#events, 'push', name, familiarRepository(reference), image);
   }
 
   /** Sends the layers, some at a time; the first failure ends them all. Returns their blobs, bottom first. */

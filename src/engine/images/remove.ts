@@ -4,13 +4,13 @@ import {
   crashPoint,
   type DiffId,
   familiar,
+  familiarRepository,
   isBerthError,
   parseReference,
   shortId,
 } from '../../base/index.ts';
 import type { Image, ImageStore } from '../../store/index.ts';
-import type { ContainerRecord } from '../containers/container.ts';
-import { isActive } from '../containers/container.ts';
+import { type ContainerRecord, isActive } from '../containers/container.ts';
 import type { Events } from '../events.ts';
 import { findImage } from './resolve.ts';
 
@@ -25,7 +25,8 @@ export interface RemovalParts {
 
 /**
  * Docker's rules: a name is untagged; the image goes with its last name. By id all names go, if there is one
- * repository only or `force`. Throws `conflict` while a container needs it.
+ * repository only or `force`. Throws `conflict` while a container needs it. Its layers are the container's root, so with
+ * `force` it loses its names, and stays without one as long as there is the container.
  */
 export async function removeImage(parts: RemovalParts, text: string, force: boolean): Promise<Removal[]> {
   const image = await findImage(parts.images, text);
@@ -37,23 +38,33 @@ export async function removeImage(parts: RemovalParts, text: string, force: bool
     );
   }
   if (!image.tags.every((tag) => names.includes(tag))) return untag(parts, image, names);
-  refuseWhileUsed(image, text, parts.containers, force);
-  return (await deleteImage(parts, image)).removals;
+  const users = parts.containers.filter(({ imageId }) => imageId === image.id);
+  const refusal = byId ? refusalById(image, users, force) : refusalByName(image, text, users, force);
+  if (refusal !== undefined) throw refusal;
+  return users.length > 0 ? untag(parts, image, names) : (await deleteImage(parts, image)).removals;
 }
 
+/** Takes names away, and with the last tag of a repository the digests that it is known by there. */
 async function untag(
   { images, events }: RemovalParts,
   image: Image,
   names: readonly string[],
 ): Promise<Removal[]> {
+  const left = new Set(image.tags.filter((tag) => !names.includes(tag)).map(repositoryOf));
+  const gone = new Set(names.map(repositoryOf).filter((repository) => !left.has(repository)));
+  const digests = image.repoDigests.filter((name) => gone.has(repositoryOf(name)));
   const removals: Removal[] = [];
-  for (const name of names) {
+  for (const name of new Set([...names, ...digests])) {
     if (!(await images.untag(name))) continue;
     crashPoint('rmi.untagged');
     removals.push({ untagged: familiar(name) });
     events.emit('image', 'untag', image.id, { name: familiar(name) });
   }
   return removals;
+}
+
+function repositoryOf(name: string): string {
+  return familiarRepository(parseReference(name));
 }
 
 /** Deletes an image with all its names, in one durable step. */
@@ -82,24 +93,29 @@ export async function deleteImage(
   return { removals, deletedLayers };
 }
 
-function refuseWhileUsed(
-  image: Image,
-  text: string,
-  containers: readonly ContainerRecord[],
-  force: boolean,
-): void {
-  const users = containers.filter(({ imageId }) => imageId === image.id);
+function refusalByName(image: Image, text: string, [user]: readonly ContainerRecord[], force: boolean) {
+  if (user === undefined || force) return undefined;
+  return conflict(
+    `conflict: unable to delete ${text} (must be forced) - container ${shortId(user.id)} is using its referenced image ${shortId(image.id)}`,
+    removalHint(user),
+  );
+}
+
+function refusalById({ id }: Image, users: readonly ContainerRecord[], force: boolean) {
   const running = users.find(({ state }) => isActive(state));
   if (running !== undefined) {
-    throw conflict(
-      `conflict: unable to delete ${text} (cannot be forced) - container ${shortId(running.id)} is using its referenced image ${shortId(image.id)}`,
+    return conflict(
+      `conflict: unable to delete ${shortId(id)} (cannot be forced) - image is being used by running container ${shortId(running.id)}`,
     );
   }
-  // berth keeps an image while any container was made from it: its layers are the container's root.
   const [stopped] = users;
-  if (stopped === undefined) return;
-  throw conflict(
-    `conflict: unable to remove repository reference "${text}" (${force ? 'cannot be' : 'must be'} forced) - container ${shortId(stopped.id)} is using its referenced image ${shortId(image.id)}`,
-    { hint: `Remove the container first: berth rm ${stopped.name}` },
+  if (stopped === undefined || force) return undefined;
+  return conflict(
+    `conflict: unable to delete ${shortId(id)} (must be forced) - image is being used by stopped container ${shortId(stopped.id)}`,
+    removalHint(stopped),
   );
+}
+
+function removalHint({ name, state }: ContainerRecord) {
+  return { hint: `Remove the container first: berth rm ${isActive(state) ? '-f ' : ''}${name}` };
 }

@@ -64,12 +64,19 @@ function matches({ type, action, actor, attributes }: EngineEvent, filters: Filt
     passes(filters, 'type', (value) => type === value) &&
     passes(filters, 'event', (value) => action === value || action.startsWith(`${value}:`)) &&
     passes(filters, 'container', (value) => type === 'container' && isActor(value)) &&
-    passes(filters, 'image', (value) => (type === 'image' ? isActor(value) : attributes.image === value)) &&
+    passes(filters, 'image', (value) =>
+      isOfImage(value, actor, type === 'image' ? attributes.name : attributes.image),
+    ) &&
     passes(filters, 'network', (value) => type === 'network' && isActor(value)) &&
     passes(filters, 'volume', (value) => type === 'volume' && isActor(value)) &&
     passes(filters, 'scope', (value) => value === 'local') &&
     passesLabels(filters, attributes)
   );
+}
+
+/** By id, name, or the name without its tag. */
+function isOfImage(value: string, actor: string, name = ''): boolean {
+  return [actor, name, name.replace(/:[^:/]+$/, '')].includes(value);
 }
 
 function eventMessage({ type, action, actor, attributes, time, timeNano }: EngineEvent) {

@@ -4,11 +4,9 @@ import { containerFiles } from './container-files.ts';
 import { attach, badCreate, containers, init } from './containers.ts';
 import { events } from './events.ts';
 import { health } from './health.ts';
-
+import { diskUsage, imageLists, imageRemoval, prunes, search } from './image-store.ts';
 import { stats, update } from './limits.ts';
-
 import { networkOptions } from './network-options.ts';
-
 import { images, networks, system, volumes } from './others.ts';
 import { pushes } from './push.ts';
 
@@ -24,6 +22,11 @@ export const scripts: readonly Script[] = [
   stats,
   update,
   images,
+  imageLists,
+  imageRemoval,
+  prunes,
+  diskUsage,
+  search,
   pushes,
   networks,
   networkOptions,
