@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { notImplemented } from '../../base/index.ts';
 
@@ -9,37 +9,60 @@ const OPTIONS = { chunkSize: CHUNK_SIZE, readableHighWaterMark: READ_AHEAD };
 const MAGIC_LENGTH = 6;
 
 /**
- * The content of a stream that may be compressed by gzip or zstd, told by its first bytes. Refuses bzip2 and xz by name.
- * Errors of the source and of decompression are thrown to the reader.
+ * The content of a source that may be compressed by gzip or zstd, told by its first bytes. Refuses bzip2 and xz by name.
+ * Errors of the source and of decompression are thrown to the reader. On both sides a chunk belongs to its reader until
+ * that asks for the next one: then its memory is used again, so that a large layer needs no more of it than a small one.
  */
-export async function* decompress(source: Readable): AsyncGenerator<Buffer> {
-  const start = await peek(source, MAGIC_LENGTH);
-  const decoder = decoderFor(start);
+export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const chunks = source[Symbol.asyncIterator]();
+  const start = await readStart(chunks);
+  const decoder = decoderFor(start.subarray(0, MAGIC_LENGTH));
   if (decoder === undefined) {
-    yield* source;
+    yield start;
+    yield* { [Symbol.asyncIterator]: () => chunks };
     return;
   }
-  source.once('error', (error) => decoder.destroy(error));
-  yield* readAhead(source.pipe(decoder));
+  void feed(decoder, start, chunks);
+  yield* readAhead(decoder);
+}
+
+/** Writes to the decoder, which waits for its reader; an error of the source becomes the decoder's. */
+async function feed(decoder: Transform, start: Buffer, chunks: AsyncIterator<Buffer>): Promise<void> {
+  try {
+    await written(decoder, start);
+    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+      await written(decoder, next.value);
+    }
+    decoder.end();
+  } catch (error) {
+    decoder.destroy(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/** Resolves when the decoder does not need the chunk any more. */
+function written(decoder: Transform, chunk: Buffer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  decoder.write(chunk, (error) => (error ? reject(error) : resolve()));
+  return promise;
 }
 
 /**
- * The chunks of a stream as they are. (A stream's own iterator joins what has gathered, a copy, and lets the next
+ * The chunks of a decoder as they are. (A stream's own iterator joins what has gathered, a copy, and lets the next
  * decompression wait for the reader.)
  */
-async function* readAhead(stream: Readable): AsyncGenerator<Buffer> {
+async function* readAhead(decoder: Transform): AsyncGenerator<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   let failure: unknown;
   let wake = () => {};
-  stream.on('data', (chunk: Buffer) => {
+  decoder.on('data', (chunk: Buffer) => {
     chunks.push(chunk);
     size += chunk.length;
-    if (size >= READ_AHEAD) stream.pause();
+    if (size >= READ_AHEAD) decoder.pause();
     wake();
   });
-  stream.once('end', () => wake());
-  stream.once('error', (error) => {
+  decoder.once('end', () => wake());
+  decoder.once('error', (error) => {
     failure = error;
     wake();
   });
@@ -48,22 +71,32 @@ async function* readAhead(stream: Readable): AsyncGenerator<Buffer> {
       const chunk = chunks.shift();
       if (chunk !== undefined) {
         size -= chunk.length;
-        if (stream.isPaused()) stream.resume();
+        if (decoder.isPaused()) decoder.resume();
         yield chunk;
+        release(chunk);
       } else {
         if (failure !== undefined) throw failure;
-        if (stream.readableEnded) return;
+        if (decoder.readableEnded) return;
         const { promise, resolve } = Promise.withResolvers<void>();
         wake = resolve;
         await promise;
       }
     }
   } finally {
-    stream.destroy();
+    decoder.destroy();
   }
 }
 
-function decoderFor(start: Buffer) {
+/**
+ * Gives a decoder's buffer back at once: the collector would let dozens of megabytes of them gather. The decoder fills a
+ * buffer by several chunks, and writes to it no more after the one that ends it.
+ */
+function release({ buffer, byteOffset, length }: Buffer): void {
+  const isLast = byteOffset + length === buffer.byteLength;
+  if (isLast && buffer.byteLength === CHUNK_SIZE && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
+function decoderFor(start: Buffer): Transform | undefined {
   const hex = start.toString('hex');
   if (hex.startsWith('1f8b')) return createGunzip(OPTIONS);
   if (hex.startsWith('28b52ffd') || /^5.2a4d18/.test(hex)) {
@@ -74,32 +107,13 @@ function decoderFor(start: Buffer) {
   return undefined;
 }
 
-/** The first bytes of a stream, left in it; fewer where it is shorter. */
-async function peek(source: Readable, length: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let total = 0;
-  while (total < length) {
-    const chunk: Buffer | null = source.read();
-    if (chunk !== null) {
-      chunks.push(chunk);
-      total += chunk.length;
-    } else if (source.readableEnded || !(await readableOrEnd(source))) {
-      break;
-    }
+/** A copy of the first bytes of a source, MAGIC_LENGTH of them or more where it is not shorter. */
+async function readStart(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+  let start = Buffer.alloc(0);
+  while (start.length < MAGIC_LENGTH) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    start = Buffer.concat([start, next.value]);
   }
-  const start = Buffer.concat(chunks);
-  if (start.length > 0) source.unshift(start);
-  return start.subarray(0, length);
-}
-
-/** False at the end. */
-async function readableOrEnd(source: Readable): Promise<boolean> {
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const onReadable = () => resolve(source.readableLength > 0);
-  source.once('readable', onReadable).once('error', reject);
-  try {
-    return await promise;
-  } finally {
-    source.off('readable', onReadable).off('error', reject);
-  }
+  return start;
 }

@@ -2,16 +2,14 @@
  * The entry of a worker thread that unpacks layers, one after the other. A bundle needs it as an entry of its
  * own, `store/unpack/layer-worker.js`.
  */
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { receiveStream } from './port-stream.ts';
+import { receiveChunks } from './port-stream.ts';
 import { toPlainError, type UnpackReply, type UnpackRequest } from './protocol.ts';
 import { type UnpackedLayer, unpackLayer } from './unpack-layer.ts';
 
 /** Decompressing large pieces costs the thread less than many small ones. */
 const READ_SIZE = 1024 * 1024;
-/** Progress is told at most once per so many bytes of input. */
-const PROGRESS_STEP = 1024 * 1024;
 
 function serve(port: MessagePort): void {
   const reply = (message: UnpackReply) => port.postMessage(message);
@@ -29,27 +27,24 @@ async function unpack(
   { input, output, expected }: UnpackRequest,
   onProgress: (bytes: number) => void,
 ): Promise<UnpackedLayer> {
-  if ('port' in input) {
-    const source = receiveStream(input.port);
-    try {
-      return await unpackLayer(source, { output, expected });
-    } finally {
-      source.destroy();
-    }
-  }
-  const source = createReadStream(input.path, { highWaterMark: READ_SIZE });
-  let told = 0;
-  const onChunk = () => {
-    if (source.bytesRead - told < PROGRESS_STEP) return;
-    told = source.bytesRead;
-    onProgress(told);
-  };
+  if (!('port' in input)) return unpackLayer(fileChunks(input.path, onProgress), { output, expected });
   try {
-    const layer = await unpackLayer(source, { output, expected, onChunk });
-    onProgress(source.bytesRead);
-    return layer;
+    return await unpackLayer(receiveChunks(input.port), { output, expected });
   } finally {
-    source.destroy();
+    input.port.close();
+  }
+}
+
+/** A file's content by one buffer: each chunk is the reader's until it asks for the next one. */
+async function* fileChunks(path: string, onProgress: (bytes: number) => void): AsyncGenerator<Buffer> {
+  await using file = await open(path, 'r');
+  const buffer = Buffer.alloc(READ_SIZE);
+  for (let total = 0; ; ) {
+    const { bytesRead } = await file.read(buffer, 0, READ_SIZE);
+    if (bytesRead === 0) return;
+    total += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+    onProgress(total);
   }
 }
 

@@ -1,5 +1,5 @@
 import { on } from 'node:events';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
 
 /** Chunks are gathered to pieces of this size: decompressing many small ones costs the reader's thread far more. */
@@ -8,7 +8,12 @@ const PIECE_SIZE = 1024 * 1024;
 /** Pieces that may be under way to the reader's thread. */
 const WINDOW = 4;
 
-type ToReader = { readonly piece: Uint8Array } | { readonly end: true } | { readonly error: string };
+type Piece = Uint8Array<ArrayBuffer>;
+
+type ToReader = { readonly piece: Piece } | { readonly end: true } | { readonly error: string };
+
+/** A piece's memory, which comes back when the reader is through with it. */
+type ToSender = { readonly read: ArrayBuffer };
 
 /**
  * Sends a stream to another thread, no faster than it is read there. Ends when the stream has ended, the signal aborts or
@@ -22,7 +27,9 @@ export async function sendStream(
   let credit = WINDOW;
   let wake = () => {};
   let isStopped = false;
-  port.on('message', () => {
+  const free: ArrayBuffer[] = [];
+  port.on('message', ({ read }: ToSender) => {
+    free.push(read);
     credit += 1;
     wake();
   });
@@ -34,7 +41,7 @@ export async function sendStream(
   port.once('close', stop);
   signal.addEventListener('abort', stop, { once: true });
   try {
-    for await (const piece of gather(source, onProgress)) {
+    for await (const piece of gather(source, free, onProgress)) {
       while (credit === 0 && !isStopped) {
         const { promise, resolve } = Promise.withResolvers<void>();
         wake = resolve;
@@ -55,13 +62,15 @@ export async function sendStream(
   }
 }
 
-/** Copies of the stream's bytes, each in a buffer of its own that can be given away. */
+/** Copies of the stream's bytes, each in a buffer of its own that can be given away; from `free` where there is one. */
 async function* gather(
   source: Readable,
+  free: ArrayBuffer[],
   onProgress: (bytes: number) => void,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+): AsyncGenerator<Piece> {
+  const newPiece = () => new Uint8Array(free.pop() ?? new ArrayBuffer(PIECE_SIZE));
   let total = 0;
-  let piece = new Uint8Array(PIECE_SIZE);
+  let piece = newPiece();
   let filled = 0;
   for await (const chunk of source as AsyncIterable<Uint8Array>) {
     for (let at = 0; at < chunk.length; ) {
@@ -71,7 +80,7 @@ async function* gather(
       at += part.length;
       if (filled < PIECE_SIZE) continue;
       yield piece;
-      piece = new Uint8Array(PIECE_SIZE);
+      piece = newPiece();
       filled = 0;
     }
     total += chunk.length;
@@ -80,19 +89,15 @@ async function* gather(
   if (filled > 0) yield piece.subarray(0, filled);
 }
 
-/** The reader's end of {@link sendStream}. */
-export function receiveStream(port: MessagePort): Readable {
-  return Readable.from(receiveChunks(port), { objectMode: false });
-}
-
-async function* receiveChunks(port: MessagePort): AsyncGenerator<Buffer> {
+/** The reader's end of {@link sendStream}. A chunk is the reader's until it asks for the next one. */
+export async function* receiveChunks(port: MessagePort): AsyncGenerator<Buffer> {
   try {
     for await (const [message] of on(port, 'message') as AsyncIterable<[ToReader]>) {
       if ('end' in message) return;
       if ('error' in message) throw new Error(message.error);
-      port.postMessage('read');
       const { buffer, byteOffset, length } = message.piece;
       yield Buffer.from(buffer, byteOffset, length);
+      port.postMessage({ read: buffer } satisfies ToSender, [buffer]);
     }
   } finally {
     port.close();

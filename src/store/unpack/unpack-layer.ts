@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
-import type { Readable } from 'node:stream';
 import {
   type DiffId,
   digestFromHex,
@@ -34,16 +33,15 @@ export interface UnpackOptions {
   readonly output: UnpackOutput;
   /** Undefined where any content is right. */
   readonly expected: DiffId | undefined;
-  /** Called now and then. */
-  readonly onChunk?: () => void;
 }
 
 /**
  * Unpacks a layer's tar (compressed or not) in one pass: into an EROFS image file, made durable, or into what a folder is
  * made of. Blocks the thread while it hashes and writes: for workers. Throws `invalid` for a broken or hostile tar and for a
- * wrong diff ID; what was written so far is the caller's to remove.
+ * wrong diff ID; what was written so far is the caller's to remove. A chunk of the source is needed until the next one is
+ * asked for.
  */
-export function unpackLayer(source: Readable, options: UnpackOptions): Promise<UnpackedLayer> {
+export function unpackLayer(source: AsyncIterable<Buffer>, options: UnpackOptions): Promise<UnpackedLayer> {
   const { output } = options;
   return output.format === 'erofs'
     ? unpackImage(source, options, output.imagePath)
@@ -51,7 +49,7 @@ export function unpackLayer(source: Readable, options: UnpackOptions): Promise<U
 }
 
 async function unpackImage(
-  source: Readable,
+  source: AsyncIterable<Buffer>,
   options: UnpackOptions,
   imagePath: string,
 ): Promise<UnpackedLayer> {
@@ -64,7 +62,7 @@ async function unpackImage(
 }
 
 async function unpackParts(
-  source: Readable,
+  source: AsyncIterable<Buffer>,
   options: UnpackOptions,
   { contentsPath, entriesPath }: UnpackOutput & { format: 'folder' },
 ): Promise<UnpackedLayer> {
@@ -83,24 +81,23 @@ function createFile(path: string): Disposable & { readonly fd: number } {
 
 /** Reads the tar; returns its digest and the layer's root. */
 async function collect(
-  source: Readable,
+  source: AsyncIterable<Buffer>,
   collector: LayerCollector,
-  { expected, onChunk }: UnpackOptions,
+  { expected }: UnpackOptions,
 ): Promise<{ readonly diffId: DiffId; readonly root: DirectoryNode }> {
-  const diffId = await readTar(source, new TarReader(collector), onChunk);
+  const diffId = await readTar(source, new TarReader(collector));
   if (expected !== undefined && diffId !== expected) {
     throw invalid(`the layer's content has the diff ID ${diffId}, but its image says ${expected}`);
   }
   return { diffId, root: collector.finish() };
 }
 
-async function readTar(source: Readable, reader: TarReader, onChunk = () => {}): Promise<DiffId> {
+async function readTar(source: AsyncIterable<Buffer>, reader: TarReader): Promise<DiffId> {
   const hash = createHash('sha256');
   try {
     for await (const chunk of decompress(source)) {
       hash.update(chunk);
       reader.push(chunk);
-      onChunk();
     }
   } catch (error) {
     if (!isDecompressionError(error)) throw error;
