@@ -47,8 +47,8 @@ export interface BenchDaemon extends AsyncDisposable {
   readonly host: string;
 }
 
-/** Starts berthd; throws with its own words when it ends before it listens. */
-export async function startBerthd(): Promise<BenchDaemon> {
+/** Starts berthd, with more in its environment if need be; throws with its own words when it ends before it listens. */
+export async function startBerthd(env: NodeJS.ProcessEnv = {}): Promise<BenchDaemon> {
   await using cleanup = new AsyncDisposableStack();
   const folder = mkdtempSync('/var/tmp/berth-bench.');
   cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -62,7 +62,10 @@ export async function startBerthd(): Promise<BenchDaemon> {
     '-H',
     `unix://${socket}`,
   ];
-  const daemon = spawn(berthd, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const daemon = spawn(berthd, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   const ended = once(daemon, 'exit');
   cleanup.defer(async () => {
     daemon.kill('SIGTERM');

@@ -6,7 +6,12 @@ import { docker, type Engine } from './engines.ts';
 export async function daemonMemory(engine: Engine): Promise<number> {
   const served = await servingProcess(engine.host.slice('unix://'.length));
   const beside = commandOf(served) === 'dockerd' ? processesCalled('containerd') : [];
-  return [served, ...beside].map((pid) => field(`/proc/${pid}/status`, 'VmRSS')).reduce((a, b) => a + b, 0);
+  return [served, ...beside].map(residentMemory).reduce((a, b) => a + b, 0);
+}
+
+/** In KiB. */
+export function residentMemory(pid: number): number {
+  return field(`/proc/${pid}/status`, 'VmRSS');
 }
 
 /** Private memory, in KiB, of the process that keeps a running container. */
@@ -15,7 +20,8 @@ export async function supervisorMemory(engine: Engine, container: string): Promi
   return privateMemory(field(`/proc/${init}/status`, 'PPid'));
 }
 
-async function servingProcess(socket: string): Promise<number> {
+/** Who listens on a unix socket. */
+export async function servingProcess(socket: string): Promise<number> {
   const { stdout } = await runChecked('ss', [
     '-xlpHn',
     'src',

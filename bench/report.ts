@@ -29,18 +29,24 @@ export interface Results {
 
 /** The conditions that a figure means nothing without. */
 export function conditions(results: Results, load: number): string {
-  const [cpu] = cpus();
   const engines = results.engines.map(
     ({ name, version }) =>
       `${name} ${version} (Seccomp: ${results.byEngine.get(name)?.seccomp ?? 'unknown'})`,
   );
   return [
-    `- ${new Date().toISOString().slice(0, 10)}, Linux ${release()}, ${cpus().length} × ${cpu?.model ?? 'unknown CPU'},`,
-    `  ${Math.round(totalmem() / 2 ** 30)} GiB; load before the run ${load.toFixed(2)}`,
+    `- ${machine(load)}`,
     `- engines: ${engines.join(', ')}`,
     '- medians in milliseconds, by hyperfine through the docker CLI on every side; the same image everywhere;',
     '  in brackets the time as a share of dockerd’s',
   ].join('\n');
+}
+
+/** Day and machine of a run, and what else the machine was doing. */
+export function machine(load: number): string {
+  const [cpu] = cpus();
+  const processors = `${cpus().length} × ${cpu?.model ?? 'unknown CPU'}`;
+  const day = new Date().toISOString().slice(0, 10);
+  return `${day}, Linux ${release()}, ${processors},\n  ${Math.round(totalmem() / 2 ** 30)} GiB; load before the run ${load.toFixed(2)}`;
 }
 
 export const currentLoad = (): number => loadavg()[0] ?? 0;
@@ -112,6 +118,6 @@ function memoryLine(
 const megabytes = (kib: number): number => (kib * 1024) / 1_000_000;
 
 /** `met` is undefined where something that the goal compares was not measured. */
-function verdict(goal: string, met: boolean | undefined): string {
+export function verdict(goal: string, met: boolean | undefined): string {
   return met === undefined ? goal : `${goal}: ${met ? 'met' : 'not met'}`;
 }
