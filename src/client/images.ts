@@ -27,6 +27,8 @@ export interface PushOptions {
   readonly auth?: RegistryAuth;
   /** Every tag that the repository has in the engine. */
   readonly allTags?: boolean;
+  /** The one image of an index to push: `os/architecture[/variant]`. */
+  readonly platform?: string | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -113,12 +115,15 @@ export class Images {
 
   /** Sends an image to its registry: progress until it is there. Throws what the engine or the registry says. */
   async *push(reference: string, options: PushOptions = {}): AsyncGenerator<ProgressMessage> {
-    const { auth, allTags = false, signal } = options;
+    const { auth, allTags = false, platform, signal } = options;
     const parsed = parseReference(reference);
     const body = await this.#transport.stream({
       method: 'POST',
       path: pathOf(familiarRepository(parsed), '/push'),
-      query: { tag: allTags ? undefined : parsed.tag },
+      query: {
+        tag: allTags ? undefined : parsed.tag,
+        platform: platform === undefined ? undefined : platformJson(platform),
+      },
       headers: authHeaders(auth ?? (await this.#credentials?.get(parsed.domain)) ?? {}),
       signal,
     });

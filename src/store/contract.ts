@@ -143,6 +143,8 @@ export interface Image {
   readonly repoDigests: readonly string[];
   /** Its manifest, where it came with one: the content store has its bytes, for an exact push. */
   readonly manifest: Descriptor | undefined;
+  /** The index that last named it at a registry, where one did: the content store has its bytes. */
+  readonly index: Descriptor | undefined;
   /** The compressed blobs of the layers, where known. */
   readonly layerBlobs: readonly (Descriptor | undefined)[];
   /** An intermediate result of the builder: kept for its cache. */
@@ -192,6 +194,7 @@ export interface NewImage {
   readonly tags?: readonly string[];
   readonly repoDigests?: readonly string[];
   readonly manifest?: Descriptor;
+  readonly index?: Descriptor;
   readonly layerBlobs?: readonly (Descriptor | undefined)[];
   /** An intermediate result of the builder: kept for its cache, not listed. */
   readonly hidden?: boolean;

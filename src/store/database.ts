@@ -58,6 +58,11 @@ const MIGRATIONS: readonly string[] = [
   `,
   'ALTER TABLE tags ADD COLUMN tagged_at TEXT; -- ISO 8601, UTC; unknown for names from before',
   'ALTER TABLE layers ADD COLUMN fingerprint TEXT; -- sha256 of the image file, where the blob was discarded',
+  `
+  -- The index that last named the image at a registry, as JSON: kept so that it can be pushed whole.
+  ALTER TABLE images ADD COLUMN source_index TEXT;
+  ALTER TABLE images ADD COLUMN source_index_digest TEXT;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

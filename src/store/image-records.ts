@@ -46,10 +46,10 @@ export class ImageRecords {
 
   /**
    * Records an image, or adds what is new about one that is there (a hidden one stays so only if it is added as
-   * hidden again). Returns the digest of a manifest that is no longer the image's.
+   * hidden again). Returns the digests of a manifest and an index that are no longer the image's.
    */
-  put(id: Digest, config: ImageConfig, image: NewImage): Digest | undefined {
-    const before = this.#manifestDigest(id);
+  put(id: Digest, config: ImageConfig, image: NewImage): readonly Digest[] {
+    const before = this.#manifestsOf(id);
     this.#putImage(id, image);
     for (const [position, diffId] of config.rootfs.diff_ids.entries()) {
       this.#putLayer(id, position, diffId, image.layerBlobs?.[position]);
@@ -59,7 +59,8 @@ export class ImageRecords {
       this.#database.run('DELETE FROM repo_digests WHERE name = ? AND image_id = ?', name, id);
       this.#database.run('INSERT INTO repo_digests (name, image_id) VALUES (?, ?)', name, id);
     }
-    return before === this.#manifestDigest(id) ? undefined : before;
+    const after = this.#manifestsOf(id);
+    return before.filter((digest) => !after.includes(digest));
   }
 
   /** Moves the name to the image, which is not hidden any more. */
@@ -84,12 +85,11 @@ export class ImageRecords {
     return this.#database.all(sql, id).map((row) => parseDiffId(text(row, 'diff_id')));
   }
 
-  /** Config, manifest and compressed layers. */
+  /** Config, manifest, index and compressed layers. */
   blobsOf(id: Digest): readonly Digest[] {
-    const manifest = this.#manifestDigest(id);
     const sql =
       'SELECT blob_digest AS digest FROM image_layers WHERE image_id = ? AND blob_digest IS NOT NULL';
-    return [id, ...(manifest === undefined ? [] : [manifest]), ...this.#digests(sql, id)];
+    return [id, ...this.#manifestsOf(id), ...this.#digests(sql, id)];
   }
 
   /** How many images have a layer. */
@@ -99,7 +99,7 @@ export class ImageRecords {
   }
 
   needsBlob(digest: Digest): boolean {
-    const sql = `SELECT 1 FROM images WHERE id = ?1 OR manifest_digest = ?1
+    const sql = `SELECT 1 FROM images WHERE id = ?1 OR manifest_digest = ?1 OR source_index_digest = ?1
       UNION ALL SELECT 1 FROM image_layers WHERE blob_digest = ?1`;
     return this.#database.get(sql, digest) !== undefined;
   }
@@ -118,12 +118,14 @@ export class ImageRecords {
     );
     const tags = byImage(rows('image_id, name, tagged_at', 'tags', 'name'));
     const digests = byImage(rows('image_id, name', 'repo_digests', 'rowid'));
-    return rows('image_id, manifest, hidden', '(SELECT id AS image_id, * FROM images)', 'image_id').map(
-      (row) => {
-        const id = parseDigest(text(row, 'image_id'));
-        return this.#row(row, layers.get(id) ?? [], tags.get(id) ?? [], digests.get(id) ?? []);
-      },
-    );
+    return rows(
+      'image_id, manifest, source_index, hidden',
+      '(SELECT id AS image_id, * FROM images)',
+      'image_id',
+    ).map((row) => {
+      const id = parseDigest(text(row, 'image_id'));
+      return this.#row(row, layers.get(id) ?? [], tags.get(id) ?? [], digests.get(id) ?? []);
+    });
   }
 
   #row(
@@ -142,26 +144,33 @@ export class ImageRecords {
       taggedAt: taggedAt.toSorted().at(-1),
       repoDigests: digestRows.map((row) => text(row, 'name')),
       manifest: descriptor(image, 'manifest'),
+      index: descriptor(image, 'source_index'),
       layerBlobs: layerRows.map((row) => descriptor(row, 'blob')),
       hidden: integer(image, 'hidden') === 1,
     };
   }
 
-  #manifestDigest(id: Digest): Digest | undefined {
-    const sql = 'SELECT manifest_digest AS digest FROM images WHERE id = ? AND manifest_digest IS NOT NULL';
-    return this.#digests(sql, id)[0];
+  #manifestsOf(id: Digest): readonly Digest[] {
+    const sql = `SELECT manifest_digest AS digest FROM images WHERE id = ?1 AND manifest_digest IS NOT NULL
+      UNION SELECT source_index_digest FROM images WHERE id = ?1 AND source_index_digest IS NOT NULL`;
+    return this.#digests(sql, id);
   }
 
-  #putImage(id: Digest, { manifest, hidden = false }: NewImage): void {
+  #putImage(id: Digest, { manifest, index, hidden = false }: NewImage): void {
     this.#database.run(
-      `INSERT INTO images (id, manifest, manifest_digest, hidden) VALUES (?, ?, ?, ?)
+      `INSERT INTO images (id, manifest, manifest_digest, source_index, source_index_digest, hidden)
+       VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET
          manifest = coalesce(excluded.manifest, manifest),
          manifest_digest = coalesce(excluded.manifest_digest, manifest_digest),
+         source_index = coalesce(excluded.source_index, source_index),
+         source_index_digest = coalesce(excluded.source_index_digest, source_index_digest),
          hidden = min(excluded.hidden, hidden)`,
       id,
       manifest === undefined ? null : JSON.stringify(manifest),
       manifest?.digest ?? null,
+      index === undefined ? null : JSON.stringify(index),
+      index?.digest ?? null,
       hidden ? 1 : 0,
     );
   }

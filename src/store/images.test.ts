@@ -63,14 +63,35 @@ describe('the image store', () => {
     expect(await content.has(manifest.digest)).toBe(false);
   });
 
+  test('keeps the index that an image came with, until another one names it or the image goes', async () => {
+    await using opened = await temporaryStore();
+    const { content, images } = opened.store;
+    const configBytes = config([await layer(opened.store, 'base')]);
+    const index = async (text: string) => ({
+      mediaType: 'i',
+      digest: await content.put(Buffer.from(text)),
+      size: text.length,
+    });
+    const [first, second] = [await index('first'), await index('second')];
+    await images.add({ configBytes, index: first });
+    const image = await images.add({ configBytes, index: second });
+    expect(image.index).toEqual(second);
+    await images.delete((await images.add({ configBytes: config([await layer(opened.store, 'x')]) })).id);
+    expect([await content.has(first.digest), await content.has(second.digest)]).toEqual([false, true]);
+    await images.delete(image.id);
+    expect(await content.has(second.digest)).toBe(false);
+  });
+
   test('survives a new start', async () => {
     await using opened = await temporaryStore();
     const blob = await opened.store.content.put(Buffer.from('compressed'));
     const manifest = await opened.store.content.put(Buffer.from('manifest'));
+    const index = await opened.store.content.put(Buffer.from('index'));
     const added = await opened.store.images.add({
       configBytes: config([await layer(opened.store, 'one')]),
       tags: ['docker.io/library/x:1'],
       manifest: { mediaType: 'm', digest: manifest, size: 8 },
+      index: { mediaType: 'i', digest: index, size: 5 },
       layerBlobs: [{ mediaType, digest: blob, size: 10 }],
     });
     opened.store.documents.put('containers', 'a', { name: 'web' });
@@ -85,6 +106,7 @@ describe('the image store', () => {
     expect(again.documents.all('containers')).toEqual([{ key: 'a', document: { name: 'web' } }]);
     expect(await again.content.has(blob)).toBe(true);
     expect(await again.content.has(manifest)).toBe(true);
+    expect(await again.content.has(index)).toBe(true);
   });
 
   test('lists the newest first, without hidden ones until they are tagged', async () => {

@@ -92,7 +92,7 @@ export class DatabaseImageStore implements ImageStore {
     const id = await content.put(image.configBytes);
     try {
       const replaced = database.transaction(() => this.#records.put(id, config, image));
-      if (replaced !== undefined) this.#leftBlobs.add(replaced);
+      for (const digest of replaced) this.#leftBlobs.add(digest);
     } finally {
       this.#releaseLeases(id);
     }

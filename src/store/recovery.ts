@@ -50,6 +50,7 @@ function neededBlobFiles(database: Database): Set<string> {
   const rows = database.all(
     `SELECT id AS digest FROM images
      UNION SELECT manifest_digest FROM images WHERE manifest_digest IS NOT NULL
+     UNION SELECT source_index_digest FROM images WHERE source_index_digest IS NOT NULL
      UNION SELECT blob_digest FROM image_layers WHERE blob_digest IS NOT NULL`,
   );
   return new Set(rows.map((row) => digestHex(text(row, 'digest') as Digest)));

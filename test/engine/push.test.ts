@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGuardedRegistry } from '../fixtures/guarded-registry.ts';
 import { startRegistry, type TestRegistry } from '../fixtures/registry.ts';
+import { imageOf, layerOf, ownArchitecture, serveImages } from '../fixtures/served-images.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 /** Everything that a layer can say about its parent: deletions, replaced folders, links, modes, owners. */
@@ -79,6 +80,39 @@ describe('images are pushed', () => {
     await instance.berthOk(['rmi', 'busybox:latest', `${host}/first:1`, `${host}/second`]);
     expect(await instance.berthOk(['push', `${host}/heir:1`])).toContain('1: digest:');
     await instance.berthOk(['pull', '-q', 'busybox:latest']);
+  });
+
+  it('as a whole index, where its images are here or at the registry, else alone, which is said', async () => {
+    await using source = await serveImages();
+    const own = imageOf([await layerOf('own', 'own')]);
+    const arm = imageOf([await layerOf('arm', 'arm')], { architecture: 'arm' });
+    const index = source.addIndex('multi/app:1', { [ownArchitecture]: own, arm });
+    const [from, to] = [`${source.host}/multi/app:1`, `${host}/multi:1`];
+    const stored = async (name: string) =>
+      ((await instance.api(`GET /distribution/${name}/json`)).body as { Descriptor: object }).Descriptor;
+
+    await instance.berthOk(['pull', from]);
+    await instance.berthOk(['tag', from, to]);
+    const alone = await instance.berthOk(['push', to]);
+    expect(alone).toContain(`${index.digest} -> ${own.descriptor.digest}`);
+    expect(await stored(to)).toEqual(own.descriptor);
+
+    // The other image comes, and the first one is at the registry already.
+    await instance.berthOk(['pull', '--platform', 'linux/arm', from]);
+    await instance.berthOk(['tag', from, to]);
+    const whole = await instance.berthOk(['push', to]);
+    expect(digestIn(whole)).toBe(index.digest);
+    expect(await stored(to)).toEqual(index);
+    await using other = await startInstance();
+    await other.berthOk(['pull', '-q', '--platform', 'linux/arm', to]);
+    expect((await inspect(to, other)).RepoDigests).toEqual([`${host}/multi@${index.digest}`]);
+
+    const one = `${host}/one:1`;
+    await instance.berthOk(['tag', from, one]);
+    await instance.berthOk(['push', '--platform', `linux/${ownArchitecture}`, one]);
+    expect(await stored(one)).toEqual(own.descriptor);
+    const none = await instance.berth(['push', '--platform', 'linux/s390x', one]);
+    expect(none.stderr).toContain('does not provide the specified platform (linux/s390x)');
   });
 
   it('with the password of the login, which is kept only when the registry takes it', async () => {

@@ -15,5 +15,9 @@ export interface ProgressMessage {
     readonly Tag?: string;
     readonly Digest?: string;
     readonly Size?: number;
+    /** A push that had not all of an index's images sent one of them. */
+    readonly manifestPushedInsteadOfIndex?: boolean;
+    readonly originalIndex?: { readonly digest: string };
+    readonly selectedManifest?: { readonly digest: string };
   };
 }

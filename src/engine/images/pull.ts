@@ -85,7 +85,9 @@ export class Puller {
 
   async #receiveHeld(reference: Reference, remote: RemoteImage, options: PullOptions): Promise<Image> {
     await using holding = this.#store.images.hold();
+    const { index } = remote;
     for (const { digest } of [remote.manifest, remote.config, ...remote.layers]) holding.add(digest);
+    if (index !== undefined) holding.add(index.descriptor.digest);
     return await this.#receive(reference, remote, holding, options);
   }
 
@@ -108,10 +110,13 @@ export class Puller {
     );
     signal.throwIfAborted();
     crashPoint('pull.layers');
+    const { index } = remote;
     if (!(await content.has(remote.manifest.digest))) await content.put(remote.manifestBytes);
+    if (index !== undefined && !(await content.has(index.descriptor.digest))) await content.put(index.bytes);
     const image = await this.#store.images.add({
       configBytes,
       manifest: remote.manifest,
+      ...(index === undefined ? {} : { index: index.descriptor }),
       layerBlobs: remote.layers,
       tags: reference.tag === undefined ? [] : [canonicalName({ ...reference, digest: undefined })],
       repoDigests: [`${reference.domain}/${reference.path}@${remote.digest}`],

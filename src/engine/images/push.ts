@@ -12,7 +12,7 @@ import {
   type Reference,
   shortId,
 } from '../../base/index.ts';
-import type { Credentials, LocalBlob, RegistryClient } from '../../registry/index.ts';
+import type { Credentials, LocalBlob, Platform, RegistryClient } from '../../registry/index.ts';
 import type { Launcher } from '../../runtime/index.ts';
 import type { Descriptor, Image, Layer, Store } from '../../store/index.ts';
 import type { Events } from '../events.ts';
@@ -21,14 +21,23 @@ import { manifestOf } from './image-manifest.ts';
 import { packLayer } from './pack-layer.ts';
 import { everyMegabyte } from './progress-steps.ts';
 import type { PullProgress, Settle } from './pull.ts';
+import { planPush } from './push-plan.ts';
 
 /** One line of Docker's progress stream; `aux` is the result. */
 export interface PushProgress extends Partial<PullProgress> {
-  readonly aux?: { readonly Tag: string; readonly Digest: Digest; readonly Size: number };
+  readonly aux?:
+    | { readonly Tag: string; readonly Digest: Digest; readonly Size: number }
+    | {
+        readonly manifestPushedInsteadOfIndex: true;
+        readonly originalIndex: Descriptor;
+        readonly selectedManifest: Descriptor;
+      };
 }
 
 export interface PushOptions {
   readonly credentials?: Credentials;
+  /** The one image of an index to push. */
+  readonly platform?: Platform;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: PushProgress) => void;
 }
@@ -96,31 +105,65 @@ export class Pusher {
   }
 
   async #send(image: Image, reference: Reference, options: PushOptions): Promise<void> {
-    await this.#sendHeld(image, reference, options);
-    const current = await this.#store.images.get(image.id);
-    if (current !== undefined) await this.#settle(current, options.signal);
+    const plan = await planPush(
+      { store: this.#store, registry: this.#registry },
+      image,
+      reference,
+      accessOf(options),
+    );
+    if (plan.kind === 'index') {
+      const { index, bytes, images } = plan;
+      const untagged = { ...reference, tag: undefined };
+      for (const one of images) await this.#sendImage(one, untagged, options);
+      const { mediaType } = index;
+      await this.#registry.pushManifest(reference, { mediaType, bytes }, accessOf(options));
+      for (const one of images) await this.#remember(one, { repoDigests: [digestName(reference, index)] });
+      this.#tellPushed(reference, index, options);
+      return;
+    }
+    const manifest = await this.#sendImage(plan.image, reference, options);
+    this.#tellPushed(reference, manifest, options);
+    if (plan.kind === 'part-of-index') {
+      const aux = {
+        manifestPushedInsteadOfIndex: true,
+        originalIndex: plan.index,
+        selectedManifest: manifest,
+      } as const;
+      options.onProgress({ progressDetail: {}, aux });
+    }
   }
 
-  async #sendHeld(image: Image, reference: Reference, options: PushOptions): Promise<void> {
+  /** Sends one image, under the tag if there is one, else under its manifest's digest. Returns its manifest. */
+  async #sendImage(image: Image, reference: Reference, options: PushOptions): Promise<Descriptor> {
+    const manifest = await this.#sendHeld(image, reference, options);
+    const current = await this.#store.images.get(image.id);
+    if (current !== undefined) await this.#settle(current, options.signal);
+    return manifest;
+  }
+
+  async #sendHeld(image: Image, reference: Reference, options: PushOptions): Promise<Descriptor> {
     await using holding = this.#store.images.hold();
     for (const blob of image.layerBlobs) if (blob !== undefined) holding.add(blob.digest);
     const sourceOf = blobSources(await this.#store.images.list(), reference);
     const push = { image, reference, options, sourceOf };
     const blobs = await this.#sendLayers(push);
     const config = { mediaType: '', digest: image.id, size: image.configBytes.length };
-    const { credentials, signal } = options;
-    const access = { signal, ...(credentials === undefined ? {} : { credentials }) };
+    const access = accessOf(options);
     await this.#registry.pushBlob(reference, await this.#present(config), access);
     const { mediaType, bytes, descriptor } = await manifestOf(this.#store.content, image, blobs);
-    const digest = await this.#registry.pushManifest(reference, { mediaType, bytes }, access);
+    await this.#registry.pushManifest(reference, { mediaType, bytes }, access);
     await this.#store.content.put(bytes);
     await this.#remember(image, {
       manifest: descriptor,
-      repoDigests: [`${reference.domain}/${reference.path}@${digest}`],
+      repoDigests: [digestName(reference, descriptor)],
     });
+    return descriptor;
+  }
+
+  #tellPushed(reference: Reference, { digest, size }: Descriptor, { onProgress }: PushOptions): void {
     const tag = reference.tag ?? 'latest';
-    options.onProgress({ status: `${tag}: digest: ${digest} size: ${bytes.length}` });
-    options.onProgress({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: bytes.length } });
+    onProgress({ status: `${tag}: digest: ${digest} size: ${size}` });
+    onProgress({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
     const name = familiarName(reference);
     emitImageEvent(this.#events, 'push', name, familiarRepository(reference), image);
   }
@@ -231,6 +274,18 @@ export class Pusher {
     const path = await this.#store.content.path(digest);
     return { mediaType, digest, size, open: async (from) => createReadStream(path, { start: from }) };
   }
+}
+
+function accessOf({ credentials, signal, platform }: PushOptions) {
+  return {
+    signal,
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(platform === undefined ? {} : { platform }),
+  };
+}
+
+function digestName({ domain, path }: Reference, { digest }: Descriptor): string {
+  return `${domain}/${path}@${digest}`;
 }
 
 function announce(reference: Reference, { onProgress }: PushOptions): void {

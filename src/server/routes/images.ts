@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { invalid, notImplemented, parseReference } from '../../base/index.ts';
 import { type Engine, LayerShares } from '../../engine/index.ts';
-import { parsePlatform } from '../../registry/index.ts';
+import { type Platform, parsePlatform } from '../../registry/index.ts';
 import { Query } from '../fields.ts';
 import { parseFilters } from '../filters.ts';
 import {
@@ -76,8 +76,7 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
 
   async function push(name: string, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const query = new Query(request.query);
-    if (query.text('platform') !== '')
-      throw notImplemented('pushing one of several platforms is not there yet');
+    const platform = parsePushPlatform(query);
     const tag = query.text('tag');
     const tagged = withTag(name, tag);
     const reference = parseReference(tagged);
@@ -85,6 +84,7 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     await answerWithLines(reply, async (send) => {
       const options = {
         ...(credentials === undefined ? {} : { credentials }),
+        ...(platform === undefined ? {} : { platform }),
         signal: clientSignal(request),
         onProgress: send,
       };
@@ -114,6 +114,14 @@ function withTag(name: string, tag: string): string {
   if (name === '') throw invalid('the image name is missing');
   if (tag === '') return name;
   return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`;
+}
+
+/** JSON, unlike that of a pull: `{"os":"linux","architecture":"arm64","variant":"v8"}`. */
+function parsePushPlatform(query: Query): Platform | undefined {
+  if (query.text('platform') === '') return undefined;
+  const fields = query.json('platform');
+  const parts = [fields.text('os'), fields.text('architecture'), fields.text('variant')];
+  return parsePlatform(parts.filter((part) => part !== '').join('/'));
 }
 
 /** Whether a name says which image of its repository is meant; else the API means all of them. */
