@@ -118,11 +118,11 @@ export class Pusher {
       const { mediaType } = index;
       await this.#registry.pushManifest(reference, { mediaType, bytes }, accessOf(options));
       for (const one of images) await this.#remember(one, { repoDigests: [digestName(reference, index)] });
-      this.#tellPushed(reference, index, options);
+      this.#tellPushed(image, reference, index, options);
       return;
     }
     const manifest = await this.#sendImage(plan.image, reference, options);
-    this.#tellPushed(reference, manifest, options);
+    this.#tellPushed(plan.image, reference, manifest, options);
     if (plan.kind === 'part-of-index') {
       const aux = {
         manifestPushedInsteadOfIndex: true,
@@ -160,7 +160,12 @@ export class Pusher {
     return descriptor;
   }
 
-  #tellPushed(reference: Reference, { digest, size }: Descriptor, { onProgress }: PushOptions): void {
+  #tellPushed(
+    image: Image,
+    reference: Reference,
+    { digest, size }: Descriptor,
+    { onProgress }: PushOptions,
+  ): void {
     const tag = reference.tag ?? 'latest';
     onProgress({ status: `${tag}: digest: ${digest} size: ${size}` });
     onProgress({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
