@@ -228,6 +228,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/port.ts')).portCommand,
   },
   {
+    words: ['ports'],
+    group: 'container',
+    summary: 'Show who reaches each published port, and what stops the others',
+    load: async () => (await import('./commands/ports.ts')).portsCommand,
+  },
+  {
     words: ['top'],
     group: 'container',
     summary: 'Display the running processes of a container',

@@ -10,6 +10,7 @@ import type {
   ContainerSummary,
   ContainersPruned,
   ContainerUpdate,
+  PortReport,
   ProcessTable,
   WaitResult,
 } from './types/index.ts';
@@ -95,6 +96,15 @@ export class Containers {
   async ends(reference: string, options: { signal?: AbortSignal } = {}): Promise<ContainerEnds> {
     const path = `/berth${pathOf(reference, 'ends')}`;
     return this.#transport.json({ method: 'GET', path, ...options });
+  }
+
+  /** Who gets to the published ports of these running containers, of all when none is named: an extension of berth's. */
+  async publishedPorts(
+    references: readonly string[] = [],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<readonly PortReport[]> {
+    const query = { container: references };
+    return this.#transport.json({ method: 'GET', path: '/berth/ports', query, ...options });
   }
 
   /** Starts it; false when it was running already. */

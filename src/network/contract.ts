@@ -1,7 +1,10 @@
 import type { ContainerId, NetworkId } from '../base/index.ts';
 import type { AddressRange } from './address-pool.ts';
+import type { PortReach } from './reach/port-reach.ts';
 
 export type { AddressRange } from './address-pool.ts';
+export type { PortReach } from './reach/port-reach.ts';
+export type { Obstacle, Passage } from './reach/verdict.ts';
 
 /** A network as it was created; `driver` decides what the kernel holds for it. */
 export type Network =
@@ -68,6 +71,9 @@ export interface PublishedPort {
   readonly containerPort: number;
 }
 
+/** A published port and the network that its container is reached by. */
+export type ReachablePort = PublishedPort & { readonly networkId: NetworkId };
+
 /** Where the network namespace comes from; the launcher implements it. */
 export interface NamespaceSource {
   create(): Promise<NamespaceHandle>;
@@ -127,6 +133,8 @@ export interface NetworkDriver extends AsyncDisposable {
   /** DNAT rules for ports whose host side is known; removed by {@link unpublish}. */
   publish(containerId: ContainerId, ports: readonly PublishedPort[]): Promise<void>;
   unpublish(containerId: ContainerId): Promise<void>;
+  /** Who gets to each of these published ports through the host's own rules, as those are now. */
+  reach(ports: readonly ReachablePort[], signal?: AbortSignal): Promise<PortReach[]>;
   /** Removes everything that this instance made on the host. */
   removeInstance(): Promise<void>;
 }

@@ -21,6 +21,7 @@ import type {
   NetworkDriver,
   NewBridge,
   PublishedPort,
+  ReachablePort,
   WantedAddresses,
 } from './contract.ts';
 import { Firewall } from './firewall.ts';
@@ -28,6 +29,8 @@ import { type Family, parseAddress, parseSubnet } from './ip.ts';
 import { defaultRouteMtu, type HostLink, hostLinks, IpStream, ipFailure, isLinkGone } from './iproute.ts';
 import { LinkRemoval } from './link-removal.ts';
 import { checkInterfaceName, freshName, type InstanceNames, instanceNames, isMadeBy } from './names.ts';
+import { type PortReach, portReach } from './reach/port-reach.ts';
+import { readRuleset } from './reach/ruleset.ts';
 import { makeSandbox, type Sandbox, type SandboxMaker, SpareSandboxes } from './spare-sandboxes.ts';
 import {
   checkParts,
@@ -217,6 +220,15 @@ class BridgeDriver implements NetworkDriver {
 
   unpublish(containerId: ContainerId): Promise<void> {
     return this.#firewall.unpublish(containerId);
+  }
+
+  async reach(ports: readonly ReachablePort[], signal?: AbortSignal): Promise<PortReach[]> {
+    if (ports.length === 0) return [];
+    const ruleset = await readRuleset(signal);
+    return ports.map((port) => {
+      const bridge = this.#networks.get(port.networkId)?.network.bridge ?? '';
+      return portReach(ruleset, port, bridge, this.#names.table);
+    });
   }
 
   removeInstance(): Promise<void> {

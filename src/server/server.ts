@@ -19,6 +19,7 @@ import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
 import { missingRoutes } from './routes/missing.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { portRoutes } from './routes/ports.ts';
 import { pruneRoutes } from './routes/prune.ts';
 import { searchRoutes } from './routes/search.ts';
 import { statsRoutes } from './routes/stats.ts';
@@ -110,6 +111,7 @@ function createApp(
     containerFileRoutes,
     commitRoutes,
     containerStreamRoutes,
+    portRoutes,
     statsRoutes,
     imageRoutes,
     buildRoutes,

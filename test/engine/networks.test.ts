@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runChecked } from '../../src/base/index.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 const BRIDGE = 'com.docker.network.bridge';
@@ -54,4 +55,33 @@ describe('networks', () => {
     await instance.berthOk(['rm', '-f', 'server']);
     await instance.berthOk(['network', 'rm', 'six']);
   });
+
+  it('says who reaches a published port', async () => {
+    const serve = 'exec httpd -f -p 81 -h /';
+    const run = 'run -d -p 80 -p 127.0.0.1::81 --name reached busybox sh -c'.split(' ');
+    await instance.berthOk([...run, serve]);
+    await untilListening(instance, 'reached', 81);
+    const table = 'table inet own { chain f { type filter hook forward priority 0; policy drop; }; }';
+    await runChecked('nft', ['-f', '-'], { input: table });
+    try {
+      const [, first = '', second = ''] = (await instance.berthOk(['ports', 'reached'])).split('\n');
+      expect(first).toMatch(
+        /^reached +80\/tcp +0\.0\.0\.0:\d+ +this host; stopped for other hosts by the policy of /,
+      );
+      expect(first).toMatch(/of chain f in table inet own; nothing listens on 80 in the container$/);
+      expect(second).toMatch(/^reached +81\/tcp +127\.0\.0\.1:\d+ +this host$/);
+    } finally {
+      await runChecked('nft', ['delete', 'table', 'inet', 'own']);
+    }
+    const unknown = await instance.berth(['ports', 'nobody']);
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('No such container: nobody')]);
+    await instance.berthOk(['rm', '-f', 'reached']);
+  });
 });
+
+/** Resolves when something in the container listens on the port (proc(5), /proc/net/tcp: state 0A). */
+async function untilListening(instance: Instance, container: string, port: number): Promise<void> {
+  const listens = `:${port.toString(16).toUpperCase().padStart(4, '0')} [0:]* 0A`;
+  const wait = `until cat /proc/net/tcp /proc/net/tcp6 | grep -q '${listens}'; do :; done`;
+  await instance.berthOk(['exec', container, 'sh', '-c', wait]);
+}

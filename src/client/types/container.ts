@@ -260,6 +260,29 @@ export interface ContainerEnds {
   readonly Ends: readonly ContainerEnd[];
 }
 
+/** GET /berth/ports: one published port of a running container, and who gets to it. */
+export interface PortReport {
+  readonly Container: { readonly Id: string; readonly Name: string };
+  readonly Protocol: string;
+  readonly ContainerPort: number;
+  readonly HostIp: string;
+  readonly HostPort: number;
+  /** Whether something in the container listens on it; null: not known. */
+  readonly Listening: boolean | null;
+  /** Programs of the host itself. */
+  readonly Host: PortPassage;
+  /** Other machines; null: the port is on loopback. */
+  readonly Neighbours: PortPassage | null;
+}
+
+/** Whether connections get through the host's own firewall rules. */
+export interface PortPassage {
+  /** "perhaps": some do, or a rule looks at what cannot be known beforehand. */
+  readonly Reached: 'yes' | 'no' | 'perhaps';
+  /** Rule null: the chain's policy. */
+  readonly StoppedBy?: { readonly Table: string; readonly Chain: string; readonly Rule: string | null };
+}
+
 /** How a container ended once, or why a start of it failed. */
 export interface ContainerEnd {
   /** Missing where nothing ran. */

@@ -18,6 +18,7 @@ import { ContainerFiles } from './files/index.ts';
 import { type Health, HealthChecks } from './health.ts';
 import { type LogEntry, type LogOptions, readLogs, requireReadableLog } from './logs.ts';
 import { listProcesses, type ProcessTable } from './processes.ts';
+import { type PublishedPortReport, reportPublishedPorts } from './published-ports.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
 import { findSurvivors, type Survivors } from './restore.ts';
 import { type StartResult, startContainer } from './start.ts';
@@ -46,6 +47,7 @@ export type { Health } from './health.ts';
 export type { Healthcheck, HealthStatus } from './healthcheck.ts';
 export type { LogEntry, LogOptions } from './logs.ts';
 export type { ProcessTable } from './processes.ts';
+export type { PublishedPortReport } from './published-ports.ts';
 export type { RemoveOptions } from './remove.ts';
 export type { InterfaceCounters, Reading, Usage } from './stats.ts';
 export type { KillOptions, StopOptions } from './stop.ts';
@@ -179,6 +181,11 @@ export class Containers {
 
   volumeUsers(volume: string): string[] {
     return volumeUsers(this.#context, volume);
+  }
+
+  /** Who gets to each port that these containers publish, by the host's rules as they are now. */
+  publishedPorts(records: readonly ContainerRecord[], signal: AbortSignal): Promise<PublishedPortReport[]> {
+    return reportPublishedPorts(this.#context, records, signal);
   }
 
   /** Containers with an endpoint in a network, running ones only. */

@@ -1,0 +1,44 @@
+import { listeningPorts, type PortReach, type PublishedPort } from '../../network/index.ts';
+import { type ContainerRecord, isActive } from './container.ts';
+import type { ContainerContext } from './context.ts';
+
+/** A published port of a running container, who gets to it, and whether anything answers. */
+export interface PublishedPortReport {
+  readonly container: ContainerRecord;
+  readonly port: PublishedPort;
+  readonly reach: PortReach;
+  /** Undefined where the container's sockets cannot be seen. */
+  readonly isListening: boolean | undefined;
+}
+
+/** Every published port of the running containers in `records`, by the host's rules as they are now. */
+export async function reportPublishedPorts(
+  context: ContainerContext,
+  records: readonly ContainerRecord[],
+  signal: AbortSignal,
+): Promise<PublishedPortReport[]> {
+  const published = records.flatMap((container) => {
+    const { state } = container;
+    const networkId = isActive(state) ? state.endpoints[0]?.networkId : undefined;
+    if (!isActive(state) || networkId === undefined) return [];
+    return state.ports.map((port) => ({ container, pid: state.pid, port: { ...port, networkId } }));
+  });
+  const reaches = await context.parts.network.reach(
+    published.map(({ port }) => port),
+    signal,
+  );
+  return Promise.all(
+    published.flatMap(({ container, pid, port }, index) => {
+      const reach = reaches[index];
+      if (reach === undefined) return [];
+      return [
+        isListening(pid, port).then((listening) => ({ container, port, reach, isListening: listening })),
+      ];
+    }),
+  );
+}
+
+async function isListening(pid: number, port: PublishedPort): Promise<boolean | undefined> {
+  const ports = await listeningPorts(pid, port.protocol).catch(() => undefined);
+  return ports?.includes(port.containerPort);
+}
