@@ -9,7 +9,7 @@
 #include "protocol.h"
 
 static void update_watch(struct connection *connection) {
-    uint32_t events = connection_queued(connection) > 0 ? EPOLLOUT : 0;
+    uint32_t events = connection_queued(connection) > 0 || connection->asked ? EPOLLOUT : 0;
     /* What comes after the end was asked for is only thrown away: that can wait until everything is sent. */
     if (!connection->closing || events == 0) events |= EPOLLIN;
     loop_watch(connection->loop, &connection->watch, events);
@@ -108,7 +108,10 @@ static void on_ready(struct watch *watch, uint32_t events) {
             end_stream(connection);
             return;
         }
-        if (connection_queued(connection) == 0 && connection->events->drained) connection->events->drained(connection);
+        if (connection_queued(connection) == 0 && connection->events->drained) {
+            connection->asked = false;
+            connection->events->drained(connection);
+        }
     }
     bool gone = events & (EPOLLERR | EPOLLHUP);
     if ((events & EPOLLIN) && !connection->closing) gone = !receive(connection);
@@ -135,6 +138,21 @@ void connection_send(struct connection *connection, uint8_t type, uint16_t id, c
         return;
     }
     send_queue(connection);
+    update_watch(connection);
+}
+
+void connection_send_frames(struct connection *connection, const void *data, size_t length) {
+    if (connection->closing) return;
+    if (buffer_append(&connection->out, data, length) < 0) {
+        break_off(connection);
+        return;
+    }
+    send_queue(connection);
+    update_watch(connection);
+}
+
+void connection_ask(struct connection *connection) {
+    connection->asked = true;
     update_watch(connection);
 }
 

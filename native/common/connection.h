@@ -17,7 +17,7 @@ struct connection_events {
     void (*frame)(struct connection *connection, const struct frame *frame);
     /* The peer has gone or broke the protocol; the owner frees the connection. Called once, from the loop. */
     void (*closed)(struct connection *connection);
-    /* The queue is empty again; may be NULL. */
+    /* The queue is empty again, or connection_ask was called; may be NULL. */
     void (*drained)(struct connection *connection);
 };
 
@@ -29,6 +29,7 @@ struct connection {
     struct buffer in;
     struct buffer out;
     size_t sent; /* of `out` */
+    bool asked;   /* `drained` is to be called once more */
     bool closing; /* says that it has ended when the queue is empty */
     bool broken;  /* nothing more goes either way */
 };
@@ -39,6 +40,12 @@ int connection_open(struct connection *connection, struct loop *loop, int fd, si
 
 /* Never blocks: what the socket does not take is queued. A broken connection reports `closed` from the loop later. */
 void connection_send(struct connection *connection, uint8_t type, uint16_t id, const void *payload, size_t length);
+
+/* As connection_send, of bytes that are frames already. */
+void connection_send_frames(struct connection *connection, const void *data, size_t length);
+
+/* Has `drained` called as soon as the socket takes more, after other events had their turn. */
+void connection_ask(struct connection *connection);
 
 /* Sends an error frame. */
 void connection_refuse(struct connection *connection, uint16_t id, const struct failure *why);

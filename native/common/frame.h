@@ -14,7 +14,7 @@
 
 #include "buffer.h"
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define FRAME_HEADER 8
 #define FRAME_MAX (16u * 1024 * 1024)
 

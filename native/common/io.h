@@ -47,4 +47,7 @@ int receive_fd(int socket);
 /* Nanoseconds since the epoch. */
 uint64_t now(void);
 
+/* Milliseconds of a clock that nobody sets. */
+uint64_t monotonic_milliseconds(void);
+
 #endif

@@ -94,6 +94,43 @@ static int take_port(const struct field *outer, struct plan *plan, struct failur
     return 0;
 }
 
+static int take_log_driver(const struct field *field, struct plan *plan, struct failure *why) {
+    static const char *const NAMES[] = {[LOG_NONE] = "none", [LOG_JSON_FILE] = "json-file", [LOG_LOCAL] = "local"};
+    for (size_t index = 0; index < sizeof(NAMES) / sizeof(*NAMES); index++) {
+        if (field->length != strlen(NAMES[index]) || memcmp(field->value, NAMES[index], field->length) != 0) continue;
+        plan->log_driver = (enum log_driver)index;
+        return 0;
+    }
+    return broken(why, field);
+}
+
+static int take_send_field(const struct field *field, struct send_plan *send, struct failure *why) {
+    switch (field->tag) {
+        case SEND_TAG_FORMAT: return take_word(field, "syslog", "journald", &send->journald, why);
+        case SEND_TAG_ADDRESS: return take_text(field, &send->address, why);
+        case SEND_TAG_CONSTANT:
+            return buffer_append(&send->constant, field->value, field->length) < 0 ? broken(why, field) : 0;
+        case SEND_TAG_FACILITY: return take_number(field, &send->facility, why);
+        default: return broken(why, field);
+    }
+}
+
+static int take_send(const struct field *outer, struct send_plan *send, struct failure *why) {
+    size_t at = 0;
+    struct field field;
+    enum field_result result;
+    while ((result = field_next(outer->value, outer->length, &at, &field)) == FIELD_NEXT) {
+        if (take_send_field(&field, send, why) < 0) return -1;
+    }
+    bool is_whole = result == FIELD_END && send->address && send->constant.length > 0 && send->facility < 24;
+    return is_whole ? 0 : broken(why, outer);
+}
+
+static int take_restart(const struct field *field, uint64_t *policy, struct failure *why) {
+    if (take_number(field, policy, why) < 0) return -1;
+    return *policy <= RESTART_ON_FAILURE ? 0 : broken(why, field);
+}
+
 static int take_field(const struct field *field, struct plan *plan, struct failure *why) {
     switch (field->tag) {
         case TAG_ID: return take_text(field, &plan->id, why);
@@ -107,14 +144,20 @@ static int take_field(const struct field *field, struct plan *plan, struct failu
         case TAG_STDIN_ONCE: return take_flag(field, &plan->stdin_once, why);
         case TAG_NETWORK: plan->has_network = true; return take_number(field, &plan->network, why);
         case TAG_PORT: return take_port(field, plan, why);
-        case TAG_LOG_DRIVER: return take_word(field, "none", "json-file", &plan->log_json, why);
+        case TAG_LOG_DRIVER: return take_log_driver(field, plan, why);
         case TAG_LOG_PATH: return take_text(field, &plan->log_path, why);
         case TAG_LOG_MAX_SIZE: return take_number(field, &plan->log_max_size, why);
         case TAG_LOG_MAX_FILES: return take_number(field, &plan->log_max_files, why);
+        case TAG_LOG_ATTRIBUTES: return take_text(field, &plan->log_attributes, why);
+        case TAG_LOG_COMPRESSOR: return take_text(field, &plan->log_compressor, why);
+        case TAG_LOG_SEND: return take_send(field, &plan->log_send, why);
         case TAG_SHM_SIZE: return take_number(field, &plan->shm_size, why);
         case TAG_RUNTIME_PATH: return take_text(field, &plan->runtime, why);
         case TAG_RUNTIME_ARGUMENT: return take_item(field, &plan->runtime_arguments, why);
         case TAG_RUNTIME_ROOT: return take_text(field, &plan->runtime_root, why);
+        case TAG_RESTART: return take_restart(field, &plan->restart.policy, why);
+        case TAG_RESTARTS: return take_number(field, &plan->restarts, why);
+        case TAG_RESTART_MAXIMUM: return take_number(field, &plan->restart.maximum, why);
         default: return broken(why, field);
     }
 }
@@ -126,7 +169,7 @@ static int check_whole(const struct plan *plan, struct failure *why) {
     if (!plan->root.upper != !plan->root.work) {
         return fail(why, FAILURE_INVALID, "the plan names only one of the upper and the work directory");
     }
-    if (plan->log_json && !plan->log_path) return fail(why, FAILURE_INVALID, "the plan has no path for the log");
+    if (plan->log_driver != LOG_NONE && !plan->log_path) return fail(why, FAILURE_INVALID, "the plan has no path for the log");
     return 0;
 }
 
@@ -144,13 +187,15 @@ int plan_decode(const uint8_t *payload, size_t length, struct plan *plan, struct
 
 void plan_free(struct plan *plan) {
     char *texts[] = {plan->id,       plan->directory, plan->socket,  plan->root.upper,
-                     plan->root.work, plan->log_path, plan->runtime, plan->runtime_root};
+                     plan->root.work, plan->log_path, plan->runtime, plan->runtime_root,
+                     plan->log_attributes, plan->log_compressor, plan->log_send.address};
     for (size_t index = 0; index < sizeof(texts) / sizeof(*texts); index++) free(texts[index]);
     for (size_t index = 0; index < plan->port_count; index++) {
         free(plan->ports[index].host_ip);
         free(plan->ports[index].container_ip);
     }
     free(plan->ports);
+    buffer_free(&plan->log_send.constant);
     texts_free(&plan->root.layers);
     texts_free(&plan->runtime_arguments);
     *plan = (struct plan){0};

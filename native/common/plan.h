@@ -29,6 +29,21 @@ struct root_plan {
     char *work;
 };
 
+enum log_driver { LOG_NONE, LOG_JSON_FILE, LOG_LOCAL };
+
+/* Where log messages go beside the file. */
+struct send_plan {
+    bool journald; /* else syslog */
+    char *address; /* NULL: nowhere */
+    struct buffer constant;
+    uint64_t facility;
+};
+
+struct restart_plan {
+    uint64_t policy; /* enum restart_value */
+    uint64_t maximum;
+};
+
 struct plan {
     char *id;
     char *directory;
@@ -41,14 +56,19 @@ struct plan {
     uint64_t network;
     struct port_plan *ports;
     size_t port_count;
-    bool log_json;
+    enum log_driver log_driver;
     char *log_path;
     uint64_t log_max_size;
     uint64_t log_max_files;
+    char *log_attributes;
+    char *log_compressor; /* NULL: rotated files stay as they are */
+    struct send_plan log_send;
     uint64_t shm_size;
     char *runtime;
     struct texts runtime_arguments;
     char *runtime_root;
+    struct restart_plan restart;
+    uint64_t restarts; /* that it had before */
 };
 
 /* Fields that are unknown, missing, doubled or out of range are refused by name. `plan` is to be freed either way. */

@@ -26,16 +26,21 @@ enum message {
     MESSAGE_EXEC = 0x18,        /* {streams, terminal, process} → STARTED; SIGNAL and RESIZE then mean that process */
     MESSAGE_STDIN = 0x19,       /* raw bytes; OK when the process's pipe has taken all of them */
     MESSAGE_CLOSE_STDIN = 0x1a,
+    MESSAGE_SET_RESTART = 0x1b,    /* {restart, restart maximum?} */
+    MESSAGE_CANCEL_RESTART = 0x1c, /* this run is the last, and a restart that is waited for does not come */
 
     /* Answers and events. */
     MESSAGE_OK = 0x80,
     MESSAGE_LAUNCHER_STATE = 0x81, /* {pid} */
-    MESSAGE_STATE = 0x82,          /* {state, terminal, pid, port*, passwd, group, network?, started?} */
+    MESSAGE_STATE = 0x82,          /* {state, terminal, pid, port*, passwd, group, network?, started?, restarts, ended*} */
     MESSAGE_STARTED = 0x83,        /* {pid, time} */
     MESSAGE_STDOUT = 0x90,         /* raw bytes */
     MESSAGE_STDERR = 0x91,         /* raw bytes */
-    MESSAGE_EXITED = 0x92,         /* {code, oom, time, end signal}; PID 1's also {memory peak, memory limit} */
+    MESSAGE_EXITED = 0x92, /* {code, oom, time, end signal}; PID 1's also {memory peak, memory limit, start time,
+                              restarts, runtime log?} */
     MESSAGE_PORT_REFUSED = 0x93,   /* {port index} */
+    MESSAGE_RESTARTING = 0x94,     /* as the container's EXITED: it will be restarted */
+    MESSAGE_RESTARTED = 0x95,      /* {pid, time} */
     MESSAGE_ERROR = 0xff,          /* {kind, message, port index?, runtime log?} */
 };
 
@@ -59,6 +64,11 @@ enum tag {
     TAG_RUNTIME_PATH = 17,
     TAG_RUNTIME_ARGUMENT = 18, /* repeated */
     TAG_RUNTIME_ROOT = 19,
+    TAG_RESTART = 20, /* enum restart_value */
+    TAG_RESTART_MAXIMUM = 21, /* 0: without end */
+    TAG_LOG_ATTRIBUTES = 22, /* a JSON object */
+    TAG_LOG_COMPRESSOR = 23, /* a program that compresses its standard input to its standard output */
+    TAG_LOG_SEND = 24, /* where else the log goes; fields of its own: enum send_tag */
 
     TAG_KIND = 32,
     TAG_MESSAGE = 33,
@@ -77,6 +87,9 @@ enum tag {
     TAG_STREAMS = 46, /* bits: enum stream_bit */
     TAG_PROCESS = 47, /* an OCI process object as JSON */
     TAG_STARTED = 48, /* fields of its own: pid and time */
+    TAG_START_TIME = 49,
+    TAG_RESTARTS = 50, /* how often the policy has restarted it, or is about to */
+    TAG_ENDED = 51, /* an end that was followed by a restart; fields of its own: as PID 1's EXITED */
 
     TAG_END_SIGNAL = 60,   /* 0: it ended by itself */
     TAG_MEMORY_PEAK = 61,  /* bytes; 0: not known */
@@ -91,7 +104,16 @@ enum port_tag {
     PORT_TAG_CONTAINER_PORT = 5,
 };
 
-enum state_value { STATE_PREPARED = 0, STATE_RUNNING = 1, STATE_EXITED = 2 };
+enum send_tag {
+    SEND_TAG_FORMAT = 1,  /* "syslog" or "journald" */
+    SEND_TAG_ADDRESS = 2, /* "unix:PATH" or "udp:IP:PORT" */
+    SEND_TAG_CONSTANT = 3, /* what every message has: a syslog tag, or fields of the journal's protocol */
+    SEND_TAG_FACILITY = 4,
+};
+
+enum state_value { STATE_PREPARED = 0, STATE_RUNNING = 1, STATE_EXITED = 2, STATE_RESTARTING = 3 };
+
+enum restart_value { RESTART_NO = 0, RESTART_ALWAYS = 1, RESTART_ON_FAILURE = 2 };
 
 enum stream_bit { STREAM_STDIN = 1, STREAM_STDOUT = 2, STREAM_STDERR = 4 };
 

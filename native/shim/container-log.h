@@ -1,6 +1,6 @@
 /*
- * The json-file log, byte for byte as Docker writes it: one JSON object per line of output, long lines in pieces of
- * 16 KiB of which only the last ends with \n (moby: daemon/logger/copier.go, jsonfilelog, loggerutils/logfile.go).
+ * The container's log: lines put together from its output, long ones in pieces of 16 KiB of which only the last ends the
+ * line (moby: daemon/logger/copier.go), in files of one of two formats, and in messages to a receiver.
  */
 #ifndef BERTH_CONTAINER_LOG_H
 #define BERTH_CONTAINER_LOG_H
@@ -11,10 +11,12 @@
 
 #include "common/buffer.h"
 #include "common/failure.h"
+#include "common/plan.h"
+#include "log-files.h"
+#include "log-message.h"
+#include "log-send.h"
 
 #define LOG_PIECE 16384
-
-enum log_stream { LOG_STDOUT, LOG_STDERR };
 
 /* The line that a stream is in the middle of. */
 struct log_line {
@@ -24,25 +26,20 @@ struct log_line {
 };
 
 struct container_log {
-    int file; /* -1: no log */
-    const char *path;
-    uint64_t size;
-    uint64_t max_size; /* 0: never rotated */
-    uint64_t max_files;
+    enum log_driver driver;
+    const char *attributes; /* a JSON object for every line, or NULL */
+    struct log_files files;
+    struct log_send send;
     struct log_line lines[2];
     struct buffer pending; /* formatted, not yet written */
 };
 
-/* `path` must stay valid. Goes on at the end of a log that exists. */
-int log_open(struct container_log *log, const char *path, uint64_t max_size, uint64_t max_files, struct failure *why);
+/* The plan must stay valid. Goes on at the end of a log that exists. */
+int log_open(struct container_log *log, const struct plan *plan, struct failure *why);
 
 void log_write(struct container_log *log, enum log_stream stream, const uint8_t *data, size_t length);
 
 /* Writes the last lines that have no end, and closes. */
 void log_close(struct container_log *log);
-
-/* One log line (exported for its tests); `whole` adds the \n. */
-int log_format(struct buffer *out, enum log_stream stream, const uint8_t *text, size_t length, bool whole,
-               uint64_t time);
 
 #endif

@@ -25,21 +25,30 @@ void exit_record_prepare(void) {
     if (reserve() < 0) log_line("no room for the exit record: %s", strerror(errno));
 }
 
-/* Over the bytes that are reserved: the file is not emptied first. */
-static int write_record(const char *text, size_t length) {
-    AUTO_CLOSE file = open(TEMPORARY, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 || write_all(file, text, length) < 0) return -1;
-    if (ftruncate(file, (off_t)length) < 0 || fsync(file) < 0) return -1;
-    return rename(TEMPORARY, RECORD);
+static int sync_folder(void) {
+    AUTO_CLOSE folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return folder < 0 ? -1 : fsync(folder);
 }
 
-void exit_record_write(const struct run_end *end) {
+/* Over the bytes that are reserved: the file is not emptied first. A full disk may cost the words. */
+static int write_record(const char *text, size_t length, const struct buffer *words) {
+    AUTO_CLOSE file = open(TEMPORARY, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0 || write_all(file, text, length) < 0) return -1;
+    if (words && write_all(file, words->data, words->length) == 0) length += words->length;
+    if (ftruncate(file, (off_t)length) < 0 || rename(TEMPORARY, RECORD) < 0) return -1;
+    /* Renamed before: then the first of the two costs one commit of the file system, and the second hardly any. */
+    return fsync(file) < 0 ? -1 : sync_folder();
+}
+
+void exit_record_write(const struct run_end *end, const struct buffer *words) {
     char text[RECORD_MAX];
     int length = snprintf(text, sizeof(text),
-                          "berth-exit 2\ncode %d\nsignal %d\noom %d\npeak %llu\nlimit %llu\nfinished %llu\n", end->code,
-                          end->signal, end->memory.oom_killed, (unsigned long long)end->memory.peak,
-                          (unsigned long long)end->memory.limit, (unsigned long long)end->finished);
-    if (write_record(text, (size_t)length) < 0) {
+                          "berth-exit 2\ncode %d\nsignal %d\noom %d\npeak %llu\nlimit %llu\nstarted %llu\n"
+                          "finished %llu\nrestarts %llu\n%s",
+                          end->code, end->signal, end->memory.oom_killed, (unsigned long long)end->memory.peak,
+                          (unsigned long long)end->memory.limit, (unsigned long long)end->started,
+                          (unsigned long long)end->finished, (unsigned long long)end->restarts, words ? "\n" : "");
+    if (write_record(text, (size_t)length, words) < 0) {
         log_line("the exit record cannot be written: %s", strerror(errno));
     }
 }

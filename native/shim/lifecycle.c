@@ -1,4 +1,5 @@
-/* The container's way from prepared to cleaned up. */
+/* The container's way from prepared to cleaned up; again.c takes it round. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,27 +16,27 @@
 
 static void decide_start(struct process *process);
 static bool take_orphan(struct supervisor *supervisor, pid_t pid, struct orphan *orphan);
-static void clean_up(struct supervisor *supervisor);
 
 /* ---- start ---- */
 
 static void run_failed(struct supervisor *supervisor, const struct failure *why, const struct buffer *words) {
     if (supervisor->runner) session_send_runtime_failure(supervisor->runner, supervisor->run_request, why, words);
     supervisor->runner = NULL;
-    supervisor->phase = PHASE_EXITED;
     supervisor->init->starting_pid = 0;
     loop_close(&supervisor->loop, &supervisor->init->execution);
-    unlink(supervisor->init->pid_file); /* it has not run */
     oom_close(&supervisor->oom);
-    sessions_start_decided(supervisor);
-    ports_close(&supervisor->ports);
-    log_close(&supervisor->log);
-    clean_up(supervisor);
+    if (supervisor->again) {
+        supervisor_restart_failed(supervisor, words);
+        return;
+    }
+    unlink(supervisor->init->pid_file); /* it has not run */
+    supervisor_give_up(supervisor);
 }
 
 static void run_succeeded(struct supervisor *supervisor) {
     supervisor->phase = PHASE_RUNNING;
     supervisor->started_at = now();
+    supervisor->running_since = monotonic_milliseconds();
     ports_serve(&supervisor->ports);
     if (supervisor->runner) {
         session_send_started(supervisor->runner, supervisor->run_request, supervisor->init->pid,
@@ -43,6 +44,9 @@ static void run_succeeded(struct supervisor *supervisor) {
     }
     supervisor->runner = NULL;
     sessions_start_decided(supervisor);
+    if (supervisor->again) sessions_restarted(supervisor);
+    /* The user stopped it while it was being restarted. */
+    if (supervisor->restart.cancelled) kill(supervisor->init->pid, SIGKILL);
 }
 
 static void on_run_done(struct job *job, bool succeeded) {
@@ -59,9 +63,7 @@ static void on_run_done(struct job *job, bool succeeded) {
     decide_start(supervisor->init);
 }
 
-int supervisor_run(struct session *session, uint16_t request, struct failure *why) {
-    struct supervisor *supervisor = session->supervisor;
-    if (supervisor->phase != PHASE_PREPARED) return fail(why, FAILURE_CONFLICT, "the container was started already");
+int supervisor_start(struct supervisor *supervisor, struct failure *why) {
     struct process *init = supervisor->init;
     const char *arguments[] = {"run",        "--detach",     "--bundle", ".", "--pid-file",
                                init->pid_file, NULL, NULL, NULL, NULL};
@@ -72,12 +74,14 @@ int supervisor_run(struct session *session, uint16_t request, struct failure *wh
     }
     arguments[count] = supervisor->plan.id;
     supervisor->phase = PHASE_STARTING;
-    struct job *job = job_start(supervisor, arguments, init->theirs, on_run_done, NULL, why);
-    if (!job) {
-        supervisor->phase = PHASE_EXITED;
-        ports_close(&supervisor->ports);
-        log_close(&supervisor->log);
-        clean_up(supervisor);
+    return job_start(supervisor, arguments, init->theirs, on_run_done, NULL, why) ? 0 : -1;
+}
+
+int supervisor_run(struct session *session, uint16_t request, struct failure *why) {
+    struct supervisor *supervisor = session->supervisor;
+    if (supervisor->phase != PHASE_PREPARED) return fail(why, FAILURE_CONFLICT, "the container was started already");
+    if (supervisor_start(supervisor, why) < 0) {
+        supervisor_give_up(supervisor);
         return -1;
     }
     supervisor->runner = session;
@@ -269,16 +273,26 @@ void supervisor_forget_session(struct supervisor *supervisor, const struct sessi
 /* The record comes first: whoever hears of the end finds it. */
 void supervisor_init_ended(struct supervisor *supervisor) {
     if (supervisor->phase != PHASE_RUNNING) return; /* a start that failed halfway is cleaned up already */
-    supervisor->phase = PHASE_EXITED;
-    supervisor->end = (struct run_end){.code = supervisor->init->exit_code,
+    uint64_t ran = monotonic_milliseconds() - supervisor->running_since;
+    int code = supervisor->init->exit_code;
+    int64_t delay = restart_after(&supervisor->restart, code, ran);
+    supervisor->end = (struct run_end){.code = code,
                                        .signal = supervisor->init->end_signal,
                                        .memory = oom_close(&supervisor->oom),
-                                       .finished = now()};
+                                       .started = supervisor->started_at,
+                                       .finished = now(),
+                                       .restarts = supervisor->restart.count};
     log_close(&supervisor->log);
+    exit_record_write(&supervisor->end, NULL);
+    if (delay >= 0) {
+        supervisor_restart_in(supervisor, (uint64_t)delay);
+        return;
+    }
+    supervisor->phase = PHASE_EXITED;
     ports_close(&supervisor->ports);
-    exit_record_write(&supervisor->end);
+    sessions_announce_end(supervisor, NULL);
     sessions_exited(supervisor->init);
-    clean_up(supervisor);
+    supervisor_delete(supervisor);
 }
 
 /* Nothing is left: a client that sees its connection end can start the container again. */
@@ -292,18 +306,34 @@ static void cleaned(struct supervisor *supervisor) {
     supervisor_check_end(supervisor);
 }
 
-static void on_delete_done(struct job *job, bool succeeded) {
-    (void)succeeded; /* a container that never came to be cannot be deleted */
-    cleaned(job->supervisor);
+static void deleted(struct supervisor *supervisor) {
+    supervisor->deleting = false;
+    if (supervisor->phase == PHASE_RESTARTING) supervisor_deleted_for_restart(supervisor);
+    else cleaned(supervisor);
 }
 
-static void clean_up(struct supervisor *supervisor) {
+static void on_delete_done(struct job *job, bool succeeded) {
+    (void)succeeded; /* a container that never came to be cannot be deleted */
+    deleted(job->supervisor);
+}
+
+void supervisor_delete(struct supervisor *supervisor) {
     const char *const arguments[] = {"delete", "--force", supervisor->plan.id, NULL};
     const int nothing[JOB_DESCRIPTORS] = {-1, -1, -1, -1};
     struct failure why;
+    if (supervisor->deleting) return;
+    supervisor->deleting = true;
     if (job_start(supervisor, arguments, nothing, on_delete_done, NULL, &why)) return;
     log_line("%s", why.message);
-    cleaned(supervisor);
+    deleted(supervisor);
+}
+
+void supervisor_give_up(struct supervisor *supervisor) {
+    supervisor->phase = PHASE_EXITED;
+    sessions_start_decided(supervisor);
+    ports_close(&supervisor->ports);
+    log_close(&supervisor->log);
+    supervisor_delete(supervisor);
 }
 
 int supervisor_discard(struct session *session, uint16_t request, struct failure *why) {
@@ -317,7 +347,8 @@ int supervisor_discard(struct session *session, uint16_t request, struct failure
 }
 
 void supervisor_check_end(struct supervisor *supervisor) {
-    if (supervisor->phase == PHASE_CLEANED && !supervisor->sessions && !supervisor->jobs) supervisor->loop.stopped = true;
+    if (supervisor->phase != PHASE_CLEANED || supervisor->log.files.compressing) return;
+    if (!supervisor->sessions && !supervisor->jobs) supervisor->loop.stopped = true;
 }
 
 /* ---- ends of processes ---- */
@@ -365,6 +396,7 @@ static void reaped(struct supervisor *supervisor, const struct orphan *ended) {
     struct job *job = job_find(supervisor, ended->pid);
     struct process *process = process_find(supervisor, ended->pid);
     struct process *starting = find_starting(supervisor, ended->pid);
+    if (log_files_compressed(&supervisor->log.files, ended->pid, ended->status)) return;
     if (job) job_ended(job, ended->status);
     else if (process) process_ended(process, ended->status);
     else if (starting) ended_while_starting(starting, ended->status, ended->executed);

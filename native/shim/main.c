@@ -22,6 +22,7 @@
 #include "supervisor.h"
 
 #define PLAN_MAX (1024u * 1024)
+#define SPOOL_MAX_UNLIMITED (100u * 1000 * 1000) /* of a log without limits */
 
 struct arguments {
     int plan;
@@ -149,10 +150,16 @@ static void on_refused(struct ports *ports, size_t index) {
     sessions_announce(supervisor, MESSAGE_PORT_REFUSED, &payload);
 }
 
+/* As much as the log may take: a disk that has room for that is never filled. */
+static uint64_t spool_max_of(const struct plan *plan) {
+    if (plan->log_driver == LOG_NONE) return 0;
+    if (plan->log_max_size == 0) return SPOOL_MAX_UNLIMITED;
+    return plan->log_max_size * (plan->log_max_files ? plan->log_max_files : 1);
+}
+
 static int open_log(struct supervisor *supervisor, struct failure *why) {
-    const struct plan *plan = &supervisor->plan;
-    if (!plan->log_json) return 0;
-    return log_open(&supervisor->log, plan->log_path, plan->log_max_size, plan->log_max_files, why);
+    supervisor->spool_max = spool_max_of(&supervisor->plan);
+    return log_open(&supervisor->log, &supervisor->plan, why);
 }
 
 static int open_streams(struct supervisor *supervisor, struct failure *why) {
@@ -184,6 +191,8 @@ static int prepare(struct supervisor *supervisor, const struct arguments *argume
                    struct failure *why) {
     if (loop_open(&supervisor->loop) < 0) return fail_errno(why, "epoll");
     if (read_plan(supervisor, arguments->plan, why) < 0) return -1;
+    supervisor->restart.plan = supervisor->plan.restart;
+    supervisor->restart.count = supervisor->plan.restarts;
     if (lock_container(supervisor, why) < 0) return -1;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return fail_errno(why, "subreaper");
     if (mount_root(supervisor, arguments, why) < 0 || check_accounts(why) < 0) return -1;
@@ -258,7 +267,8 @@ int main(int argc, char **argv) {
     stay_small();
     keep_to_ourselves(&arguments);
     struct supervisor supervisor = {
-        .listening.fd = -1, .signals.fd = -1, .lock = -1, .network = arguments.network, .log.file = -1, .oom.folder = -1};
+        .listening.fd = -1, .signals.fd = -1, .lock = -1, .network = arguments.network,
+        .log.files.file = -1, .log.send.socket = -1, .oom.folder = -1, .back_off.fd = -1};
     int result = supervise(&supervisor, &arguments);
     release(&supervisor, &arguments);
     return result;

@@ -91,6 +91,14 @@ static void take_away(bool *mounted, const char *path) {
     rmdir(path);
 }
 
+int mounts_empty_shm(struct mounts *mounts, const struct plan *plan, struct failure *why) {
+    if (!mounts->shm) return 0;
+    take_away(&mounts->shm, SHM);
+    if (mount_shm(plan->shm_size, why) < 0) return -1;
+    mounts->shm = true;
+    return 0;
+}
+
 void mounts_remove(struct mounts *mounts) {
     take_away(&mounts->shm, SHM);
     take_away(&mounts->root, ROOT);

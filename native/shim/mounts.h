@@ -20,6 +20,9 @@ struct mounts {
  */
 int mounts_place(struct mounts *mounts, const struct plan *plan, int root, int host, struct failure *why);
 
+/* A new, empty tmpfs at `shm`, if the container has one. */
+int mounts_empty_shm(struct mounts *mounts, const struct plan *plan, struct failure *why);
+
 void mounts_remove(struct mounts *mounts);
 
 /* Appends a file of the root, following symlinks inside it; nothing when it is missing. */

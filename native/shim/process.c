@@ -200,10 +200,7 @@ static void drain(struct process *process) {
 }
 
 void process_pace(struct process *process) {
-    bool lags = false;
-    for (struct session *session = process->supervisor->sessions; session; session = session->next) {
-        if (session->process == process && connection_queued(&session->connection) > SESSION_QUEUE_MAX) lags = true;
-    }
+    bool lags = sessions_lag(process);
     for (int index = 0; index < 2; index++) {
         loop_watch(&process->supervisor->loop, &process->output[index], lags || process->pid == 0 ? 0 : EPOLLIN);
     }

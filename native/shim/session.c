@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,15 +34,22 @@ void session_send_runtime_failure(struct session *session, uint16_t request, con
     connection_send(&session->connection, MESSAGE_ERROR, request, payload.data, payload.length);
 }
 
-static void append_exit(struct buffer *payload, const struct supervisor *supervisor, const struct process *process) {
-    const struct run_end *end = &supervisor->end;
+static void append_exec_end(struct buffer *payload, const struct process *process) {
     field_append_number(payload, TAG_CODE, (uint64_t)process->exit_code);
-    field_append_number(payload, TAG_OOM_KILLED, process->is_init && end->memory.oom_killed);
-    field_append_number(payload, TAG_TIME, process->is_init ? end->finished : now());
+    field_append_number(payload, TAG_OOM_KILLED, 0);
+    field_append_number(payload, TAG_TIME, now());
     field_append_number(payload, TAG_END_SIGNAL, (uint64_t)process->end_signal);
-    if (!process->is_init) return;
+}
+
+static void append_run_end(struct buffer *payload, const struct run_end *end) {
+    field_append_number(payload, TAG_CODE, (uint64_t)end->code);
+    field_append_number(payload, TAG_OOM_KILLED, end->memory.oom_killed);
+    field_append_number(payload, TAG_TIME, end->finished);
+    field_append_number(payload, TAG_END_SIGNAL, (uint64_t)end->signal);
     field_append_number(payload, TAG_MEMORY_PEAK, end->memory.peak);
     field_append_number(payload, TAG_MEMORY_LIMIT, end->memory.limit);
+    field_append_number(payload, TAG_START_TIME, end->started);
+    field_append_number(payload, TAG_RESTARTS, end->restarts);
 }
 
 /* They were readable when the container was prepared; what it has done to them since is its own affair. */
@@ -54,6 +62,7 @@ static void append_account(struct buffer *payload, uint16_t tag, const char *pat
 
 static uint64_t state_of(const struct supervisor *supervisor) {
     if (supervisor->phase == PHASE_PREPARED) return STATE_PREPARED;
+    if (supervisor->phase == PHASE_RESTARTING) return STATE_RESTARTING;
     return supervisor->phase == PHASE_RUNNING ? STATE_RUNNING : STATE_EXITED;
 }
 
@@ -69,6 +78,12 @@ static void send_state(struct session *session, uint16_t id) {
         append_account(&payload, TAG_GROUP, MOUNTS_GROUP);
     }
     field_append_number(&payload, TAG_PID, (uint64_t)getpid());
+    field_append_number(&payload, TAG_RESTARTS, supervisor->restart.count);
+    for (size_t index = 0; index < supervisor->earlier_count; index++) {
+        AUTO_BUFFER end = {0};
+        append_run_end(&end, &supervisor->earlier[index]);
+        field_append(&payload, TAG_ENDED, end.data, end.length);
+    }
     AUTO_BUFFER started = {0};
     if (supervisor->started_at) {
         field_append_number(&started, TAG_PID, (uint64_t)supervisor->init->pid);
@@ -78,11 +93,63 @@ static void send_state(struct session *session, uint16_t id) {
     connection_send(&session->connection, MESSAGE_STATE, id, payload.data, payload.length);
 }
 
+/* ---- clients that fall behind ---- */
+
+static bool has_spool(const struct session *session) {
+    return session->role == ROLE_ATTACHED && session->supervisor->spool_max > 0;
+}
+
+static uint64_t spooled(const struct supervisor *supervisor) {
+    uint64_t length = 0;
+    for (struct session *session = supervisor->sessions; session; session = session->next) {
+        length += spool_length(&session->spool);
+    }
+    return length;
+}
+
+/* Better a client whose connection ends than one that misses a part. */
+static void cut_off(struct session *session) {
+    log_line("a client's output is lost: %s", strerror(errno));
+    spool_close(&session->spool);
+    connection_finish(&session->connection);
+}
+
+/* Order is kept: while the spool has something, everything goes through it. */
+static void deliver(struct session *session, uint8_t type, const void *data, size_t length) {
+    bool behind = spool_length(&session->spool) > 0 || connection_queued(&session->connection) > SESSION_QUEUE_MAX;
+    if (!has_spool(session) || !behind) connection_send(&session->connection, type, 0, data, length);
+    else if (spool_append(&session->spool, type, data, length) < 0) cut_off(session);
+}
+
+/* The client has taken all that was queued. */
+static void serve_spool(struct session *session) {
+    AUTO_BUFFER frames = {0};
+    if (spool_length(&session->spool) == 0) return;
+    if (spool_take(&session->spool, &frames, SESSION_QUEUE_MAX) < 0) {
+        cut_off(session);
+        return;
+    }
+    connection_send_frames(&session->connection, frames.data, frames.length);
+    if (spool_length(&session->spool) > 0) connection_ask(&session->connection);
+    else if (session->finished) connection_finish(&session->connection);
+}
+
+bool sessions_lag(const struct process *process) {
+    const struct supervisor *supervisor = process->supervisor;
+    if (supervisor->spool_max > 0 && spooled(supervisor) >= supervisor->spool_max) return true;
+    for (const struct session *session = supervisor->sessions; session; session = session->next) {
+        if (session->process != process) continue;
+        if (!spool_is_on_disk(&session->spool)) return true;
+        if (!has_spool(session) && connection_queued(&session->connection) > SESSION_QUEUE_MAX) return true;
+    }
+    return false;
+}
+
 void sessions_output(struct process *process, bool is_stderr, const void *data, size_t length) {
     uint64_t bit = is_stderr ? STREAM_STDERR : STREAM_STDOUT;
     for (struct session *session = process->supervisor->sessions; session; session = session->next) {
         if (session->process != process || !(session->streams & bit)) continue;
-        connection_send(&session->connection, is_stderr ? MESSAGE_STDERR : MESSAGE_STDOUT, 0, data, length);
+        deliver(session, is_stderr ? MESSAGE_STDERR : MESSAGE_STDOUT, data, length);
     }
     if (!process->ended) process_pace(process);
 }
@@ -95,22 +162,41 @@ void sessions_announce(struct supervisor *supervisor, uint8_t type, const struct
     }
 }
 
+/* Behind what the spool still has. */
+static void finish(struct session *session) {
+    session->finished = true;
+    if (spool_length(&session->spool) == 0) connection_finish(&session->connection);
+}
+
+void sessions_announce_end(struct supervisor *supervisor, const struct buffer *words) {
+    AUTO_BUFFER payload = {0};
+    append_run_end(&payload, &supervisor->end);
+    if (words) field_append(&payload, TAG_RUNTIME_LOG, words->data, words->length);
+    bool again = supervisor->phase == PHASE_RESTARTING;
+    sessions_announce(supervisor, again ? MESSAGE_RESTARTING : MESSAGE_EXITED, &payload);
+}
+
+void sessions_restarted(struct supervisor *supervisor) {
+    AUTO_BUFFER payload = {0};
+    field_append_number(&payload, TAG_PID, (uint64_t)supervisor->init->pid);
+    field_append_number(&payload, TAG_TIME, supervisor->started_at);
+    sessions_announce(supervisor, MESSAGE_RESTARTED, &payload);
+}
+
 void sessions_exited(struct process *process) {
     AUTO_BUFFER payload = {0};
-    append_exit(&payload, process->supervisor, process);
-    if (process->is_init) sessions_announce(process->supervisor, MESSAGE_EXITED, &payload);
+    if (process->is_init) append_run_end(&payload, &process->supervisor->end);
+    else append_exec_end(&payload, process);
     for (struct session *session = process->supervisor->sessions; session; session = session->next) {
         if (session->process != process) continue;
-        connection_send(&session->connection, MESSAGE_EXITED, 0, payload.data, payload.length);
+        deliver(session, MESSAGE_EXITED, payload.data, payload.length);
         session->process = NULL;
-        connection_finish(&session->connection);
+        finish(session);
     }
 }
 
 void sessions_finish(struct supervisor *supervisor) {
-    for (struct session *session = supervisor->sessions; session; session = session->next) {
-        connection_finish(&session->connection);
-    }
+    for (struct session *session = supervisor->sessions; session; session = session->next) finish(session);
 }
 
 /* ---- what sessions ask ---- */
@@ -122,6 +208,7 @@ struct request {
     uint64_t columns;
     uint64_t streams;
     uint64_t terminal;
+    struct restart_plan restart;
     struct field process;
 };
 
@@ -136,6 +223,8 @@ static int decode_request(const struct frame *frame, struct request *request, st
                          : field.tag == TAG_COLUMNS  ? &request->columns
                          : field.tag == TAG_STREAMS  ? &request->streams
                          : field.tag == TAG_TERMINAL ? &request->terminal
+                         : field.tag == TAG_RESTART  ? &request->restart.policy
+                         : field.tag == TAG_RESTART_MAXIMUM ? &request->restart.maximum
                                                      : NULL;
         if (field.tag == TAG_PROCESS) request->process = field;
         else if (!into || !field_number(&field, into)) {
@@ -207,6 +296,13 @@ static int about_process(struct session *session, struct process *process, const
     return result;
 }
 
+static int set_restart(struct session *session, const struct frame *frame, struct failure *why) {
+    struct request request;
+    if (decode_request(frame, &request, why) < 0) return -1;
+    if (request.restart.policy > RESTART_ON_FAILURE) return fail(why, FAILURE_INVALID, "no such restart policy");
+    return supervisor_set_restart(session, frame->id, &request.restart);
+}
+
 static int unknown(const struct frame *frame, struct failure *why) {
     return fail(why, FAILURE_NOT_IMPLEMENTED, "the supervisor knows no request %u here", frame->type);
 }
@@ -244,6 +340,8 @@ static int control_request(struct session *session, const struct frame *frame, s
         case MESSAGE_DISCARD: return supervisor_discard(session, frame->id, why);
         case MESSAGE_PAUSE: return supervisor_freeze(session, frame->id, "pause", why);
         case MESSAGE_RESUME: return supervisor_freeze(session, frame->id, "resume", why);
+        case MESSAGE_SET_RESTART: return set_restart(session, frame, why);
+        case MESSAGE_CANCEL_RESTART: return supervisor_cancel_restart(session, frame->id);
         case MESSAGE_SIGNAL:
         case MESSAGE_RESIZE: return about_process(session, supervisor->init, frame, why);
         default: return unknown(frame, why);
@@ -288,6 +386,7 @@ static void on_closed(struct connection *connection) {
     }
     supervisor_forget_session(supervisor, session);
     connection_release(connection);
+    spool_close(&session->spool);
     buffer_free(&session->input);
     free(session);
     if (ends_input) process_close_input(process);
@@ -297,6 +396,7 @@ static void on_closed(struct connection *connection) {
 
 static void on_drained(struct connection *connection) {
     struct session *session = container_of(connection, struct session, connection);
+    serve_spool(session);
     if (session->process) process_pace(session->process);
 }
 
@@ -309,6 +409,7 @@ void session_accept(struct supervisor *supervisor, int socket) {
         return;
     }
     session->supervisor = supervisor;
+    session->spool.file = -1;
     if (connection_open(&session->connection, &supervisor->loop, socket, REQUEST_MAX, &EVENTS) < 0) {
         free(session);
         return;

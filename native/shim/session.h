@@ -7,6 +7,7 @@
 
 #include "common/buffer.h"
 #include "common/connection.h"
+#include "spool.h"
 
 struct supervisor;
 struct process;
@@ -14,8 +15,9 @@ struct process;
 enum role { ROLE_NEW, ROLE_CONTROL, ROLE_ATTACHED, ROLE_EXEC };
 
 /*
- * A client that lags by more than this stops the reading of the process's output, and with it, when the pipe is full,
- * the process: nobody attached loses a byte, and we stay small. The end of the process does not wait for it.
+ * A client that lags by more than this is served from a spool on the disk. Where the container keeps no log, and when the
+ * spools together take as much as its log may, the reading of the process's output stops, and with it, when the pipe is
+ * full, the process: nobody attached loses a byte, and we stay small. The end of the process does not wait for it.
  */
 #define SESSION_QUEUE_MAX (64u * 1024)
 
@@ -25,6 +27,8 @@ struct session {
     enum role role;
     struct process *process; /* NULL once it has ended */
     uint64_t streams;
+    struct spool spool;
+    bool finished; /* nothing comes behind the spool */
     bool input_waits; /* a STDIN frame is not taken by the process yet */
     bool close_waits; /* CLOSE_STDIN came behind it */
     uint16_t input_request;
@@ -37,11 +41,20 @@ struct session {
 
 void session_accept(struct supervisor *supervisor, int socket);
 
+/* Whether the process has to wait for one of its clients. */
+bool sessions_lag(const struct process *process);
+
 /* Output for all who are attached to the process. */
 void sessions_output(struct process *process, bool is_stderr, const void *data, size_t length);
 
-/* Tells control sessions and the ones attached to the process, and finishes the latter. */
+/* Tells the sessions that are attached to the process, and finishes them. */
 void sessions_exited(struct process *process);
+
+/* Tells control sessions how the run ended and what follows; `words` of the OCI runtime, or NULL. */
+void sessions_announce_end(struct supervisor *supervisor, const struct buffer *words);
+
+/* The policy has restarted the container. */
+void sessions_restarted(struct supervisor *supervisor);
 
 /* Sends a frame to all control sessions; it is left out for one that does not read. */
 void sessions_announce(struct supervisor *supervisor, uint8_t type, const struct buffer *payload);

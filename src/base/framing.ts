@@ -6,7 +6,10 @@
  *
  * all little-endian. A payload is raw bytes (streams) or fields: u16 tag, u32 length, bytes, repeated.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
+
+/** The version before: that of the supervisors which an older berthd has left. */
+export const PREVIOUS_PROTOCOL_VERSION = 1;
 
 /** A frame longer than this is a protocol error. */
 export const MAX_FRAME = 16 * 1024 * 1024;
@@ -26,10 +29,15 @@ export interface Field {
   readonly value: Buffer;
 }
 
-export function encodeFrame(type: number, id: number, payload: Uint8Array = new Uint8Array()): Buffer {
+export function encodeFrame(
+  type: number,
+  id: number,
+  payload: Uint8Array = new Uint8Array(),
+  version: number = PROTOCOL_VERSION,
+): Buffer {
   const frame = Buffer.allocUnsafe(HEADER + payload.length);
   frame.writeUInt32LE(HEADER - 4 + payload.length, 0);
-  frame.writeUInt8(PROTOCOL_VERSION, 4);
+  frame.writeUInt8(version, 4);
   frame.writeUInt8(type, 5);
   frame.writeUInt16LE(id, 6);
   frame.set(payload, HEADER);

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { type ContainerId, systemErrorCode } from '../base/index.ts';
+import { type ContainerId, isBerthError, systemErrorCode } from '../base/index.ts';
 import type { ContainerRecord } from './containers/container.ts';
-import { isActive } from './containers/container.ts';
+import { isAlive } from './containers/container.ts';
 import { isSupervisor } from './containers/restore.ts';
 import type { EngineParts } from './parts.ts';
 
@@ -17,7 +17,7 @@ export async function removeLeftovers(
   const containers = `${parts.settings.dataRoot}/containers`;
   const steps = `${parts.settings.dataRoot}/build/steps`;
   for (const { id, state } of records) {
-    if (!isActive(state)) await endSupervisor(parts, id, `${containers}/${id}`);
+    if (!isAlive(state)) await endSupervisor(parts, id, `${containers}/${id}`);
   }
   const known = new Set<string>(records.map(({ id }) => id));
   for (const name of await folders(containers)) {
@@ -44,8 +44,14 @@ async function endSupervisor(parts: EngineParts, id: ContainerId, directory: str
     await found.discard();
     return;
   }
-  await found.signal(constants.signals.SIGKILL);
+  await found.cancelRestart();
+  await found.signal(constants.signals.SIGKILL).catch(unlessEnded);
   await found.exited;
+}
+
+/** One that waited for its restart has no process any more. */
+function unlessEnded(error: unknown): void {
+  if (!isBerthError(error, 'conflict') && !isBerthError(error, 'unavailable')) throw error;
 }
 
 function isContainerId(name: string): name is ContainerId {

@@ -1,8 +1,17 @@
-import { conflict, decodeFields, FieldWriter, type Frame } from '../base/index.ts';
+import { conflict, decodeFields, type Field, FieldWriter, type Frame } from '../base/index.ts';
 import { Channel, connectSocket } from './channel.ts';
-import type { AttachOptions, AttachSession, ExecSession, ExitStatus, OutputChunk } from './contract.ts';
-import { endDetails } from './exit-record.ts';
-import { message, numberOf, optionalNumberOf, streamBit, tag, timeOf } from './protocol.ts';
+import type {
+  AttachOptions,
+  AttachSession,
+  ExecSession,
+  ExitStatus,
+  OutputChunk,
+  RunEnd,
+  RunFacts,
+} from './contract.ts';
+import { endDetails, NOT_RESTARTED } from './exit-record.ts';
+import { fieldOf, message, numberOf, optionalNumberOf, streamBit, tag, timeOf } from './protocol.ts';
+import { runtimeFailure } from './runtime-failure.ts';
 
 /** So much unread output is kept here before the supervisor has to wait. */
 const UNREAD_MAX = 256 * 1024;
@@ -10,20 +19,29 @@ const UNREAD_MAX = 256 * 1024;
 /** Input goes in pieces of this size, each acknowledged when the process's pipe has taken it. */
 const INPUT_PIECE = 32 * 1024;
 
-/** Attaches to PID 1 of the supervisor that listens at `socketPath`. */
-export async function openAttachSession(socketPath: string, options: AttachOptions): Promise<AttachSession> {
-  const session = await Session.open(socketPath);
+/** Where a supervisor listens, and which version of the protocol it speaks. */
+export interface SessionAddress {
+  readonly socketPath: string;
+  readonly version: number;
+}
+
+/** Attaches to PID 1 of a supervisor. */
+export async function openAttachSession(
+  { socketPath, version }: SessionAddress,
+  options: AttachOptions,
+): Promise<AttachSession> {
+  const session = await Session.open(socketPath, version);
   await session.request(message.attach, new FieldWriter().number(tag.streams, bitsOf(options)).finish());
   return session;
 }
 
 /** Starts a process in the container. Throws as `Supervisor.run`. */
 export async function openExecSession(
-  socketPath: string,
+  { socketPath, version }: SessionAddress,
   process: object,
   options: AttachOptions & { readonly terminal: boolean },
 ): Promise<ExecSession> {
-  const session = await Session.open(socketPath);
+  const session = await Session.open(socketPath, version);
   const payload = new FieldWriter()
     .number(tag.streams, bitsOf(options))
     .number(tag.terminal, Number(options.terminal))
@@ -44,17 +62,45 @@ function bitsOf(options: AttachOptions): number {
 /** The status that an exited frame carries. */
 export function decodeExit(frame: Frame): ExitStatus {
   const fields = decodeFields(frame.payload);
+  const finishedAt = timeOf(fields, tag.time);
+  const run = decodeRun(fields);
+  const words = fieldOf(fields, tag.runtimeLog);
+  if (words !== undefined && run !== undefined) {
+    return {
+      kind: 'not-restarted',
+      reason: runtimeFailure(NOT_RESTARTED, words.toString()),
+      finishedAt,
+      run,
+    };
+  }
+  const oomKilled = numberOf(fields, tag.oomKilled) === 1;
+  const code = numberOf(fields, tag.code);
+  return { kind: 'exited', code, oomKilled, finishedAt, run, ...decodeDetails(fields) };
+}
+
+/** An end that is followed by a restart. Throws RangeError when a field is missing. */
+export function decodeRunEnd(fields: readonly Field[]): RunEnd {
   return {
     kind: 'exited',
     code: numberOf(fields, tag.code),
     oomKilled: numberOf(fields, tag.oomKilled) === 1,
     finishedAt: timeOf(fields, tag.time),
-    ...endDetails({
-      signal: optionalNumberOf(fields, tag.endSignal),
-      peak: optionalNumberOf(fields, tag.memoryPeak),
-      limit: optionalNumberOf(fields, tag.memoryLimit),
-    }),
+    run: { startedAt: timeOf(fields, tag.startTime), restarts: numberOf(fields, tag.restarts) },
+    ...decodeDetails(fields),
   };
+}
+
+function decodeRun(fields: readonly Field[]): RunFacts | undefined {
+  if (fieldOf(fields, tag.startTime) === undefined) return undefined;
+  return { startedAt: timeOf(fields, tag.startTime), restarts: numberOf(fields, tag.restarts) };
+}
+
+function decodeDetails(fields: readonly Field[]) {
+  return endDetails({
+    signal: optionalNumberOf(fields, tag.endSignal),
+    peak: optionalNumberOf(fields, tag.memoryPeak),
+    limit: optionalNumberOf(fields, tag.memoryLimit),
+  });
 }
 
 class Session implements AttachSession {
@@ -63,9 +109,9 @@ class Session implements AttachSession {
   readonly #output = new OutputQueue();
   #lastWrite: Promise<void> = Promise.resolve();
 
-  static async open(socketPath: string): Promise<Session> {
+  static async open(socketPath: string, version: number): Promise<Session> {
     const socket = await connectSocket(socketPath);
-    return new Session((onFrame) => new Channel(socket, 'the supervisor', onFrame));
+    return new Session((onFrame) => new Channel(socket, 'the supervisor', onFrame, version));
   }
 
   private constructor(openChannel: (onFrame: (frame: Frame) => void) => Channel) {

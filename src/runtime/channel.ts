@@ -8,6 +8,8 @@ import {
   type Frame,
   FrameDecoder,
   internal,
+  isBerthError,
+  PREVIOUS_PROTOCOL_VERSION,
   PROTOCOL_VERSION,
   systemErrorCode,
   unavailable,
@@ -27,11 +29,18 @@ export class Channel implements AsyncDisposable {
   readonly #decoder = new FrameDecoder();
   readonly #waiting = new Map<number, PromiseWithResolvers<Frame>>();
   readonly #onFrame: (frame: Frame) => void;
+  readonly version: number;
   #lastId = 0;
   #failure: BerthError | undefined;
 
   /** `peer` names the other side in messages. `socket` must be connected. */
-  constructor(socket: Socket, peer: string, onFrame: (frame: Frame) => void) {
+  constructor(
+    socket: Socket,
+    peer: string,
+    onFrame: (frame: Frame) => void,
+    version: number = PROTOCOL_VERSION,
+  ) {
+    this.version = version;
     this.#socket = socket;
     this.#peer = peer;
     this.#onFrame = onFrame;
@@ -59,7 +68,7 @@ export class Channel implements AsyncDisposable {
     const id = this.#freeId();
     const answer = Promise.withResolvers<Frame>();
     this.#waiting.set(id, answer);
-    this.#socket.write(encodeFrame(type, id, payload));
+    this.#socket.write(encodeFrame(type, id, payload, this.version));
     return await answer.promise;
   }
 
@@ -99,8 +108,9 @@ export class Channel implements AsyncDisposable {
   }
 
   #dispatch(frame: Frame): void {
-    if (frame.version !== PROTOCOL_VERSION) {
-      throw new RangeError(`protocol version ${frame.version} instead of ${PROTOCOL_VERSION}`);
+    // Who does not speak this version says so in its own.
+    if (frame.version !== this.version && frame.type !== message.error) {
+      throw new RangeError(`protocol version ${frame.version} instead of ${this.version}`);
     }
     const answer = frame.id === 0 ? undefined : this.#waiting.get(frame.id);
     if (answer === undefined) {
@@ -119,6 +129,19 @@ export class Channel implements AsyncDisposable {
 
   #gone(): BerthError {
     return this.#failure ?? unavailable(`${this.#peer} has gone`);
+  }
+}
+
+/**
+ * Greets in this version and, where the other side refuses it by name, in the one before. `open` connects and says hello;
+ * its result is returned.
+ */
+export async function greet<T>(open: (version: number) => Promise<T>): Promise<T> {
+  try {
+    return await open(PROTOCOL_VERSION);
+  } catch (error) {
+    if (!isBerthError(error, 'not-implemented')) throw error;
+    return await open(PREVIOUS_PROTOCOL_VERSION);
   }
 }
 
@@ -148,7 +171,8 @@ export async function connectIfAlive(path: string, signal?: AbortSignal): Promis
     return await connectSocket(path, signal);
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined;
+    // One that ends just now resets what it has not accepted.
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET') return undefined;
     throw error;
   }
 }

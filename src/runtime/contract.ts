@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { ContainerId } from '../base/index.ts';
+import type { BerthError, ContainerId } from '../base/index.ts';
 
 /** The file systems that a root is joined from. All paths are absolute host paths. */
 export interface RootPlan {
@@ -20,14 +20,38 @@ export interface PortPlan {
   readonly containerPort: number;
 }
 
+/** Where a container's output is kept, and where it is sent besides. */
 export interface LogPlan {
-  readonly driver: 'json-file' | 'none';
-  /** The newest log file; older ones are `path.1`, `path.2`, … */
+  /** The format of the files: Docker's json-file, or that of its local driver; none: there are no files. */
+  readonly driver: 'json-file' | 'local' | 'none';
+  /** The newest log file; older ones are `path.1`, `path.2`, …, compressed ones have `.gz` behind. */
   readonly path: string;
-  /** Bytes after which the file is rotated. */
+  /** Bytes after which the file is rotated; 0: never. */
   readonly maxSize: number;
   readonly maxFiles: number;
+  /** A JSON object that json-file adds to each line. */
+  readonly attributes?: string;
+  /** Absolute path of gzip, for the rotated files. */
+  readonly compressor?: string;
+  readonly send?: LogSendPlan;
 }
+
+/** A receiver of log messages, each a datagram. */
+export interface LogSendPlan {
+  readonly format: 'syslog' | 'journald';
+  /** "unix:PATH" or "udp:IP:PORT". */
+  readonly address: string;
+  /** What each message has: the tag for syslog; for journald fields, each "NAME=value\n". */
+  readonly constant: string;
+  /** Of syslog(3), 0 to 23. */
+  readonly facility: number;
+}
+
+/** When the supervisor starts its container again. */
+export type RestartPlan =
+  | { readonly policy: 'no' | 'always' }
+  /** 0 retries: without end. */
+  | { readonly policy: 'on-failure'; readonly maximumRetries: number };
 
 /** A network namespace that the launcher keeps; gone when nobody holds it any more. */
 export interface NetworkNamespace {
@@ -52,6 +76,10 @@ export interface SupervisorPlan {
   readonly network: NetworkNamespace | undefined;
   readonly ports: readonly PortPlan[];
   readonly log: LogPlan;
+  /** Undefined: its end is final. */
+  readonly restart?: RestartPlan;
+  /** Restarts that it had before; default 0. */
+  readonly restarts?: number;
   /** Size in bytes of the tmpfs that the supervisor mounts at `<directory>/shm` in its own mount namespace; 0: none. */
   readonly shmSize: number;
   /** Absolute path of the OCI runtime (crun or runc), its global arguments, and its state folder. */
@@ -70,8 +98,32 @@ export type ExitStatus =
       readonly signal?: number;
       /** Of a container: what its memory cgroup said at the end; undefined where nothing was known. */
       readonly memory?: MemoryEnd;
+      /** Undefined for a further process, and where the supervisor is of the version before. */
+      readonly run: RunFacts | undefined;
+    }
+  /** The restart that the policy asks for failed. */
+  | {
+      readonly kind: 'not-restarted';
+      readonly reason: BerthError;
+      readonly finishedAt: Date;
+      readonly run: RunFacts;
     }
   | { readonly kind: 'unknown'; readonly finishedAt: Date };
+
+/** What a supervisor tells of a run beside its end. */
+export interface RunFacts {
+  readonly startedAt: Date;
+  /** Restarts by policy so far, the one that follows included. */
+  readonly restarts: number;
+}
+
+/** The end of a run that is followed by a restart. */
+export type RunEnd = Extract<ExitStatus, { kind: 'exited' }> & { readonly run: RunFacts };
+
+/** What a supervisor does by its restart policy. */
+export type RestartEvent =
+  | { readonly kind: 'ended'; readonly end: RunEnd }
+  | { readonly kind: 'started'; readonly started: StartedProcess };
 
 /** Sizes in bytes. */
 export interface MemoryEnd {
@@ -123,7 +175,7 @@ export interface PortRefusal {
 
 /**
  * The process that owns one container; it outlives berthd. States: prepared (root mounted, ports
- * bound) → running → exited. Methods throw `conflict` in the wrong state, `unavailable` when it is gone.
+ * bound) → running → exited; with a restart policy from running to restarting and back. Methods throw `conflict` in the wrong state, `unavailable` when it is gone.
  */
 export interface Supervisor {
   readonly id: ContainerId;
@@ -153,8 +205,22 @@ export interface Supervisor {
   resize(rows: number, columns: number): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /** The run that goes on, or the last one. */
   readonly started: StartedProcess | undefined;
-  /** Resolves (never rejects) when PID 1 has ended, its output is in the log and the exit record is on disk. */
+  /** Whether it waits for its next run. */
+  readonly isRestarting: boolean;
+  /** Restarts by policy until now. */
+  readonly restarts: number;
+  /** Ends that were followed by a restart before this connection was made; the last 32, the oldest first. */
+  readonly earlierEnds: readonly RunEnd[];
+  /** One of the protocol's version before knows no restart policy: berthd has to apply it. */
+  readonly restartsByItself: boolean;
+  setRestartPolicy(policy: RestartPlan): Promise<void>;
+  /** This run is the last; a restart that is waited for does not come. */
+  cancelRestart(): Promise<void>;
+  /** Calls the one listener for each end that is followed by a restart and for each restart, in order; none is lost. */
+  onRestart(listener: (event: RestartEvent) => void): void;
+  /** Resolves (never rejects) when PID 1 has ended for good, its output is in the log and the exit record is on disk. */
   readonly exited: Promise<ExitStatus>;
   /** Called for each refused forwarded connection; returns a function that stops it. */
   onPortRefused(listener: (refusal: PortRefusal) => void): () => void;

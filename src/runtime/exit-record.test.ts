@@ -20,6 +20,29 @@ describe('an exit record', () => {
       code: 137,
       oomKilled: true,
       finishedAt: new Date('2025-11-25T00:20:00.123Z'),
+      run: undefined,
+    });
+  });
+
+  test('says when the run began, how often it was restarted, and why a restart failed', async () => {
+    const record =
+      'berth-exit 2\ncode 3\noom 0\nstarted 1764030000123456789\nfinished 1764030001000000000\nrestarts 4\n';
+    const run = { startedAt: new Date('2025-11-25T00:20:00.123Z'), restarts: 4 };
+    const finishedAt = new Date('2025-11-25T00:20:01Z');
+    await writeFile(join(folder, 'exit'), record);
+    expect(await readExitRecord(folder)).toEqual({
+      kind: 'exited',
+      code: 3,
+      oomKilled: false,
+      finishedAt,
+      run,
+    });
+    await writeFile(join(folder, 'exit'), `${record}\n{"level":"error","msg":"open bin: gone"}\n`);
+    expect(await readExitRecord(folder)).toMatchObject({
+      kind: 'not-restarted',
+      reason: { message: expect.stringContaining('open bin: gone') },
+      finishedAt,
+      run,
     });
   });
 
@@ -42,13 +65,14 @@ describe('an exit record', () => {
 
   test('is undefined where there is none', async () => {
     expect(await readExitRecord(folder)).toBeUndefined();
+    await writeFile(join(folder, 'exit'), '\0'.repeat(256)); // of a power cut
+    expect(await readExitRecord(folder)).toBeUndefined();
     expect(await hasRun(folder)).toBe(false);
     await writeFile(join(folder, 'pid'), '1');
     expect(await hasRun(folder)).toBe(true);
   });
 
   test.each([
-    '',
     'berth-exit 2\ncode 1\n',
     'berth-exit 3\ncode 1\noom 0\nfinished 1\n',
     'berth-exit 1\ncode x\noom 0\nfinished 1\n',

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internal, systemErrorCode } from '../base/index.ts';
 import type { ExitStatus } from './contract.ts';
+import { runtimeFailure } from './runtime-failure.ts';
 
 /**
  * How the container with this folder ended, from the record that its supervisor wrote
@@ -11,23 +12,37 @@ export async function readExitRecord(directory: string): Promise<ExitStatus | un
   const path = join(directory, 'exit');
   const text = await readOptional(path);
   if (text === undefined) return undefined;
+  if (/^\0*$/.test(text)) return undefined; // a power cut came before its text
   const record = parseExitRecord(text);
   if (record === undefined) throw internal(`the exit record ${path} is damaged`);
   return record;
 }
 
-/** The lines "NAME NUMBER" of a record; undefined when it is damaged. Version 1 has no signal and no memory. */
+/**
+ * The lines "NAME NUMBER" of a record, and behind an empty line the words of a restart that failed; undefined when it is
+ * damaged. Version 1 has the code, whether it was out of memory, and the time only.
+ */
 function parseExitRecord(text: string): ExitStatus | undefined {
-  if (!/^berth-exit [12]\n(\w+ \d+\n)+$/.test(text)) return undefined;
-  const values = new Map([...text.matchAll(/^(\w+) (\d+)$/gm)].map(([, name, value]) => [name, value]));
+  const [, lines, words] = /^berth-exit [12]\n((?:\w+ \d+\n)+)(?:\n(.+))?$/s.exec(text) ?? [];
+  const values = new Map(
+    [...(lines ?? '').matchAll(/^(\w+) (\d+)$/gm)].map(([, name, value]) => [name, value]),
+  );
   const [code, oom, finished] = ['code', 'oom', 'finished'].map((name) => values.get(name));
   if (code === undefined || oom === undefined || finished === undefined) return undefined;
   const number = (name: string) => Number(values.get(name) ?? 0);
+  const finishedAt = timeOf(finished);
+  const started = values.get('started');
+  const run =
+    started === undefined ? undefined : { startedAt: timeOf(started), restarts: number('restarts') };
+  if (words !== undefined && run !== undefined) {
+    return { kind: 'not-restarted', reason: runtimeFailure(NOT_RESTARTED, words), finishedAt, run };
+  }
   return {
     kind: 'exited',
     code: Number(code),
     oomKilled: oom === '1',
-    finishedAt: new Date(Number(BigInt(finished) / 1_000_000n)),
+    finishedAt,
+    run,
     ...endDetails({ signal: number('signal'), peak: number('peak'), limit: number('limit') }),
   };
 }
@@ -44,6 +59,13 @@ export function endDetails(end: {
     ...(signal === 0 ? {} : { signal }),
     ...(known ? { memory: { peak: peak || undefined, limit: limit || undefined } } : {}),
   };
+}
+
+/** What a failed restart is called when the OCI runtime's words say nothing better. */
+export const NOT_RESTARTED = 'the container could not be restarted';
+
+function timeOf(nanoseconds: string): Date {
+  return new Date(Number(BigInt(nanoseconds) / 1_000_000n));
 }
 
 /** Whether the container with this folder has ever been started. */

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { decodeFields, encodeFrame, FrameDecoder } from '../base/index.ts';
+import { decodeFields, encodeFrame, FrameDecoder, PROTOCOL_VERSION } from '../base/index.ts';
 import type { SupervisorPlan } from './contract.ts';
 import { openLauncher } from './launcher.ts';
 import { message, tag, textOf } from './protocol.ts';
@@ -241,7 +241,7 @@ describe.skipIf(missing !== undefined)(`the launcher${reason}`, { timeout: 30_00
       const [answer] = new FrameDecoder().push(await buffer(socket));
       expect(answer).toMatchObject({ type: message.error, id: 5 });
       expect(textOf(decodeFields(answer?.payload ?? Buffer.alloc(0)), tag.message)).toBe(
-        'protocol version 9 is not spoken here (this is version 1)',
+        `protocol version 9 is not spoken here (this is version ${PROTOCOL_VERSION})`,
       );
     });
 

@@ -10,10 +10,11 @@ import {
   type Frame,
   invalid,
   isBerthError,
+  PROTOCOL_VERSION,
   unavailable,
 } from '../base/index.ts';
 import { noteRuntime, removeAbandoned } from './abandoned.ts';
-import { Channel, connectSocket } from './channel.ts';
+import { Channel, connectSocket, greet } from './channel.ts';
 import type {
   ExitStatus,
   FileWorker,
@@ -145,13 +146,23 @@ class LauncherClient implements Launcher {
     }
   }
 
-  /** Connects and says hello; undefined when that was to a launcher that is just dying. */
+  /** As {@link #hello}. A launcher of the version before is replaced: its supervisors do not need it. */
   async #greet(signal?: AbortSignal): Promise<Connection | undefined> {
-    const channel = new Channel(await connectLauncher(this.#places, signal), 'the launcher', ignoreFrame);
+    const connection = await greet((version) => this.#hello(version, signal));
+    if (connection === undefined || connection.channel.version === PROTOCOL_VERSION) return connection;
+    process.kill(connection.pid, 'SIGTERM');
+    await connection.channel.closed;
+    return await this.#hello(PROTOCOL_VERSION, signal);
+  }
+
+  /** Connects and says hello; undefined when that was to a launcher that is just dying. */
+  async #hello(version: number, signal?: AbortSignal): Promise<Connection | undefined> {
+    const socket = await connectLauncher(this.#places, signal);
+    const channel = new Channel(socket, 'the launcher', ignoreFrame, version);
     try {
       const answer = await channel.request(message.launcherHello);
       channel.closed.then(() => {
-        this.#connection = undefined;
+        if (version === PROTOCOL_VERSION) this.#connection = undefined;
       });
       return { channel, pid: numberOf(decodeFields(answer.payload), tag.pid) };
     } catch (error) {

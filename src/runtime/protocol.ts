@@ -1,5 +1,5 @@
 import { type Field, FieldWriter } from '../base/index.ts';
-import type { PortPlan, RootPlan, SupervisorPlan } from './contract.ts';
+import type { LogPlan, LogSendPlan, PortPlan, RestartPlan, RootPlan, SupervisorPlan } from './contract.ts';
 
 /**
  * What is said between berthd, the launcher and supervisors; `native/common/protocol.h` is the same and says what
@@ -24,6 +24,8 @@ export const message = {
   exec: 0x18,
   stdin: 0x19,
   closeStdin: 0x1a,
+  setRestart: 0x1b,
+  cancelRestart: 0x1c,
 
   ok: 0x80,
   launcherState: 0x81,
@@ -33,6 +35,8 @@ export const message = {
   stderr: 0x91,
   exited: 0x92,
   portRefused: 0x93,
+  restarting: 0x94,
+  restarted: 0x95,
   error: 0xff,
 } as const;
 
@@ -56,6 +60,11 @@ export const tag = {
   runtimePath: 17,
   runtimeArgument: 18,
   runtimeRoot: 19,
+  restart: 20,
+  restartMaximum: 21,
+  logAttributes: 22,
+  logCompressor: 23,
+  logSend: 24,
 
   kind: 32,
   message: 33,
@@ -74,16 +83,24 @@ export const tag = {
   streams: 46,
   process: 47,
   started: 48,
+  startTime: 49,
+  restarts: 50,
+  ended: 51,
 
   endSignal: 60,
   memoryPeak: 61,
   memoryLimit: 62,
 } as const;
 
+const sendTag = { format: 1, address: 2, constant: 3, facility: 4 } as const;
+
 const portTag = { protocol: 1, hostIp: 2, hostPort: 3, containerIp: 4, containerPort: 5 } as const;
 
 /** Values of {@link tag.state}. */
-export const stateValue = { prepared: 0, running: 1, exited: 2 } as const;
+export const stateValue = { prepared: 0, running: 1, exited: 2, restarting: 3 } as const;
+
+/** Values of {@link tag.restart}. */
+const restartValue = { no: 0, always: 1, 'on-failure': 2 } as const;
 
 /** Bits of {@link tag.streams}. */
 export const streamBit = { stdin: 1, stdout: 2, stderr: 4 } as const;
@@ -97,18 +114,46 @@ export function encodePlan(plan: SupervisorPlan, socket: string): Buffer {
     .number(tag.terminal, Number(plan.terminal))
     .number(tag.openStdin, Number(plan.openStdin))
     .number(tag.stdinOnce, Number(plan.stdinOnce))
-    .text(tag.logDriver, plan.log.driver)
-    .number(tag.logMaxSize, plan.log.maxSize)
-    .number(tag.logMaxFiles, plan.log.maxFiles)
     .number(tag.shmSize, plan.shmSize)
     .text(tag.runtimePath, plan.runtime.path)
     .text(tag.runtimeRoot, plan.runtime.root);
-  if (plan.log.driver === 'json-file') fields.text(tag.logPath, plan.log.path);
+  writeLog(fields, plan.log);
+  if (plan.restart !== undefined) writeRestart(fields, plan.restart);
+  if (plan.restarts !== undefined) fields.number(tag.restarts, plan.restarts);
   if (plan.network !== undefined) fields.number(tag.network, plan.network.handle);
   for (const argument of plan.runtime.args) fields.text(tag.runtimeArgument, argument);
   for (const port of plan.ports) fields.bytes(tag.port, encodePort(port));
   writeRoot(fields, plan.root);
   return fields.finish();
+}
+
+function writeLog(fields: FieldWriter, log: LogPlan): void {
+  fields.text(tag.logDriver, log.driver);
+  if (log.driver !== 'none') {
+    fields
+      .text(tag.logPath, log.path)
+      .number(tag.logMaxSize, log.maxSize)
+      .number(tag.logMaxFiles, log.maxFiles);
+    if (log.attributes !== undefined) fields.text(tag.logAttributes, log.attributes);
+    if (log.compressor !== undefined) fields.text(tag.logCompressor, log.compressor);
+  }
+  if (log.send !== undefined) fields.bytes(tag.logSend, encodeSend(log.send));
+}
+
+function encodeSend(send: LogSendPlan): Buffer {
+  return new FieldWriter()
+    .text(sendTag.format, send.format)
+    .text(sendTag.address, send.address)
+    .text(sendTag.constant, send.constant)
+    .number(sendTag.facility, send.facility)
+    .finish();
+}
+
+/** Adds the fields of a restart policy. */
+export function writeRestart(fields: FieldWriter, restart: RestartPlan): FieldWriter {
+  return fields
+    .number(tag.restart, restartValue[restart.policy])
+    .number(tag.restartMaximum, restart.policy === 'on-failure' ? restart.maximumRetries : 0);
 }
 
 /** Adds the fields of a root. */

@@ -61,7 +61,7 @@ for (const { name, path } of RUNTIMES) {
       const { supervisor, plan } = await instance.start({ args: shell('exit 7') });
       await supervisor.exited;
       expect(await readFile(join(plan.directory, 'exit'), 'utf8')).toMatch(
-        /^berth-exit 2\ncode 7\nsignal 0\noom 0\npeak \d+\nlimit 0\nfinished \d{19}\n$/,
+        /^berth-exit 2\ncode 7\nsignal 0\noom 0\npeak \d+\nlimit 0\nstarted \d{19}\nfinished \d{19}\nrestarts 0\n$/,
       );
     });
 

@@ -7,8 +7,14 @@ import {
   isBerthError,
 } from '../base/index.ts';
 import { removeAbandoned } from './abandoned.ts';
-import { decodeExit, openAttachSession, openExecSession } from './attach-session.ts';
-import { Channel, connectIfAlive } from './channel.ts';
+import {
+  decodeExit,
+  decodeRunEnd,
+  openAttachSession,
+  openExecSession,
+  type SessionAddress,
+} from './attach-session.ts';
+import { Channel, connectIfAlive, greet } from './channel.ts';
 import type {
   AttachOptions,
   AttachSession,
@@ -16,11 +22,14 @@ import type {
   ExitStatus,
   PortPlan,
   PortRefusal,
+  RestartEvent,
+  RestartPlan,
+  RunEnd,
   StartedProcess,
   Supervisor,
 } from './contract.ts';
 import { hasRun, readExitRecord } from './exit-record.ts';
-import { decodePort, fieldOf, message, numberOf, stateValue, tag, timeOf } from './protocol.ts';
+import { decodePort, fieldOf, message, numberOf, stateValue, tag, timeOf, writeRestart } from './protocol.ts';
 
 /** The container that a supervisor is for, and where it listens. */
 export interface SupervisorAddress {
@@ -31,11 +40,16 @@ export interface SupervisorAddress {
 
 /** Connects to a supervisor; undefined when none listens, or it ends before it has told its state. */
 export async function findSupervisor(address: SupervisorAddress): Promise<SupervisorConnection | undefined> {
-  const socket = await connectIfAlive(address.socketPath);
-  if (socket === undefined) return undefined;
   const peer = `the supervisor of container ${address.id.slice(0, 12)}`;
   try {
-    return await SupervisorConnection.open(address, (onFrame) => new Channel(socket, peer, onFrame));
+    return await greet(async (version) => {
+      const socket = await connectIfAlive(address.socketPath);
+      if (socket === undefined) return undefined;
+      return await SupervisorConnection.open(
+        address,
+        (onFrame) => new Channel(socket, peer, onFrame, version),
+      );
+    });
   } catch (error) {
     if (isBerthError(error, 'unavailable')) return undefined;
     throw error;
@@ -59,7 +73,10 @@ export class SupervisorConnection implements Supervisor {
   hasEnded = false;
   readonly #address: SupervisorAddress;
   readonly #channel: Channel;
+  readonly earlierEnds: readonly RunEnd[];
   readonly #events: Events;
+  #restarts: number;
+  #isRestarting: boolean;
   #started: StartedProcess | undefined;
   #isDisconnected = false;
 
@@ -98,6 +115,12 @@ export class SupervisorConnection implements Supervisor {
     const started = fieldOf(state, tag.started);
     this.#started = started === undefined ? undefined : decodeStarted(decodeFields(started));
     this.wasExited = numberOf(state, tag.state) === stateValue.exited;
+    this.#isRestarting = numberOf(state, tag.state) === stateValue.restarting;
+    this.#restarts = this.restartsByItself ? numberOf(state, tag.restarts) : 0;
+    this.earlierEnds = state
+      .filter((field) => field.tag === tag.ended)
+      .map((field) => decodeRunEnd(decodeFields(field.value)));
+    events.followRestarts((event) => this.#followRestart(event));
     this.gone = channel.closed;
     this.exited = Promise.race([events.exited, this.gone.then(() => this.#endOfGone())]);
     this.exited.then(() => {
@@ -125,12 +148,24 @@ export class SupervisorConnection implements Supervisor {
     await this.gone;
   }
 
+  get isRestarting(): boolean {
+    return this.#isRestarting;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  get restartsByItself(): boolean {
+    return this.#channel.version >= FIRST_WITH_RESTARTS;
+  }
+
   attach(options: AttachOptions): Promise<AttachSession> {
-    return openAttachSession(this.#address.socketPath, options);
+    return openAttachSession(this.#sessionAddress(), options);
   }
 
   exec(process: object, options: AttachOptions & { readonly terminal: boolean }): Promise<ExecSession> {
-    return openExecSession(this.#address.socketPath, process, options);
+    return openExecSession(this.#sessionAddress(), process, options);
   }
 
   async signal(number: number): Promise<void> {
@@ -150,6 +185,19 @@ export class SupervisorConnection implements Supervisor {
     await this.#channel.request(message.resume);
   }
 
+  async setRestartPolicy(policy: RestartPlan): Promise<void> {
+    if (!this.restartsByItself) return;
+    await this.#channel.request(message.setRestart, writeRestart(new FieldWriter(), policy).finish());
+  }
+
+  async cancelRestart(): Promise<void> {
+    if (this.restartsByItself) await this.#channel.request(message.cancelRestart);
+  }
+
+  onRestart(listener: (event: RestartEvent) => void): void {
+    this.#events.onRestart(listener);
+  }
+
   onPortRefused(listener: (refusal: PortRefusal) => void): () => void {
     return this.#events.onRefused((index) => {
       const port = this.ports[index];
@@ -161,6 +209,16 @@ export class SupervisorConnection implements Supervisor {
   disconnect(): void {
     this.#isDisconnected = true;
     this.#channel.close();
+  }
+
+  #sessionAddress(): SessionAddress {
+    return { socketPath: this.#address.socketPath, version: this.#channel.version };
+  }
+
+  #followRestart(event: RestartEvent): void {
+    this.#isRestarting = event.kind === 'ended';
+    if (event.kind === 'started') this.#started = event.started;
+    else this.#restarts = event.end.run.restarts;
   }
 
   /** How the container ended when the connection is lost; never rejects. */
@@ -186,11 +244,18 @@ export class SupervisorConnection implements Supervisor {
   }
 }
 
+/** The protocol's version from which supervisors apply restart policies. */
+const FIRST_WITH_RESTARTS = 2;
+
 /** What a supervisor says without being asked. */
 class Events {
   readonly exited: Promise<ExitStatus>;
   readonly #exit = Promise.withResolvers<ExitStatus>();
   readonly #refusedListeners = new Set<(portIndex: number) => void>();
+  /** Those that came before there was a listener. */
+  readonly #restarts: RestartEvent[] = [];
+  #followRestart: ((event: RestartEvent) => void) | undefined;
+  #onRestart: ((event: RestartEvent) => void) | undefined;
 
   constructor() {
     this.exited = this.#exit.promise;
@@ -198,10 +263,33 @@ class Events {
 
   take(frame: Frame): void {
     if (frame.type === message.exited) this.#exit.resolve(decodeExit(frame));
+    if (frame.type === message.restarting) {
+      this.#restart({ kind: 'ended', end: decodeRunEnd(decodeFields(frame.payload)) });
+    }
+    if (frame.type === message.restarted) {
+      this.#restart({ kind: 'started', started: decodeStarted(decodeFields(frame.payload)) });
+    }
     if (frame.type === message.portRefused) {
       const index = numberOf(decodeFields(frame.payload), tag.portIndex);
       for (const listener of this.#refusedListeners) listener(index);
     }
+  }
+
+  /** Keeps the connection's own idea of the state; before any listener. */
+  followRestarts(follow: (event: RestartEvent) => void): void {
+    this.#followRestart = follow;
+    for (const event of this.#restarts) follow(event);
+  }
+
+  onRestart(listener: (event: RestartEvent) => void): void {
+    this.#onRestart = listener;
+    for (const event of this.#restarts.splice(0)) listener(event);
+  }
+
+  #restart(event: RestartEvent): void {
+    this.#followRestart?.(event);
+    if (this.#onRestart === undefined) this.#restarts.push(event);
+    else this.#onRestart(event);
   }
 
   onRefused(listener: (portIndex: number) => void): () => void {

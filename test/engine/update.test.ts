@@ -88,11 +88,11 @@ describe('berth update', () => {
   });
 
   it('applies a changed restart policy at the next end', async () => {
-    const script = 'trap "exit 3" TERM; while :; do sleep 0.1; done';
+    const script = 'trap "exit 3" USR1; while :; do sleep 0.1; done';
     await instance.berthOk(['run', '-d', '--name', 'once', 'busybox', 'sh', '-c', script]);
     await instance.berthOk(['update', '--restart', 'on-failure:5', 'once']);
     const since = Date.now() / 1000;
-    await instance.berthOk(['kill', '-s', 'TERM', 'once']);
+    await instance.berthOk(['kill', '-s', 'USR1', 'once']);
     const filters = encodeURIComponent('{"container":["once"],"event":["start"]}');
     const request = `GET /events?since=${since}&filters=${filters}`;
     await send(instance.socketPath, { name: 'events', request, ends: '"start"' }, request, undefined);

@@ -40,7 +40,7 @@ static void a_whole_plan_is_understood(void) {
     struct failure why;
     CHECK(plan_decode(out.data, out.length, &plan, &why) == 0);
     CHECK(plan.root.layers.count == 2 && strcmp(plan.root.layers.items[1], "/top") == 0);
-    CHECK(plan.terminal && !plan.open_stdin && plan.log_json && !plan.has_network);
+    CHECK(plan.terminal && !plan.open_stdin && plan.log_driver == LOG_JSON_FILE && !plan.has_network);
     CHECK(plan.port_count == 1 && plan.ports[0].udp && plan.ports[0].host_port == 5353);
     CHECK(strcmp(plan.ports[0].host_ip, "::") == 0);
     plan_free(&plan);

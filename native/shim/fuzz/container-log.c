@@ -1,5 +1,5 @@
 /* Any output, cut anywhere: each log line is one line of printable ASCII or valid UTF-8. */
-#include "shim/container-log.h"
+#include "shim/log-json.h"
 
 #include <stdlib.h>
 
@@ -14,7 +14,9 @@ static void check_line(const struct buffer *line) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     AUTO_BUFFER line = {0};
-    log_format(&line, LOG_STDERR, data, size, size % 2 == 0, size);
+    const struct log_message message = {
+        .stream = LOG_STDERR, .text = data, .length = size, .whole = size % 2 == 0, .time = size};
+    log_json_format(&line, &message, NULL);
     check_line(&line);
     return 0;
 }

@@ -7,11 +7,14 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "shim/log-json.h"
 #include "testing/check.h"
 
 static void check_format(const char *text, size_t length, bool whole, uint64_t time, const char *expected) {
     AUTO_BUFFER out = {0};
-    log_format(&out, LOG_STDOUT, (const uint8_t *)text, length, whole, time);
+    const struct log_message message = {
+        .stream = LOG_STDOUT, .text = (const uint8_t *)text, .length = length, .whole = whole, .time = time};
+    log_json_format(&out, &message, NULL);
     CHECK(out.length == strlen(expected) && memcmp(out.data, expected, out.length) == 0);
 }
 
@@ -65,9 +68,15 @@ static size_t count_lines(const char *text) {
 }
 
 static void open_new(struct container_log *log, const char *path, uint64_t max_size, uint64_t max_files) {
+    static struct plan plan;
     struct failure why;
     unlink(path);
-    CHECK(log_open(log, path, max_size, max_files, &why) == 0);
+    plan = (struct plan){.log_driver = LOG_JSON_FILE,
+                         .log_path = (char *)path,
+                         .log_max_size = max_size,
+                         .log_max_files = max_files};
+    *log = (struct container_log){0};
+    CHECK(log_open(log, &plan, &why) == 0);
 }
 
 static void lines_are_put_together_from_writes(const char *path) {

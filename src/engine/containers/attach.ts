@@ -1,6 +1,6 @@
 import { type ContainerId, conflict } from '../../base/index.ts';
 import type { AttachOptions, AttachSession, Supervisor } from '../../runtime/index.ts';
-import { isActive } from './container.ts';
+import { isActive, notRunning } from './container.ts';
 import type { ContainerContext } from './context.ts';
 
 /** A client that is attached, or will be when the container starts. */
@@ -77,6 +77,9 @@ export function attachToContainer(
   if (record.state.status === 'paused') {
     throw conflict(`container ${record.name} is paused, unpause the container before attach`);
   }
+  if (record.state.status === 'restarting') {
+    throw conflict(`container ${record.name} is restarting, wait until the container is running`);
+  }
   if (running !== undefined && isActive(record.state)) {
     return { terminal, session: running.supervisor.attach(wanted) };
   }
@@ -97,7 +100,6 @@ export async function resizeContainer(
 export function runningSupervisor(context: ContainerContext, reference: string): Supervisor {
   const record = context.collection.find(reference);
   const running = context.running.get(record.id);
-  if (running === undefined || !isActive(record.state))
-    throw conflict(`container ${record.id} is not running`);
+  if (running === undefined || !isActive(record.state)) throw notRunning(record);
   return running.supervisor;
 }

@@ -73,7 +73,7 @@ export class ContainerCollection {
    */
   note(
     id: ContainerId,
-    change: Partial<Pick<ContainerRecord, 'state' | 'lastSignal'>>,
+    change: Partial<Pick<ContainerRecord, 'state' | 'lastSignal' | 'restartCount'>>,
     beside: () => void = () => {},
   ): ContainerRecord {
     try {

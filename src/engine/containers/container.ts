@@ -1,4 +1,4 @@
-import type { ContainerId, Digest } from '../../base/index.ts';
+import { type BerthError, type ContainerId, conflict, type Digest } from '../../base/index.ts';
 import type { Endpoint } from '../../network/index.ts';
 import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
 import type { SentSignal } from './end-cause.ts';
@@ -245,8 +245,14 @@ export type ContainerState =
   | { readonly status: 'created'; readonly error?: StartError }
   | ({ readonly status: 'running' } & RunningDetails)
   | ({ readonly status: 'paused' } & RunningDetails)
-  | ({ readonly status: 'restarting' } & Ended)
+  | ({ readonly status: 'restarting' } & Ended & KeptNetwork)
   | ({ readonly status: 'exited' } & Ended);
+
+/** What stays while a supervisor waits for the next run; empty when berthd itself is to start it. */
+export interface KeptNetwork {
+  readonly endpoints: readonly Endpoint[];
+  readonly ports: readonly PortPlan[];
+}
 
 /** How the last run ended. */
 export interface Ended {
@@ -265,11 +271,25 @@ export interface StartError {
   readonly exitCode: number;
 }
 
+export type AliveState = Extract<ContainerState, KeptNetwork>;
+
 export type ActiveState = Extract<ContainerState, RunningDetails>;
 
 /** Whether a process of the container exists now. */
 export function isActive(state: ContainerState): state is ActiveState {
   return state.status === 'running' || state.status === 'paused';
+}
+
+/** Whether a process of the container exists now, or its restart policy will make one. */
+export function isAlive(state: ContainerState): state is AliveState {
+  return isActive(state) || state.status === 'restarting';
+}
+
+/** The refusal of what only a running container can do, in Docker's words. */
+export function notRunning({ id, state }: ContainerRecord): BerthError {
+  return state.status === 'restarting'
+    ? conflict(`Container ${id} is restarting, wait until the container is running`)
+    : conflict(`container ${id} is not running`);
 }
 
 /** The arguments of PID 1: entrypoint, then command. */

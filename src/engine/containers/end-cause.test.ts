@@ -6,7 +6,14 @@ const STARTED = '2026-01-01T00:00:00.000Z';
 const LIMIT = 64 * 1024 * 1024;
 
 function wordsOf(status: Partial<Extract<ExitStatus, { kind: 'exited' }>>, sent?: SentSignal) {
-  const whole = { kind: 'exited', code: 0, oomKilled: false, finishedAt: new Date(0), ...status } as const;
+  const whole = {
+    kind: 'exited',
+    code: 0,
+    oomKilled: false,
+    finishedAt: new Date(0),
+    run: undefined,
+    ...status,
+  } as const;
   const { code: exitCode, memory } = whole;
   const cause = endCause(whole, STARTED, sent);
   const end = { exitCode, cause, ...(memory === undefined ? {} : { memory }) };

@@ -37,7 +37,11 @@ export interface EndFacts {
  * Why a run ended. `sent` is the last signal that berth sent to PID 1, counted only if it belongs to this run. A SIGKILL
  * that nobody of berth sent, in a control group in which the kernel killed for lack of memory, is the kernel's.
  */
-export function endCause(status: ExitStatus, startedAt: string, sent: SentSignal | undefined): EndCause {
+export function endCause(
+  status: Exclude<ExitStatus, { kind: 'not-restarted' }>,
+  startedAt: string,
+  sent: SentSignal | undefined,
+): EndCause {
   if (status.kind === 'unknown') return { kind: 'unknown' };
   const ours = sent !== undefined && Date.parse(sent.at) >= Date.parse(startedAt) ? sent : undefined;
   const { signal, oomKilled, code } = status;

@@ -62,7 +62,7 @@ export class EndReports {
 export async function reportOfEnd(
   context: ContainerContext,
   record: ContainerRecord,
-  status: ExitStatus,
+  status: Exclude<ExitStatus, { kind: 'not-restarted' }>,
   run: { readonly startedAt: string; readonly exitCode: number; readonly restarted: boolean },
 ): Promise<EndReport> {
   const { startedAt, exitCode, restarted } = run;

@@ -9,7 +9,7 @@ import {
   notFound,
 } from '../../base/index.ts';
 import type { ExecSession, ExitStatus, Supervisor } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerRecord, isActive, notRunning } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { execSpec } from './spec.ts';
 import { explainCommandFailure, startExitCode } from './start-failure.ts';
@@ -54,7 +54,7 @@ export class Execs {
 
   create(reference: string, config: ExecConfig): ExecId {
     const record = this.#context.collection.find(reference);
-    if (!isActive(record.state)) throw conflict(`container ${record.id} is not running`);
+    if (!isActive(record.state)) throw notRunning(record);
     if (record.state.status === 'paused') {
       throw conflict(`Container ${record.name} is paused, unpause the container before exec`);
     }
@@ -72,7 +72,7 @@ export class Execs {
     const { collection, running } = this.#context;
     const record = collection.find(exec.containerId);
     const owner = running.get(record.id);
-    if (owner === undefined) throw conflict(`container ${record.id} is not running`);
+    if (owner === undefined || !isActive(record.state)) throw notRunning(record);
     const { config } = exec;
     const session = await this.#run(exec, record, owner.supervisor);
     this.#byId.set(exec.id, { ...exec, state: { status: 'running', session } });

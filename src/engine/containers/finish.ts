@@ -1,73 +1,151 @@
 import { type ContainerId, crashPoint, errorMessage } from '../../base/index.ts';
-import type { ExitStatus, Supervisor } from '../../runtime/index.ts';
+import type { ExitStatus, RestartEvent, RunEnd, StartedProcess, Supervisor } from '../../runtime/index.ts';
 import { disconnect } from './connect.ts';
-import { type ContainerRecord, type Ended, isActive } from './container.ts';
+import { type ContainerRecord, type Ended, isActive, isAlive } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { shortReason } from './end-cause.ts';
-import { reportOfEnd } from './end-reports.ts';
+import { type EndReport, reportOfEnd, reportOfFailedStart } from './end-reports.ts';
 import { unmountShared } from './host-mounts.ts';
 import { removeLocked } from './remove.ts';
-import { startLocked } from './start.ts';
+import { berthdRestarts, scheduleRestart } from './restart.ts';
+import { explainStartFailure, startExitCode } from './start-failure.ts';
 
-/** Does what follows a container's end, when it comes: network, state, events, restart policy, --rm. */
+/** Does what follows the ends of a container's runs, when they come: network, state, events, --rm. */
 export function watchForEnd(context: ContainerContext, id: ContainerId, supervisor: Supervisor): void {
-  supervisor.exited
-    .then((status) => context.collection.exclusively(id, () => finishLocked(context, id, status)))
-    .catch((error: unknown) => {
+  const record = (work: () => Promise<void>) => {
+    context.collection.exclusively(id, work).catch((error: unknown) => {
       context.parts.log.error(
         { id, error: errorMessage(error) },
         'the end of a container could not be recorded',
       );
     });
+  };
+  supervisor.onRestart((event) => record(() => noteRestart(context, id, event)));
+  void supervisor.exited.then((status) => record(() => finishLocked(context, id, status)));
 }
 
-/** Records an end; the caller holds the container's lock. */
+async function noteRestart(context: ContainerContext, id: ContainerId, event: RestartEvent): Promise<void> {
+  if (event.kind === 'ended') await noteRestarting(context, id, event.end);
+  else noteRestarted(context, id, event.started);
+}
+
+/** The supervisor will start the container again; the caller holds the container's lock. */
+export async function noteRestarting(context: ContainerContext, id: ContainerId, end: RunEnd): Promise<void> {
+  const record = context.collection.get(id);
+  if (record === undefined || !isAlive(record.state)) return;
+  const { endpoints, ports } = record.state;
+  const { ended, report } = await describeEnd(context, record, end, true);
+  const restarting = context.collection.note(
+    id,
+    { state: { status: 'restarting', ...ended, endpoints, ports }, restartCount: end.run.restarts },
+    () => context.ends.add(id, report),
+  );
+  announceDeath(context, restarting, ended);
+}
+
+/** The supervisor has started it again; the caller holds the container's lock. */
+export function noteRestarted(
+  context: ContainerContext,
+  id: ContainerId,
+  { pid, startedAt }: StartedProcess,
+): void {
+  const record = context.collection.get(id);
+  if (record === undefined || !isAlive(record.state)) return;
+  const { endpoints, ports } = record.state;
+  const state = { status: 'running', pid, startedAt: startedAt.toISOString(), endpoints, ports } as const;
+  emit(context, context.collection.note(id, { state }), 'start');
+}
+
+/** Records the last end; the caller holds the container's lock. */
 export async function finishLocked(
   context: ContainerContext,
   id: ContainerId,
   status: ExitStatus,
 ): Promise<void> {
   const record = context.collection.get(id);
-  if (record === undefined || !isActive(record.state)) return;
+  if (record === undefined || !isAlive(record.state)) return;
   const running = context.running.get(id);
   context.running.delete(id);
   await disconnect(context, record, record.state.endpoints, running?.namespace);
   await unmountShared(context, record);
   crashPoint('finish.disconnected');
-  const exitCode = status.kind === 'exited' ? status.code : UNKNOWN_EXIT;
-  const { startedAt } = record.state;
-  const finishedAt = status.finishedAt.toISOString();
-  const restart = restartDelay(record, { exitCode, startedAt, finishedAt });
-  const report = await reportOfEnd(context, record, status, {
-    startedAt,
-    exitCode,
-    restarted: restart !== undefined,
-  });
-  const reason = shortReason(report);
-  const ended: Ended = {
-    exitCode,
-    oomKilled: status.kind === 'exited' && status.oomKilled,
-    startedAt,
-    finishedAt,
-    ...(status.kind === 'unknown'
-      ? { error: 'the supervisor was killed before it could tell how the container ended' }
-      : {}),
-    ...(reason === undefined ? {} : { reason }),
-  };
+  const restart = berthdRestarts(record, status);
+  const { ended, report } = await describeEnd(context, record, status, restart !== undefined);
+  const restartCount = restart?.count ?? restartsOf(status) ?? record.restartCount;
+  // A restart that was given up is no further end, one that failed is.
+  const isEnd = isActive(record.state) || status.kind === 'not-restarted';
   const finished = context.collection.note(
     id,
-    { state: { status: restart === undefined ? 'exited' : 'restarting', ...ended } },
-    () => context.ends.add(id, report),
+    {
+      state:
+        restart === undefined
+          ? { status: 'exited', ...ended }
+          : { status: 'restarting', ...ended, endpoints: [], ports: [] },
+      restartCount,
+    },
+    () => {
+      if (isEnd) context.ends.add(id, report);
+    },
   );
   crashPoint('finish.recorded');
-  if (ended.oomKilled) emit(context, finished, 'oom');
-  emit(context, finished, 'die', {
+  if (isActive(record.state)) announceDeath(context, finished, ended);
+  else context.endings.announce(id, 'next-exit', { exitCode: ended.exitCode });
+  if (restart !== undefined) scheduleRestart(context, id, restart.delay);
+  else if (record.host.autoRemove) await removeEnded(context, finished, ended.exitCode);
+}
+
+function announceDeath(context: ContainerContext, record: ContainerRecord, ended: Ended): void {
+  if (ended.oomKilled) emit(context, record, 'oom');
+  emit(context, record, 'die', {
     exitCode: String(ended.exitCode),
     execDuration: String(Math.floor((Date.parse(ended.finishedAt) - Date.parse(ended.startedAt)) / 1000)),
   });
-  if (restart === undefined) context.endings.announce(id, 'next-exit', { exitCode: ended.exitCode });
-  if (restart !== undefined) scheduleRestart(context, id, restart);
-  else if (record.host.autoRemove) await removeEnded(context, finished, ended.exitCode);
+  context.endings.announce(record.id, 'next-exit', { exitCode: ended.exitCode });
+}
+
+function restartsOf(status: ExitStatus): number | undefined {
+  return status.kind === 'unknown' ? undefined : status.run?.restarts;
+}
+
+/** Docker's exit code for an end that nobody saw. */
+const UNKNOWN_EXIT = 255;
+
+/** An end as the state and as the report have it. */
+async function describeEnd(
+  context: ContainerContext,
+  record: ContainerRecord,
+  status: ExitStatus,
+  restarted: boolean,
+): Promise<{ ended: Ended; report: EndReport }> {
+  const startedAt = startOf(record, status);
+  const finishedAt = status.finishedAt.toISOString();
+  if (status.kind === 'not-restarted') {
+    const reason = await explainStartFailure(status.reason, context, record);
+    const exitCode = startExitCode(reason);
+    const error = reason.describe();
+    return {
+      ended: { exitCode, oomKilled: false, startedAt, finishedAt, error },
+      report: reportOfFailedStart(exitCode, error),
+    };
+  }
+  const isKnown = status.kind === 'exited';
+  const exitCode = isKnown ? status.code : UNKNOWN_EXIT;
+  const report = await reportOfEnd(context, record, status, { startedAt, exitCode, restarted });
+  const reason = shortReason(report);
+  const ended = {
+    exitCode,
+    oomKilled: isKnown && status.oomKilled,
+    startedAt,
+    finishedAt,
+    ...(isKnown ? {} : { error: 'the supervisor was killed before it could tell how the container ended' }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+  return { ended, report };
+}
+
+function startOf({ state }: ContainerRecord, status: ExitStatus): string {
+  if (status.kind !== 'unknown' && status.run !== undefined) return status.run.startedAt.toISOString();
+  return state.status === 'created' ? status.finishedAt.toISOString() : state.startedAt;
 }
 
 /** With --rm. Who waits for the removal hears of its failure too: the container stays, and its end is known. */
@@ -82,48 +160,4 @@ async function removeEnded(
     context.endings.announce(record.id, 'removed', { exitCode, error: errorMessage(error) });
     throw error;
   }
-}
-
-/** Docker's exit code for an end that nobody saw. */
-const UNKNOWN_EXIT = 255;
-
-const FIRST_DELAY = 100;
-const LONGEST_DELAY = 60_000;
-/** A run of this length resets the back-off (milliseconds). */
-const STABLE_RUN = 10_000;
-
-/** Milliseconds until the restart by policy, or undefined when there is none. */
-function restartDelay(
-  record: ContainerRecord,
-  ended: Pick<Ended, 'exitCode' | 'startedAt' | 'finishedAt'>,
-): number | undefined {
-  const { restart } = record.host;
-  if (restart.name === 'no' || record.stoppedByUser) return undefined;
-  if (restart.name === 'on-failure') {
-    const spent = restart.maximumRetries > 0 && record.restartCount >= restart.maximumRetries;
-    if (ended.exitCode === 0 || spent) return undefined;
-  }
-  const ranFor = Date.parse(ended.finishedAt) - Date.parse(ended.startedAt);
-  if (ranFor >= STABLE_RUN) return FIRST_DELAY;
-  return Math.min(FIRST_DELAY * 2 ** record.restartCount, LONGEST_DELAY);
-}
-
-function scheduleRestart(context: ContainerContext, id: ContainerId, delay: number): void {
-  const timer = setTimeout(() => {
-    context.collection
-      .exclusively(id, async () => {
-        const record = context.collection.get(id);
-        if (record?.state.status !== 'restarting') return;
-        await startLocked(context, context.collection.update(id, { restartCount: record.restartCount + 1 }));
-      })
-      .catch((error: unknown) => {
-        context.parts.log.warn({ id, error: errorMessage(error) }, 'a restart by policy failed');
-      });
-  }, delay);
-  timer.unref();
-}
-
-/** Takes up the restart of a container that was waiting for it when berthd ended. */
-export function resumeRestart(context: ContainerContext, id: ContainerId): void {
-  scheduleRestart(context, id, FIRST_DELAY);
 }

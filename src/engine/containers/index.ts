@@ -9,7 +9,7 @@ import type { Volumes } from '../volumes.ts';
 import { type Attachment, attachToContainer, PendingAttachments, resizeContainer } from './attach.ts';
 import { ContainerCollection } from './collection.ts';
 import { type CommitOptions, commitContainer } from './commit.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerRecord, isAlive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
 import { type EndReport, EndReports } from './end-reports.ts';
@@ -191,7 +191,7 @@ export class Containers {
   /** Containers with an endpoint in a network, running ones only. */
   networkUsers(networkId: string): ContainerRecord[] {
     return this.list().filter(
-      ({ state }) => isActive(state) && state.endpoints.some((endpoint) => endpoint.networkId === networkId),
+      ({ state }) => isAlive(state) && state.endpoints.some((endpoint) => endpoint.networkId === networkId),
     );
   }
 

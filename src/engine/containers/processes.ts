@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { conflict, invalid, run, unavailable } from '../../base/index.ts';
+import { invalid, run, unavailable } from '../../base/index.ts';
 import { findControlGroup } from '../../runtime/index.ts';
-import { isActive } from './container.ts';
+import { isActive, notRunning } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 
 /** What `ps` prints: its header's columns, and one row of as many for each process. */
@@ -17,7 +17,7 @@ export async function listProcesses(
   options: readonly string[],
 ): Promise<ProcessTable> {
   const record = context.collection.find(reference);
-  if (!isActive(record.state)) throw conflict(`container ${record.id} is not running`);
+  if (!isActive(record.state)) throw notRunning(record);
   const pids = await processesOf(context, record.id, record.state.pid);
   const { code, stdout, stderr } = await run('ps', options);
   if (code !== 0) throw invalid(`ps ${options.join(' ')} failed: ${firstLine(stderr)}`);

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { type ContainerId, conflict, crashPoint, isBerthError } from '../../base/index.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerRecord, isAlive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
 import { endProcess } from './stop.ts';
 
@@ -21,7 +21,7 @@ export async function removeContainer(
   while (!(await endAndRemove(context, id, options)));
 }
 
-/** False when a restart by policy came in between: the container runs again. */
+/** False when a start came in between: the container runs again. */
 async function endAndRemove(
   context: ContainerContext,
   id: ContainerId,
@@ -29,7 +29,7 @@ async function endAndRemove(
 ): Promise<boolean> {
   const record = context.collection.get(id);
   if (record === undefined) return true;
-  if (isActive(record.state) || record.state.status === 'restarting') {
+  if (isAlive(record.state)) {
     if (options.force !== true) throw stillThere(record);
     context.collection.update(id, { stoppedByUser: true });
     await endProcess(context, record, { by: 'rm', signal: constants.signals.SIGKILL, grace: -1 });
@@ -37,7 +37,7 @@ async function endAndRemove(
   return context.collection.exclusively(id, async () => {
     const current = context.collection.get(id);
     if (current === undefined) return true; // with --rm the end itself has removed it
-    if (isActive(current.state)) return false;
+    if (isAlive(current.state)) return false;
     await removeLocked(context, current, options);
     return true;
   });

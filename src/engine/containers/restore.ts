@@ -1,12 +1,13 @@
 import { errorMessage } from '../../base/index.ts';
-import type { ExitStatus, Supervisor } from '../../runtime/index.ts';
+import type { ExitStatus, RunEnd, Supervisor } from '../../runtime/index.ts';
 import type { LivingContainer } from '../networks.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerRecord, isAlive } from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
-import { finishLocked, resumeRestart, watchForEnd } from './finish.ts';
+import { finishLocked, noteRestarted, noteRestarting, watchForEnd } from './finish.ts';
 import { keepShared } from './host-mounts.ts';
 import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
+import { resumeRestart } from './restart.ts';
 import { startLocked } from './start.ts';
 
 /** Containers found alive, and those that ended while berthd was away. */
@@ -19,39 +20,73 @@ export interface Survivors {
 /** After a start of berthd: finds each container's supervisor again, so that the state says what the kernel says. */
 export async function findSurvivors(context: ContainerContext): Promise<Survivors> {
   const living: LivingContainer[] = [];
-  const ended: { record: ContainerRecord; status: ExitStatus }[] = [];
+  const found: Found[] = [];
   for (const record of context.collection.all()) {
     const { state } = record;
-    if (!isActive(state)) continue;
-    const found = await context.parts.launcher.reconnect(record.id, containerDirectory(context, record.id));
-    if (found !== undefined && isSupervisor(found)) {
-      context.running.set(record.id, { supervisor: found, namespace: undefined });
-      reportPortRefusals(context, record, found);
+    if (!isAlive(state)) continue;
+    const answer = await context.parts.launcher.reconnect(record.id, containerDirectory(context, record.id));
+    if (answer !== undefined && isSupervisor(answer)) {
+      context.running.set(record.id, { supervisor: answer, namespace: undefined });
       keepShared(context, record);
-      watchForEnd(context, record.id, found);
       const ports = state.ports.filter(({ hostIp }) => !hostIp.includes(':'));
       living.push({ id: record.id, endpoints: state.endpoints, ports });
-    } else {
-      ended.push({ record, status: found ?? { kind: 'unknown', finishedAt: new Date() } });
+      found.push({ record, supervisor: answer });
+    } else if (answer !== undefined || state.status !== 'restarting') {
+      found.push({ record, status: answer ?? { kind: 'unknown', finishedAt: new Date() } });
     }
   }
-  return { living, settle: () => settle(context, ended) };
+  return { living, settle: () => settle(context, found) };
 }
 
-async function settle(
-  context: ContainerContext,
-  ended: readonly { record: ContainerRecord; status: ExitStatus }[],
-): Promise<void> {
-  for (const { record, status } of ended) {
-    await context.collection.exclusively(record.id, () => finishLocked(context, record.id, status));
+/** A container that was alive when berthd ended: its supervisor, or how it has ended. */
+type Found =
+  | { readonly record: ContainerRecord; readonly supervisor: Supervisor }
+  | { readonly record: ContainerRecord; readonly status: ExitStatus };
+
+async function settle(context: ContainerContext, found: readonly Found[]): Promise<void> {
+  for (const one of found) {
+    if ('supervisor' in one) {
+      const { record, supervisor } = one;
+      await context.collection.exclusively(record.id, () => catchUp(context, record, supervisor));
+      reportPortRefusals(context, one.record, one.supervisor);
+      watchForEnd(context, one.record.id, one.supervisor);
+    } else {
+      const { record, status } = one;
+      await context.collection.exclusively(record.id, () => finishLocked(context, record.id, status));
+    }
   }
   for (const record of context.collection.all()) {
+    if (context.running.has(record.id)) continue;
     if (record.state.status === 'restarting') resumeRestart(context, record.id);
-    else if (isActive(record.state)) continue;
     else if (record.host.autoRemove && record.state.status === 'exited')
       await removeLeftover(context, record);
     else if (startsWithDaemon(record)) startInBackground(context, record);
   }
+}
+
+/** Makes up for the restarts that were missed: counts, state and events are as if berthd had been there. */
+async function catchUp(
+  context: ContainerContext,
+  record: ContainerRecord,
+  supervisor: Supervisor,
+): Promise<void> {
+  const { state } = record;
+  if (!isAlive(state)) return;
+  const known = Date.parse(state.startedAt);
+  const isNew = ({ run }: RunEnd) =>
+    state.status === 'restarting' ? run.startedAt.getTime() > known : run.startedAt.getTime() >= known;
+  const ends = supervisor.earlierEnds.filter(isNew);
+  const starts = supervisor.earlierEnds.map(({ run }) => run.startedAt.getTime());
+  for (const end of ends) {
+    const next = starts.find((time) => time > end.run.startedAt.getTime());
+    // The one that follows the last end is the one that runs now, or there is none yet.
+    await noteRestarting(context, record.id, end);
+    if (next !== undefined) noteRestarted(context, record.id, { pid: 0, startedAt: new Date(next) });
+  }
+  const { started } = supervisor;
+  if (supervisor.isRestarting || started === undefined) return;
+  const isKnown = state.status !== 'restarting' && started.startedAt.getTime() === known;
+  if (!isKnown) noteRestarted(context, record.id, started);
 }
 
 /** "always" starts again even after a stop by the user, "unless-stopped" does not (Docker's rule). */
@@ -61,8 +96,9 @@ function startsWithDaemon({ host, state, stoppedByUser }: ContainerRecord): bool
 }
 
 function startInBackground(context: ContainerContext, record: ContainerRecord): void {
+  const fresh = context.collection.update(record.id, { restartCount: 0, stoppedByUser: false });
   context.collection
-    .exclusively(record.id, () => startLocked(context, record))
+    .exclusively(record.id, () => startLocked(context, fresh))
     .catch((error: unknown) => {
       context.parts.log.warn(
         { id: record.id, error: errorMessage(error) },

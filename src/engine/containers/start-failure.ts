@@ -2,7 +2,7 @@ import { BerthError, errorMessage, isBerthError } from '../../base/index.ts';
 import { findPortHolder } from '../../network/index.ts';
 import type { FileWorker } from '../../runtime/index.ts';
 import type { EngineLog } from '../parts.ts';
-import { type ContainerMount, type ContainerRecord, commandOf, isActive } from './container.ts';
+import { type ContainerMount, type ContainerRecord, commandOf, isActive, isAlive } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { openRoot } from './files/open.ts';
 import { explainProgram } from './programs/explain-program.ts';
@@ -161,7 +161,7 @@ async function portHolder(
   hostPort: number,
 ): Promise<string | undefined> {
   const other = context.collection.all().find(({ id, state }) => {
-    if (id === record.id || !isActive(state)) return false;
+    if (id === record.id || !isAlive(state)) return false;
     return state.ports.some((port) => port.hostPort === hostPort && port.protocol === protocol);
   });
   if (other !== undefined) return `container ${other.name}`;

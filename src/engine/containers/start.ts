@@ -18,7 +18,7 @@ import {
   type WithWarnings,
 } from '../../runtime/index.ts';
 import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerRecord, isAlive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath, runtimeRoot } from './context.ts';
 import { imageOf } from './create.ts';
 import { reportOfFailedStart } from './end-reports.ts';
@@ -26,6 +26,7 @@ import { watchForEnd } from './finish.ts';
 import { mountShared, ownSharedMemory, unmountShared } from './host-mounts.ts';
 import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
+import { restartPlan } from './restart.ts';
 import { specOf } from './spec.ts';
 import { explainStartFailure, startExitCode } from './start-failure.ts';
 import { fillVolumes } from './volume-copy.ts';
@@ -52,7 +53,7 @@ export function startContainer(
     if (record.state.status === 'paused') {
       throw conflict('cannot start a paused container, try unpause instead');
     }
-    if (isActive(record.state)) return { alreadyRunning: true, warnings: [] };
+    if (isAlive(record.state)) return { alreadyRunning: true, warnings: [] };
     const fresh = context.collection.update(id, { restartCount: 0, stoppedByUser: false });
     return { alreadyRunning: false, warnings: await startLocked(context, fresh, timeline) };
   });
@@ -136,6 +137,7 @@ async function abandon(
 ): Promise<void> {
   try {
     if (!context.running.delete(record.id)) return await supervisor.discard();
+    await supervisor.cancelRestart();
     await supervisor.signal(constants.signals.SIGKILL);
     await supervisor.exited;
   } catch (error) {
@@ -174,6 +176,8 @@ function launch(
       maxSize: Number(log.options['max-size'] ?? DEFAULT_LOG_SIZE),
       maxFiles: Number(log.options['max-file'] ?? DEFAULT_LOG_FILES),
     },
+    restart: restartPlan(record.host.restart),
+    restarts: record.restartCount,
     shmSize: ownSharedMemory(record),
     runtime: {
       path: runtime.path,

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
-import { type ContainerId, conflict, errorMessage, invalid } from '../../base/index.ts';
+import { type ContainerId, conflict, errorMessage, invalid, isBerthError } from '../../base/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerRecord, isActive, isAlive, notRunning } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import type { SentSignal, SignalSender } from './end-cause.ts';
 import { startLocked } from './start.ts';
@@ -47,10 +47,7 @@ export async function stopContainer(
   by: SignalSender = 'stop',
 ): Promise<boolean> {
   const record = context.collection.find(reference);
-  if (record.state.status === 'restarting') {
-    return context.collection.exclusively(record.id, async () => cancelRestart(context, record.id));
-  }
-  if (!isActive(record.state)) return false;
+  if (!isAlive(record.state)) return false;
   context.collection.update(record.id, { stoppedByUser: true });
   const signal = signalNumber(options.signal ?? record.config.stopSignal ?? 'SIGTERM');
   const grace = options.timeout ?? record.config.stopTimeout ?? DEFAULT_GRACE;
@@ -68,14 +65,21 @@ export async function killContainer(
   const record = context.collection.find(reference);
   const number = checkedSignal(reference, signal);
   const running = context.running.get(record.id);
+  if (record.state.status === 'restarting') {
+    // As in Docker, any signal: there is no process that it could be meant for.
+    context.collection.update(record.id, { stoppedByUser: true });
+    await endProcess(context, record, { by: 'kill', signal: number, grace: -1 });
+    return;
+  }
   if (running === undefined || !isActive(record.state)) {
     throw conflict(`cannot kill container: ${reference}: container ${record.id} is not running`);
   }
   const ended = number === constants.signals.SIGKILL ? endOf(context, record.id) : undefined;
-  if (ended !== undefined) {
+  if (endsForGood(record, number)) {
     context.collection.update(record.id, { stoppedByUser: true });
-    if (record.state.status === 'paused') await running.supervisor.resume();
+    await running.supervisor.cancelRestart();
   }
+  if (ended !== undefined && record.state.status === 'paused') await running.supervisor.resume();
   const pid = running.supervisor.started?.pid;
   const others = scope === 'container' && pid !== undefined ? await otherProcesses(pid) : [];
   noteSignal(context, record.id, { by: 'kill', signal: number });
@@ -83,6 +87,11 @@ export async function killContainer(
   for (const other of others) signalIfThere(other, number);
   emit(context, record, 'kill', { signal: String(number) });
   await ended;
+}
+
+/** The user wants an end, not another run. */
+function endsForGood({ config }: ContainerRecord, signal: number): boolean {
+  return signal === constants.signals.SIGKILL || signal === signalNumber(config.stopSignal ?? 'SIGTERM');
 }
 
 function checkedSignal(reference: string, signal: string): number {
@@ -123,9 +132,11 @@ async function changePause(
 ): Promise<void> {
   const { id } = context.collection.find(reference);
   await context.collection.exclusively(id, async () => {
-    const { state } = context.collection.find(id);
+    const record = context.collection.find(id);
+    const { state } = record;
     const running = context.running.get(id);
-    if (running === undefined || !isActive(state)) throw conflict(`container ${id} is not running`);
+    if (to === 'running' && state.status === 'restarting') throw conflict(`Container ${id} is not paused`);
+    if (running === undefined || !isActive(state)) throw notRunning(record);
     if (state.status !== from) {
       throw conflict(to === 'paused' ? `container ${id} is already paused` : `Container ${id} is not paused`);
     }
@@ -167,10 +178,14 @@ export async function endProcess(
   options: EndOptions,
 ): Promise<void> {
   const running = context.running.get(record.id);
-  if (running === undefined) return;
+  if (running === undefined) {
+    await context.collection.exclusively(record.id, async () => forgetRestart(context, record.id));
+    return;
+  }
   const { supervisor } = running;
   const { by, signal, grace } = options;
   const ended = endOf(context, record.id);
+  await supervisor.cancelRestart().catch(unlessEnded);
   if (record.state.status === 'paused') await supervisor.resume();
   const timers = [await deliver(context, record, supervisor, options)];
   if (grace >= 0 && signal !== constants.signals.SIGKILL) {
@@ -195,7 +210,12 @@ async function deliver(
   const pid = supervisor.started?.pid;
   const dropped = pid !== undefined && reachesOthers(record, signal) && (await isDroppedByPid1(pid, signal));
   noteSignal(context, record.id, { by, signal, ...(reason === undefined ? {} : { reason }) });
-  await supervisor.signal(signal);
+  try {
+    await supervisor.signal(signal);
+  } catch (error) {
+    unlessEnded(error);
+    return undefined; // it has just ended, or waited for its restart
+  }
   emit(context, record, 'kill', { signal: String(signal) });
   if (!dropped) return undefined;
   return setTimeout(() => {
@@ -257,13 +277,16 @@ async function endOf(context: ContainerContext, id: ContainerId): Promise<void> 
   await context.collection.exclusively(id, async () => {});
 }
 
-function cancelRestart(context: ContainerContext, id: ContainerId): boolean {
-  const record = context.collection.find(id);
-  if (record.state.status !== 'restarting') return false;
-  const { state } = context.collection.update(id, {
-    state: { ...record.state, status: 'exited' },
-    stoppedByUser: true,
-  });
-  context.endings.announce(id, 'next-exit', { exitCode: state.status === 'exited' ? state.exitCode : 0 });
-  return true;
+/** A restart that berthd itself would have made. */
+function forgetRestart(context: ContainerContext, id: ContainerId): void {
+  const record = context.collection.get(id);
+  if (record?.state.status !== 'restarting') return;
+  const { endpoints: _endpoints, ports: _ports, ...ended } = record.state;
+  context.collection.setState(id, { ...ended, status: 'exited' });
+  context.endings.announce(id, 'next-exit', { exitCode: ended.exitCode });
+}
+
+/** For requests to a supervisor whose container may end meanwhile. */
+function unlessEnded(error: unknown): void {
+  if (!isBerthError(error, 'conflict') && !isBerthError(error, 'unavailable')) throw error;
 }

@@ -1,7 +1,22 @@
-import { BerthError, conflict, errorMessage } from '../../base/index.ts';
-import { changeResources, ociResources, requirePossible, requireRuntime } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive, type ResourceLimits, type RestartPolicy } from './container.ts';
+import { readFile } from 'node:fs/promises';
+import { BerthError, conflict, errorMessage, writeFileAtomic } from '../../base/index.ts';
+import {
+  changeResources,
+  type OciSpec,
+  ociResources,
+  requirePossible,
+  requireRuntime,
+} from '../../runtime/index.ts';
+import {
+  type ContainerRecord,
+  type HostOptions,
+  isActive,
+  isAlive,
+  type ResourceLimits,
+  type RestartPolicy,
+} from './container.ts';
 import { type ContainerContext, containerDirectory, emit, runtimeRoot } from './context.ts';
+import { restartPlan } from './restart.ts';
 
 /** What a client wants to be otherwise in a container that exists; what is absent or 0 stays as it is. */
 export interface ContainerChange {
@@ -27,6 +42,7 @@ export async function updateContainer(
     try {
       const host = { ...record.host, ...changedOptions(record, change) };
       const { warnings } = await applyIfRunning(context, record, host.resources);
+      if (isAlive(record.state)) await prepareRestarts(context, record, host);
       emit(context, context.collection.update(id, { host }), 'update');
       return warnings;
     } catch (error) {
@@ -34,6 +50,20 @@ export async function updateContainer(
       throw new BerthError(error.kind, `Cannot update container ${id}: ${error.message}`, { cause: error });
     }
   });
+}
+
+/** The supervisor restarts the container by its own policy and from the bundle: both are to be the new ones. */
+async function prepareRestarts(
+  context: ContainerContext,
+  { id }: ContainerRecord,
+  { resources, restart }: HostOptions,
+): Promise<void> {
+  await context.running.get(id)?.supervisor.setRestartPolicy(restartPlan(restart));
+  const path = `${containerDirectory(context, id)}/config.json`;
+  const spec = JSON.parse(await readFile(path, 'utf8')) as OciSpec;
+  const { devices: _, ...limits } = ociResources(resources, [], context.parts.hostFacts.cgroups).resources;
+  const linux = { ...spec.linux, resources: { ...spec.linux.resources, ...limits } };
+  await writeFileAtomic(path, JSON.stringify({ ...spec, linux }));
 }
 
 function changedOptions({ host }: ContainerRecord, { resources, restart }: ContainerChange) {

@@ -1,5 +1,5 @@
 import type { ContainerId } from '../../base/index.ts';
-import { isActive } from './container.ts';
+import { isAlive } from './container.ts';
 import type { ContainerContext } from './context.ts';
 
 /** When a wait ends (Engine API, ContainerWait). */
@@ -51,7 +51,7 @@ export function waitForContainer(
 ): Promise<WaitResult> {
   const { id, state } = context.collection.find(reference);
   if (condition !== 'not-running') return context.endings.next(id, condition, signal);
-  if (isActive(state) || state.status === 'restarting') return context.endings.next(id, 'next-exit', signal);
+  if (isAlive(state)) return context.endings.next(id, 'next-exit', signal);
   if (state.status === 'created') return Promise.resolve({ exitCode: state.error?.exitCode ?? 0 });
   return Promise.resolve({ exitCode: state.exitCode });
 }

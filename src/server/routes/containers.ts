@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { invalid, shortId, Timeline } from '../../base/index.ts';
-import { type ContainerRecord, type Engine, isActive } from '../../engine/index.ts';
+import { type ContainerRecord, type Engine, isActive, isAlive } from '../../engine/index.ts';
 import { parseNewContainer } from '../container-request.ts';
 import { parseContainerChange } from '../container-resources.ts';
 import { Fields, Query } from '../fields.ts';
@@ -39,7 +39,7 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
     const all = query.flag('all') || limit > 0 || filters.has('status') || filters.has('exited');
     const selected = containers
       .list()
-      .filter((record) => (all || isActive(record.state)) && matches(engine, record, filters));
+      .filter((record) => (all || isAlive(record.state)) && matches(engine, record, filters));
     const shown = limit > 0 ? selected.slice(0, limit) : selected;
     const size = query.flag('size');
     return Promise.all(

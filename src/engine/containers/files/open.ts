@@ -73,6 +73,9 @@ export async function openRoot(
     if (running === undefined) throw conflict(`container ${record.id} is just ending`);
     return launcher.openContainerFiles(running.supervisor, { mounts });
   }
+  const waiting = context.running.get(record.id);
+  // Between two runs the supervisor has the root mounted, and a second overlay must not be.
+  if (waiting !== undefined) return launcher.openContainerFiles(waiting.supervisor, { mounts: false });
   const image = await imageOf(context, record);
   const directory = containerDirectory(context, record.id);
   return launcher.openFiles({

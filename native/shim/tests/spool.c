@@ -1,0 +1,54 @@
+#include "shim/spool.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/frame.h"
+#include "common/protocol.h"
+#include "testing/check.h"
+
+static void gives_back_what_it_took(void) {
+    struct spool spool = {.file = -1};
+    AUTO_BUFFER out = {0};
+    CHECK(spool_length(&spool) == 0);
+    CHECK(spool_append(&spool, MESSAGE_STDOUT, "hello", 5) == 0);
+    CHECK(spool_append(&spool, MESSAGE_STDERR, "", 0) == 0);
+    CHECK(spool_length(&spool) == 2 * FRAME_HEADER + 5);
+    while (spool_length(&spool) > 0) CHECK(spool_take(&spool, &out, 3) == 0);
+    CHECK(spool.file == -1); /* an empty one holds no file */
+    struct frame frame;
+    size_t used;
+    CHECK(frame_decode(out.data, out.length, 100, &frame, &used) == FRAME_WHOLE);
+    CHECK(frame.type == MESSAGE_STDOUT && frame.length == 5 && memcmp(frame.payload, "hello", 5) == 0);
+    CHECK(frame_decode(out.data + used, out.length - used, 100, &frame, &used) == FRAME_WHOLE);
+    CHECK(frame.type == MESSAGE_STDERR && frame.length == 0);
+}
+
+static void the_disk_has_the_space_of_what_was_read(void) {
+    static uint8_t data[1024 * 1024];
+    struct spool spool = {.file = -1};
+    for (int count = 0; count < 8; count++) CHECK(spool_append(&spool, MESSAGE_STDOUT, data, sizeof(data)) == 0);
+    AUTO_BUFFER out = {0};
+    for (int count = 0; count < 7; count++) {
+        CHECK(spool_take(&spool, &out, sizeof(data)) == 0);
+        buffer_free(&out);
+    }
+    struct stat status;
+    CHECK(fstat(spool.file, &status) == 0);
+    CHECK((uint64_t)status.st_blocks * 512 <= 2 * sizeof(data));
+    spool_close(&spool);
+    CHECK(spool_length(&spool) == 0);
+}
+
+int main(void) {
+    char folder[] = "/tmp/berth-spool-XXXXXX";
+    CHECK(mkdtemp(folder) && chdir(folder) == 0);
+    gives_back_what_it_took();
+    the_disk_has_the_space_of_what_was_read();
+    CHECK(chdir("/") == 0 && rmdir(folder) == 0);
+    return 0;
+}
