@@ -1,9 +1,14 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from 'vitest';
 import { parseHost, readOptions } from './options.ts';
 
+const folder = mkdtempSync('/tmp/berth-options-');
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
 const fileWith = (text: string) => {
-  const path = `${mkdtempSync('/tmp/berth-options-')}/daemon.json`;
+  files += 1;
+  const path = `${folder}/daemon-${files}.json`;
   writeFileSync(path, text);
   return path;
 };
