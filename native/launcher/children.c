@@ -188,12 +188,14 @@ static void exec_supervisor(const void *context, int report, struct failure *why
 
 int start_supervisor(struct client *client, uint16_t request, const struct plan *plan, const struct frame *frame,
                      struct failure *why) {
-    if (plan->has_network && !networks_has(&client->launcher->networks, plan->network)) {
+    if (plan->has_network && !networks_find(&client->launcher->networks, plan->network)) {
         return fail(why, FAILURE_NOT_FOUND, "the launcher holds no network namespace %llu",
                     (unsigned long long)plan->network);
     }
     struct child *child = child_new(client, request);
     if (!child) return fail_errno(why, "a supervisor");
+    child->has_network = plan->has_network;
+    child->network = plan->network;
     AUTO_CLOSE plan_file = memory_file("plan", frame->payload, frame->length);
     struct supervisor_start start = {.child = child, .plan = plan, .plan_file = plan_file};
     if (plan_file < 0) fail_errno(why, "the plan");
@@ -274,13 +276,28 @@ int start_file_worker(struct client *client, uint16_t request, const char *socke
     return 0;
 }
 
+bool children_use_network(const struct launcher *launcher, uint64_t handle) {
+    for (const struct child *child = launcher->children; child; child = child->next) {
+        if (child->has_network && child->network == handle) return true;
+    }
+    return false;
+}
+
+/* The namespace of a supervisor that outlived the berthd which would have released it. */
+static void release_disowned_network(const struct child *child) {
+    struct network *network = child->has_network ? networks_find(&child->launcher->networks, child->network) : NULL;
+    if (network && !network->owner) release_network(child->launcher, network);
+}
+
 static void reap(struct launcher *launcher, pid_t pid) {
+    if (resolver_reaped(launcher, pid)) return;
     for (struct child **link = &launcher->children; *link; link = &(*link)->next) {
         struct child *child = *link;
         if (child->pid != pid) continue;
         *link = child->next;
         /* The report may be in the pipe still, behind the news of the end. */
         while (child->report.fd >= 0) on_report(&child->report, EPOLLIN);
+        release_disowned_network(child);
         child_free(child);
         return;
     }

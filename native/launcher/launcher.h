@@ -7,8 +7,10 @@
 #include "common/connection.h"
 #include "common/loop.h"
 #include "common/plan.h"
+#include "host-servers.h"
 #include "layers.h"
 #include "networks.h"
+#include "resolver.h"
 
 /* A berthd that is connected. */
 struct client {
@@ -27,6 +29,8 @@ struct child {
     uint16_t request;
     struct layer **layers;
     size_t layer_count;
+    bool has_network;
+    uint64_t network; /* the handle of the namespace that it was given */
     struct launcher *launcher;
     struct child *next;
 };
@@ -37,10 +41,12 @@ struct launcher {
     struct watch signals;
     struct layers layers;
     struct networks networks;
+    struct resolver_process resolver;
+    struct host_servers host_servers;
     struct client *clients;
     struct child *children;
     int host_mounts; /* the mount namespace that the launcher was started in */
-    char *programs;  /* the folder of berth-shim and berth-fs */
+    char *programs;  /* the folder of berth-shim, berth-fs and berth-resolver */
 };
 
 /* requests.c */
@@ -52,5 +58,9 @@ int start_supervisor(struct client *client, uint16_t request, const struct plan 
 int start_file_worker(struct client *client, uint16_t request, const char *socket, const struct root_plan *root,
                       const char *directory, struct failure *why);
 void reap_children(struct launcher *launcher);
+bool children_use_network(const struct launcher *launcher, uint64_t handle);
+
+/* requests.c: the resolver lets go of it too. */
+void release_network(struct launcher *launcher, struct network *network);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * berth-launcher SOCKET FOLDER: the long-lived native process of one berth instance. It mounts layers, keeps network
- * namespaces and starts supervisors and file workers. It outlives berthd; when it is killed, a new one takes its
- * place and the supervisors do not notice.
+ * namespaces, runs the resolver and starts supervisors and file workers. It outlives berthd; when it is killed, a new
+ * one takes its place and the supervisors do not notice. SIGTERM ends it together with the resolver.
  *
  * Descriptor 3, if open, gets one byte when the socket answers.
  */
@@ -78,15 +78,17 @@ static void on_connect(struct watch *watch, uint32_t events) {
 static void on_signal(struct watch *watch, uint32_t events) {
     (void)events;
     struct signalfd_siginfo info;
-    if (read(watch->fd, &info, sizeof(info)) == sizeof(info)) {
-        reap_children(container_of(watch, struct launcher, signals));
-    }
+    struct launcher *launcher = container_of(watch, struct launcher, signals);
+    if (read(watch->fd, &info, sizeof(info)) != sizeof(info)) return;
+    if (info.ssi_signo == SIGTERM) launcher->loop.stopped = true;
+    else reap_children(launcher);
 }
 
 static int watch_signals(struct launcher *launcher, struct failure *why) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return fail_errno(why, "signals");
     signal(SIGPIPE, SIG_IGN);
     launcher->signals =
@@ -106,7 +108,8 @@ static int open_launcher(struct launcher *launcher, const char *socket, const ch
     if (loop_open(&launcher->loop) < 0) return fail_errno(why, "epoll");
     if (find_programs(launcher, why) < 0 || networks_open(&launcher->networks, why) < 0) return -1;
     if (enter_own_mounts(launcher, folder, why) < 0) return -1;
-    if (watch_signals(launcher, why) < 0) return -1;
+    if (watch_signals(launcher, why) < 0 || resolver_open(launcher, folder, why) < 0) return -1;
+    if (host_servers_open(&launcher->host_servers, &launcher->loop, launcher->resolver.folder, why) < 0) return -1;
     return watch_socket(launcher, socket, why);
 }
 
@@ -153,6 +156,7 @@ int main(int argc, char **argv) {
     say_ready();
     close_fd(&lock);
     int result = loop_run(&launcher.loop);
-    log_line("the launcher ends: %s", strerror(errno));
+    if (result < 0) log_line("the launcher ends: %s", strerror(errno));
+    resolver_close(&launcher);
     return result < 0;
 }

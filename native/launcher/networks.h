@@ -7,20 +7,30 @@
 #include <stdint.h>
 
 #include "common/failure.h"
+#include "common/resolver-protocol.h"
+
+struct network {
+    int namespace;
+    uint64_t inode;
+    int sockets[RESOLVER_SOCKETS]; /* kept for a resolver that has to be started again */
+    bool handed_over;              /* the resolver that runs has them */
+    const void *owner;             /* the client that will release it; NULL: none will */
+};
 
 struct networks {
     int own; /* the namespace to come back to */
-    int *held;
+    struct network *held;
     size_t count;
 };
 
 int networks_open(struct networks *networks, struct failure *why);
 
-/* A new namespace with its loopback up. */
-int networks_create(struct networks *networks, struct failure *why);
+/* A new namespace with its loopback up, where names can be asked for; its handle. */
+int networks_create(struct networks *networks, const void *owner, struct failure *why);
 
-bool networks_has(const struct networks *networks, uint64_t handle);
+struct network *networks_find(const struct networks *networks, uint64_t handle);
 
-int networks_release(struct networks *networks, uint64_t handle, struct failure *why);
+/* Lets go of one that is held. */
+void networks_release(struct networks *networks, struct network *network);
 
 #endif

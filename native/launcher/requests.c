@@ -34,10 +34,17 @@ static int on_launch(struct client *client, const struct frame *frame, struct fa
 }
 
 static int on_create_network(struct client *client, const struct frame *frame, struct failure *why) {
-    int handle = networks_create(&client->launcher->networks, why);
+    int handle = networks_create(&client->launcher->networks, client, why);
     if (handle < 0) return -1;
+    resolver_update(client->launcher);
     send_number(client, MESSAGE_OK, frame->id, TAG_NETWORK, (uint64_t)handle);
     return 0;
+}
+
+void release_network(struct launcher *launcher, struct network *network) {
+    uint64_t inode = network->inode;
+    networks_release(&launcher->networks, network);
+    resolver_forget(launcher, inode);
 }
 
 static int on_release_network(struct client *client, const struct frame *frame, struct failure *why) {
@@ -45,7 +52,11 @@ static int on_release_network(struct client *client, const struct frame *frame, 
     uint64_t handle;
     if (only_field(frame, TAG_NETWORK, &field, why) < 0) return -1;
     if (!field_number(&field, &handle)) return fail(why, FAILURE_INVALID, "the handle is no number");
-    if (networks_release(&client->launcher->networks, handle, why) < 0) return -1;
+    struct network *network = networks_find(&client->launcher->networks, handle);
+    if (!network) {
+        return fail(why, FAILURE_NOT_FOUND, "no network namespace has the handle %llu", (unsigned long long)handle);
+    }
+    release_network(client->launcher, network);
     connection_send(&client->connection, MESSAGE_OK, frame->id, NULL, 0);
     return 0;
 }
@@ -124,6 +135,17 @@ static void on_frame(struct connection *connection, const struct frame *frame) {
     if (on_request(client, frame, &why) < 0) connection_refuse(connection, frame->id, &why);
 }
 
+/* Nobody will ask for their release: those that a supervisor has go with it, the others now. */
+static void disown_networks(struct client *client) {
+    struct launcher *launcher = client->launcher;
+    for (size_t index = launcher->networks.count; index-- > 0;) {
+        struct network *network = &launcher->networks.held[index];
+        if (network->owner != client) continue;
+        network->owner = NULL;
+        if (!children_use_network(launcher, (uint64_t)network->namespace)) release_network(launcher, network);
+    }
+}
+
 static void on_closed(struct connection *connection) {
     struct client *client = container_of(connection, struct client, connection);
     struct launcher *launcher = client->launcher;
@@ -135,6 +157,7 @@ static void on_closed(struct connection *connection) {
         *link = client->next;
         break;
     }
+    disown_networks(client);
     connection_release(connection);
     free(client);
 }
