@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { EngineLog, EngineParts } from '../engine/index.ts';
-import { createNetworkDriver } from '../network/index.ts';
+import { createNameDirectory, createNetworkDriver } from '../network/index.ts';
 import { createRegistryClient } from '../registry/index.ts';
 import {
   findOciRuntimes,
@@ -70,6 +70,7 @@ export async function openParts(
     store,
     registry,
     network,
+    names: createNameDirectory(`${execRoot}/n`),
     launcher,
     hostFacts,
     seccomp: new SeccompCache(`${dataRoot}/seccomp`, hostFacts),

@@ -157,6 +157,8 @@ async function writeFiles(directory: string, step: RunStep, { endpoint }: StepNe
     dns: [],
     dnsSearch: [],
     dnsOptions: [],
+    namesServed: false,
+    links: [],
   });
   await writeFile(`${directory}/hosts`, hosts, { mode: 0o644 });
   await writeFile(`${directory}/resolv.conf`, resolvConf, { mode: 0o644 });

@@ -1,4 +1,4 @@
-import type { NetworkDriver } from '../network/index.ts';
+import type { NameDirectory, NetworkDriver } from '../network/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import type { HostFacts, Launcher, OciRuntimes, SeccompCache } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
@@ -9,6 +9,7 @@ export interface EngineParts {
   readonly store: Store;
   readonly registry: RegistryClient;
   readonly network: NetworkDriver;
+  readonly names: NameDirectory;
   readonly launcher: Launcher;
   readonly hostFacts: HostFacts;
   readonly runtimes: OciRuntimes;

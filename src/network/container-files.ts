@@ -10,7 +10,14 @@ export interface NetworkFilesInput {
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
   readonly dnsOptions: readonly string[];
+  /** Whether names are asked of the resolver at {@link RESOLVER_ADDRESS}; otherwise the host's servers are. */
+  readonly namesServed: boolean;
+  /** Containers of the default network that this one is linked to, each with its names there. */
+  readonly links: readonly { readonly address: string; readonly names: readonly string[] }[];
 }
+
+/** Where each container asks for names; the port behind it is in its own network namespace. */
+export const RESOLVER_ADDRESS = '127.0.0.11';
 
 /** The texts of a container's /etc/hosts and /etc/resolv.conf, as Docker writes them. */
 export async function networkFiles(input: NetworkFilesInput): Promise<{ hosts: string; resolvConf: string }> {
@@ -26,7 +33,7 @@ ff02::2\tip6-allrouters
 `;
 
 /** /etc/hosts: the fixed names, the ones asked for, `host.docker.internal`, and the container's own. */
-export function hostsFile({ hostname, domainname, endpoints, extraHosts }: NetworkFilesInput): string {
+export function hostsFile({ hostname, domainname, endpoints, extraHosts, links }: NetworkFilesInput): string {
   const gateway = endpoints.find((endpoint) => endpoint.gateway !== undefined)?.gateway;
   const names = domainname === '' ? hostname : `${hostname}.${domainname}\t${hostname}`;
   const extra = extraHosts.map((entry) => {
@@ -37,11 +44,31 @@ export function hostsFile({ hostname, domainname, endpoints, extraHosts }: Netwo
   const named = new Set(extraHosts.map((entry) => entry.split(/[:=]/, 1)[0]));
   const host =
     gateway === undefined || named.has('host.docker.internal') ? [] : [`${gateway}\thost.docker.internal\n`];
-  const own = endpoints.flatMap(({ address, ipv6 }) => [
-    address,
-    ...(ipv6 === undefined ? [] : [ipv6.address]),
-  ]);
-  return [LOCAL_HOSTS, ...extra, ...host, ...own.map((address) => `${address}\t${names}\n`)].join('');
+  return [
+    LOCAL_HOSTS,
+    ...extra,
+    ...host,
+    ...links.map((link) => `${link.address}\t${link.names.join(' ')}\n`),
+    ...endpoints.flatMap(addressesOf).map((address) => `${address}\t${names}\n`),
+  ].join('');
+}
+
+/** An endpoint's IPv4 address, and its IPv6 one where it has that. */
+export function addressesOf({ address, ipv6 }: Endpoint): string[] {
+  return ipv6 === undefined ? [address] : [address, ipv6.address];
+}
+
+/**
+ * A file as it is now, with what changed between two texts of ours: lines that are not wanted any more go, new ones
+ * come at its end, and what the container wrote itself stays.
+ */
+export function withChangedLines(current: string, before: string, after: string): string {
+  const linesOf = (text: string) => text.split('\n').filter((line) => line !== '');
+  const [old, wanted] = [new Set(linesOf(before)), new Set(linesOf(after))];
+  const kept = linesOf(current).filter((line) => !old.has(line) || wanted.has(line));
+  const present = new Set(kept);
+  const added = [...wanted].filter((line) => !old.has(line) && !present.has(line));
+  return [...kept, ...added].map((line) => `${line}\n`).join('');
 }
 
 /** systemd-resolved's own list of real servers: its stub at 127.0.0.53 cannot be reached from a container. */
@@ -56,6 +83,8 @@ async function hostResolvConf(): Promise<string> {
 /** Where the host has only resolvers on its loopback, which a container cannot reach (as dockerd does). */
 const FALLBACK = ['8.8.8.8', '8.8.4.4'];
 
+const HEADER = '# Written by berth, which leaves this file alone once it has been changed.\n';
+
 /**
  * /etc/resolv.conf (resolv.conf(5)): what was asked for, and the host's where nothing was. Of the host's servers
  * only those that a container can reach: not on loopback, and IPv4, as networks are.
@@ -68,11 +97,16 @@ export function resolvConfFile(input: NetworkFilesInput, host: string): string {
   const usable = words('nameserver').filter(
     (address) => !address.startsWith('127.') && !address.includes(':'),
   );
-  const servers = input.dns.length > 0 ? input.dns : usable.length > 0 ? usable : FALLBACK;
+  const outside = input.dns.length > 0 ? input.dns : usable.length > 0 ? usable : FALLBACK;
+  const servers = input.namesServed ? [RESOLVER_ADDRESS] : outside;
   const search =
     input.dnsSearch.length > 0 ? input.dnsSearch.filter((domain) => domain !== '.') : words('search');
-  const options = input.dnsOptions.length > 0 ? input.dnsOptions : words('options');
+  const asked = input.dnsOptions.length > 0 ? input.dnsOptions : words('options');
+  // A name without a dot is a container's first of all, and only then one of a search domain's (as dockerd has it).
+  const hasOwnNdots = !input.namesServed || asked.some((option) => option.startsWith('ndots:'));
+  const options = hasOwnNdots ? asked : [...asked, 'ndots:0'];
   return [
+    HEADER,
     ...servers.map((address) => `nameserver ${address}\n`),
     ...(search.length > 0 ? [`search ${search.join(' ')}\n`] : []),
     ...(options.length > 0 ? [`options ${options.join(' ')}\n`] : []),

@@ -45,6 +45,8 @@ export interface Endpoint {
   /** Name on the host's side, and inside ("eth0"). */
   readonly hostInterface: string;
   readonly containerInterface: string;
+  /** Of its default route: the lowest one's is used. Undefined: the number in the interface's name. */
+  readonly metric?: number;
 }
 
 /** An address of an endpoint, without prefix length. */
@@ -126,8 +128,10 @@ export interface NetworkDriver extends AsyncDisposable {
     containerId: ContainerId,
     network: BridgeNetwork,
     namespacePath: string,
-    options?: WantedAddresses,
+    options?: WantedAddresses & { metric?: number },
   ): Promise<Endpoint>;
+  /** Gives the default routes of a namespace's interfaces their order, the first one's is used; returns them with it. */
+  orderRoutes(endpoints: readonly Endpoint[], namespacePath: string): Promise<Endpoint[]>;
   /** Removes the interface and frees the address; nothing to do is fine (the namespace may be gone). */
   disconnect(endpoint: Endpoint): Promise<void>;
   /** DNAT rules for ports whose host side is known; removed by {@link unpublish}. */
@@ -137,4 +141,46 @@ export interface NetworkDriver extends AsyncDisposable {
   reach(ports: readonly ReachablePort[], signal?: AbortSignal): Promise<PortReach[]>;
   /** Removes everything that this instance made on the host. */
   removeInstance(): Promise<void>;
+}
+
+/** One container's place in one network, and all that it is called there. */
+export interface NamedEndpoint {
+  readonly network: { readonly id: NetworkId; readonly name: string };
+  readonly addresses: readonly string[];
+  /** What its addresses are called; with the network's name behind it. */
+  readonly title: string;
+  /** Those that are no DNS names are left out. */
+  readonly names: readonly string[];
+}
+
+/** What a container may ask for. */
+export interface NameView {
+  /** In the order in which they answer. A link's alias is known to this container only. */
+  readonly networks: readonly {
+    readonly id: NetworkId;
+    readonly links: readonly { readonly alias: string; readonly target: string }[];
+  }[];
+  /** Whether other names are asked of servers outside. */
+  readonly forward: boolean;
+  /** Those servers' addresses; none: the host's. */
+  readonly servers: readonly string[];
+}
+
+/** A container that runs in networks with names. */
+export interface NamedContainer {
+  readonly id: ContainerId;
+  /** Of its network namespace. */
+  readonly namespacePath: string;
+  readonly endpoints: readonly NamedEndpoint[];
+  readonly view: NameView;
+}
+
+/** What the resolver answers with, in each container at 127.0.0.11. It stays when berthd ends. */
+export interface NameDirectory {
+  /** Says what a container is called and may ask; replaces what was said of it before. Known when this resolves. */
+  publish(container: NamedContainer): Promise<void>;
+  /** Forgets a container; one that is unknown is fine. */
+  withdraw(id: ContainerId): Promise<void>;
+  /** After a start: these containers, and no others. */
+  restore(containers: readonly NamedContainer[]): Promise<void>;
 }

@@ -43,7 +43,7 @@ import {
   type Occupied,
   type SubnetSource,
 } from './subnets.ts';
-import { configure, makePair, plugIn } from './veth.ts';
+import { configure, makePair, plugIn, reorderRoutes } from './veth.ts';
 
 export interface NetworkDriverOptions {
   /** At most 8 lower-case letters and digits; in the names of all that is made on the host. */
@@ -184,12 +184,13 @@ class BridgeDriver implements NetworkDriver {
     containerId: ContainerId,
     network: BridgeNetwork,
     namespacePath: string,
-    options: WantedAddresses = {},
+    options: WantedAddresses & { metric?: number } = {},
   ): Promise<Endpoint> {
     if (/\s/.test(namespacePath)) throw internal(`"${namespacePath}" cannot be passed to ip: it has a space`);
     const endpoint = this.#newEndpoint(containerId, network, options, {
       hostInterface: freshName(this.#names.vethPrefix),
       containerInterface: this.#nextInterface(containerId),
+      metric: options.metric,
     });
     try {
       const { hostInterface, containerInterface } = endpoint;
@@ -203,6 +204,16 @@ class BridgeDriver implements NetworkDriver {
       await this.disconnect(endpoint);
       throw this.#explained(error, network);
     }
+  }
+
+  async orderRoutes(endpoints: readonly Endpoint[], namespacePath: string): Promise<Endpoint[]> {
+    const ordered = endpoints.map((endpoint, metric) => ({ ...endpoint, metric }));
+    const commands = reorderRoutes(endpoints, ordered);
+    if (commands.length > 0) await runInside(namespacePath, commands);
+    for (const endpoint of ordered) {
+      this.#networks.get(endpoint.networkId)?.endpoints.set(endpoint.hostInterface, endpoint);
+    }
+    return ordered;
   }
 
   async disconnect(endpoint: Endpoint): Promise<void> {
@@ -338,12 +349,13 @@ class BridgeDriver implements NetworkDriver {
     containerId: ContainerId,
     network: BridgeNetwork,
     { address: wanted, ipv6Address, macAddress }: WantedAddresses,
-    { hostInterface, containerInterface }: { hostInterface: string; containerInterface: string },
+    interfaces: { hostInterface: string; containerInterface: string; metric?: number | undefined },
   ): Endpoint {
     const { pool, ipv6Pool, endpoints } = this.#networks.get(network.id) ?? this.#know(network);
     if (endpoints.size >= MAX_BRIDGE_PORTS) throw fullBridge(network);
     if (macAddress !== undefined) checkMacAddress(macAddress);
     if (ipv6Address !== undefined && ipv6Pool === undefined) throw withoutIPv6(network, ipv6Address);
+    const { hostInterface, containerInterface, metric } = interfaces;
     const holder = holderOf(containerId);
     const address = pool.take(holder, wanted);
     let ipv6: EndpointAddress | undefined;
@@ -367,6 +379,7 @@ class BridgeDriver implements NetworkDriver {
       macAddress: macAddress ?? macAddressOf(address),
       hostInterface,
       containerInterface,
+      ...(metric === undefined ? {} : { metric }),
     };
     endpoints.set(hostInterface, endpoint);
     return endpoint;

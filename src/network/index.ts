@@ -1,4 +1,13 @@
-export { type NetworkFilesInput, networkFiles } from './container-files.ts';
+export {
+  addressesOf,
+  type NetworkFilesInput,
+  networkFiles,
+  RESOLVER_ADDRESS,
+  withChangedLines,
+} from './container-files.ts';
 export type * from './contract.ts';
 export { createNetworkDriver, type NetworkDriverOptions } from './driver.ts';
+export { createNameDirectory } from './name-directory.ts';
+export { isServableName } from './name-files.ts';
 export * from './ports.ts';
+export { subnetContains } from './subnets.ts';

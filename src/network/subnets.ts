@@ -96,6 +96,11 @@ export async function checkSubnet(text: string, networks: readonly Occupied[]): 
 /** A gateway, a container, and the first and last address, which no host may have. */
 const LONGEST_PREFIX: Readonly<Record<Family, number>> = { 4: 30, 6: 126 };
 
+/** Whether an address is one of a subnet's. Throws `invalid` for what is no IPv4 address. */
+export function subnetContains(subnet: string, address: string): boolean {
+  return contains(parseSubnet(subnet), parseAddress(address));
+}
+
 /** The gateway asked for, or the first address. Throws `invalid` when it is not in the subnet. */
 export function gatewayOf(subnet: string, wanted: string | undefined): string {
   const whole = parseSubnet(subnet);

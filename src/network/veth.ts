@@ -40,18 +40,43 @@ export function plugIn(hostInterface: string, { bridge, mtu, separated = false }
  * metric, so that the next network takes over when the first is disconnected.
  */
 export function configure(endpoint: Endpoint, { mtu }: BridgeNetwork): string[] {
-  const { containerInterface: name, macAddress, address, prefixLength, gateway, ipv6 } = endpoint;
-  const metric = Number(/\d+$/.exec(name)?.[0] ?? 0);
+  const { containerInterface: name, macAddress, address, prefixLength, ipv6 } = endpoint;
   return [
     ...bringUp(name),
     `link set ${name} address ${macAddress}`,
     `link set ${name} mtu ${mtu}`,
     `addr add ${address}/${prefixLength} broadcast + dev ${name}`,
-    ...(gateway === undefined ? [] : [`route add default via ${gateway} dev ${name} metric ${metric}`]),
     ...(ipv6 === undefined ? [] : [`addr add ${ipv6.address}/${ipv6.prefixLength} dev ${name} nodad`]),
+    ...changeRoutes('add', endpoint),
+  ];
+}
+
+/** In the namespace: the default routes as they are, taken away and given again as they are wanted. */
+export function reorderRoutes(before: readonly Endpoint[], after: readonly Endpoint[]): string[] {
+  const changed = after.filter((endpoint, index) => {
+    const old = before[index];
+    return old !== undefined && metricOf(old) !== metricOf(endpoint);
+  });
+  const names = new Set(changed.map(({ containerInterface }) => containerInterface));
+  const old = before.filter(({ containerInterface }) => names.has(containerInterface));
+  return [
+    ...old.flatMap((endpoint) => changeRoutes('del', endpoint)),
+    ...changed.flatMap((endpoint) => changeRoutes('add', endpoint)),
+  ];
+}
+
+function changeRoutes(verb: 'add' | 'del', endpoint: Endpoint): string[] {
+  const { gateway, ipv6, containerInterface: name } = endpoint;
+  const metric = metricOf(endpoint);
+  return [
+    ...(gateway === undefined ? [] : [`route ${verb} default via ${gateway} dev ${name} metric ${metric}`]),
     // In IPv6, metric 0 means the kernel's default of 1024.
     ...(ipv6?.gateway === undefined
       ? []
-      : [`route add default via ${ipv6.gateway} dev ${name} metric ${metric + 1024}`]),
+      : [`route ${verb} default via ${ipv6.gateway} dev ${name} metric ${metric + 1024}`]),
   ];
+}
+
+function metricOf({ metric, containerInterface }: Endpoint): number {
+  return metric ?? Number(/\d+$/.exec(containerInterface)?.[0] ?? 0);
 }

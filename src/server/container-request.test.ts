@@ -47,7 +47,6 @@ describe('a request to create a container', () => {
   });
 
   it.each([
-    [{ HostConfig: { Links: ['a:b'] } }, 'HostConfig.Links'],
     [{ HostConfig: { StorageOpt: { size: '10g' } } }, 'HostConfig.StorageOpt "size"'],
     [{ HostConfig: { CpuRealtimeRuntime: 950 } }, 'HostConfig.CpuRealtimeRuntime'],
     [{ HostConfig: { LogConfig: { Type: 'gelf' } } }, 'gelf'],

@@ -115,6 +115,7 @@ function parseHost(host: Fields): HostOptions {
     ...parseModes(host),
     mounts: parseMounts(host),
     volumesFrom: host.texts('VolumesFrom'),
+    links: isOnDefaultNetwork(host.text('NetworkMode')) ? host.texts('Links') : [],
     ports: parsePorts(host.object('PortBindings')),
     publishAllPorts: host.flag('PublishAllPorts'),
     autoRemove,
@@ -228,25 +229,37 @@ function parseNetworks(body: Fields, networkMode: string): NetworkAttachment[] {
   const endpoints = body.object('NetworkingConfig').object('EndpointsConfig');
   const named = endpoints
     .names()
-    .map((name) => parseEndpoint(name === 'default' ? 'bridge' : name, endpoints, name));
+    .map((name) => parseEndpoint(name === 'default' ? 'bridge' : name, endpoints.object(name)));
   const macAddress = body.text('MacAddress') || undefined;
-  const first = named.find(({ network }) => network === main) ?? {
+  const wanted = named.find(({ network }) => network === main) ?? {
     network: main,
     aliases: [],
     address: undefined,
     ipv6Address: undefined,
     macAddress,
   };
+  const links = isOnDefaultNetwork(networkMode) ? [] : body.object('HostConfig').texts('Links');
+  const first = links.length === 0 ? wanted : { ...wanted, links: [...(wanted.links ?? []), ...links] };
   return [first, ...named.filter(({ network }) => network !== main)];
 }
 
-function parseEndpoint(network: string, endpoints: Fields, key: string): NetworkAttachment {
-  const endpoint = endpoints.object(key);
+const isOnDefaultNetwork = (networkMode: string) => ['', 'default', 'bridge'].includes(networkMode);
+
+/** Parses what a container asks of its place in a network (Engine API, EndpointSettings). */
+export function parseEndpoint(network: string, endpoint: Fields): NetworkAttachment {
+  const addresses = endpoint.object('IPAMConfig');
+  if (endpoint.object('DriverOpts').names().length > 0) {
+    throw notImplemented("options for a container's place in a network (DriverOpts) are not there yet");
+  }
+  const links = endpoint.texts('Links');
+  const gatewayPriority = endpoint.number('GwPriority');
   return {
     network,
     aliases: endpoint.texts('Aliases'),
-    address: endpoint.object('IPAMConfig').text('IPv4Address') || undefined,
-    ipv6Address: endpoint.object('IPAMConfig').text('IPv6Address') || undefined,
+    address: addresses.text('IPv4Address') || undefined,
+    ipv6Address: addresses.text('IPv6Address') || undefined,
     macAddress: endpoint.text('MacAddress') || undefined,
+    ...(links.length === 0 ? {} : { links }),
+    ...(gatewayPriority === 0 ? {} : { gatewayPriority }),
   };
 }

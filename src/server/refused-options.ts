@@ -4,11 +4,6 @@ import type { Fields } from './fields.ts';
 /** Options are refused by name rather than ignored: what `inspect` shows, the container feels. */
 export function refuseMissingOptions(body: Fields): void {
   const host = body.object('HostConfig');
-  if (host.texts('Links').length > 0) {
-    throw notImplemented('berth does not have the option HostConfig.Links', {
-      hint: 'Put both containers into one network of their own, where they find each other by name',
-    });
-  }
   const [storageOption] = host.object('StorageOpt').names();
   if (storageOption !== undefined) {
     throw notImplemented(`berth does not have the option HostConfig.StorageOpt "${storageOption}"`, {

@@ -11,6 +11,10 @@ const LIFE: readonly (readonly string[])[] = [
   ['run', '-d', '--name', 'one', '-p', '127.0.0.1::80', 'busybox', 'sleep', '1000'],
   ['run', '--rm', '--name', 'two', 'busybox', 'true'],
   ['exec', 'one', 'true'],
+  ['network', 'create', 'second'],
+  ['network', 'connect', 'second', 'one'],
+  ['network', 'disconnect', 'second', 'one'],
+  ['network', 'rm', 'second'],
   ['stop', '-t', '0', 'one'],
   ['rm', 'one'],
   ['tag', 'busybox', 'again'],
@@ -41,6 +45,7 @@ async function expectWhole(instance: Instance): Promise<void> {
   if (left.length > 0) await instance.berthOk(['rm', '-f', ...left]);
   await expect.poll(() => supervisors(instance), { timeout: 10_000 }).toBe(0);
   expect(await containerFolders(instance)).toEqual([]);
+  await instance.berth(['network', 'rm', 'second']);
   for (const command of LIFE) await instance.berthOk(command);
   // What is deleted leaves the disk soon after the answer.
   await expect.poll(() => storedFiles(instance), { timeout: 10_000 }).toEqual([]);

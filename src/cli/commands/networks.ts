@@ -1,8 +1,8 @@
 import { invalid, shortId } from '../../base/index.ts';
-import type { IpamPool, Network } from '../../client/index.ts';
+import type { EndpointSettings, IpamPool, Network } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { parseFilters, parsePairs } from '../filters.ts';
-import { CliCommand, listOption } from '../grammar.ts';
+import { CliCommand, listOption, parsedOption, parseWholeNumber } from '../grammar.ts';
 import { formatRows, type Row } from '../output/table.ts';
 import { joinLabels } from '../output/words.ts';
 import { forEachTarget } from '../targets.ts';
@@ -151,7 +151,11 @@ export function removeNetworksCommand(cli: Cli, path: string): CliCommand {
 
 interface ConnectFlags {
   readonly alias: readonly string[];
+  readonly driverOpt: readonly string[];
+  readonly gwPriority?: number;
   readonly ip?: string;
+  readonly ip6?: string;
+  readonly link: readonly string[];
 }
 
 export function connectCommand(cli: Cli, path: string): CliCommand {
@@ -161,16 +165,32 @@ export function connectCommand(cli: Cli, path: string): CliCommand {
     .argument('<network>')
     .argument('<container>')
     .addOption(listOption('--alias <strings>', 'Add network-scoped alias for the container'))
+    .addOption(listOption('--driver-opt <strings>', 'driver options for the network'))
+    .addOption(
+      parsedOption(
+        '--gw-priority <int>',
+        'Highest gw-priority provides the default gateway. Accepts positive and negative values',
+        parseWholeNumber,
+      ),
+    )
     .option('--ip <string>', 'IPv4 address (e.g., "172.30.100.104")')
-    .action(async (network: string, container: string, { alias, ip }: ConnectFlags) => {
+    .option('--ip6 <string>', 'IPv6 address (e.g., "2001:db8::33")')
+    .addOption(listOption('--link <list>', 'Add link to another container'))
+    .action(async (network: string, container: string, flags: ConnectFlags) => {
       const client = await cli.connect();
-      const endpoint = {
-        Aliases: alias.length === 0 ? undefined : alias,
-        IPAMConfig: ip === undefined ? undefined : { IPv4Address: ip },
-      };
-      await client.networks.connect(network, container, { endpoint });
+      await client.networks.connect(network, container, { endpoint: endpointOf(flags) });
     });
   return command;
+}
+
+function endpointOf({ alias, driverOpt, gwPriority, ip, ip6, link }: ConnectFlags): EndpointSettings {
+  return {
+    Aliases: alias.length === 0 ? undefined : alias,
+    DriverOpts: driverOpt.length === 0 ? undefined : parsePairs(driverOpt),
+    GwPriority: gwPriority,
+    IPAMConfig: ip === undefined && ip6 === undefined ? undefined : { IPv4Address: ip, IPv6Address: ip6 },
+    Links: link.length === 0 ? undefined : link,
+  };
 }
 
 export function disconnectCommand(cli: Cli, path: string): CliCommand {

@@ -49,8 +49,13 @@ export async function checkOptions(
     ...(host.networkMode === 'host' && host.ports.length > 0
       ? ['Published ports are discarded when using host network mode']
       : []),
+    ...((host.links ?? []).length > 0 ? [LINKS_WARNING] : []),
   ];
 }
+
+/** In dockerd's words. */
+const LINKS_WARNING =
+  'Links on the default bridge network are deprecated and will be removed in a future release. Use a custom network instead.';
 
 function tmpfsOptionsOf({ mounts, tmpfs }: HostOptions): string[] {
   const requested = mounts.flatMap((mount) => (mount.type === 'tmpfs' ? [mount.options] : []));

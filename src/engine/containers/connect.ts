@@ -1,16 +1,16 @@
-import { writeFile } from 'node:fs/promises';
-import { invalid, isBerthError, notFound } from '../../base/index.ts';
+import { type ContainerId, invalid, isBerthError, notFound } from '../../base/index.ts';
 import type { Endpoint, NamespaceHandle, Network, WantedAddresses } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
 import { type ContainerRecord, isActive, type NetworkAttachment } from './container.ts';
-import { type ContainerContext, containerDirectory } from './context.ts';
+import type { ContainerContext } from './context.ts';
+import { publishNames } from './dns-names.ts';
 
 /** What a container gets of the network at its start. */
 export interface Connection {
   /** undefined: the host's, or another container's. */
   readonly namespace: NamespaceHandle | undefined;
-  /** Path of another container's namespace that this one joins. */
-  readonly joined: string | undefined;
+  /** Another container, whose namespace this one joins. */
+  readonly joined: { readonly id: ContainerId; readonly path: string } | undefined;
   readonly host: boolean;
   readonly endpoints: readonly Endpoint[];
   readonly ports: readonly PortPlan[];
@@ -22,7 +22,7 @@ export async function connect(context: ContainerContext, record: ContainerRecord
   const { networkMode } = record.host;
   if (networkMode === 'host') return { ...nothing, host: true };
   if (networkMode.startsWith('container:')) {
-    return { ...nothing, joined: joinedPath(context, networkMode.slice('container:'.length)) };
+    return { ...nothing, joined: joinedContainer(context, networkMode.slice('container:'.length)) };
   }
   if (networkMode === 'none') return { ...nothing, namespace: await context.parts.network.createSandbox() };
   const { namespace, endpoints } = await connectBridges(context, record);
@@ -36,7 +36,8 @@ export async function disconnect(
   endpoints: readonly Endpoint[],
   namespace: NamespaceHandle | undefined,
 ): Promise<void> {
-  const { network, launcher } = context.parts;
+  const { network, names, launcher } = context.parts;
+  await names.withdraw(record.id);
   await network.unpublish(record.id);
   for (const endpoint of endpoints) {
     await network.disconnect(endpoint);
@@ -72,6 +73,9 @@ async function connectBridges(context: ContainerContext, record: ContainerRecord
         type: 'bridge',
       });
     }
+    if (namespace !== undefined) {
+      await publishNames(context, record, { namespacePath: namespace.path, endpoints });
+    }
     return { namespace, endpoints };
   } catch (error) {
     await disconnect(context, record, endpoints, namespace);
@@ -88,7 +92,8 @@ function findNetwork(context: ContainerContext, reference: string): Network {
   }
 }
 
-function addresses({ address, ipv6Address, macAddress }: NetworkAttachment): WantedAddresses {
+/** What the driver is asked for, of what a container asks for. */
+export function addresses({ address, ipv6Address, macAddress }: NetworkAttachment): WantedAddresses {
   return {
     ...(address === undefined ? {} : { address }),
     ...(ipv6Address === undefined ? {} : { ipv6Address }),
@@ -96,13 +101,13 @@ function addresses({ address, ipv6Address, macAddress }: NetworkAttachment): Wan
   };
 }
 
-function joinedPath(context: ContainerContext, reference: string): string {
+function joinedContainer(context: ContainerContext, reference: string): { id: ContainerId; path: string } {
   const other = context.collection.find(reference);
   const path = context.running.get(other.id)?.supervisor.networkPath;
   if (!isActive(other.state)) {
     throw invalid(`cannot join network namespace of a non running container: ${other.id}`);
   }
-  return path ?? `/proc/${other.state.pid}/ns/net`;
+  return { id: other.id, path: path ?? `/proc/${other.state.pid}/ns/net` };
 }
 
 /** An empty host address means the network's choice, which is every one: a socket for IPv4 and one for IPv6. */
@@ -139,22 +144,4 @@ function exposedBindings({ config, host }: ContainerRecord) {
     if (published.has(exposed) || (protocol !== 'tcp' && protocol !== 'udp')) return [];
     return [{ protocol, containerPort: Number(port), hostIp: '', hostPort: 0 } as const];
   });
-}
-
-/** Writes hosts, hostname and resolv.conf into the container's folder; returns where they are mounted from. */
-export async function writeNetworkFiles(
-  context: ContainerContext,
-  record: ContainerRecord,
-  connection: Connection,
-  texts: { hosts: string; resolvConf: string },
-): Promise<readonly { source: string; target: string }[]> {
-  if (connection.host) return [];
-  const directory = containerDirectory(context, record.id);
-  const files = [
-    { name: 'hosts', text: texts.hosts },
-    { name: 'hostname', text: `${record.config.hostname}\n` },
-    { name: 'resolv.conf', text: texts.resolvConf },
-  ];
-  await Promise.all(files.map(({ name, text }) => writeFile(`${directory}/${name}`, text, { mode: 0o644 })));
-  return files.map(({ name }) => ({ source: `${directory}/${name}`, target: `/etc/${name}` }));
 }

@@ -64,6 +64,8 @@ export interface HostOptions {
   readonly volumesFrom: readonly string[];
   /** "default", "bridge", "host", "none", "container:ID", or a network's name. */
   readonly networkMode: string;
+  /** "container" or "container:alias", on the default network: lines of /etc/hosts. */
+  readonly links?: readonly string[];
   readonly ports: readonly PortBinding[];
   readonly publishAllPorts: boolean;
   readonly autoRemove: boolean;
@@ -231,6 +233,10 @@ export interface NetworkAttachment {
   readonly address: string | undefined;
   readonly ipv6Address: string | undefined;
   readonly macAddress: string | undefined;
+  /** "container" or "container:alias": names for this container only. */
+  readonly links?: readonly string[];
+  /** The highest one's gateway is the default one; 0 when it is not given. */
+  readonly gatewayPriority?: number;
 }
 
 /** What the kernel holds for a container that runs. */

@@ -3,6 +3,7 @@ import {
   type ContainerId,
   crashPoint,
   invalid,
+  isBerthError,
   newContainerId,
   notFound,
   shortId,
@@ -19,9 +20,11 @@ import {
   type NetworkAttachment,
 } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
+import { parseLink } from './dns-names.ts';
 import { mergeHealthcheck } from './healthcheck.ts';
 import { settleMounts } from './mounts.ts';
 import { newContainerName } from './names.ts';
+import { byPriority, checkNames } from './network-changes.ts';
 
 /** What a client asks for: the image's own values where it leaves something open. */
 export interface NewContainer {
@@ -64,7 +67,7 @@ export async function createContainer(context: ContainerContext, request: NewCon
       config,
       host: request.host,
       mounts,
-      networks: request.networks,
+      networks: byPriority(request.networks),
       state: { status: 'created' },
       restartCount: 0,
       stoppedByUser: false,
@@ -134,7 +137,18 @@ function mergeEnv(image: readonly string[], own: readonly string[]): string[] {
   ];
 }
 
-function checkNetworks(context: ContainerContext, { host }: NewContainer): void {
+function checkLink(context: ContainerContext, other: string): void {
+  try {
+    context.collection.find(other);
+  } catch (error) {
+    if (!isBerthError(error, 'not-found')) throw error;
+    throw invalid(`could not get container for ${other}: ${error.message}`, { cause: error });
+  }
+}
+
+function checkNetworks(context: ContainerContext, { host, networks }: NewContainer): void {
+  for (const attachment of networks) checkNames(attachment);
+  for (const link of host.links ?? []) checkLink(context, parseLink(link).container);
   const { networkMode } = host;
   if (networkMode.startsWith('container:')) {
     context.collection.find(networkMode.slice('container:'.length));

@@ -9,14 +9,16 @@ import type { Volumes } from '../volumes.ts';
 import { type Attachment, attachToContainer, PendingAttachments, resizeContainer } from './attach.ts';
 import { ContainerCollection } from './collection.ts';
 import { type CommitOptions, commitContainer } from './commit.ts';
-import { type ContainerRecord, isAlive } from './container.ts';
+import { type ContainerRecord, isAlive, type NetworkAttachment } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
+import { refreshNames } from './dns-names.ts';
 import { type EndReport, EndReports } from './end-reports.ts';
 import { Execs } from './exec.ts';
 import { ContainerFiles } from './files/index.ts';
 import { type Health, HealthChecks } from './health.ts';
 import { type LogEntry, type LogOptions, readLogs, requireReadableLog } from './logs.ts';
+import { connectToNetwork, disconnectFromNetwork } from './network-changes.ts';
 import { listProcesses, type ProcessTable } from './processes.ts';
 import { type PublishedPortReport, reportPublishedPorts } from './published-ports.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
@@ -39,6 +41,7 @@ export type { Attachment } from './attach.ts';
 export type { CommitOptions } from './commit.ts';
 export * from './container.ts';
 export type { Created, NewContainer } from './create.ts';
+export { dnsNames, parseLink } from './dns-names.ts';
 export { type EndCause, endSentences, shortReason } from './end-cause.ts';
 export type { EndLogLine, EndReport } from './end-reports.ts';
 export type { Exec, ExecConfig } from './exec.ts';
@@ -118,9 +121,21 @@ export class Containers {
     return removeContainer(this.#context, reference, options);
   }
 
-  rename(reference: string, name: string): void {
+  async rename(reference: string, name: string): Promise<void> {
     const { id, name: oldName } = this.find(reference);
-    emit(this.#context, this.#context.collection.rename(id, name), 'rename', { oldName: `/${oldName}` });
+    const renamed = this.#context.collection.rename(id, name);
+    await refreshNames(this.#context, renamed);
+    emit(this.#context, renamed, 'rename', { oldName: `/${oldName}` });
+  }
+
+  /** See {@link connectToNetwork}. */
+  connect(reference: string, attachment: NetworkAttachment): Promise<void> {
+    return connectToNetwork(this.#context, reference, attachment);
+  }
+
+  /** See {@link disconnectFromNetwork}. */
+  disconnect(reference: string, target: { network: string; force: boolean }): Promise<void> {
+    return disconnectFromNetwork(this.#context, reference, target);
   }
 
   /** Returns warnings; see {@link updateContainer}. */

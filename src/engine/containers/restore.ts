@@ -1,8 +1,10 @@
 import { errorMessage } from '../../base/index.ts';
+import type { NamedContainer } from '../../network/index.ts';
 import type { ExitStatus, RunEnd, Supervisor } from '../../runtime/index.ts';
 import type { LivingContainer } from '../networks.ts';
 import { type ContainerRecord, isAlive } from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
+import { namedContainer } from './dns-names.ts';
 import { finishLocked, noteRestarted, noteRestarting, watchForEnd } from './finish.ts';
 import { keepShared } from './host-mounts.ts';
 import { reportPortRefusals } from './port-refusals.ts';
@@ -13,6 +15,8 @@ import { startLocked } from './start.ts';
 /** Containers found alive, and those that ended while berthd was away. */
 export interface Survivors {
   readonly living: readonly LivingContainer[];
+  /** What the living are called, for the resolver; known when networks are restored. */
+  names(): NamedContainer[];
   /** Records the ends and applies restart policies; called when networks are restored. */
   settle(): Promise<void>;
 }
@@ -35,7 +39,16 @@ export async function findSurvivors(context: ContainerContext): Promise<Survivor
       found.push({ record, status: answer ?? { kind: 'unknown', finishedAt: new Date() } });
     }
   }
-  return { living, settle: () => settle(context, found) };
+  return { living, names: () => namesOfLiving(context), settle: () => settle(context, found) };
+}
+
+function namesOfLiving(context: ContainerContext): NamedContainer[] {
+  return [...context.running].flatMap(([id, { supervisor }]) => {
+    const record = context.collection.find(id);
+    const { networkPath: namespacePath } = supervisor;
+    if (namespacePath === undefined || !isAlive(record.state)) return [];
+    return namedContainer(context, record, { namespacePath, endpoints: record.state.endpoints }) ?? [];
+  });
 }
 
 /** A container that was alive when berthd ended: its supervisor, or how it has ended. */

@@ -230,7 +230,7 @@ function parsePropagation(text: string): Propagation {
 
 function networkNamespace(connection: Connection, supervisor: Supervisor): NamespaceInput {
   if (connection.host) return { kind: 'host' };
-  const path = connection.joined ?? supervisor.networkPath;
+  const path = connection.joined?.path ?? supervisor.networkPath;
   return path === undefined ? { kind: 'new' } : { kind: 'path', path };
 }
 

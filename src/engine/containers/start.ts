@@ -8,7 +8,6 @@ import {
   isBerthError,
   Timeline,
 } from '../../base/index.ts';
-import { networkFiles } from '../../network/index.ts';
 import {
   type OciRuntime,
   type OciSpec,
@@ -17,13 +16,14 @@ import {
   type Supervisor,
   type WithWarnings,
 } from '../../runtime/index.ts';
-import { type Connection, connect, disconnect, writeNetworkFiles } from './connect.ts';
+import { type Connection, connect, disconnect } from './connect.ts';
 import { type ContainerRecord, isAlive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath, runtimeRoot } from './context.ts';
 import { imageOf } from './create.ts';
 import { reportOfFailedStart } from './end-reports.ts';
 import { watchForEnd } from './finish.ts';
 import { mountShared, ownSharedMemory, unmountShared } from './host-mounts.ts';
+import { writeNetworkFiles } from './network-files.ts';
 import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
 import { restartPlan } from './restart.ts';
@@ -197,16 +197,7 @@ async function writeBundle(
   connection: Connection,
   supervisor: Supervisor,
 ): Promise<WithWarnings<OciSpec>> {
-  const texts = await networkFiles({
-    hostname: record.config.hostname,
-    domainname: record.config.domainname,
-    endpoints: connection.endpoints,
-    extraHosts: record.host.extraHosts,
-    dns: record.host.dns,
-    dnsSearch: record.host.dnsSearch,
-    dnsOptions: record.host.dnsOptions,
-  });
-  const files = await writeNetworkFiles(context, record, connection, texts);
+  const files = await writeNetworkFiles(context, record, connection);
   const spec = await specOf(context, record, { connection, supervisor, files });
   const bundled = await context.parts.seccomp.apply(spec.value, runtimeOf(context, record));
   await writeFile(`${containerDirectory(context, record.id)}/config.json`, JSON.stringify(bundled), {

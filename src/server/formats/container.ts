@@ -4,6 +4,7 @@ import {
   type ContainerSizes,
   type ContainerState,
   commandOf,
+  dnsNames,
   type EndCause,
   type EndReport,
   endSentences,
@@ -334,11 +335,11 @@ function endpointInspect(
   const attachment = record.networks.find((candidate) => candidate.network === network);
   return {
     IPAMConfig: attachment === undefined ? null : wantedAddresses(attachment),
-    Links: null,
+    Links: attachment?.links ?? null,
     Aliases: attachment === undefined || attachment.aliases.length === 0 ? null : attachment.aliases,
     MacAddress: endpoint?.macAddress ?? '',
     DriverOpts: null,
-    GwPriority: 0,
+    GwPriority: attachment?.gatewayPriority ?? 0,
     NetworkID: endpoint?.networkId ?? (record.state.status === 'created' ? '' : facts.networkId(network)),
     EndpointID: endpoint === undefined ? '' : endpointId(endpoint),
     Gateway: endpoint?.gateway ?? '',
@@ -347,8 +348,13 @@ function endpointInspect(
     IPv6Gateway: endpoint?.ipv6?.gateway ?? '',
     GlobalIPv6Address: endpoint?.ipv6?.address ?? '',
     GlobalIPv6PrefixLen: endpoint?.ipv6?.prefixLength ?? 0,
-    DNSNames: null,
+    DNSNames: attachment === undefined || !hasNames(record, network) ? null : dnsNames(record, attachment),
   };
+}
+
+/** Of a container that was never started, dockerd shows none yet. */
+function hasNames({ state }: ContainerRecord, network: string): boolean {
+  return state.status !== 'created' && network !== 'bridge';
 }
 
 function wantedAddresses({ address, ipv6Address }: NetworkAttachment) {

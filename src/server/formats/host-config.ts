@@ -1,4 +1,10 @@
-import type { ContainerRecord, DeviceRequest, MountRequest, ResourceLimits } from '../../engine/index.ts';
+import {
+  type ContainerRecord,
+  type DeviceRequest,
+  type MountRequest,
+  parseLink,
+  type ResourceLimits,
+} from '../../engine/index.ts';
 import { type DeviceLimitKind, MASKED_PATHS, READONLY_PATHS } from '../../runtime/index.ts';
 
 /** What depends on the host where a container says nothing. */
@@ -9,7 +15,7 @@ export interface HostConfigFacts {
 }
 
 /** What the host gives a container (Engine API, HostConfig), as it was asked for. */
-export function hostConfig({ host }: ContainerRecord, facts: HostConfigFacts) {
+export function hostConfig({ host, name }: ContainerRecord, facts: HostConfigFacts) {
   const { resources, restart } = host;
   const mounts = host.mounts.flatMap((mount) => mountText(mount) ?? []);
   return {
@@ -36,7 +42,7 @@ export function hostConfig({ host }: ContainerRecord, facts: HostConfigFacts) {
     GroupAdd: listOrNull(host.groupAdd),
     IpcMode: host.ipcMode,
     Cgroup: '',
-    Links: null,
+    Links: listOrNull((host.links ?? []).map((link) => linkText(name, link))),
     OomScoreAdj: host.oomScoreAdj,
     PidMode: host.pidMode,
     Privileged: host.privileged,
@@ -184,4 +190,10 @@ function portBindings(ports: ContainerRecord['host']['ports']) {
     ];
   }
   return byPort;
+}
+
+/** "/db:/web/store": the other container, and what this one calls it. */
+function linkText(name: string, link: string): string {
+  const { container, alias } = parseLink(link);
+  return `/${container}:/${name}/${alias}`;
 }

@@ -97,11 +97,11 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
     reply.code(204);
   });
 
-  app.post<Reference>('/containers/:name/rename', (request, reply) => {
+  app.post<Reference>('/containers/:name/rename', async (request, reply) => {
     const name = new Query(request.query).text('name').replace(/^\//, '');
     if (name === '') throw invalid('Neither old nor new names may be empty');
-    containers.rename(request.params.name, name);
-    reply.code(204).send();
+    await containers.rename(request.params.name, name);
+    reply.code(204);
   });
 
   app.post<Reference>('/containers/:name/update', async (request) => {

@@ -9,10 +9,11 @@ import {
   type NewNetwork,
 } from '../../engine/index.ts';
 import type { AddressRange, BridgeNetwork } from '../../network/index.ts';
+import { parseEndpoint } from '../container-request.ts';
 import { Fields, Query } from '../fields.ts';
 import { parseFilters, passes, passesLabels } from '../filters.ts';
 
-/** Networks: list, create, inspect, remove. */
+/** Networks: list, create, inspect, remove, connect, disconnect. */
 export function networkRoutes(app: FastifyInstance, engine: Engine): void {
   const { networks, containers } = engine;
 
@@ -57,13 +58,21 @@ export function networkRoutes(app: FastifyInstance, engine: Engine): void {
     reply.code(204);
   });
 
-  for (const action of ['connect', 'disconnect']) {
-    app.post(`/networks/:id/${action}`, () => {
-      throw notImplemented(`network ${action} is not there yet`, {
-        hint: 'Name the networks when the container is created',
-      });
-    });
-  }
+  app.post<Reference>('/networks/:id/connect', async (request, reply) => {
+    const body = new Fields(request.body);
+    await containers.connect(
+      body.text('Container'),
+      parseEndpoint(request.params.id, body.object('EndpointConfig')),
+    );
+    reply.code(200);
+  });
+
+  app.post<Reference>('/networks/:id/disconnect', async (request, reply) => {
+    const body = new Fields(request.body);
+    const target = { network: request.params.id, force: body.flag('Force') };
+    await containers.disconnect(body.text('Container'), target);
+    reply.code(200);
+  });
 }
 
 interface Reference {

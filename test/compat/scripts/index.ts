@@ -6,6 +6,7 @@ import { events } from './events.ts';
 import { health } from './health.ts';
 import { diskUsage, imageLists, imageRemoval, prunes, search } from './image-store.ts';
 import { stats, update } from './limits.ts';
+import { networkChanges } from './network-changes.ts';
 import { networkOptions } from './network-options.ts';
 import { images, networks, system, volumes } from './others.ts';
 import { pushes } from './push.ts';
@@ -30,6 +31,7 @@ export const scripts: readonly Script[] = [
   pushes,
   networks,
   networkOptions,
+  networkChanges,
   volumes,
   builds,
   events,

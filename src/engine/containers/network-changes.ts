@@ -1,0 +1,286 @@
+import {
+  type BerthError,
+  conflict,
+  crashPoint,
+  denied,
+  invalid,
+  isBerthError,
+  notFound,
+  unavailable,
+} from '../../base/index.ts';
+import {
+  type BridgeNetwork,
+  type Endpoint,
+  isServableName,
+  type Network,
+  subnetContains,
+} from '../../network/index.ts';
+import { isBridge } from '../networks.ts';
+import { addresses } from './connect.ts';
+import { type AliveState, type ContainerRecord, isAlive, type NetworkAttachment } from './container.ts';
+import type { ContainerContext } from './context.ts';
+import { refreshNames } from './dns-names.ts';
+import { updateNetworkFiles } from './network-files.ts';
+
+/**
+ * Connects a container to a network: at once when it runs, else at its next start. Throws `not-found`, `invalid` for
+ * what cannot be combined, and `denied` when it is connected already, in Docker's words.
+ */
+export async function connectToNetwork(
+  context: ContainerContext,
+  reference: string,
+  attachment: NetworkAttachment,
+): Promise<void> {
+  const { network } = context.networks.find(attachment.network);
+  if (reference === '') throw invalid('invalid name or ID supplied: ""');
+  const { id } = context.collection.find(reference);
+  await context.collection.exclusively(id, async () => {
+    const record = context.collection.find(id);
+    checkCombination(record, network);
+    checkAttachment(context, attachment, network);
+    const wanted = { ...attachment, network: network.name };
+    const state = livingState(context, record);
+    if (state !== undefined) await connectRunning(context, record, state, wanted);
+    else
+      context.collection.update(id, { networks: byPriority([...others(context, record, network), wanted]) });
+  });
+}
+
+/**
+ * Disconnects a container from a network, at once when it runs. Throws `not-found`, and `conflict` when it is not
+ * connected. `force` is for what is gone: an unknown container is then an unknown endpoint.
+ */
+export async function disconnectFromNetwork(
+  context: ContainerContext,
+  reference: string,
+  target: { readonly network: string; readonly force: boolean },
+): Promise<void> {
+  const { network } = context.networks.find(target.network);
+  const { id } = findMember(context, reference, target.force);
+  await context.collection.exclusively(id, async () => {
+    const record = context.collection.find(id);
+    if (network.driver === 'host') {
+      throw invalid(
+        'cannot disconnect container from host network - container was created in host network mode',
+      );
+    }
+    const index = record.networks.findIndex((attachment) => isOf(context, attachment, network));
+    const state = livingState(context, record);
+    const endpoint = state?.endpoints[index];
+    if (index < 0 || (state !== undefined && endpoint === undefined)) {
+      const where = state === undefined ? 'the network' : 'network';
+      throw conflict(`container ${id} is not connected to ${where} ${network.name}`);
+    }
+    const networks = record.networks.toSpliced(index, 1);
+    if (state === undefined || endpoint === undefined) context.collection.update(id, { networks });
+    else await disconnectRunning(context, record, state, { endpoint, networks });
+    emitChange(context, 'disconnect', record, network);
+  });
+}
+
+/** Puts the networks in the order in which their gateways are the default one; equal ones stay as they are. */
+export function byPriority(attachments: readonly NetworkAttachment[]): NetworkAttachment[] {
+  return attachments.toSorted((a, b) => (b.gatewayPriority ?? 0) - (a.gatewayPriority ?? 0));
+}
+
+/** Checks what a container asks of its place in a network. Throws `invalid`. */
+export function checkNames({ aliases, links = [] }: NetworkAttachment): void {
+  const names = [...aliases, ...links.flatMap((link) => link.split(':'))];
+  const bad = names.find((name) => !isServableName(name));
+  if (bad === undefined) return;
+  throw invalid(`invalid alias or link: "${bad}" is no name that DNS can carry`, {
+    hint: 'It has labels of 1 to 63 bytes with dots between them, 253 bytes in all, and no white space',
+  });
+}
+
+function findMember(context: ContainerContext, reference: string, force: boolean): ContainerRecord {
+  try {
+    return context.collection.find(reference);
+  } catch (error) {
+    if (!force || !isBerthError(error, 'not-found')) throw error;
+    throw notFound(`endpoint ${reference} not found`, { cause: error });
+  }
+}
+
+function checkCombination({ host: { networkMode } }: ContainerRecord, network: Network): void {
+  if (network.driver === 'host') {
+    throw invalid(
+      'cannot connect container to host network - container must be created in host network mode',
+    );
+  }
+  if (networkMode === 'none' || network.driver === 'none') {
+    throw invalid(
+      'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+    );
+  }
+  if (networkMode === 'host' || networkMode.startsWith('container:')) {
+    throw invalid(
+      'container sharing network namespace with another container or host cannot be connected to any other network',
+    );
+  }
+}
+
+function checkAttachment(context: ContainerContext, attachment: NetworkAttachment, network: Network): void {
+  checkNames(attachment);
+  const { address, ipv6Address } = attachment;
+  const isPredefined = context.networks.byId(network.id)?.predefined === true;
+  const problems = isPredefined
+    ? [
+        ...((address ?? ipv6Address) === undefined
+          ? []
+          : ['user-specified IP address is supported on user-defined networks only']),
+        ...(attachment.aliases.length === 0
+          ? []
+          : ['network-scoped aliases are only supported for user-defined networks']),
+      ]
+    : outsideSubnets(network, attachment);
+  if (problems.length > 0) throw invalid(`invalid endpoint settings:\n${problems.join('\n')}`);
+}
+
+function outsideSubnets(network: Network, { address, ipv6Address }: NetworkAttachment): string[] {
+  if (!isBridge(network)) return [];
+  return [
+    { subnet: network.subnet, wanted: address },
+    { subnet: network.ipv6?.subnet, wanted: ipv6Address },
+  ].flatMap(({ subnet, wanted }) => {
+    const fits = wanted === undefined || (subnet !== undefined && subnetContains(subnet, wanted));
+    return fits ? [] : [`no configured subnet contains IP address ${wanted}`];
+  });
+}
+
+const isOf = (context: ContainerContext, attachment: NetworkAttachment, network: Network) =>
+  attachment.network === network.name || findsSame(context, attachment.network, network);
+
+/** A container may name a network by its id, or one that is gone. */
+function findsSame(context: ContainerContext, reference: string, { id }: Network): boolean {
+  try {
+    return context.networks.find(reference).network.id === id;
+  } catch (error) {
+    if (isBerthError(error)) return false;
+    throw error;
+  }
+}
+
+const others = (context: ContainerContext, { networks }: ContainerRecord, network: Network) =>
+  networks.filter((attachment) => !isOf(context, attachment, network));
+
+/** Each network of a running container with its place in it. */
+type Membership = readonly [NetworkAttachment, Endpoint];
+
+async function connectRunning(
+  context: ContainerContext,
+  record: ContainerRecord,
+  state: AliveState,
+  wanted: NetworkAttachment,
+): Promise<void> {
+  const { network } = context.networks.find(wanted.network);
+  if (state.endpoints.some(({ networkId }) => networkId === network.id)) {
+    throw denied(`endpoint with name ${record.name} already exists in network ${network.name}`);
+  }
+  if (!isBridge(network)) throw invalid(`cannot combine the network ${network.name} with others`);
+  const namespacePath = namespaceOf(context, record);
+  const endpoint = await plugIn(context, record, network, { wanted, namespacePath });
+  crashPoint('connect.plugged');
+  try {
+    const present = zip(record.networks, state.endpoints);
+    const memberships = inPriority([...present, [wanted, endpoint]]);
+    const endpoints = await context.parts.network.orderRoutes(
+      memberships.map(([, member]) => member),
+      namespacePath,
+    );
+    const networks = memberships.map(([attachment]) => attachment);
+    await apply(context, record, { before: state.endpoints, endpoints, networks });
+  } catch (error) {
+    await context.parts.network.disconnect(endpoint);
+    throw error;
+  }
+  crashPoint('connect.recorded');
+  emitChange(context, 'connect', record, network);
+}
+
+/** Behind all others at first, so that no two default routes are the same. */
+function plugIn(
+  context: ContainerContext,
+  record: ContainerRecord,
+  network: BridgeNetwork,
+  { wanted, namespacePath }: { wanted: NetworkAttachment; namespacePath: string },
+): Promise<Endpoint> {
+  return context.parts.network.connect(record.id, network, namespacePath, {
+    ...addresses(wanted),
+    metric: LAST_METRIC,
+  });
+}
+
+const LAST_METRIC = 1_000_000;
+
+/** The record goes first: what a crash then leaves is removed at the next start. */
+async function disconnectRunning(
+  context: ContainerContext,
+  record: ContainerRecord,
+  state: AliveState,
+  { endpoint, networks }: { endpoint: Endpoint; networks: readonly NetworkAttachment[] },
+): Promise<void> {
+  const before = state.endpoints;
+  const endpoints = before.filter((member) => member !== endpoint);
+  await apply(context, record, { before, endpoints, networks });
+  crashPoint('disconnect.recorded');
+  if (state.ports.some((port) => port.containerIp === endpoint.address)) {
+    await context.parts.network.unpublish(record.id);
+  }
+  await context.parts.network.disconnect(endpoint);
+  crashPoint('disconnect.unplugged');
+}
+
+/** Writes down what a running container is connected to, and tells it and the others. */
+async function apply(
+  context: ContainerContext,
+  { id }: ContainerRecord,
+  change: {
+    readonly before: readonly Endpoint[];
+    readonly endpoints: readonly Endpoint[];
+    readonly networks: readonly NetworkAttachment[];
+  },
+): Promise<void> {
+  const { state } = context.collection.find(id);
+  if (!isAlive(state)) throw endedMeanwhile(id);
+  const { before, endpoints, networks } = change;
+  const updated = context.collection.update(id, { networks, state: { ...state, endpoints } });
+  await updateNetworkFiles(context, updated, { before, after: endpoints });
+  await refreshNames(context, updated);
+}
+
+function zip(networks: readonly NetworkAttachment[], endpoints: readonly Endpoint[]): Membership[] {
+  return networks.flatMap((attachment, index) => {
+    const endpoint = endpoints[index];
+    return endpoint === undefined ? [] : [[attachment, endpoint] as const];
+  });
+}
+
+function inPriority(memberships: readonly Membership[]): Membership[] {
+  const order = byPriority(memberships.map(([attachment]) => attachment));
+  return memberships.toSorted(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+}
+
+/** Of a container whose network is there: it runs, or its supervisor is about to run it again. */
+function livingState(context: ContainerContext, { id, state }: ContainerRecord): AliveState | undefined {
+  return isAlive(state) && context.running.has(id) ? state : undefined;
+}
+
+function namespaceOf(context: ContainerContext, record: ContainerRecord): string {
+  const path = context.running.get(record.id)?.supervisor.networkPath;
+  if (path === undefined) throw endedMeanwhile(record.id);
+  return path;
+}
+
+function endedMeanwhile(id: string): BerthError {
+  return unavailable(`container ${id} has just ended`);
+}
+
+function emitChange(
+  context: ContainerContext,
+  action: 'connect' | 'disconnect',
+  { id }: ContainerRecord,
+  { id: networkId, name }: Network,
+): void {
+  context.events.emit('network', action, networkId, { container: id, name, type: 'bridge' });
+}
