@@ -37,13 +37,14 @@ describe('names on a network', () => {
     const { Id, State, NetworkSettings } = body as {
       Id: string;
       State: { Pid: number };
-      NetworkSettings: { Networks: Record<string, { IPAddress: string; DNSNames: string[] | null }> };
+      NetworkSettings: { Networks: Record<string, Endpoint> };
     };
     const endpoint = NetworkSettings.Networks[network];
     return {
       shortId: Id.slice(0, 12),
       pid: State.Pid,
       address: endpoint?.IPAddress ?? '',
+      ipv6Address: endpoint?.GlobalIPv6Address ?? '',
       dnsNames: endpoint?.DNSNames,
     };
   }
@@ -87,6 +88,19 @@ describe('names on a network', () => {
     for (const type of ['AAAA', 'MX', 'TXT']) {
       expect(await ask('client', type, 'web'), type).toEqual({ code: 'ENODATA' });
     }
+  });
+
+  it('lead to both addresses on a network with IPv6, and back', async () => {
+    await instance.berthOk(['network', 'create', '--ipv6', 'six']);
+    await start('six-1', '--network', 'six');
+    await start('six-2', '--network', 'six');
+    const { address, ipv6Address } = await facts('six-2', 'six');
+    expect(ipv6Address).toMatch(/^fd/);
+    expect(await ask('six-1', 'A', 'six-2')).toEqual(found(address));
+    expect(await ask('six-1', 'AAAA', 'six-2')).toEqual({ records: [ipv6Address] });
+    expect(await ask('six-1', 'PTR', ipv6Address)).toEqual({ records: ['six-2.six'] });
+    await instance.berthOk(['rm', '-f', 'six-1', 'six-2']);
+    await instance.berthOk(['network', 'rm', 'six']);
   });
 
   it('that several containers share lead to all of them, in turns', async () => {
@@ -299,6 +313,12 @@ describe('names on a network', () => {
     });
   });
 });
+
+interface Endpoint {
+  readonly IPAddress: string;
+  readonly GlobalIPv6Address: string;
+  readonly DNSNames: readonly string[] | null;
+}
 
 interface DnsServer extends AsyncDisposable {
   readonly address: string;

@@ -118,16 +118,22 @@ describe('a container and its networks', () => {
   });
 
   it('are told of by events', async () => {
-    await start('heard', '--network', 'first');
+    const id = await start('heard', '--network', 'first');
     const since = String(Math.floor(Date.now() / 1000));
     await network('connect', 'second', 'heard');
     await network('disconnect', 'second', 'heard');
     const until = String(Math.ceil(Date.now() / 1000) + 1);
     const events = await instance.berthOk([
       ...['events', '--since', since, '--until', until, '--filter', 'type=network'],
-      ...['--filter', 'network=second', '--format', '{{.Action}} {{.Actor.Attributes.name}}'],
+      ...[
+        '--filter',
+        'network=second',
+        '--format',
+        '{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.container}}',
+      ],
     ]);
-    expect(lines(events)).toEqual(['connect second', 'disconnect second']);
+    const own = lines(events).filter((line) => line.endsWith(id));
+    expect(own).toEqual([`connect second ${id}`, `disconnect second ${id}`]);
     await remove('heard');
   });
 
