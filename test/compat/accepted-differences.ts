@@ -76,6 +76,23 @@ export const acceptedDifferences: readonly Difference[] = [
       'layers begin as "Preparing", as before the containerd image store; the reason without the chain of calls',
   },
   {
+    where: /^registry\/look at (an unknown (tag|image|digest)|a registry that is not there)\/(status|body)/,
+    reason:
+      'the image or registry is named; a registry that does not answer is 503, without the chain of calls',
+  },
+  {
+    where: /^registry\/pull (an image|it again|an unknown (tag|digest))\/body\//,
+    reason: 'layers that are here are told of one by one, and what is not found in the words of the registry',
+  },
+  {
+    where: /^registry\/pull for (another platform|a platform that is none)\/body\//,
+    reason: 'an image for another platform than was asked for is refused, and says which one it is for',
+  },
+  {
+    where: /^registry\/remove it\/body\/1/,
+    reason: 'the digest that the image was pulled by goes with its last name, and is told',
+  },
+  {
     where: /^push\/login at a registry that is not there\//,
     reason: 'what berth depends on does not answer: 503, and the reason without the chain of calls',
   },

@@ -3,9 +3,12 @@ import { normalise, parseBody } from './normalise.ts';
 import type { Recorded, RequestStep, Script } from './script.ts';
 import { send, sendHijack } from './send.ts';
 
-/** Runs a script against the daemon at a socket; returns what it answered, normalised. */
-export async function record(socketPath: string, script: Script): Promise<Recorded[]> {
-  const saved = new Map<string, string>();
+/**
+ * Runs a script against the daemon at a socket; returns what it answered, normalised. `registry` is the host of one that has
+ * the stand-ins: `{registry}` in requests.
+ */
+export async function record(socketPath: string, script: Script, registry: string): Promise<Recorded[]> {
+  const saved = new Map<string, string>([['registry', registry]]);
   const fill = (text: string) =>
     text.replace(/\{(\w+)\}/g, (_, name: string) => saved.get(name) ?? `unknown-${name}`);
   const recorded: Recorded[] = [];
@@ -25,7 +28,7 @@ export async function record(socketPath: string, script: Script): Promise<Record
       body: normalise(step.kind === 'hijack' ? body : selectLines(step, body)),
     });
   }
-  return recorded;
+  return JSON.parse(JSON.stringify(recorded).replaceAll(registry, 'REGISTRY')) as Recorded[];
 }
 
 /** Both daemons are asked in the version that berth serves. */

@@ -178,6 +178,6 @@ function requirePlatform(reference: Reference, config: ImageConfig, wanted: Plat
   if (runsOn(config, wanted)) return;
   throw notFound(
     `${familiarName(reference)} is an image for ${platformName(config)}, not for ${platformName(wanted)}`,
-    { hint: 'Ask for it with --platform if you want it all the same' },
+    { hint: `Ask for it with --platform ${platformName(config)} if you want it all the same` },
   );
 }

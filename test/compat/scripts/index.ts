@@ -10,6 +10,7 @@ import { networkChanges } from './network-changes.ts';
 import { networkOptions } from './network-options.ts';
 import { images, networks, system, volumes } from './others.ts';
 import { pushes } from './push.ts';
+import { registry } from './registry.ts';
 
 /** Every script, in the order in which they run. */
 export const scripts: readonly Script[] = [
@@ -29,6 +30,7 @@ export const scripts: readonly Script[] = [
   diskUsage,
   search,
   pushes,
+  registry,
   networks,
   networkOptions,
   networkChanges,
