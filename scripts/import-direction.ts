@@ -12,7 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   daemon: ['server', 'engine', 'build', ...parts, 'base'],
   client: ['base'],
   compose: ['client', 'base'],
-  cli: ['compose', 'client', 'base'],
+  cli: ['compose', 'client', 'registry', 'base'], // registry: `manifest` asks registries itself, as Docker's does
 };
 
 /** The files that other folders may import. */

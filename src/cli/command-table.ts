@@ -15,13 +15,14 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandBuilder>;
 }
 
-export type CommandGroup = 'builder' | 'container' | 'image' | 'network' | 'system' | 'volume';
+export type CommandGroup = 'builder' | 'container' | 'image' | 'manifest' | 'network' | 'system' | 'volume';
 
 /** The management commands and what they are about. */
 export const GROUPS: Readonly<Record<CommandGroup, string>> = {
   builder: 'Manage builds',
   container: 'Manage containers',
   image: 'Manage images',
+  manifest: 'Manage manifest lists',
   network: 'Manage networks',
   system: 'Manage the engine',
   volume: 'Manage volumes',
@@ -361,6 +362,41 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     words: [],
+    group: 'manifest',
+    groupWords: ['annotate'],
+    summary: 'Add additional information to a local image manifest',
+    load: async () => (await import('./commands/manifest.ts')).annotateManifestCommand,
+  },
+  {
+    words: [],
+    group: 'manifest',
+    groupWords: ['create'],
+    summary: 'Create a local manifest list for annotating and pushing to a registry',
+    load: async () => (await import('./commands/manifest.ts')).createManifestCommand,
+  },
+  {
+    words: [],
+    group: 'manifest',
+    groupWords: ['inspect'],
+    summary: 'Display an image manifest, or manifest list',
+    load: async () => (await import('./commands/manifest.ts')).inspectManifestCommand,
+  },
+  {
+    words: [],
+    group: 'manifest',
+    groupWords: ['push'],
+    summary: 'Push a manifest list to a repository',
+    load: async () => (await import('./commands/manifest.ts')).pushManifestCommand,
+  },
+  {
+    words: [],
+    group: 'manifest',
+    groupWords: ['rm'],
+    summary: 'Delete one or more manifest lists from local storage',
+    load: async () => (await import('./commands/manifest.ts')).removeManifestCommand,
+  },
+  {
+    words: [],
     group: 'system',
     groupWords: ['df'],
     summary: 'Show disk usage',
@@ -406,7 +442,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
-  `bake buildx checkpoint config context import load manifest node pause
+  `bake buildx checkpoint config context import load node pause
   plugin save secret service stack swarm trust unpause`.split(/\s+/),
 );
 
