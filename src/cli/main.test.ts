@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
@@ -130,6 +131,19 @@ test('run pulls a missing image and says so', async () => {
   expect(stderr).toBe(
     "Unable to find image 'img:latest' locally\nlatest: Pulling from library/img\nWARNING: a warning\nerr\n",
   );
+});
+
+test('all that is written arrives, also when nobody reads at first', async () => {
+  const sent = Promise.withResolvers<void>();
+  answers.set('GET /images/get', (_request, response) => {
+    response.once('finish', sent.resolve).end(Buffer.alloc(100_000));
+  });
+  const child = spawn(process.execPath, [MAIN, 'save', 'img'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: '/nowhere', DOCKER_HOST: `unix://${folder}/s.sock` },
+  });
+  await sent.promise;
+  expect((await buffer(child.stdout)).length).toBe(100_000);
 });
 
 test.each([

@@ -136,6 +136,14 @@ class CommandLine implements Cli {
   }
 }
 
+/** Resolves when the kernel has all that was written: to a socket or pipe, that takes as long as its reader does. */
+async function written(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength === 0) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.write('', () => resolve());
+  await promise;
+}
+
 /** Whoever read our output is gone: end as a program that SIGPIPE killed. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(141);
@@ -143,8 +151,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
+  const code = await main(process.argv.slice(2), process.env);
+  for (const stream of [process.stdout, process.stderr]) await written(stream);
   // Not just the exit code: an open stdin or a followed stream must not keep a finished command alive.
-  process.exit(await main(process.argv.slice(2), process.env));
+  process.exit(code);
 } catch (error) {
   process.stderr.write(`${failureText(error)}\n`);
   process.exit(1);
