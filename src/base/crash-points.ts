@@ -2,6 +2,10 @@
 export const CRASH_POINTS = [
   'pull.layers',
   'pull.recorded',
+  'load.layers',
+  'load.recorded',
+  'import.layer',
+  'import.recorded',
   'create.folders',
   'create.recorded',
   'start.connected',

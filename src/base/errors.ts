@@ -66,6 +66,11 @@ export function systemErrorCode(error: unknown): string | undefined {
   return undefined;
 }
 
+/** Whether zlib or zstd threw it for data that is broken or breaks off. */
+export function isDecompressionError(error: unknown): boolean {
+  return /^(Z_|ZSTD_|ERR_ZLIB|ERR_ZSTD)/.test(systemErrorCode(error) ?? '');
+}
+
 /** The text of whatever was thrown. */
 export function errorMessage(error: unknown): string {
   if (error instanceof BerthError) return error.describe();

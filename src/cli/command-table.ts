@@ -75,6 +75,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/push.ts')).pushCommand,
   },
   {
+    words: ['save'],
+    group: 'image',
+    summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
+    load: async () => (await import('./commands/image-archives.ts')).saveCommand,
+  },
+  {
+    words: ['load'],
+    group: 'image',
+    summary: 'Load an image from a tar archive or STDIN',
+    load: async () => (await import('./commands/image-archives.ts')).loadCommand,
+  },
+  {
+    words: ['import'],
+    group: 'image',
+    summary: 'Import the contents from a tarball to create a filesystem image',
+    load: async () => (await import('./commands/image-archives.ts')).importCommand,
+  },
+  {
     words: ['login'],
     summary: 'Authenticate to a registry',
     load: async () => (await import('./commands/login.ts')).loginCommand,
@@ -442,8 +460,8 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
-  `bake buildx checkpoint config context import load node pause
-  plugin save secret service stack swarm trust unpause`.split(/\s+/),
+  `bake buildx checkpoint config context node pause
+  plugin secret service stack swarm trust unpause`.split(/\s+/),
 );
 
 /** Whether docker has this command, at the top level or in a group, and berth has not. */

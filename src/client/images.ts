@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { familiarRepository, parseReference } from '../base/index.ts';
 import type { RegistryCredentials } from './registry-credentials.ts';
 import { progressMessages } from './streams.ts';
@@ -29,6 +30,17 @@ export interface PushOptions {
   readonly allTags?: boolean;
   /** The one image of an index to push: `os/architecture[/variant]`. */
   readonly platform?: string | undefined;
+  readonly signal?: AbortSignal;
+}
+
+export interface ImportOptions {
+  /** The new image's name; none: it has only its id. */
+  readonly name?: string;
+  readonly message?: string;
+  /** Dockerfile instructions. */
+  readonly changes?: readonly string[];
+  /** `os/architecture[/variant]`; the engine's own by default. */
+  readonly platform?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -141,6 +153,54 @@ export class Images {
     yield* progressMessages<CheckMessage>(await this.#transport.stream(request), 'internal');
   }
 
+  /** An archive of images by name or id, as {@link load} takes it. */
+  save(
+    references: readonly string[],
+    options: { platform?: string; signal?: AbortSignal } = {},
+  ): Promise<Readable> {
+    const { platform, signal } = options;
+    const query = { names: references, platform: platformJson(platform) };
+    return this.#transport.stream({ method: 'GET', path: '/images/get', query, signal });
+  }
+
+  /** Brings the images of an archive to the engine: progress, then a `stream` line per image. Throws what is wrong with it. */
+  async *load(
+    archive: Readable,
+    options: { quiet?: boolean; platform?: string; signal?: AbortSignal } = {},
+  ): AsyncGenerator<ProgressMessage> {
+    const { quiet = false, platform, signal } = options;
+    const body = await this.#transport.stream({
+      method: 'POST',
+      path: '/images/load',
+      query: { quiet, platform: platformJson(platform) },
+      headers: { 'Content-Type': 'application/x-tar' },
+      body: archive,
+      signal,
+    });
+    yield* progressMessages(body, 'invalid');
+  }
+
+  /** Makes an image of a file system's tar, sent or at a URL that the engine can reach: the last `status` is its id. */
+  async *import(source: Readable | URL, options: ImportOptions = {}): AsyncGenerator<ProgressMessage> {
+    const { name, message, changes, platform, signal } = options;
+    const parsed = name === undefined ? undefined : parseReference(name);
+    const body = await this.#transport.stream({
+      method: 'POST',
+      path: '/images/create',
+      query: {
+        fromSrc: source instanceof URL ? source.href : '-',
+        repo: parsed === undefined ? undefined : familiarRepository(parsed),
+        tag: parsed?.tag,
+        message,
+        changes,
+        platform,
+      },
+      ...(source instanceof URL ? {} : { headers: { 'Content-Type': 'application/x-tar' }, body: source }),
+      signal,
+    });
+    yield* progressMessages(body, 'invalid');
+  }
+
   /** Gives an image one more name. */
   async tag(source: string, target: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     const parsed = parseReference(target);
@@ -176,9 +236,11 @@ function pathOf(reference: string, action = ''): string {
   return `/images/${encodeURIComponent(reference).replaceAll('%2F', '/').replaceAll('%3A', ':')}${action}`;
 }
 
-/** "linux/arm64/v8" as the API takes a platform of an image that is here. */
-function platformJson(text: string): string {
-  const [os, architecture, variant] = text.split('/');
+/** A platform as the API takes it for images that are here; what is none goes as it is, for the engine to say so. */
+function platformJson(platform: string | undefined): string | undefined {
+  const parts = platform?.split('/') ?? [];
+  if (parts.length === 0 || parts.length > 3) return platform;
+  const [os, architecture, variant] = parts.length === 1 ? ['linux', ...parts] : parts;
   return JSON.stringify({ os, architecture, variant });
 }
 

@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { EngineLog, EngineParts } from '../engine/index.ts';
 import { createNameDirectory, createNetworkDriver } from '../network/index.ts';
-import { createRegistryClient } from '../registry/index.ts';
+import { createRegistryClient, Downloads } from '../registry/index.ts';
 import {
   findOciRuntimes,
   openLauncher,
@@ -69,6 +69,7 @@ export async function openParts(
     },
     store,
     registry,
+    downloads: new Downloads(),
     network,
     names: createNameDirectory(`${execRoot}/n`),
     launcher,

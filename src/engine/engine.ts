@@ -25,11 +25,12 @@ export interface Engine {
 
 /** Builds the engine and brings its state in line with what the kernel says. */
 export async function openEngine(parts: EngineParts): Promise<Engine> {
-  const { store, registry, launcher, network, settings } = parts;
+  const { store, registry, downloads, launcher, network, settings } = parts;
   const events = new Events();
   const networks = new Networks({ documents: store.documents, driver: network, events });
   const volumes = new Volumes({ documents: store.documents, launcher, events }, settings.dataRoot);
-  const images = new Images({ store, registry, launcher, events, discardBlobs: settings.discardBlobs });
+  const { discardBlobs } = settings;
+  const images = new Images({ store, registry, downloads, launcher, events, discardBlobs });
   const containers = new Containers(parts, { events, networks, volumes });
   const builder = createBuilder({
     store,

@@ -12,7 +12,14 @@ export type {
 export { type Engine, openEngine } from './engine.ts';
 export { type EngineEvent, Events } from './events.ts';
 export type { Damage } from './images/check/index.ts';
-export type { PullOptions, PullProgress, PushOptions, PushProgress, Removal } from './images/index.ts';
+export type {
+  LoadProgress,
+  PullOptions,
+  PullProgress,
+  PushOptions,
+  PushProgress,
+  Removal,
+} from './images/index.ts';
 export { LayerShares } from './images/layer-shares.ts';
 export { isBridge, type NetworkRecord, type NewNetwork } from './networks.ts';
 export type { EngineLog, EngineParts, EngineSettings } from './parts.ts';

@@ -1,5 +1,5 @@
 import type { NameDirectory, NetworkDriver } from '../network/index.ts';
-import type { RegistryClient } from '../registry/index.ts';
+import type { Downloads, RegistryClient } from '../registry/index.ts';
 import type { HostFacts, Launcher, OciRuntimes, SeccompCache } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
 
@@ -8,6 +8,7 @@ export interface EngineParts {
   readonly settings: EngineSettings;
   readonly store: Store;
   readonly registry: RegistryClient;
+  readonly downloads: Downloads;
   readonly network: NetworkDriver;
   readonly names: NameDirectory;
   readonly launcher: Launcher;

@@ -19,6 +19,7 @@ export interface Platform {
 /** An entry of an index; attestations and the like have no platform, or an unknown one. */
 export interface PlatformDescriptor extends RemoteDescriptor {
   readonly platform: Platform | undefined;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** What logs a user in: a password, or what a registry has given for one ("identity token"). */

@@ -1,3 +1,5 @@
 export { createRegistryClient } from './client.ts';
 export * from './contract.ts';
-export { parsePlatform, platformName, runsOn } from './platform.ts';
+export { type Download, Downloads } from './downloads.ts';
+export { type Manifest, parseManifest } from './manifest.ts';
+export { choosePlatform, parsePlatform, platformName, runsOn } from './platform.ts';

@@ -76,7 +76,15 @@ function parseJson(bytes: Buffer, name: string): Record<string, unknown> {
 }
 
 function entry(value: unknown, name: string): PlatformDescriptor {
-  return { ...descriptor(value, name), platform: isObject(value) ? platform(value.platform) : undefined };
+  const { platform: given, annotations }: Record<string, unknown> = isObject(value) ? value : {};
+  const described = { ...descriptor(value, name), platform: platform(given) };
+  return isObject(annotations) ? { ...described, annotations: texts(annotations) } : described;
+}
+
+function texts(members: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(members).flatMap(([key, text]) => (typeof text === 'string' ? [[key, text]] : [])),
+  );
 }
 
 function platform(value: unknown): Platform | undefined {

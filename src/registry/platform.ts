@@ -65,15 +65,16 @@ function isSameMachine(offered: Platform, wanted: Platform): boolean {
 }
 
 /** Names of machines as uname(1) spells them are accepted too. */
+const ARCHITECTURE_ALIASES: Readonly<Record<string, string>> = {
+  x86_64: 'amd64',
+  aarch64: 'arm64',
+  i386: '386',
+  armhf: 'arm',
+  armel: 'arm',
+};
+
 function architectureOf({ architecture }: Platform): string {
-  const aliases: Record<string, string> = {
-    x86_64: 'amd64',
-    aarch64: 'arm64',
-    i386: '386',
-    armhf: 'arm',
-    armel: 'arm',
-  };
-  return aliases[architecture] ?? architecture;
+  return ARCHITECTURE_ALIASES[architecture] ?? architecture;
 }
 
 function variantOf(platform: Platform): string {

@@ -15,6 +15,7 @@ import { diskUsageRoutes } from './routes/disk-usage.ts';
 import { distributionRoutes } from './routes/distribution.ts';
 import { endRoutes } from './routes/ends.ts';
 import { eventRoutes } from './routes/events.ts';
+import { imageArchiveRoutes } from './routes/image-archives.ts';
 import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
 import { missingRoutes } from './routes/missing.ts';
@@ -114,6 +115,7 @@ function createApp(
     portRoutes,
     statsRoutes,
     imageRoutes,
+    imageArchiveRoutes,
     buildRoutes,
     networkRoutes,
     volumeRoutes,
@@ -133,7 +135,12 @@ function createApp(
 }
 
 /** Endpoints whose body is an archive. */
-const TAKES_STREAM: ReadonlySet<string> = new Set(['/build', '/containers/:name/archive']);
+const TAKES_STREAM: ReadonlySet<string> = new Set([
+  '/build',
+  '/containers/:name/archive',
+  '/images/create',
+  '/images/load',
+]);
 
 /** JSON bodies may be empty; a build context stays a stream; anything else is ignored, as Docker does. */
 function acceptBodies(app: FastifyInstance): void {

@@ -1,5 +1,6 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type RunResult, run } from '../../src/base/index.ts';
 import { FLASK, freePort } from '../engine/examples.ts';
@@ -56,6 +57,50 @@ describe.skipIf(docker === undefined)(`the docker CLI${reason}`, () => {
     expect(await dockerOk(['images', '--format', '{{.Repository}}:{{.Tag}}', 'mine'])).toBe('mine:1');
     expect(await dockerOk(['rmi', 'mine:1'])).toContain('Untagged: mine:1');
     expect(await dockerOk(['images', '-q', 'mine'])).toBe('');
+  });
+
+  it('saves images, loads them again, also from a pipe, and imports a file system', async () => {
+    const archive = `${configFolder}/saved.tar`;
+    await dockerOk(['tag', 'busybox', 'archived:1']);
+    const id = await dockerOk(['image', 'inspect', '-f', '{{.Id}}', 'archived:1']);
+    await dockerOk(['save', '-o', archive, 'archived:1', 'busybox']);
+    await dockerOk(['rmi', 'archived:1', 'busybox']);
+    expect(await dockerOk(['load', '-i', archive])).toBe(
+      'Loaded image: archived:1\nLoaded image: busybox:latest',
+    );
+    expect(await dockerOk(['image', 'inspect', '-f', '{{.Id}}', 'archived:1'])).toBe(id);
+    await dockerOk(['rmi', 'archived:1']);
+    const input = gzipSync(await readFile(archive));
+    expect((await runDocker(['load', '-q'], { input })).stdout).toContain('Loaded image: archived:1\n');
+    expect(await dockerOk(['run', '--rm', 'archived:1', 'echo', 'whole'])).toBe('whole');
+    const platform = ['--platform', 'linux/s390x'];
+    const refused = await runDocker(['load', '-i', archive, ...platform]);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('not for linux/s390x')]);
+    expect((await runDocker(['save', '-o', archive, ...platform, 'busybox'])).stderr).toContain(
+      'linux/s390x',
+    );
+
+    await dockerOk(['create', '--name', 'source', 'busybox']);
+    await dockerOk(['export', '-o', archive, 'source']);
+    const imported = await dockerOk([
+      'import',
+      '-c',
+      'CMD ["echo", "imported"]',
+      '-m',
+      'why',
+      archive,
+      'imported:1',
+    ]);
+    expect(imported).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(await dockerOk(['run', '--rm', 'imported:1'])).toBe('imported');
+    expect(await dockerOk(['history', '--format', '{{.Comment}}', 'imported:1'])).toBe('why');
+    await dockerOk(['rmi', 'imported:1', 'archived:1']);
+  });
+
+  it('hears what is wrong with an archive, however large it is', async () => {
+    const input = Buffer.alloc(30_000_000, 'x');
+    const { code, stderr } = await runDocker(['load'], { input });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('invalid tar archive, at its start')]);
   });
 
   it('feeds standard input to a container until its end', async () => {
@@ -117,7 +162,7 @@ describe.skipIf(docker === undefined)(`the docker CLI${reason}`, () => {
   });
 
   interface Options {
-    readonly input?: string;
+    readonly input?: string | Buffer;
     readonly cwd?: string;
   }
 

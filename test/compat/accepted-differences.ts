@@ -51,7 +51,8 @@ export const acceptedDifferences: readonly Difference[] = [
     reason: 'members about parts that berth is not made of',
   },
   {
-    where: /^(images|build|container-files)\/inspect.*\/body\/(Metadata|Parent|RepoTags|RepoDigests)/,
+    where:
+      /^(images|image-archives|build|container-files)\/inspect.*\/body\/(Metadata|Parent|RepoTags|RepoDigests)/,
     reason: 'times of tags and parents are not kept; the peer knows the image by more names',
   },
   {
@@ -65,6 +66,19 @@ export const acceptedDifferences: readonly Difference[] = [
   {
     where: /^container-files\/top with(out pids| a wrong option)\//,
     reason: "wrong options of ps are the request's fault (400), and the message tells the way out",
+  },
+  {
+    where:
+      /^image-archives\/(load (nothing|a layout without its blobs|for another platform)|remove what came of it)\//,
+    reason: 'a broken archive is refused with a status of its own, and nothing of it is kept',
+  },
+  {
+    where: /^image-archives\/(save of another|import with a wrong tag|import for a wrong).*\/body\/message$/,
+    reason: 'the message also tells the way out',
+  },
+  {
+    where: /^image-archives\/import from a server that is not there\//,
+    reason: 'what berth depends on does not answer: 503, and the reason without the chain of calls',
   },
   {
     where: /^images\/pull from a registry that is not there\//,

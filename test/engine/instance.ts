@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { type RunResult, run, runChecked } from '../../src/base/index.ts';
+import { parseBody } from '../compat/normalise.ts';
 import { send } from '../compat/send.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 
@@ -18,7 +19,7 @@ export interface Instance extends AsyncDisposable {
   berth(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   /** As {@link berth}, but fails the test with what was printed when the exit code is not 0; returns standard output, trimmed. */
   berthOk(args: readonly string[], options?: CommandOptions): Promise<string>;
-  /** Sends one request; "GET /containers/json". */
+  /** Sends one request; "GET /containers/json". The body of an answer of JSON lines is their list. */
   api(line: string, body?: unknown): Promise<{ status: number; body: unknown }>;
   /** The host port that a container's port is published on. */
   publishedPort(container: string, port: string): Promise<number>;
@@ -29,7 +30,7 @@ export interface Instance extends AsyncDisposable {
 }
 
 export interface CommandOptions {
-  readonly input?: string;
+  readonly input?: string | Buffer;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -76,7 +77,7 @@ export async function startInstance(options: InstanceOptions = {}): Promise<Inst
     const answer = await send(socketPath, { name: line, request: line }, line, body);
     const text = answer.body.toString();
     const json = answer.contentType.startsWith('application/json') && text !== '';
-    return { status: answer.status, body: json ? JSON.parse(text) : text };
+    return { status: answer.status, body: json ? parseBody(answer.contentType, answer.body) : text };
   };
   cleanup.defer(async () => {
     if (daemon.exitCode === null && daemon.signalCode === null) {

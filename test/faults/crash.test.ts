@@ -1,29 +1,43 @@
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CRASH_POINTS, run } from '../../src/base/index.ts';
 import { type Instance, startInstance } from '../engine/instance.ts';
 
+let archive: string;
+beforeAll(async () => {
+  archive = join(await mkdtemp('/tmp/berth-faults-'), 'busybox.tar');
+});
+afterAll(() => rm(dirname(archive), { recursive: true }));
+
 /** A life from pull to rmi; each command may find berthd dead. */
-const LIFE: readonly (readonly string[])[] = [
-  ['pull', '-q', 'busybox'],
-  ['run', '-d', '--name', 'one', '-p', '127.0.0.1::80', 'busybox', 'sleep', '1000'],
-  ['run', '--rm', '--name', 'two', 'busybox', 'true'],
-  ['exec', 'one', 'true'],
-  ['network', 'create', 'second'],
-  ['network', 'connect', 'second', 'one'],
-  ['network', 'disconnect', 'second', 'one'],
-  ['network', 'rm', 'second'],
-  ['stop', '-t', '0', 'one'],
-  ['rm', 'one'],
-  ['tag', 'busybox', 'again'],
-  ['rmi', 'again'],
-  ['rmi', 'busybox'],
-];
+function lifeCommands(): readonly (readonly string[])[] {
+  return [
+    ['pull', '-q', 'busybox'],
+    ['run', '-d', '--name', 'one', '-p', '127.0.0.1::80', 'busybox', 'sleep', '1000'],
+    ['run', '--rm', '--name', 'two', 'busybox', 'true'],
+    ['exec', 'one', 'true'],
+    ['network', 'create', 'second'],
+    ['network', 'connect', 'second', 'one'],
+    ['network', 'disconnect', 'second', 'one'],
+    ['network', 'rm', 'second'],
+    ['stop', '-t', '0', 'one'],
+    ['rm', 'one'],
+    ['save', '-o', archive, 'busybox'],
+    ['tag', 'busybox', 'again'],
+    ['rmi', 'again'],
+    ['rmi', 'busybox'],
+    ['load', '-i', archive],
+    ['import', archive, 'imported'],
+    ['rmi', 'busybox', 'imported'],
+    ['image', 'prune', '-f'], // an import that was cut off may have been done, and is done again
+  ];
+}
 
 async function live(instance: Instance): Promise<void> {
-  for (const command of LIFE) await instance.berth(command);
+  for (const command of lifeCommands()) await instance.berth(command);
 }
 
 /** The supervisors of this instance that run now. */
@@ -46,7 +60,7 @@ async function expectWhole(instance: Instance): Promise<void> {
   await expect.poll(() => supervisors(instance), { timeout: 10_000 }).toBe(0);
   expect(await containerFolders(instance)).toEqual([]);
   await instance.berth(['network', 'rm', 'second']);
-  for (const command of LIFE) await instance.berthOk(command);
+  for (const command of lifeCommands()) await instance.berthOk(command);
   // What is deleted leaves the disk soon after the answer.
   await expect.poll(() => storedFiles(instance), { timeout: 10_000 }).toEqual([]);
 }

@@ -1,18 +1,26 @@
+import type { Readable } from 'node:stream';
 import { canonicalName, type DiffId, type Digest, parseReference, type Reference } from '../../base/index.ts';
-import type { Access, RegistryClient } from '../../registry/index.ts';
+import type { Access, Downloads, RegistryClient } from '../../registry/index.ts';
 import type { Launcher } from '../../runtime/index.ts';
 import type { Image, Store } from '../../store/index.ts';
 import type { ContainerRecord } from '../containers/container.ts';
 import type { Events } from '../events.ts';
+import { type ImportOptions, importImage } from './archive/import.ts';
+import { ImageLoader, type LoadOptions } from './archive/load.ts';
+import { ImageSaver, type SaveOptions } from './archive/save.ts';
 import { type CheckOptions, type CheckReport, checkImages } from './check/index.ts';
 import { discardBlobs } from './discard-blobs.ts';
 import { announceImage } from './image-events.ts';
+import { LayerBlobs } from './layer-blobs.ts';
 import { lookAtRegistry, type RegistryEntry } from './look-at-registry.ts';
 import { Puller, type PullOptions, type Settle } from './pull.ts';
 import { Pusher, type PushOptions } from './push.ts';
 import { deleteImage, type Removal, removeImage } from './remove.ts';
 import { findImage, lookUp } from './resolve.ts';
 
+export type { ImportOptions } from './archive/import.ts';
+export type { LoadOptions, LoadProgress } from './archive/load.ts';
+export type { SaveOptions } from './archive/save.ts';
 export type { PullOptions, PullProgress } from './pull.ts';
 export type { PushOptions, PushProgress } from './push.ts';
 export type { Removal } from './remove.ts';
@@ -20,6 +28,7 @@ export type { Removal } from './remove.ts';
 export interface ImagesParts {
   readonly store: Store;
   readonly registry: RegistryClient;
+  readonly downloads: Downloads;
   readonly launcher: Pick<Launcher, 'openFiles' | 'packChanges' | 'unmountLayer'>;
   readonly events: Events;
   /** Keep layers only unpacked. */
@@ -34,17 +43,23 @@ export class Images {
   readonly #puller: Puller;
   readonly #pusher: Pusher;
   readonly #parts: ImagesParts;
+  readonly #loader: ImageLoader;
+  readonly #saver: ImageSaver;
+  readonly #settle: Settle;
 
   constructor(parts: ImagesParts) {
     this.#parts = parts;
     this.#store = parts.store;
     this.#events = parts.events;
     this.#registry = parts.registry;
-    const settle: Settle = parts.discardBlobs
+    this.#settle = parts.discardBlobs
       ? (image, signal) => discardBlobs(parts, image, signal)
       : async () => {};
-    this.#puller = new Puller({ ...parts, settle });
-    this.#pusher = new Pusher({ ...parts, settle });
+    const shared = { ...parts, settle: this.#settle, layerBlobs: new LayerBlobs(parts) };
+    this.#puller = new Puller(shared);
+    this.#pusher = new Pusher(shared);
+    this.#loader = new ImageLoader(shared);
+    this.#saver = new ImageSaver(shared);
   }
 
   /** Newest first; those of the builder's cache only with `hidden`. */
@@ -88,6 +103,21 @@ export class Images {
   /** See {@link checkImages}. */
   check(options: CheckOptions): Promise<CheckReport> {
     return checkImages(this.#parts, options);
+  }
+
+  /** Brings the images of an archive here, all or none; throws what is wrong with it. */
+  load(archive: Readable, options: LoadOptions): Promise<void> {
+    return this.#loader.load(archive, options);
+  }
+
+  /** An archive of images by name or id; throws `not-found` where there is none. */
+  save(references: readonly string[], options: SaveOptions): Promise<Readable> {
+    return this.#saver.save(references, options);
+  }
+
+  /** Makes an image of a file system's tar, sent or downloaded; throws what is wrong with it. */
+  import(source: Readable | URL, options: ImportOptions): Promise<Image> {
+    return importImage({ ...this.#parts, settle: this.#settle }, source, options);
   }
 
   async tag(text: string, name: string): Promise<void> {

@@ -7,3 +7,16 @@ export function everyMegabyte(report: (bytes: number) => void): (bytes: number) 
     report(bytes);
   };
 }
+
+/** The chunks as they are; tells how many bytes have passed. */
+export async function* counted(
+  chunks: AsyncIterable<Buffer>,
+  onProgress: (bytes: number) => void,
+): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    yield chunk;
+    bytes += chunk.length;
+    onProgress(bytes);
+  }
+}

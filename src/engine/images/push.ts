@@ -13,12 +13,11 @@ import {
   shortId,
 } from '../../base/index.ts';
 import type { Credentials, LocalBlob, Platform, RegistryClient } from '../../registry/index.ts';
-import type { Launcher } from '../../runtime/index.ts';
 import type { Descriptor, Image, Layer, Store } from '../../store/index.ts';
 import type { Events } from '../events.ts';
 import { emitImageEvent } from './image-events.ts';
 import { manifestOf } from './image-manifest.ts';
-import { packLayer } from './pack-layer.ts';
+import type { LayerBlobs } from './layer-blobs.ts';
 import { everyMegabyte } from './progress-steps.ts';
 import type { PullProgress, Settle } from './pull.ts';
 import { planPush } from './push-plan.ts';
@@ -61,23 +60,23 @@ interface Push {
 export class Pusher {
   readonly #store: Store;
   readonly #registry: RegistryClient;
-  readonly #launcher: Pick<Launcher, 'openFiles'>;
+  readonly #layerBlobs: LayerBlobs;
   readonly #events: Events;
   readonly #settle: Settle;
-  /** Two pushes that need one layer compress it once, and send it once to one repository. */
+  /** Two pushes that need one layer send it once to one repository. */
   readonly #lock = new KeyedLock();
 
   constructor(parts: {
     store: Store;
     registry: RegistryClient;
-    launcher: Pick<Launcher, 'openFiles'>;
+    layerBlobs: LayerBlobs;
     events: Events;
     settle: Settle;
   }) {
     this.#settle = parts.settle;
     this.#store = parts.store;
     this.#registry = parts.registry;
-    this.#launcher = parts.launcher;
+    this.#layerBlobs = parts.layerBlobs;
     this.#events = parts.events;
   }
 
@@ -117,7 +116,8 @@ export class Pusher {
       for (const one of images) await this.#sendImage(one, untagged, options);
       const { mediaType } = index;
       await this.#registry.pushManifest(reference, { mediaType, bytes }, accessOf(options));
-      for (const one of images) await this.#remember(one, { repoDigests: [digestName(reference, index)] });
+      for (const one of images)
+        await this.#layerBlobs.remember(one, { repoDigests: [digestName(reference, index)] });
       this.#tellPushed(image, reference, index, options);
       return;
     }
@@ -153,7 +153,7 @@ export class Pusher {
     const { mediaType, bytes, descriptor } = await manifestOf(this.#store.content, image, blobs);
     await this.#registry.pushManifest(reference, { mediaType, bytes }, access);
     await this.#store.content.put(bytes);
-    await this.#remember(image, {
+    await this.#layerBlobs.remember(image, {
       manifest: descriptor,
       repoDigests: [digestName(reference, descriptor)],
     });
@@ -199,8 +199,9 @@ export class Pusher {
   }
 
   async #sendLayer(push: Push, layer: Layer, index: number): Promise<Descriptor> {
-    const { diffId } = layer;
-    const blob = await this.#lock.run(diffId, () => this.#blob(push, layer, index));
+    const { image, options } = push;
+    const compressing = () => tell(options, layer.diffId, 'Compressing');
+    const blob = await this.#layerBlobs.known(image, index, options.signal, compressing);
     const local = await this.#local(blob);
     let isWanted = false;
     const discarded = async () => {
@@ -213,7 +214,7 @@ export class Pusher {
     } catch (error) {
       if (!isWanted) throw error;
     }
-    const packed = await this.#lock.run(diffId, () => this.#pack(push, layer));
+    const packed = await this.#layerBlobs.present(image, index, options.signal, compressing);
     await this.#sendBlob(push, layer, await this.#present(packed));
     return packed;
   }
@@ -234,40 +235,6 @@ export class Pusher {
       else if (pushed.kind === 'mounted') tell(options, diffId, `Mounted from ${pushed.from}`);
       else tell(options, diffId, 'Pushed');
     });
-  }
-
-  /** The layer's blob as it came or was once made, be it discarded since; else made now. */
-  async #blob(push: Push, layer: Layer, index: number): Promise<Descriptor> {
-    const { image } = push;
-    const { content, images } = this.#store;
-    const current = (await images.get(image.id)) ?? image; // another push may have made it meanwhile
-    const known = current.layerBlobs[index];
-    const isUsable =
-      known !== undefined && (layer.fingerprint !== undefined || (await content.has(known.digest)));
-    return isUsable ? known : this.#pack(push, layer);
-  }
-
-  async #pack({ image, options }: Push, layer: Layer): Promise<Descriptor> {
-    const { content } = this.#store;
-    tell(options, layer.diffId, 'Compressing');
-    const blob = await packLayer({ launcher: this.#launcher, content }, layer, options.signal);
-    await this.#remember(image, {
-      layerBlobs: image.layers.map(({ diffId }) => (diffId === layer.diffId ? blob : undefined)),
-    });
-    return blob;
-  }
-
-  /** Adds to the image's record, unless the image was removed meanwhile. */
-  async #remember(
-    { id, configBytes }: Image,
-    news: {
-      readonly manifest?: Descriptor;
-      readonly repoDigests?: readonly string[];
-      readonly layerBlobs?: readonly (Descriptor | undefined)[];
-    },
-  ): Promise<void> {
-    if ((await this.#store.images.get(id)) === undefined) return;
-    await this.#store.images.add({ configBytes, ...news });
   }
 
   /** Undefined for a blob that was discarded. */

@@ -1,5 +1,6 @@
 import { type Digest, familiar, notFound } from '../../base/index.ts';
 import type { Removal } from '../../engine/index.ts';
+import { type Platform, platformName, runsOn } from '../../registry/index.ts';
 import type { Descriptor, Image } from '../../store/index.ts';
 
 export function familiarTags(image: Image): string[] {
@@ -33,7 +34,16 @@ export function imageSummary(image: Image, facts: ImageFacts) {
 }
 
 /** What the API shows of members that an image leaves out. */
-const UNSET_CONFIG = { User: '', Entrypoint: null, Volumes: null, WorkingDir: '', OnBuild: null };
+const UNSET_CONFIG = {
+  User: '',
+  Env: null,
+  Cmd: null,
+  Entrypoint: null,
+  Volumes: null,
+  WorkingDir: '',
+  Labels: null,
+  OnBuild: null,
+};
 
 const NEVER = '0001-01-01T00:00:00Z';
 
@@ -65,8 +75,8 @@ export function imageInspect(image: Image, facts: ImageFacts) {
 /** The manifest that the image came with or was pushed as, where it has one. */
 function descriptorMember({ manifest }: Image) {
   if (manifest === undefined) return {};
-  const { mediaType, digest, size } = manifest;
-  return { Descriptor: { mediaType, digest, size } };
+  const { mediaType, digest, size, annotations } = manifest;
+  return { Descriptor: { mediaType, digest, size, ...(annotations === undefined ? {} : { annotations }) } };
 }
 
 /** Config blobs have no media type of their own in the store: Docker's and OCI's are the same bytes. */
@@ -125,26 +135,11 @@ export function imageHistory(image: Image) {
 }
 
 /** Throws `not-found`, in Docker's words, unless the image is for the platform that was asked for. */
-export function requireImagePlatform(
-  name: string,
-  { config }: Image,
-  wanted: WantedPlatform | undefined,
-): void {
-  if (wanted === undefined) return;
-  const { os, architecture, variant } = wanted;
-  const isVariant = variant === '' || variant === config.variant;
-  if (os === config.os && architecture === config.architecture && isVariant) return;
-  const text = `${os}/${architecture}${variant === '' ? '' : `/${variant}`}`;
+export function requireImagePlatform(name: string, { config }: Image, wanted: Platform | undefined): void {
+  if (wanted === undefined || runsOn(config, wanted)) return;
   throw notFound(
-    `image with reference ${name} was found but does not provide the specified platform (${text})`,
+    `image with reference ${name} was found but does not provide the specified platform (${platformName(wanted)})`,
   );
-}
-
-export interface WantedPlatform {
-  readonly os: string;
-  readonly architecture: string;
-  /** "": any. */
-  readonly variant: string;
 }
 
 /** One row of the answer to a deletion (Engine API, ImageDeleteResponseItem). */

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { invalid, notImplemented, parseReference } from '../../base/index.ts';
 import { type Engine, LayerShares } from '../../engine/index.ts';
@@ -12,8 +13,10 @@ import {
   requireImagePlatform,
 } from '../formats/image.ts';
 import { IMAGE_FILTERS, selectImages } from '../image-selection.ts';
+import { platformOf } from '../platform.ts';
 import { parseCredentials } from '../registry-auth.ts';
 import { answerWithLines, clientSignal } from '../streams.ts';
+import { importImage, saveImages } from './image-archives.ts';
 
 /** Images: list, pull, push, inspect, tag, remove. A name may have slashes, so it is a wildcard in the path. */
 export function imageRoutes(app: FastifyInstance, engine: Engine): void {
@@ -38,12 +41,13 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.post('/images/create', async (request, reply) => {
     const query = new Query(request.query);
-    if (query.text('fromSrc') !== '') throw notImplemented('importing images is not there yet');
+    if (query.text('fromSrc') !== '') return importImage(engine, request, reply);
+    if (request.body instanceof Readable) request.body.resume(); // a pull needs none
     const name = withTag(query.text('fromImage'), query.text('tag'));
     const reference = parseReference(name);
     const credentials = parseCredentials(request.headers['x-registry-auth']);
     const options = {
-      platform: parsePlatform(query.text('platform')),
+      platform: platformOf(query) ?? parsePlatform(''),
       ...(credentials === undefined ? {} : { credentials }),
       signal: clientSignal(request),
     };
@@ -53,11 +57,12 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     });
   });
 
-  app.get<Wildcard>('/images/*', async (request) => {
-    const { name, action } = splitAction(request.params['*'], ['json', 'history']);
+  app.get<Wildcard>('/images/*', async (request, reply) => {
+    const { name, action } = splitAction(request.params['*'], ['json', 'history', 'get']);
+    if (action === 'get') return saveImages(engine, [name], request, reply);
     const query = new Query(request.query);
     const image = await images.find(name);
-    requireImagePlatform(name, image, wantedPlatform(query));
+    requireImagePlatform(name, image, platformOf(query));
     if (action === 'history') return imageHistory(image);
     const users = containers.list().filter(({ imageId }) => imageId === image.id);
     return imageInspect(image, {
@@ -127,15 +132,4 @@ function parsePushPlatform(query: Query): Platform | undefined {
 /** Whether a name says which image of its repository is meant; else the API means all of them. */
 function isTagged(name: string): boolean {
   return /[:@][^/]*$/.test(name);
-}
-
-/** The platform of a query, as JSON (OCI image-spec, image-index.md); undefined: any. */
-function wantedPlatform(query: Query) {
-  if (query.text('platform') === '') return undefined;
-  const platform = query.json('platform');
-  return {
-    os: platform.text('os'),
-    architecture: platform.text('architecture'),
-    variant: platform.text('variant'),
-  };
 }

@@ -5,8 +5,8 @@ import {
   digestFromHex,
   errorMessage,
   invalid,
+  isDecompressionError,
   parseDiffId,
-  systemErrorCode,
 } from '../../base/index.ts';
 import { BlockOutput } from '../erofs/block-output.ts';
 import { writeImage } from '../erofs/image.ts';
@@ -113,9 +113,4 @@ function uuidFrom(diffId: DiffId): Buffer {
   uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6);
   uuid.writeUInt8((uuid.readUInt8(8) & 0x3f) | 0x80, 8);
   return uuid;
-}
-
-function isDecompressionError(error: unknown): boolean {
-  const code = systemErrorCode(error) ?? '';
-  return /^(Z_|ZSTD_|ERR_ZLIB|ERR_ZSTD)/.test(code);
 }

@@ -4,6 +4,7 @@ import { containerFiles } from './container-files.ts';
 import { attach, badCreate, containers, init } from './containers.ts';
 import { events } from './events.ts';
 import { health } from './health.ts';
+import { imageArchives } from './image-archives.ts';
 import { diskUsage, imageLists, imageRemoval, prunes, search } from './image-store.ts';
 import { stats, update } from './limits.ts';
 import { networkChanges } from './network-changes.ts';
@@ -24,6 +25,7 @@ export const scripts: readonly Script[] = [
   stats,
   update,
   images,
+  imageArchives,
   imageLists,
   imageRemoval,
   prunes,

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { invalid, notFound, notImplemented } from '../../../base/index.ts';
 import { type FileStat, type FileWorker, resolveUser, unpackInto } from '../../../runtime/index.ts';
+import { plainTar } from '../../plain-tar.ts';
 import { type ContainerRecord, isActive } from '../container.ts';
 import { type ContainerContext, emit } from '../context.ts';
 import { checkWritable, type OpenPlace, openPlace, openRoot } from './open.ts';
 import { type ContainerPath, followLinks, parseContainerPath } from './paths.ts';
-import { plainTar } from './plain-tar.ts';
 
 /** What is at a path of a container. */
 export interface PathFacts {

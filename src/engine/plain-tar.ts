@@ -1,6 +1,6 @@
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { notImplemented } from '../../../base/index.ts';
+import { notImplemented } from '../base/index.ts';
 
 /** An archive without its compression, which its first bytes tell: gzip, zstd or none. Throws `not-implemented` for others. */
 export async function plainTar(archive: Readable): Promise<Readable> {
