@@ -1,19 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { send } from '../compat/send.ts';
 import { type Instance, startInstance } from './instance.ts';
+import { LIMIT_FILES } from './limit-files.ts';
 
 const MIB = 1024 * 1024;
-
-/** The container's own view of its control group; it is mounted where Docker mounts it, in both versions. */
-const LIMITS = {
-  memory: 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null',
-  swap: 'cat /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes /sys/fs/cgroup/memory.swap.max 2>/dev/null',
-  reservation: 'cat /sys/fs/cgroup/memory/memory.soft_limit_in_bytes /sys/fs/cgroup/memory.low 2>/dev/null',
-  quota: 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null',
-  shares: 'cat /sys/fs/cgroup/cpu/cpu.shares /sys/fs/cgroup/cpu.weight 2>/dev/null',
-  cpus: 'cat /sys/fs/cgroup/cpuset/cpuset.cpus /sys/fs/cgroup/cpuset.cpus 2>/dev/null',
-  pids: 'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null',
-} as const;
 
 describe('berth update', () => {
   let instance: Instance;
@@ -26,8 +16,8 @@ describe('berth update', () => {
   const sleeper = (name: string, ...options: string[]) =>
     instance.berthOk(['run', '-d', '--name', name, ...options, 'busybox', 'sleep', '1000']);
 
-  const limit = async (container: string, name: keyof typeof LIMITS) =>
-    (await instance.berth(['exec', container, 'sh', '-c', LIMITS[name]])).stdout.trim();
+  const limit = async (container: string, name: keyof typeof LIMIT_FILES) =>
+    (await instance.berth(['exec', container, 'sh', '-c', LIMIT_FILES[name]])).stdout.trim();
 
   const change = (container: string, body: object) =>
     instance.api(`POST /containers/${container}/update`, body);
