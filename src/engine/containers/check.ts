@@ -11,6 +11,7 @@ import {
 } from '../../runtime/index.ts';
 import type { ContainerConfig, HostOptions } from './container.ts';
 import type { ContainerContext } from './context.ts';
+import { probePlan } from './healthcheck.ts';
 import { parseSecurity, seccompOf } from './security.ts';
 import { signalNumber } from './stop.ts';
 
@@ -26,6 +27,7 @@ export async function checkOptions(
   const { hostFacts, runtimes } = context.parts;
   requireRuntime(runtimes, host.runtime);
   if (config.stopSignal !== undefined) signalNumber(config.stopSignal);
+  probePlan(config);
   if (Math.abs(host.oomScoreAdj) > 1000) {
     throw invalid(`Invalid value ${host.oomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   }

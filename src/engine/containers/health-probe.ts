@@ -1,8 +1,11 @@
 import { constants } from 'node:os';
 import { asBerthError, type ContainerId, formatDuration } from '../../base/index.ts';
 import type { ExecSession } from '../../runtime/index.ts';
+import { isActive } from './container.ts';
+import type { ContainerContext } from './context.ts';
 import type { Execs } from './exec.ts';
 import type { ProbePlan } from './healthcheck.ts';
+import { probeNetwork } from './network-probe.ts';
 
 /** What one probe found out (Engine API, HealthcheckResult). */
 export interface ProbeResult {
@@ -17,14 +20,43 @@ export interface ProbeResult {
 /** Bytes of a probe's output that are kept, as in Docker. */
 const OUTPUT_LIMIT = 4096;
 
+/** Makes one probe of a container's health: by a command in it, or by a connection in its network. */
+export async function runProbe(
+  context: ContainerContext,
+  execs: Execs,
+  container: ContainerId,
+  plan: ProbePlan,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  const { probe } = plan;
+  if (probe.kind === 'command') return runCommand(execs, container, { ...plan, args: probe.args }, signal);
+  const start = new Date();
+  const finished = (exitCode: number, output: string) => ({ start, end: new Date(), exitCode, output });
+  const timeout = AbortSignal.timeout(plan.timeout);
+  try {
+    const { state } = context.collection.find(container);
+    if (!isActive(state)) return finished(-1, 'the container has ended');
+    const tool = `${context.parts.settings.nativeDirectory}/berth-connect`;
+    const answer = await probeNetwork(tool, state.pid, probe, AbortSignal.any([signal, timeout]));
+    return finished(answer.isWell ? 0 : 1, answer.output.slice(0, OUTPUT_LIMIT));
+  } catch (error) {
+    if (timeout.aborted) return finished(-1, timeoutMessage(plan));
+    return finished(-1, asBerthError(error).describe());
+  }
+}
+
+function timeoutMessage({ timeout }: Pick<ProbePlan, 'timeout'>): string {
+  return `Health check exceeded timeout (${formatDuration(timeout * 1e6)})`;
+}
+
 /**
  * Runs the health check's command in the container once. Always tells a result; one that comes after `signal` was aborted
  * means nothing. Its exec session is forgotten, so that probes do not pile up.
  */
-export async function runProbe(
+async function runCommand(
   execs: Execs,
   container: ContainerId,
-  plan: ProbePlan,
+  plan: { readonly args: readonly string[]; readonly timeout: number },
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   const start = new Date();
@@ -39,8 +71,7 @@ export async function runProbe(
       await session.signal(constants.signals.SIGKILL).catch(() => {}); // it has just ended
       await session.exited;
       const text = await output;
-      const limit = formatDuration(plan.timeout * 1e6);
-      return finished(-1, `Health check exceeded timeout (${limit})${text === '' ? '' : `: ${text}`}`);
+      return finished(-1, `${timeoutMessage(plan)}${text === '' ? '' : `: ${text}`}`);
     }
     return finished(status.kind === 'exited' ? status.code : -1, await output);
   } catch (error) {

@@ -63,10 +63,13 @@ describe('a health check', () => {
     const healthcheck = { ...own, test: ['CMD-SHELL', 'exit 0'], timeout: 0, retries: 0 };
     const defaults = { interval: 30_000, timeout: 30_000, startPeriod: 0, startInterval: 5000, retries: 3 };
     expect(probePlan({ healthcheck, shell: undefined })).toEqual({
-      args: ['/bin/sh', '-c', 'exit 0'],
+      probe: { kind: 'command', args: ['/bin/sh', '-c', 'exit 0'] },
       ...defaults,
     });
-    expect(probePlan({ healthcheck, shell: ['bash', '-ec'] })?.args).toEqual(['bash', '-ec', 'exit 0']);
+    expect(probePlan({ healthcheck, shell: ['bash', '-ec'] })?.probe).toEqual({
+      kind: 'command',
+      args: ['bash', '-ec', 'exit 0'],
+    });
   });
 
   it('is none where the test says so, and where it says nothing that is known', () => {

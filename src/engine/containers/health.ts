@@ -114,7 +114,7 @@ export class HealthChecks {
       const isInStartPeriod = Date.now() - startedAt < plan.startPeriod;
       const isStarting = isInStartPeriod && check.health.status === 'starting';
       await delay(isStarting ? plan.startInterval : plan.interval, undefined, { signal });
-      const result = await runProbe(this.#execs, id, plan, signal);
+      const result = await runProbe(this.#context, this.#execs, id, plan, signal);
       signal.throwIfAborted();
       this.#record(id, result, plan, startedAt);
     }

@@ -1,8 +1,12 @@
 import type { ImageRuntimeConfig } from '../../store/index.ts';
+import { type NetworkProbe, parseNetworkProbe } from './network-probe.ts';
 
 export type HealthStatus = 'starting' | 'healthy' | 'unhealthy';
 
-/** How to find out whether a container is well (Engine API, HealthConfig). 0 and an empty test: Docker's default. */
+/**
+ * How to find out whether a container is well (Engine API, HealthConfig). 0 and an empty test: Docker's default. A command that is
+ * a URL of the schemes http and tcp is no command, but a probe that the engine makes itself.
+ */
 export interface Healthcheck {
   /** "CMD" and arguments, "CMD-SHELL" and a line for the shell, or "NONE". */
   readonly test: readonly string[];
@@ -54,8 +58,7 @@ function imageHealthcheck(image: Readonly<Record<string, unknown>>): Healthcheck
 
 /** Docker's defaults in place of what was left open; times in milliseconds. */
 export interface ProbePlan {
-  /** The command to run in the container. */
-  readonly args: readonly string[];
+  readonly probe: Probe;
   readonly interval: number;
   readonly timeout: number;
   readonly startPeriod: number;
@@ -63,10 +66,16 @@ export interface ProbePlan {
   readonly retries: number;
 }
 
+/** A command to run in the container, or a connection to make in its network. */
+export type Probe = { readonly kind: 'command'; readonly args: readonly string[] } | NetworkProbe;
+
 const DEFAULT_SHELL = ['/bin/sh', '-c'];
 const SECOND = 1e9;
 
-/** How a container is probed; undefined when its health is not checked. As in Docker an unknown kind of test checks nothing. */
+/**
+ * How a container is probed; undefined when its health is not checked. As in Docker an unknown kind of test checks nothing.
+ * Throws `invalid` for a wrong URL.
+ */
 export function probePlan({
   healthcheck,
   shell,
@@ -77,7 +86,10 @@ export function probePlan({
   const [kind, ...command] = healthcheck?.test ?? [];
   if (healthcheck === undefined || (kind !== 'CMD' && kind !== 'CMD-SHELL')) return undefined;
   return {
-    args: kind === 'CMD' ? command : [...(shell ?? DEFAULT_SHELL), ...command],
+    probe: parseNetworkProbe(command) ?? {
+      kind: 'command',
+      args: kind === 'CMD' ? command : [...(shell ?? DEFAULT_SHELL), ...command],
+    },
     interval: milliseconds(healthcheck.interval || 30 * SECOND),
     timeout: milliseconds(healthcheck.timeout || 30 * SECOND),
     startPeriod: milliseconds(healthcheck.startPeriod),
