@@ -98,6 +98,11 @@ export class Database implements Disposable {
     return Number(refusedWhenFull(() => this.#statement(sql).run(...values)).changes);
   }
 
+  /** A number that every change of the database makes larger. */
+  changes(): number {
+    return integer(this.get('SELECT total_changes() AS changes') ?? {}, 'changes');
+  }
+
   /** All of the synchronous work's changes are made, or none if it throws. May be nested. */
   transaction<T>(work: () => T): T {
     const name = `level_${this.#depth}`;

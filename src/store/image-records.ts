@@ -1,13 +1,22 @@
-import { type DiffId, type Digest, parseDiffId, parseDigest } from '../base/index.ts';
-import type { Descriptor, ImageConfig, ImageRecord, NewImage } from './contract.ts';
+import { type DiffId, type Digest, internal, parseDiffId, parseDigest } from '../base/index.ts';
+import type { Descriptor, ImageConfig, ImageRecord, Layer, NewImage } from './contract.ts';
 import type { DataRoot } from './data-root.ts';
 import { type Database, integer, optionalText, type Row, text } from './database.ts';
 import { layerFrom } from './layers.ts';
+
+/** The rows that belong to one image, and its layers. */
+interface RowParts {
+  readonly find: (diffId: string) => Layer;
+  readonly layers: readonly Row[];
+  readonly tags: readonly Row[];
+  readonly digests: readonly Row[];
+}
 
 /** The rows about images in the metadata database: see the schema there. Synchronous. */
 export class ImageRecords {
   readonly #database: Database;
   readonly #root: DataRoot;
+  #known: { readonly changes: number; readonly records: readonly ImageRecord[] } | undefined;
 
   constructor(database: Database, root: DataRoot) {
     this.#database = database;
@@ -18,13 +27,11 @@ export class ImageRecords {
     return this.#database.get('SELECT 1 FROM images WHERE id = ?', id) !== undefined;
   }
 
-  ids(): readonly Digest[] {
-    return this.#digests('SELECT id AS digest FROM images');
-  }
-
-  /** All, in no order. */
+  /** All, in no order; read anew only after a change. */
   all(): readonly ImageRecord[] {
-    return this.#read('', []);
+    const changes = this.#database.changes();
+    if (this.#known?.changes !== changes) this.#known = { changes, records: this.#read('', []) };
+    return this.#known.records;
   }
 
   get(id: Digest): ImageRecord | undefined {
@@ -104,18 +111,13 @@ export class ImageRecords {
     return this.#database.get(sql, digest) !== undefined;
   }
 
-  /** The images that `where` selects, in four queries however many they are. */
+  /** The images that `where` selects, in five queries however many they are. */
   #read(where: '' | 'WHERE image_id = ?', values: readonly string[]): ImageRecord[] {
     const rows = (columns: string, from: string, order: string) =>
       this.#database.all(`SELECT ${columns} FROM ${from} ${where} ORDER BY ${order}`, ...values);
     const byImage = (found: readonly Row[]) => Map.groupBy(found, (row) => text(row, 'image_id'));
-    const layers = byImage(
-      rows(
-        'image_id, blob, diff_id, format, size, fingerprint',
-        'image_layers JOIN layers USING (diff_id)',
-        'position',
-      ),
-    );
+    const find = this.#layers(where, values);
+    const layers = byImage(rows('image_id, diff_id, blob', 'image_layers', 'position'));
     const tags = byImage(rows('image_id, name, tagged_at', 'tags', 'name'));
     const digests = byImage(rows('image_id, name', 'repo_digests', 'rowid'));
     return rows(
@@ -124,25 +126,39 @@ export class ImageRecords {
       'image_id',
     ).map((row) => {
       const id = parseDigest(text(row, 'image_id'));
-      return this.#row(row, layers.get(id) ?? [], tags.get(id) ?? [], digests.get(id) ?? []);
+      return this.#row(row, {
+        find,
+        layers: layers.get(id) ?? [],
+        tags: tags.get(id) ?? [],
+        digests: digests.get(id) ?? [],
+      });
     });
   }
 
-  #row(
-    image: Row,
-    layerRows: readonly Row[],
-    tagRows: readonly Row[],
-    digestRows: readonly Row[],
-  ): ImageRecord {
-    const layers = layerRows.map((row) => layerFrom(row, this.#root));
-    const taggedAt = tagRows.flatMap((row) => optionalText(row, 'tagged_at') ?? []);
+  /** The layers of some images; many images have the same ones. */
+  #layers(where: string, values: readonly string[]): (diffId: string) => Layer {
+    const sql = `SELECT diff_id, format, size, fingerprint FROM layers
+      WHERE diff_id IN (SELECT diff_id FROM image_layers ${where})`;
+    const layers = new Map(
+      this.#database.all(sql, ...values).map((row) => [text(row, 'diff_id'), layerFrom(row, this.#root)]),
+    );
+    return (diffId) => {
+      const layer = layers.get(diffId);
+      if (layer === undefined) throw internal(`layer ${diffId} of an image has no record`);
+      return layer;
+    };
+  }
+
+  #row(image: Row, { find, layers: layerRows, tags, digests }: RowParts): ImageRecord {
+    const layers = layerRows.map((row) => find(text(row, 'diff_id')));
+    const taggedAt = tags.flatMap((row) => optionalText(row, 'tagged_at') ?? []);
     return {
       id: parseDigest(text(image, 'image_id')),
       layers,
       size: layers.reduce((sum, { size }) => sum + size, 0),
-      tags: tagRows.map((row) => text(row, 'name')),
+      tags: tags.map((row) => text(row, 'name')),
       taggedAt: taggedAt.toSorted().at(-1),
-      repoDigests: digestRows.map((row) => text(row, 'name')),
+      repoDigests: digests.map((row) => text(row, 'name')),
       manifest: descriptor(image, 'manifest'),
       index: descriptor(image, 'source_index'),
       layerBlobs: layerRows.map((row) => descriptor(row, 'blob')),

@@ -49,7 +49,7 @@ export class DatabaseImageStore implements ImageStore {
   }
 
   async list({ hidden = false } = {}): Promise<readonly Image[]> {
-    await Promise.all(this.#records.ids().map((id) => this.#config(id)));
+    await Promise.all(this.#records.all().map(({ id }) => this.#config(id)));
     return this.#records
       .all()
       .filter((row) => hidden || !row.hidden)

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dirname(archive), { recursive: true }));
 
-/** A life from pull to rmi; each command may find berthd dead. */
+/** A life from pull to prune; each command may find berthd dead. */
 function lifeCommands(): readonly (readonly string[])[] {
   return [
     ['pull', '-q', 'busybox'],
@@ -31,8 +31,8 @@ function lifeCommands(): readonly (readonly string[])[] {
     ['rmi', 'busybox'],
     ['load', '-i', archive],
     ['import', archive, 'imported'],
-    ['rmi', 'busybox', 'imported'],
-    ['image', 'prune', '-f'], // an import that was cut off may have been done, and is done again
+    ['rmi', 'busybox'],
+    ['image', 'prune', '-af'], // an import that was cut off may have been done, and is done again
   ];
 }
 
