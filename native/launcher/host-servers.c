@@ -43,7 +43,13 @@ static int replace_file(const char *path, const struct buffer *content) {
     return rename(temporary, path);
 }
 
+/* The file itself too: what is mounted over it, as in a container, has another folder. Asking again changes nothing. */
+static void watch_file(const struct host_servers *servers, const char *path) {
+    inotify_add_watch(servers->changes.fd, path, IN_CLOSE_WRITE);
+}
+
 static void copy_servers(const struct host_servers *servers) {
+    watch_file(servers, RESOLV_CONF);
     AUTO_BUFFER content = {0};
     AUTO_BUFFER behind_stub = {0};
     read_file(RESOLV_CONF, &content); /* a host without one has no servers */
@@ -62,7 +68,7 @@ static void on_change(struct watch *watch, uint32_t events) {
     ssize_t length = RETRY(read(watch->fd, data.bytes, sizeof(data.bytes)));
     for (ssize_t at = 0; at < length;) {
         const struct inotify_event *event = (const struct inotify_event *)(data.bytes + at);
-        if (event->len > 0 && strstr(event->name, "resolv.conf")) ours = true;
+        if (event->len == 0 || strstr(event->name, "resolv.conf")) ours = true;
         at += (ssize_t)(sizeof(*event) + event->len);
     }
     if (ours) copy_servers(container_of(watch, struct host_servers, changes));

@@ -166,7 +166,7 @@ class BridgeDriver implements NetworkDriver {
   ): Promise<{ namespace: NamespaceHandle; endpoint: Endpoint }> {
     const resume = this.#spares.pause();
     try {
-      const spare = this.#spares.take();
+      const spare = await this.#spares.take();
       if (spare === undefined) return await this.#connectSandbox(containerId, network, options);
       try {
         return await this.#connectSandbox(containerId, network, options, spare);

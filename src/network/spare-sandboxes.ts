@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { systemErrorCode } from '../base/index.ts';
 import type { NamespaceHandle, NamespaceSource } from './contract.ts';
 import { IpStream } from './iproute.ts';
 import { freshName } from './names.ts';
@@ -39,9 +41,13 @@ export class SpareSandboxes implements AsyncDisposable {
     this.#signal = signal;
   }
 
-  /** A ready sandbox, or undefined when there is none. */
-  take(): Sandbox | undefined {
-    return this.#ready.shift();
+  /** A ready sandbox, or undefined when there is none. Those whose launcher was killed have gone with it. */
+  async take(): Promise<Sandbox | undefined> {
+    for (let sandbox = this.#ready.shift(); sandbox !== undefined; sandbox = this.#ready.shift()) {
+      if (await exists(sandbox.namespace.path)) return sandbox;
+      await sandbox.inside[Symbol.asyncDispose]();
+    }
+    return undefined;
   }
 
   /** Holds making back until the returned function is called. */
@@ -89,6 +95,16 @@ export class SpareSandboxes implements AsyncDisposable {
 
   #mayMake(): boolean {
     return !this.#isClosed && this.#pauses === 0 && this.#signal?.aborted !== true;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 

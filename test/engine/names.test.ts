@@ -235,6 +235,15 @@ describe('names on a network', () => {
     expect(await readFile(`${instance.execRoot}/r.pid`, 'utf8')).not.toBe(resolver);
   });
 
+  it('are answered when the launcher was killed, in old containers and in new ones', async () => {
+    process.kill(Number(await readFile(`${instance.execRoot}/l.pid`, 'utf8')), 'SIGKILL');
+    expect(await ask('client', 'A', 'web')).toEqual(found(await addressOf('web', 'shop')));
+    await start('fresh', '--network', 'shop');
+    expect(await ask('fresh', 'A', 'web')).toEqual(found(await addressOf('web', 'shop')));
+    expect(await ask('client', 'A', 'fresh')).toEqual(found(await addressOf('fresh', 'shop')));
+    await instance.berthOk(['rm', '-f', 'fresh']);
+  });
+
   it('are answered by a process without rights', async () => {
     const resolver = (await readFile(`${instance.execRoot}/r.pid`, 'utf8')).trim();
     const status = await readFile(`/proc/${resolver}/status`, 'utf8');
