@@ -75,12 +75,7 @@ static int take_port_field(const struct field *field, struct port_plan *port, st
     }
 }
 
-static int take_port(const struct field *outer, struct plan *plan, struct failure *why) {
-    if (plan->port_count >= PORTS_MAX) return broken(why, outer);
-    struct port_plan *ports = realloc(plan->ports, (plan->port_count + 1) * sizeof(*ports));
-    if (!ports) return broken(why, outer);
-    plan->ports = ports;
-    struct port_plan *port = &ports[plan->port_count++];
+int port_decode(const struct field *outer, struct port_plan *port, struct failure *why) {
     *port = (struct port_plan){0};
     size_t at = 0;
     struct field field;
@@ -92,6 +87,20 @@ static int take_port(const struct field *outer, struct plan *plan, struct failur
         return broken(why, outer);
     }
     return 0;
+}
+
+void port_free(struct port_plan *port) {
+    free(port->host_ip);
+    free(port->container_ip);
+    *port = (struct port_plan){0};
+}
+
+static int take_port(const struct field *outer, struct plan *plan, struct failure *why) {
+    if (plan->port_count >= PORTS_MAX) return broken(why, outer);
+    struct port_plan *ports = realloc(plan->ports, (plan->port_count + 1) * sizeof(*ports));
+    if (!ports) return broken(why, outer);
+    plan->ports = ports;
+    return port_decode(outer, &ports[plan->port_count++], why);
 }
 
 static int take_log_driver(const struct field *field, struct plan *plan, struct failure *why) {
@@ -190,10 +199,7 @@ void plan_free(struct plan *plan) {
                      plan->root.work, plan->log_path, plan->runtime, plan->runtime_root,
                      plan->log_attributes, plan->log_compressor, plan->log_send.address};
     for (size_t index = 0; index < sizeof(texts) / sizeof(*texts); index++) free(texts[index]);
-    for (size_t index = 0; index < plan->port_count; index++) {
-        free(plan->ports[index].host_ip);
-        free(plan->ports[index].container_ip);
-    }
+    for (size_t index = 0; index < plan->port_count; index++) port_free(&plan->ports[index]);
     free(plan->ports);
     buffer_free(&plan->log_send.constant);
     texts_free(&plan->root.layers);

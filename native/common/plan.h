@@ -8,6 +8,7 @@
 
 #include "buffer.h"
 #include "failure.h"
+#include "frame.h"
 
 /* A list of owned strings. */
 struct texts {
@@ -75,6 +76,10 @@ struct plan {
 int plan_decode(const uint8_t *payload, size_t length, struct plan *plan, struct failure *why);
 
 void plan_free(struct plan *plan);
+
+/* Decodes one TAG_PORT field. `port` is to be freed either way. */
+int port_decode(const struct field *field, struct port_plan *port, struct failure *why);
+void port_free(struct port_plan *port);
 
 /* Appends a port as one TAG_PORT field, with the port that was bound. */
 int port_encode(struct buffer *out, const struct port_plan *port, uint16_t bound_port);

@@ -27,6 +27,8 @@ enum message {
     MESSAGE_STDIN = 0x19,       /* raw bytes; OK when the process's pipe has taken all of them */
     MESSAGE_CLOSE_STDIN = 0x1a,
     MESSAGE_SET_RESTART = 0x1b,    /* {restart, restart maximum?} */
+    MESSAGE_PUBLISH = 0x1d,        /* {port} → OK {port}, as it was bound */
+    MESSAGE_WITHDRAW = 0x1e,       /* {port}: its connections go on, new ones are refused; one that is not there is fine */
     MESSAGE_CANCEL_RESTART = 0x1c, /* this run is the last, and a restart that is waited for does not come */
 
     /* Answers and events. */
@@ -38,7 +40,7 @@ enum message {
     MESSAGE_STDERR = 0x91,         /* raw bytes */
     MESSAGE_EXITED = 0x92, /* {code, oom, time, end signal}; PID 1's also {memory peak, memory limit, start time,
                               restarts, runtime log?} */
-    MESSAGE_PORT_REFUSED = 0x93,   /* {port index} */
+    MESSAGE_PORT_REFUSED = 0x93,   /* {port} */
     MESSAGE_RESTARTING = 0x94,     /* as the container's EXITED: it will be restarted */
     MESSAGE_RESTARTED = 0x95,      /* {pid, time} */
     MESSAGE_ERROR = 0xff,          /* {kind, message, port index?, runtime log?} */

@@ -143,10 +143,10 @@ static int watch_signals(struct supervisor *supervisor, struct failure *why) {
     return loop_watch(&supervisor->loop, &supervisor->signals, EPOLLIN) < 0 ? fail_errno(why, "signals") : 0;
 }
 
-static void on_refused(struct ports *ports, size_t index) {
-    struct supervisor *supervisor = container_of(ports, struct supervisor, ports);
+static void on_refused(const struct port *port) {
+    struct supervisor *supervisor = container_of(port->ports, struct supervisor, ports);
     AUTO_BUFFER payload = {0};
-    field_append_number(&payload, TAG_PORT_INDEX, index);
+    port_report(port, &payload);
     sessions_announce(supervisor, MESSAGE_PORT_REFUSED, &payload);
 }
 

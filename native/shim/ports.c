@@ -40,7 +40,7 @@ static uint16_t port_of(int fd) {
 static void on_ready(struct watch *watch, uint32_t events) {
     (void)events;
     struct port *port = container_of(watch, struct port, watch);
-    if (port->plan->udp) udp_receive(port);
+    if (port->plan.udp) udp_receive(port);
     else tcp_accept(port);
 }
 
@@ -63,9 +63,10 @@ static int bind_at(const struct port_plan *plan, uint16_t number, struct failure
 /* A container port that is published on IPv4 and IPv6 with a port of the kernel's choice gets the same on both. */
 static uint16_t twin_port(const struct ports *ports, const struct port_plan *plan) {
     for (size_t index = 0; index < ports->count; index++) {
-        const struct port_plan *other = ports->items[index].plan;
-        if (other->udp == plan->udp && other->container_port == plan->container_port && other->host_port == 0) {
-            return ports->items[index].bound;
+        const struct port *other = ports->items[index];
+        if (other->watch.fd >= 0 && other->plan.udp == plan->udp &&
+            other->plan.container_port == plan->container_port && other->plan.host_port == 0) {
+            return other->bound;
         }
     }
     return 0;
@@ -91,51 +92,107 @@ static int explain(const struct port_plan *plan, struct failure *why) {
     }
 }
 
-int ports_bind(struct ports *ports, struct loop *loop, const struct plan *plan, size_t *taken, struct failure *why) {
+static int bind_new(struct ports *ports, struct port *port, struct failure *why) {
+    const struct port_plan *plan = &port->plan;
+    if (parse_address(plan->container_ip, plan->container_port, &port->target, &port->target_length, why) < 0) return -1;
+    errno = 0;
+    port->watch.fd = bind_port(ports, plan, why);
+    if (port->watch.fd < 0) return errno ? explain(plan, why) : -1;
+    port->bound = port_of(port->watch.fd);
+    return 0;
+}
+
+static void port_release(struct port *port) {
+    port_free(&port->plan);
+    free(port);
+}
+
+/* Those whose last connections are over. */
+static void forget_withdrawn(struct ports *ports) {
+    size_t kept = 0;
+    if (ports->forwards) return;
+    for (size_t index = 0; index < ports->count; index++) {
+        struct port *port = ports->items[index];
+        if (port->watch.fd >= 0) ports->items[kept++] = port;
+        else port_release(port);
+    }
+    ports->count = kept;
+}
+
+struct port *ports_add(struct ports *ports, struct port_plan *plan, struct failure *why) {
+    forget_withdrawn(ports);
+    struct port *port = calloc(1, sizeof(*port));
+    struct port **items = port ? realloc(ports->items, (ports->count + 1) * sizeof(struct port *)) : NULL;
+    if (!items) {
+        free(port);
+        port_free(plan);
+        fail_errno(why, "the ports");
+        return NULL;
+    }
+    ports->items = items;
+    *port = (struct port){.watch = {.fd = -1, .ready = on_ready}, .ports = ports, .plan = *plan};
+    *plan = (struct port_plan){0};
+    if (bind_new(ports, port, why) < 0) {
+        port_release(port);
+        return NULL;
+    }
+    items[ports->count++] = port;
+    return port;
+}
+
+int ports_bind(struct ports *ports, struct loop *loop, struct plan *plan, size_t *taken, struct failure *why) {
     ports->loop = loop;
-    ports->items = calloc(plan->port_count ? plan->port_count : 1, sizeof(*ports->items));
-    if (!ports->items) return fail_errno(why, "the ports");
     for (size_t index = 0; index < plan->port_count; index++) {
-        const struct port_plan *wanted = &plan->ports[index];
-        struct port *port = &ports->items[index];
-        *port = (struct port){.watch = {.fd = -1, .ready = on_ready}, .ports = ports, .plan = wanted};
-        if (parse_address(wanted->container_ip, wanted->container_port, &port->target, &port->target_length, why) < 0) {
-            return -1;
-        }
-        errno = 0;
-        port->watch.fd = bind_port(ports, wanted, why);
-        if (port->watch.fd < 0) {
-            *taken = index;
-            return errno ? explain(wanted, why) : -1;
-        }
-        port->bound = port_of(port->watch.fd);
-        ports->count++;
+        if (ports_add(ports, &plan->ports[index], why)) continue;
+        *taken = index;
+        return -1;
     }
     return 0;
 }
 
+static bool is_same(const struct port *port, const struct port_plan *plan) {
+    return port->watch.fd >= 0 && port->bound == plan->host_port && port->plan.udp == plan->udp &&
+           strcmp(port->plan.host_ip, plan->host_ip) == 0;
+}
+
+void ports_withdraw(struct ports *ports, const struct port_plan *plan) {
+    for (size_t index = 0; index < ports->count; index++) {
+        struct port *port = ports->items[index];
+        if (!is_same(port, plan)) continue;
+        udp_close_all(port); /* they answer through the socket that goes */
+        loop_close(ports->loop, &port->watch);
+    }
+}
+
 void ports_serve(struct ports *ports) {
     for (size_t index = 0; index < ports->count; index++) {
-        loop_watch(ports->loop, &ports->items[index].watch, EPOLLIN);
+        struct port *port = ports->items[index];
+        if (port->watch.fd >= 0) loop_watch(ports->loop, &port->watch, EPOLLIN);
     }
+}
+
+void port_report(const struct port *port, struct buffer *out) {
+    port_encode(out, &port->plan, port->bound);
 }
 
 void ports_encode(const struct ports *ports, struct buffer *out) {
     for (size_t index = 0; index < ports->count; index++) {
-        port_encode(out, ports->items[index].plan, ports->items[index].bound);
+        if (ports->items[index]->watch.fd >= 0) port_report(ports->items[index], out);
     }
 }
 
 void ports_close(struct ports *ports) {
     tcp_close_all(ports);
     for (size_t index = 0; index < ports->count; index++) {
-        udp_close_all(&ports->items[index]);
-        loop_close(ports->loop, &ports->items[index].watch);
+        struct port *port = ports->items[index];
+        udp_close_all(port);
+        loop_close(ports->loop, &port->watch);
     }
-    ports->count = 0;
 }
 
 void ports_free(struct ports *ports) {
+    for (size_t index = 0; index < ports->count; index++) port_release(ports->items[index]);
     free(ports->items);
     ports->items = NULL;
+    ports->count = 0;
 }

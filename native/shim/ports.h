@@ -19,9 +19,9 @@ struct tcp_forward;
 struct udp_client;
 
 struct port {
-    struct watch watch;
+    struct watch watch; /* no descriptor: it was withdrawn */
     struct ports *ports;
-    const struct port_plan *plan;
+    struct port_plan plan;
     uint16_t bound;
     struct sockaddr_storage target;
     socklen_t target_length;
@@ -31,17 +31,26 @@ struct port {
 
 struct ports {
     struct loop *loop;
-    struct port *items;
+    struct port **items; /* withdrawn ones keep their place: connections through them may go on */
     size_t count;
     struct tcp_forward *forwards;
-    void (*refused)(struct ports *ports, size_t index); /* a connection found nobody in the container */
+    void (*refused)(const struct port *port); /* a connection found nobody in the container */
 };
 
-/* Binds all ports of the plan or none. When one is taken, `why` is a conflict and `taken` its index. */
-int ports_bind(struct ports *ports, struct loop *loop, const struct plan *plan, size_t *taken, struct failure *why);
+/* Binds all ports of the plan, which hands them over, or none. When one is taken, `why` is a conflict and `taken` its index. */
+int ports_bind(struct ports *ports, struct loop *loop, struct plan *plan, size_t *taken, struct failure *why);
+
+/* Binds one more port, which is handed over whatever happens. NULL: `why` is a conflict when it is taken. */
+struct port *ports_add(struct ports *ports, struct port_plan *plan, struct failure *why);
+
+/* Lets go of the host's port. Connections through it go on. */
+void ports_withdraw(struct ports *ports, const struct port_plan *plan);
 
 /* Begins to accept; until then connections wait in the kernel's queue. */
 void ports_serve(struct ports *ports);
+
+/* Appends one port as it was bound. */
+void port_report(const struct port *port, struct buffer *out);
 
 /* Appends the ports as they were bound. */
 void ports_encode(const struct ports *ports, struct buffer *out);

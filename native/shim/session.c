@@ -210,6 +210,7 @@ struct request {
     uint64_t terminal;
     struct restart_plan restart;
     struct field process;
+    struct field port;
 };
 
 static int decode_request(const struct frame *frame, struct request *request, struct failure *why) {
@@ -227,6 +228,7 @@ static int decode_request(const struct frame *frame, struct request *request, st
                          : field.tag == TAG_RESTART_MAXIMUM ? &request->restart.maximum
                                                      : NULL;
         if (field.tag == TAG_PROCESS) request->process = field;
+        else if (field.tag == TAG_PORT) request->port = field;
         else if (!into || !field_number(&field, into)) {
             return fail(why, FAILURE_INVALID, "field %u of request %u is not valid", field.tag, frame->type);
         }
@@ -303,6 +305,34 @@ static int set_restart(struct session *session, const struct frame *frame, struc
     return supervisor_set_restart(session, frame->id, &request.restart);
 }
 
+static int change_port(struct session *session, const struct frame *frame, struct failure *why) {
+    struct supervisor *supervisor = session->supervisor;
+    struct request request;
+    struct port_plan plan = {0};
+    if (decode_request(frame, &request, why) < 0) return -1;
+    if (request.port.length == 0) return fail(why, FAILURE_INVALID, "the request names no port");
+    if (supervisor->phase != PHASE_RUNNING && supervisor->phase != PHASE_RESTARTING) {
+        return fail(why, FAILURE_CONFLICT, "the container does not run");
+    }
+    if (port_decode(&request.port, &plan, why) < 0) {
+        port_free(&plan);
+        return -1;
+    }
+    if (frame->type == MESSAGE_WITHDRAW) {
+        ports_withdraw(&supervisor->ports, &plan);
+        port_free(&plan);
+        answer_ok(session, frame->id);
+        return 0;
+    }
+    const struct port *port = ports_add(&supervisor->ports, &plan, why);
+    if (!port) return -1;
+    if (supervisor->phase == PHASE_RUNNING) ports_serve(&supervisor->ports);
+    AUTO_BUFFER payload = {0};
+    port_report(port, &payload);
+    connection_send(&session->connection, MESSAGE_OK, frame->id, payload.data, payload.length);
+    return 0;
+}
+
 static int unknown(const struct frame *frame, struct failure *why) {
     return fail(why, FAILURE_NOT_IMPLEMENTED, "the supervisor knows no request %u here", frame->type);
 }
@@ -341,6 +371,8 @@ static int control_request(struct session *session, const struct frame *frame, s
         case MESSAGE_PAUSE: return supervisor_freeze(session, frame->id, "pause", why);
         case MESSAGE_RESUME: return supervisor_freeze(session, frame->id, "resume", why);
         case MESSAGE_SET_RESTART: return set_restart(session, frame, why);
+        case MESSAGE_PUBLISH:
+        case MESSAGE_WITHDRAW: return change_port(session, frame, why);
         case MESSAGE_CANCEL_RESTART: return supervisor_cancel_restart(session, frame->id);
         case MESSAGE_SIGNAL:
         case MESSAGE_RESIZE: return about_process(session, supervisor->init, frame, why);

@@ -98,7 +98,7 @@ static void step(struct tcp_forward *forward, struct side *side, struct side *ot
 }
 
 static void report_refusal(const struct port *port) {
-    if (port->ports->refused) port->ports->refused(port->ports, (size_t)(port - port->ports->items));
+    if (port->ports->refused) port->ports->refused(port);
 }
 
 static void finish_connect(struct tcp_forward *forward) {

@@ -51,7 +51,7 @@ static void on_answer(struct watch *watch, uint32_t events) {
     if (count >= 0) {
         sendto(port->watch.fd, datagram, (size_t)count, 0, (struct sockaddr *)&client->address, client->length);
     } else if (errno == ECONNREFUSED && port->ports->refused) {
-        port->ports->refused(port->ports, (size_t)(port - port->ports->items));
+        port->ports->refused(port);
     }
 }
 

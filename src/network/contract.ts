@@ -136,7 +136,8 @@ export interface NetworkDriver extends AsyncDisposable {
   disconnect(endpoint: Endpoint): Promise<void>;
   /** DNAT rules for ports whose host side is known; removed by {@link unpublish}. */
   publish(containerId: ContainerId, ports: readonly PublishedPort[]): Promise<void>;
-  unpublish(containerId: ContainerId): Promise<void>;
+  /** Removes the rules for some of a container's ports, for all where none are given. */
+  unpublish(containerId: ContainerId, ports?: readonly PublishedPort[]): Promise<void>;
   /** Who gets to each of these published ports through the host's own rules, as those are now. */
   reach(ports: readonly ReachablePort[], signal?: AbortSignal): Promise<PortReach[]>;
   /** Removes everything that this instance made on the host. */

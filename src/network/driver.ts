@@ -229,8 +229,8 @@ class BridgeDriver implements NetworkDriver {
     return this.#firewall.publish(containerId, ports);
   }
 
-  unpublish(containerId: ContainerId): Promise<void> {
-    return this.#firewall.unpublish(containerId);
+  unpublish(containerId: ContainerId, ports?: readonly PublishedPort[]): Promise<void> {
+    return this.#firewall.unpublish(containerId, ports);
   }
 
   async reach(ports: readonly ReachablePort[], signal?: AbortSignal): Promise<PortReach[]> {

@@ -62,11 +62,15 @@ export class Firewall implements AsyncDisposable {
     }
   }
 
-  async unpublish(containerId: ContainerId): Promise<void> {
-    const ports = this.#published.get(containerId);
-    if (ports === undefined) return;
-    this.#published.delete(containerId);
-    await this.#change('delete', ports.flatMap(portElements));
+  /** Removes some ports of a container, all where none are given; what is not published is fine. */
+  async unpublish(containerId: ContainerId, ports?: readonly PublishedPort[]): Promise<void> {
+    const published = this.#published.get(containerId) ?? [];
+    const keys = ports?.map(keyOf);
+    const isMeant = (port: PublishedPort) => keys?.includes(keyOf(port)) ?? true;
+    const left = published.filter((port) => !isMeant(port));
+    if (left.length === 0) this.#published.delete(containerId);
+    else this.#published.set(containerId, left);
+    await this.#change('delete', published.filter(isMeant).flatMap(portElements));
   }
 
   /** Removes the table; removing it twice is fine. */
@@ -90,12 +94,11 @@ export class Firewall implements AsyncDisposable {
     return this.#nftables.load(tableScript(this.#table, this.#networks.values(), ports));
   }
 
-  #checkFree(containerId: ContainerId, { protocol, hostIp, hostPort }: PublishedPort): void {
+  #checkFree(containerId: ContainerId, wanted: PublishedPort): void {
+    const { protocol, hostIp, hostPort } = wanted;
     for (const [holder, ports] of this.#published) {
       if (holder === containerId) continue;
-      const isTaken = ports.some(
-        (port) => port.protocol === protocol && port.hostIp === hostIp && port.hostPort === hostPort,
-      );
+      const isTaken = ports.some((port) => keyOf(port) === keyOf(wanted));
       if (isTaken) {
         throw conflict(
           `${hostIp}:${hostPort}/${protocol} is published by container ${shortId(holder)} already`,
@@ -104,3 +107,6 @@ export class Firewall implements AsyncDisposable {
     }
   }
 }
+
+/** What only one container of a host can have. */
+const keyOf = ({ protocol, hostIp, hostPort }: PublishedPort) => `${protocol} ${hostIp} ${hostPort}`;

@@ -181,7 +181,7 @@ export interface Supervisor {
   readonly id: ContainerId;
   /** The supervisor's own pid. */
   readonly pid: number;
-  /** The plan's ports with the host ports that were really bound. */
+  /** The ports that it holds, with the host ports that were really bound. */
   readonly ports: readonly PortPlan[];
   /** /etc/passwd and /etc/group of the mounted root, empty where missing. */
   readonly accounts: { readonly passwd: string; readonly group: string };
@@ -215,6 +215,10 @@ export interface Supervisor {
   readonly earlierEnds: readonly RunEnd[];
   /** One of the protocol's version before knows no restart policy: berthd has to apply it. */
   readonly restartsByItself: boolean;
+  /** Binds and serves one more port of a container that runs; resolves to it as it was bound. Throws `conflict` when it is taken. */
+  publish(port: PortPlan): Promise<PortPlan>;
+  /** Lets go of a port as it was bound. Connections through it go on, new ones are refused; one that it does not hold is fine. */
+  withdraw(port: PortPlan): Promise<void>;
   setRestartPolicy(policy: RestartPlan): Promise<void>;
   /** This run is the last; a restart that is waited for does not come. */
   cancelRestart(): Promise<void>;

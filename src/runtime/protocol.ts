@@ -25,6 +25,8 @@ export const message = {
   stdin: 0x19,
   closeStdin: 0x1a,
   setRestart: 0x1b,
+  publish: 0x1d,
+  withdraw: 0x1e,
   cancelRestart: 0x1c,
 
   ok: 0x80,
@@ -165,7 +167,7 @@ export function writeRoot(fields: FieldWriter, root: RootPlan): FieldWriter {
   return fields;
 }
 
-function encodePort(port: PortPlan): Buffer {
+export function encodePort(port: PortPlan): Buffer {
   return new FieldWriter()
     .text(portTag.protocol, port.protocol)
     .text(portTag.hostIp, port.hostIp)

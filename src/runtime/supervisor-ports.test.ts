@@ -56,6 +56,29 @@ describe.skipIf(missing !== undefined)(`published ports${reason}`, { timeout: 30
     await supervisor.signal(9);
   });
 
+  test('are added and withdrawn while the container runs', async () => {
+    await using server = await listen((socket) => socket.pipe(socket));
+    const { supervisor, hostPorts } = await startWith(published(server.port));
+    const added = await supervisor.publish(published(server.port));
+    expect(supervisor.ports).toEqual([expect.objectContaining({ hostPort: hostPorts[0] }), added]);
+    const client = connect(added.hostPort, '127.0.0.1');
+    client.write('before');
+    expect(String((await once(client, 'data'))[0])).toBe('before');
+    await expect(supervisor.publish(published(server.port, { hostPort: added.hostPort }))).rejects.toThrow(
+      `the port 127.0.0.1:${added.hostPort}/tcp is already in use`,
+    );
+
+    await supervisor.withdraw(added);
+    await supervisor.withdraw(added);
+    expect(supervisor.ports.map(({ hostPort }) => hostPort)).toEqual(hostPorts);
+    await expect(once(connect(added.hostPort, '127.0.0.1'), 'connect')).rejects.toThrow('ECONNREFUSED');
+    client.end('after');
+    expect(await text(client)).toBe('after'); // what was connected goes on
+    const again = await supervisor.publish(published(server.port, { hostPort: added.hostPort }));
+    expect(again).toEqual(added);
+    await supervisor.signal(9);
+  });
+
   test('say it when nothing listens in the container', async () => {
     const { supervisor, hostPorts } = await startWith(published(await unusedPort()));
     const refusal = new Promise<PortRefusal>((resolve) => supervisor.onPortRefused(resolve));

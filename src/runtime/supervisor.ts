@@ -29,7 +29,17 @@ import type {
   Supervisor,
 } from './contract.ts';
 import { hasRun, readExitRecord } from './exit-record.ts';
-import { decodePort, fieldOf, message, numberOf, stateValue, tag, timeOf, writeRestart } from './protocol.ts';
+import {
+  decodePort,
+  encodePort,
+  fieldOf,
+  message,
+  numberOf,
+  stateValue,
+  tag,
+  timeOf,
+  writeRestart,
+} from './protocol.ts';
 
 /** The container that a supervisor is for, and where it listens. */
 export interface SupervisorAddress {
@@ -60,7 +70,6 @@ export async function findSupervisor(address: SupervisorAddress): Promise<Superv
 export class SupervisorConnection implements Supervisor {
   readonly id: ContainerId;
   readonly pid: number;
-  readonly ports: readonly PortPlan[];
   readonly accounts: { readonly passwd: string; readonly group: string };
   readonly rootPath: string;
   readonly networkPath: string | undefined;
@@ -75,6 +84,7 @@ export class SupervisorConnection implements Supervisor {
   readonly #channel: Channel;
   readonly earlierEnds: readonly RunEnd[];
   readonly #events: Events;
+  #ports: readonly PortPlan[];
   #restarts: number;
   #isRestarting: boolean;
   #started: StartedProcess | undefined;
@@ -101,7 +111,7 @@ export class SupervisorConnection implements Supervisor {
     this.#events = events;
     this.id = address.id;
     this.pid = numberOf(state, tag.pid);
-    this.ports = state
+    this.#ports = state
       .filter((field) => field.tag === tag.port)
       .map((field) => decodePort(decodeFields(field.value)));
     this.accounts = {
@@ -185,6 +195,25 @@ export class SupervisorConnection implements Supervisor {
     await this.#channel.request(message.resume);
   }
 
+  get ports(): readonly PortPlan[] {
+    return this.#ports;
+  }
+
+  async publish(port: PortPlan): Promise<PortPlan> {
+    const answer = await this.#channel.request(message.publish, aboutPort(port));
+    const bound = portIn(decodeFields(answer.payload));
+    this.#ports = [...this.#ports, bound];
+    return bound;
+  }
+
+  async withdraw(port: PortPlan): Promise<void> {
+    await this.#channel.request(message.withdraw, aboutPort(port));
+    const { protocol, hostIp, hostPort } = port;
+    this.#ports = this.#ports.filter(
+      (held) => held.protocol !== protocol || held.hostIp !== hostIp || held.hostPort !== hostPort,
+    );
+  }
+
   async setRestartPolicy(policy: RestartPlan): Promise<void> {
     if (!this.restartsByItself) return;
     await this.#channel.request(message.setRestart, writeRestart(new FieldWriter(), policy).finish());
@@ -199,8 +228,8 @@ export class SupervisorConnection implements Supervisor {
   }
 
   onPortRefused(listener: (refusal: PortRefusal) => void): () => void {
-    return this.#events.onRefused((index) => {
-      const port = this.ports[index];
+    return this.#events.onRefused((refused) => {
+      const port = typeof refused === 'number' ? this.#ports[refused] : refused;
       if (port !== undefined) listener({ port });
     });
   }
@@ -247,11 +276,23 @@ export class SupervisorConnection implements Supervisor {
 /** The protocol's version from which supervisors apply restart policies. */
 const FIRST_WITH_RESTARTS = 2;
 
+/** A supervisor of the protocol's version before tells a port by its place in the plan. */
+type RefusedPort = PortPlan | number;
+
+function aboutPort(port: PortPlan): Uint8Array {
+  return new FieldWriter().bytes(tag.port, encodePort(port)).finish();
+}
+
+/** The port that an answer or event names. */
+function portIn(fields: readonly Field[]): PortPlan {
+  return decodePort(decodeFields(fieldOf(fields, tag.port) ?? Buffer.alloc(0)));
+}
+
 /** What a supervisor says without being asked. */
 class Events {
   readonly exited: Promise<ExitStatus>;
   readonly #exit = Promise.withResolvers<ExitStatus>();
-  readonly #refusedListeners = new Set<(portIndex: number) => void>();
+  readonly #refusedListeners = new Set<(port: RefusedPort) => void>();
   /** Those that came before there was a listener. */
   readonly #restarts: RestartEvent[] = [];
   #followRestart: ((event: RestartEvent) => void) | undefined;
@@ -270,8 +311,10 @@ class Events {
       this.#restart({ kind: 'started', started: decodeStarted(decodeFields(frame.payload)) });
     }
     if (frame.type === message.portRefused) {
-      const index = numberOf(decodeFields(frame.payload), tag.portIndex);
-      for (const listener of this.#refusedListeners) listener(index);
+      const fields = decodeFields(frame.payload);
+      const isIndex = fieldOf(fields, tag.portIndex) !== undefined;
+      const port = isIndex ? numberOf(fields, tag.portIndex) : portIn(fields);
+      for (const listener of this.#refusedListeners) listener(port);
     }
   }
 
@@ -292,7 +335,7 @@ class Events {
     else this.#onRestart(event);
   }
 
-  onRefused(listener: (portIndex: number) => void): () => void {
+  onRefused(listener: (port: RefusedPort) => void): () => void {
     this.#refusedListeners.add(listener);
     return () => this.#refusedListeners.delete(listener);
   }

@@ -6,12 +6,12 @@ import type {
   HostOptions,
   NetworkAttachment,
   NewContainer,
-  PortBinding,
 } from '../engine/index.ts';
 import { cleanTarget, parseMounts, parseTmpfs } from './container-mounts.ts';
 import { parseResources, parseRestart } from './container-resources.ts';
 import type { Fields } from './fields.ts';
 import { parseDeviceRequests, parseModes, refuseContradictions } from './host-modes.ts';
+import { parsePorts, portKey } from './port-bindings.ts';
 import { refuseMissingOptions } from './refused-options.ts';
 
 /** Parses the body of POST /containers/create into the engine's command (Engine API, ContainerCreate). */
@@ -184,43 +184,6 @@ function parseLog(log: Fields): HostOptions['log'] {
   const unknown = Object.keys(options).find((name) => !LOG_OPTIONS.includes(name));
   if (unknown !== undefined) throw invalid(`unknown log opt '${unknown}' for ${driver} log driver`);
   return { driver, options };
-}
-
-function parsePorts(bindings: Fields): PortBinding[] {
-  return bindings.names().flatMap((key) => {
-    const [port = '', protocol] = portKey(key).split('/');
-    if (protocol !== 'tcp' && protocol !== 'udp') {
-      throw notImplemented(`publishing ${protocol} ports is not there yet: ${key}`);
-    }
-    return bindings.objects(key).map((binding) => ({
-      protocol,
-      containerPort: Number(port),
-      hostIp: hostAddress(binding.text('HostIp')),
-      hostPort: hostPort(binding.text('HostPort')),
-    }));
-  });
-}
-
-function hostAddress(text: string): string {
-  if (text !== '' && isIP(text) === 0) {
-    throw invalid(`HostConfig.PortBindings: "${text}" is no IP address of the host`);
-  }
-  return text;
-}
-
-function hostPort(text: string): number {
-  if (text === '') return 0;
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw invalid(`invalid port specification: "${text}"`);
-  return Number(text);
-}
-
-/** "80" and "80/TCP" are "80/tcp". */
-function portKey(text: string): string {
-  const [port = '', protocol = 'tcp'] = text.split('/');
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535 || Number(port) === 0) {
-    throw invalid(`invalid port specification: "${text}"`);
-  }
-  return `${Number(port)}/${protocol.toLowerCase()}`;
 }
 
 function parseNetworks(body: Fields, networkMode: string): NetworkAttachment[] {

@@ -1,6 +1,7 @@
 import { invalid } from '../base/index.ts';
 import type { ContainerChange, DeviceLimit, ResourceLimits, RestartPolicy } from '../engine/index.ts';
 import type { Fields } from './fields.ts';
+import { parsePorts, parseSelections } from './port-bindings.ts';
 import { refuseRealTime } from './refused-options.ts';
 
 /** The limits in a HostConfig. Without a limit of its own, swap is as much as memory (Docker's rule). */
@@ -41,7 +42,7 @@ function parseDeviceLimits(host: Fields): DeviceLimit[] {
   );
 }
 
-/** The body of POST /containers/{id}/update. A limit of processes of 0 or less takes the limit away. */
+/** The body of POST /containers/{id}/update; PublishAdd and PublishRemove are berth's own. A limit of processes of 0 or less takes the limit away. */
 export function parseContainerChange(body: Fields): ContainerChange {
   refuseRealTime(body, '');
   const limits = readLimits(body);
@@ -50,6 +51,10 @@ export function parseContainerChange(body: Fields): ContainerChange {
   return {
     resources: { ...limits, pidsLimit: isUnlimited ? -1 : limits.pidsLimit },
     restart: policy.text('Name') === '' ? undefined : parseRestart(policy),
+    ports: {
+      add: parsePorts(body.object('PublishAdd')),
+      remove: parseSelections(body.object('PublishRemove')),
+    },
   };
 }
 

@@ -79,6 +79,9 @@ export interface ContainerLimits {
 /** The body of POST /containers/{id}/update: what is left out stays as it is. */
 export interface ContainerUpdate extends ContainerLimits {
   readonly RestartPolicy?: RestartPolicy;
+  /** Ports to publish, and to withdraw (all places of a port whose list is empty): extensions of berth's. */
+  readonly PublishAdd?: PortMap;
+  readonly PublishRemove?: PortMap;
 }
 
 /** What the host gives a container. Sizes are bytes. */

@@ -1,7 +1,7 @@
 import { type ContainerId, invalid, isBerthError, notFound } from '../../base/index.ts';
 import type { Endpoint, NamespaceHandle, Network, WantedAddresses } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive, type NetworkAttachment } from './container.ts';
+import { type ContainerRecord, isActive, type NetworkAttachment, type PortBinding } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { publishNames } from './dns-names.ts';
 
@@ -26,7 +26,7 @@ export async function connect(context: ContainerContext, record: ContainerRecord
   }
   if (networkMode === 'none') return { ...nothing, namespace: await context.parts.network.createSandbox() };
   const { namespace, endpoints } = await connectBridges(context, record);
-  return { ...nothing, namespace, endpoints, ports: portPlans(context, record, endpoints) };
+  return { ...nothing, namespace, endpoints, ports: portPlans(context, wantedBindings(record), endpoints) };
 }
 
 /** Takes apart what {@link connect} made; safe to call twice. */
@@ -111,16 +111,15 @@ function joinedContainer(context: ContainerContext, reference: string): { id: Co
 }
 
 /** An empty host address means the network's choice, which is every one: a socket for IPv4 and one for IPv6. */
-function portPlans(
+export function portPlans(
   context: ContainerContext,
-  record: ContainerRecord,
+  bindings: readonly PortBinding[],
   endpoints: readonly Endpoint[],
 ): PortPlan[] {
   const [first] = endpoints;
   if (first === undefined) return [];
   const network = context.networks.byId(first.networkId)?.network;
   const everywhere = (network?.driver === 'bridge' ? network.publishAt : undefined) ?? '0.0.0.0';
-  const bindings = [...record.host.ports, ...(record.host.publishAllPorts ? exposedBindings(record) : [])];
   return bindings.flatMap(({ protocol, containerPort, hostIp, hostPort }) => {
     const plan = { protocol, containerPort, hostPort, hostIp: hostIp === '' ? everywhere : hostIp };
     return withIPv6(plan).map((each) => ({ ...each, containerIp: reachedAt(first, each.hostIp) }));
@@ -135,6 +134,10 @@ function withIPv6<Plan extends { readonly hostIp: string; readonly hostPort: num
 /** Where clients of a host's address are sent: to the address of its family, where the container has one. */
 function reachedAt({ address, ipv6 }: Endpoint, hostIp: string): string {
   return hostIp.includes(':') ? (ipv6?.address ?? address) : address;
+}
+
+function wantedBindings(record: ContainerRecord): PortBinding[] {
+  return [...record.host.ports, ...(record.host.publishAllPorts ? exposedBindings(record) : [])];
 }
 
 function exposedBindings({ config, host }: ContainerRecord) {

@@ -50,6 +50,7 @@ export type { Health } from './health.ts';
 export type { Healthcheck, HealthStatus } from './healthcheck.ts';
 export type { LogEntry, LogOptions } from './logs.ts';
 export type { ProcessTable } from './processes.ts';
+export type { PortChange, PortSelection } from './publish.ts';
 export type { PublishedPortReport } from './published-ports.ts';
 export type { RemoveOptions } from './remove.ts';
 export type { InterfaceCounters, Reading, Usage } from './stats.ts';

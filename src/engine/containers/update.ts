@@ -16,6 +16,7 @@ import {
   type RestartPolicy,
 } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, runtimeRoot } from './context.ts';
+import { changePorts, type PortChange } from './publish.ts';
 import { restartPlan } from './restart.ts';
 
 /** What a client wants to be otherwise in a container that exists; what is absent or 0 stays as it is. */
@@ -23,11 +24,12 @@ export interface ContainerChange {
   /** A `pidsLimit` below 0 takes the limit away. */
   readonly resources: Partial<ResourceLimits>;
   readonly restart: RestartPolicy | undefined;
+  readonly ports: PortChange;
 }
 
 /**
- * Changes limits and restart policy as `docker update` does: in the kernel at once when the container runs, and in the
- * record, for its later starts. Returns warnings about what this host cannot limit. Throws `invalid` for limits that cannot
+ * Changes limits and restart policy as `docker update` does, and published ports: at once when the container runs, and in
+ * the record, for its later starts. Returns warnings about what this host cannot limit. Throws `invalid` for limits that cannot
  * be, `conflict` for those that contradict what is set; the container then has what it had.
  */
 export async function updateContainer(
@@ -40,7 +42,10 @@ export async function updateContainer(
   return context.collection.exclusively(id, async () => {
     const record = context.collection.find(id);
     try {
-      const host = { ...record.host, ...changedOptions(record, change) };
+      const options = changedOptions(record, change);
+      const ports = await changePorts(context, record, change.ports);
+      const { host: before } = context.collection.update(id, ports);
+      const host = { ...before, ...options };
       const { warnings } = await applyIfRunning(context, record, host.resources);
       if (isAlive(record.state)) await prepareRestarts(context, record, host);
       emit(context, context.collection.update(id, { host }), 'update');

@@ -1,0 +1,58 @@
+import { isIP } from 'node:net';
+import { invalid, notImplemented } from '../base/index.ts';
+import type { PortBinding, PortSelection } from '../engine/index.ts';
+import type { Fields } from './fields.ts';
+
+/** HostConfig.PortBindings: by container port ("80/tcp"), places on the host. Throws `invalid` with the part that is wrong. */
+export function parsePorts(bindings: Fields): PortBinding[] {
+  return bindings.names().flatMap((key) => {
+    const port = containerPort(key);
+    return bindings.objects(key).map((place) => ({ ...port, ...hostPlace(place) }));
+  });
+}
+
+/** As {@link parsePorts}, but a port without places means all that it is published at. */
+export function parseSelections(selections: Fields): PortSelection[] {
+  return selections.names().flatMap((key) => {
+    const port = containerPort(key);
+    const places = selections.objects(key).map(hostPlace);
+    return (places.length === 0 ? [{ hostIp: '', hostPort: 0 }] : places).map((place) => ({
+      ...port,
+      ...place,
+    }));
+  });
+}
+
+function containerPort(key: string): Pick<PortBinding, 'protocol' | 'containerPort'> {
+  const [port = '', protocol] = portKey(key).split('/');
+  if (protocol !== 'tcp' && protocol !== 'udp') {
+    throw notImplemented(`publishing ${protocol} ports is not there yet: ${key}`);
+  }
+  return { protocol, containerPort: Number(port) };
+}
+
+function hostPlace(place: Fields): Pick<PortBinding, 'hostIp' | 'hostPort'> {
+  return { hostIp: hostAddress(place.text('HostIp')), hostPort: hostPort(place.text('HostPort')) };
+}
+
+function hostAddress(text: string): string {
+  if (text !== '' && isIP(text) === 0) {
+    throw invalid(`HostConfig.PortBindings: "${text}" is no IP address of the host`);
+  }
+  return text;
+}
+
+function hostPort(text: string): number {
+  if (text === '') return 0;
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw invalid(`invalid port specification: "${text}"`);
+  return Number(text);
+}
+
+/** "80" and "80/TCP" are "80/tcp". */
+export function portKey(text: string): string {
+  const [port = '', protocol = 'tcp'] = text.split('/');
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535 || Number(port) === 0) {
+    throw invalid(`invalid port specification: "${text}"`);
+  }
+  return `${Number(port)}/${protocol.toLowerCase()}`;
+}
