@@ -154,6 +154,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/lifecycle.ts')).restartCommand,
   },
   {
+    words: ['pause'],
+    group: 'container',
+    summary: 'Pause all processes within one or more containers',
+    load: async () => (await import('./commands/lifecycle.ts')).pauseCommand,
+  },
+  {
+    words: ['unpause'],
+    group: 'container',
+    summary: 'Unpause all processes within one or more containers',
+    load: async () => (await import('./commands/lifecycle.ts')).unpauseCommand,
+  },
+  {
     words: ['kill'],
     group: 'container',
     summary: 'Kill one or more running containers',
@@ -460,8 +472,8 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */
 const MISSING: ReadonlySet<string> = new Set(
-  `bake buildx checkpoint config context node pause
-  plugin secret service stack swarm trust unpause`.split(/\s+/),
+  `bake buildx checkpoint config context node
+  plugin secret service stack swarm trust`.split(/\s+/),
 );
 
 /** Whether docker has this command, at the top level or in a group, and berth has not. */

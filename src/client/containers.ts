@@ -177,6 +177,15 @@ export class Containers {
     await this.#transport.run({ method: 'DELETE', path: pathOf(reference), query, signal });
   }
 
+  /** Freezes its processes. */
+  async pause(reference: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'pause'), ...options });
+  }
+
+  async unpause(reference: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'unpause'), ...options });
+  }
+
   async rename(reference: string, name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     await this.#transport.run({
       method: 'POST',

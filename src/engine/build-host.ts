@@ -158,6 +158,7 @@ async function writeFiles(directory: string, step: RunStep, { endpoint }: StepNe
     dnsSearch: [],
     dnsOptions: [],
     namesServed: false,
+    sharesHost: false,
     links: [],
   });
   await writeFile(`${directory}/hosts`, hosts, { mode: 0o644 });

@@ -23,6 +23,7 @@ const plain: NetworkFilesInput = {
   dnsSearch: [],
   dnsOptions: [],
   namesServed: false,
+  sharesHost: false,
   links: [],
 };
 

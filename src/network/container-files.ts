@@ -14,6 +14,8 @@ export interface NetworkFilesInput {
   readonly namesServed: boolean;
   /** Containers of the default network that this one is linked to, each with its names there. */
   readonly links: readonly { readonly address: string; readonly names: readonly string[] }[];
+  /** Whether it is in the host's network: what reaches the host's loopback is its own then. */
+  readonly sharesHost: boolean;
 }
 
 /** Where each container asks for names; the port behind it is in its own network namespace. */
@@ -21,7 +23,10 @@ export const RESOLVER_ADDRESS = '127.0.0.11';
 
 /** The texts of a container's /etc/hosts and /etc/resolv.conf, as Docker writes them. */
 export async function networkFiles(input: NetworkFilesInput): Promise<{ hosts: string; resolvConf: string }> {
-  return { hosts: hostsFile(input), resolvConf: resolvConfFile(input, await hostResolvConf()) };
+  const [hosts, resolvConf] = input.sharesHost
+    ? await Promise.all([readIfThere('/etc/hosts'), readIfThere('/etc/resolv.conf')])
+    : [LOCAL_HOSTS, await hostResolvConf()];
+  return { hosts: hostsFile(input, hosts), resolvConf: resolvConfFile(input, resolvConf) };
 }
 
 const LOCAL_HOSTS = `127.0.0.1\tlocalhost
@@ -33,7 +38,10 @@ ff02::2\tip6-allrouters
 `;
 
 /** /etc/hosts: the fixed names, the ones asked for, `host.docker.internal`, and the container's own. */
-export function hostsFile({ hostname, domainname, endpoints, extraHosts, links }: NetworkFilesInput): string {
+export function hostsFile(
+  { hostname, domainname, endpoints, extraHosts, links }: NetworkFilesInput,
+  fixed = LOCAL_HOSTS,
+): string {
   const gateway = endpoints.find((endpoint) => endpoint.gateway !== undefined)?.gateway;
   const names = domainname === '' ? hostname : `${hostname}.${domainname}\t${hostname}`;
   const extra = extraHosts.map((entry) => {
@@ -45,7 +53,7 @@ export function hostsFile({ hostname, domainname, endpoints, extraHosts, links }
   const host =
     gateway === undefined || named.has('host.docker.internal') ? [] : [`${gateway}\thost.docker.internal\n`];
   return [
-    LOCAL_HOSTS,
+    fixed.endsWith('\n') || fixed === '' ? fixed : `${fixed}\n`,
     ...extra,
     ...host,
     ...links.map((link) => `${link.address}\t${link.names.join(' ')}\n`),
@@ -75,9 +83,13 @@ export function withChangedLines(current: string, before: string, after: string)
 const RESOLVED = '/run/systemd/resolve/resolv.conf';
 
 async function hostResolvConf(): Promise<string> {
-  const text = await readFile('/etc/resolv.conf', 'utf8').catch(() => '');
+  const text = await readIfThere('/etc/resolv.conf');
   if (!/^nameserver\s+127\.0\.0\.53\s*$/m.test(text)) return text;
   return readFile(RESOLVED, 'utf8').catch(() => text);
+}
+
+function readIfThere(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
 }
 
 /** Where the host has only resolvers on its loopback, which a container cannot reach (as dockerd does). */
@@ -95,7 +107,7 @@ export function resolvConfFile(input: NetworkFilesInput, host: string): string {
       rest.trim().split(/\s+/),
     );
   const usable = words('nameserver').filter(
-    (address) => !address.startsWith('127.') && !address.includes(':'),
+    (address) => input.sharesHost || (!address.startsWith('127.') && !address.includes(':')),
   );
   const outside = input.dns.length > 0 ? input.dns : usable.length > 0 ? usable : FALLBACK;
   const servers = input.namesServed ? [RESOLVER_ADDRESS] : outside;

@@ -1,6 +1,6 @@
 /** Replaces what must differ between two daemons and two runs: ids, times, addresses, sizes. */
 export function normalise(value: unknown, key = ''): unknown {
-  if (Array.isArray(value)) return value.map((item) => normalise(item, key));
+  if (Array.isArray(value)) return sortMounts(key, value).map((item) => normalise(item, key));
   if (typeof value === 'object' && value !== null) {
     const entries = Object.entries(value).map(([name, member]) => [
       normaliseText(name),
@@ -12,6 +12,13 @@ export function normalise(value: unknown, key = ''): unknown {
   if (typeof value === 'string')
     return VARYING_TEXTS.has(key) && value !== '' ? `<${key}>` : normaliseText(value);
   return value;
+}
+
+/** dockerd lists the mounts of a container in no order. */
+function sortMounts(key: string, list: readonly unknown[]): readonly unknown[] {
+  const place = (mount: unknown) =>
+    typeof mount === 'object' && mount !== null && 'Destination' in mount ? String(mount.Destination) : '';
+  return key === 'Mounts' ? list.toSorted((a, b) => (place(a) < place(b) ? -1 : 1)) : list;
 }
 
 const VARYING_NUMBERS = new Set([

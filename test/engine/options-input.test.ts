@@ -1,5 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { hostname } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Instance, startInstance } from './instance.ts';
 
@@ -108,6 +109,16 @@ describe('a container gets what its options hand in', () => {
     const again = await instance.berth(['create', '--cidfile', file, 'busybox', 'true']);
     expect(again.stderr).toContain(`container ID file found: ${file}`);
     await instance.berthOk(['rm', id]);
+  });
+
+  it('the names and resolvers of the host on the network of the host', async () => {
+    const script = 'cat /etc/hostname /etc/hosts; cat /etc/resolv.conf';
+    const text = await inBusybox(script, '--network', 'host', '--add-host', 'port:10.1.2.3');
+    expect(text.split('\n')[0]).toBe(hostname());
+    expect(text).toContain((await readFile('/etc/hosts', 'utf8')).trim());
+    expect(text).toContain('10.1.2.3\tport');
+    const servers = (await readFile('/etc/resolv.conf', 'utf8')).match(/^nameserver .*$/gm) ?? [];
+    for (const server of servers) expect(text).toContain(server);
   });
 });
 

@@ -70,6 +70,31 @@ export function removeCommand(cli: Cli, path: string): CliCommand {
   return command;
 }
 
+export function pauseCommand(cli: Cli, path: string): CliCommand {
+  return plainCommand(path, 'Pause all processes within one or more containers', async (containers) => {
+    const client = await cli.connect();
+    await forEachTarget(cli, containers, (container) => client.containers.pause(container));
+  });
+}
+
+export function unpauseCommand(cli: Cli, path: string): CliCommand {
+  return plainCommand(path, 'Unpause all processes within one or more containers', async (containers) => {
+    const client = await cli.connect();
+    await forEachTarget(cli, containers, (container) => client.containers.unpause(container));
+  });
+}
+
+/** A command without options. */
+function plainCommand(
+  path: string,
+  summary: string,
+  action: (containers: readonly string[]) => Promise<void>,
+): CliCommand {
+  const command = new CliCommand(path, summary);
+  command.usage('CONTAINER [CONTAINER...]').argument('<container...>').action(action);
+  return command;
+}
+
 export function renameCommand(cli: Cli, path: string): CliCommand {
   const command = new CliCommand(path, 'Rename a container');
   command

@@ -212,6 +212,8 @@ export type ContainerMount =
       readonly propagation: string;
       /** Absent: brought along, and read-only where the mount is. */
       readonly submounts?: Submounts;
+      /** The words behind the target, of one that was asked for by HostConfig.Binds. */
+      readonly mode?: string;
     }
   | {
       readonly type: 'volume';
@@ -221,10 +223,17 @@ export type ContainerMount =
       readonly readOnly: boolean;
       readonly noCopy: boolean;
       readonly subpath?: string;
+      readonly mode?: string;
       /** Removed with the container by `rm -v` and `--rm`. */
       readonly anonymous: boolean;
     }
-  | { readonly type: 'tmpfs'; readonly target: string; readonly options: string };
+  | {
+      readonly type: 'tmpfs';
+      readonly target: string;
+      readonly options: string;
+      /** Whether it was asked for as a mount, and so is listed as one. */
+      readonly listed?: boolean;
+    };
 
 export interface NetworkAttachment {
   /** Name or id of the network. */

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import {
   type ContainerId,
   crashPoint,
@@ -23,7 +24,7 @@ import { type ContainerContext, containerDirectory, emit } from './context.ts';
 import { parseLink } from './dns-names.ts';
 import { mergeHealthcheck } from './healthcheck.ts';
 import { settleMounts } from './mounts.ts';
-import { newContainerName } from './names.ts';
+import { newContainerName, requireContainerName } from './names.ts';
 import { byPriority, checkNames } from './network-changes.ts';
 
 /** What a client asks for: the image's own values where it leaves something open. */
@@ -87,9 +88,7 @@ function chooseName(context: ContainerContext, wanted: string): string {
   const { collection } = context;
   const name = wanted.replace(/^\//, '');
   if (name === '') return newContainerName((candidate) => collection.byName(candidate) !== undefined);
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
-    throw invalid(`Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
-  }
+  requireContainerName(name);
   const holder = collection.byName(name);
   if (holder !== undefined) throw nameTaken(name, holder);
   return name;
@@ -108,7 +107,7 @@ function mergeWithImage(
   const entrypoint = cleared ? undefined : (config.entrypoint ?? image.Entrypoint ?? undefined);
   return {
     ...config,
-    hostname: host.utsMode === 'host' || config.hostname !== '' ? config.hostname : shortId(id),
+    hostname: host.utsMode === 'host' || config.hostname !== '' ? config.hostname : defaultHostname(id, host),
     user: config.user === '' ? (image.User ?? '') : config.user,
     env: mergeEnv(image.Env ?? [], config.env),
     entrypoint,
@@ -121,6 +120,11 @@ function mergeWithImage(
     healthcheck: mergeHealthcheck(config.healthcheck, image.Healthcheck),
     shell: config.shell ?? image.Shell,
   };
+}
+
+/** In the host's network the host's name is the one that others know. */
+function defaultHostname(id: ContainerId, { networkMode }: HostOptions): string {
+  return networkMode === 'host' ? hostname() : shortId(id);
 }
 
 /** The request's variables first, then the image's that it does not set; "NAME" alone unsets. */

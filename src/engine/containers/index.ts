@@ -10,9 +10,8 @@ import { type Attachment, attachToContainer, PendingAttachments, resizeContainer
 import { ContainerCollection } from './collection.ts';
 import { type CommitOptions, commitContainer } from './commit.ts';
 import { type ContainerRecord, isAlive, type NetworkAttachment } from './container.ts';
-import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
+import { type ContainerContext, containerDirectory, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
-import { refreshNames } from './dns-names.ts';
 import { type EndReport, EndReports } from './end-reports.ts';
 import { Execs } from './exec.ts';
 import { ContainerFiles } from './files/index.ts';
@@ -22,6 +21,7 @@ import { connectToNetwork, disconnectFromNetwork } from './network-changes.ts';
 import { listProcesses, type ProcessTable } from './processes.ts';
 import { type PublishedPortReport, reportPublishedPorts } from './published-ports.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
+import { renameContainer } from './rename.ts';
 import { findSurvivors, type Survivors } from './restore.ts';
 import { type StartResult, startContainer } from './start.ts';
 import { type Reading, watchUsage } from './stats.ts';
@@ -122,11 +122,8 @@ export class Containers {
     return removeContainer(this.#context, reference, options);
   }
 
-  async rename(reference: string, name: string): Promise<void> {
-    const { id, name: oldName } = this.find(reference);
-    const renamed = this.#context.collection.rename(id, name);
-    await refreshNames(this.#context, renamed);
-    emit(this.#context, renamed, 'rename', { oldName: `/${oldName}` });
+  rename(reference: string, name: string): Promise<void> {
+    return renameContainer(this.#context, reference, name);
   }
 
   /** See {@link connectToNetwork}. */

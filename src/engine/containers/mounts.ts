@@ -70,18 +70,12 @@ async function settleMount(
 ): Promise<ContainerMount> {
   switch (request.type) {
     case 'tmpfs':
-      return { type: 'tmpfs', target: request.target, options: request.options };
+      return { type: 'tmpfs', target: request.target, options: request.options, listed: true };
     case 'bind': {
       await requireSource(request);
       const { type, source, target, readOnly, propagation, submounts } = request;
-      return {
-        type,
-        source,
-        target,
-        readOnly,
-        propagation,
-        ...(submounts === undefined ? {} : { submounts }),
-      };
+      const common = { type, source, target, readOnly, propagation, ...modeOf(request) };
+      return submounts === undefined ? common : { ...common, submounts };
     }
     case 'volume': {
       const known = context.volumes.list().some(({ name }) => name === request.source);
@@ -94,11 +88,23 @@ async function settleMount(
       if (!known) madeVolumes.push(volume.name);
       const { target, readOnly, noCopy, subpath = '' } = request;
       const { name, mountpoint, anonymous } = volume;
-      const common = { volume: name, source: mountpoint, target, readOnly, anonymous } as const;
+      const common = {
+        volume: name,
+        source: mountpoint,
+        target,
+        readOnly,
+        anonymous,
+        ...modeOf(request),
+      } as const;
       if (subpath === '') return { type: 'volume', ...common, noCopy };
       return { type: 'volume', ...common, noCopy: true, subpath };
     }
   }
+}
+
+/** "ro" of "/source:/target:ro". */
+function modeOf({ bind }: { readonly bind?: string }): { readonly mode?: string } {
+  return bind === undefined ? {} : { mode: bind.split(':')[2] ?? '' };
 }
 
 async function requireSource(request: Extract<MountRequest, { type: 'bind' }>): Promise<void> {

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { invalid } from '../../base/index.ts';
 
 const QUALITIES =
   'able amber brave bright brisk calm candid clear clever cosy daring deft eager early fair fleet fond frank fresh gentle glad golden grand hardy honest humble jolly keen kind lively loyal lucid lucky mellow merry mild modest neat nimble noble patient placid plain proud quick quiet rapid ready sharp sleek smart snug sober sound spry steady still sturdy sunny swift tidy trusty vivid warm wise witty'.split(
@@ -18,4 +19,10 @@ export function newContainerName(isTaken: (name: string) => boolean): string {
     const numbered = `${name}${randomInt(1, 1_000_000)}`;
     if (!isTaken(numbered)) return numbered;
   }
+}
+
+/** Throws `invalid` in Docker's words for what is no name of a container; `shown` is how the message has it. */
+export function requireContainerName(name: string, shown = name): void {
+  if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) return;
+  throw invalid(`Invalid container name (${shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
 }

@@ -15,7 +15,6 @@ export async function writeNetworkFiles(
   record: ContainerRecord,
   connection: Connection,
 ): Promise<readonly { source: string; target: string }[]> {
-  if (connection.host) return [];
   const owner = connection.joined === undefined ? record.id : connection.joined.id;
   const directory = containerDirectory(context, owner);
   const names = ['hosts', 'hostname', 'resolv.conf'];
@@ -60,6 +59,7 @@ function textsOf(context: ContainerContext, record: ContainerRecord, endpoints: 
     dnsSearch: host.dnsSearch,
     dnsOptions: host.dnsOptions,
     namesServed: endpoints.some((endpoint) => servesNames(context, endpoint)),
+    sharesHost: host.networkMode === 'host',
     links: (host.links ?? []).map((link) => linkedHost(context, record, link)),
   });
 }

@@ -135,11 +135,9 @@ async function changePause(
     const record = context.collection.find(id);
     const { state } = record;
     const running = context.running.get(id);
-    if (to === 'running' && state.status === 'restarting') throw conflict(`Container ${id} is not paused`);
+    if (to === 'running' && state.status !== 'paused') throw conflict(`Container ${id} is not paused`);
     if (running === undefined || !isActive(state)) throw notRunning(record);
-    if (state.status !== from) {
-      throw conflict(to === 'paused' ? `container ${id} is already paused` : `Container ${id} is not paused`);
-    }
+    if (state.status !== from) throw conflict(`container ${id} is already paused`);
     await (to === 'paused' ? running.supervisor.pause() : running.supervisor.resume());
     emit(
       context,

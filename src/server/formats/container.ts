@@ -260,15 +260,19 @@ function portList({ state, config }: ContainerRecord) {
 }
 
 function mountPoints({ mounts }: ContainerRecord) {
-  return mounts
-    .filter((mount) => mount.type !== 'tmpfs')
-    .map((mount) => {
-      const common = { Source: mount.source, Destination: mount.target, RW: !mount.readOnly };
-      if (mount.type === 'bind') {
-        return { Type: 'bind', ...common, Mode: mount.readOnly ? 'ro' : '', Propagation: mount.propagation };
-      }
-      return { Type: 'volume', Name: mount.volume, ...common, Driver: 'local', Mode: 'z', Propagation: '' };
-    });
+  return mounts.flatMap((mount) => {
+    if (mount.type === 'tmpfs') return mount.listed === true ? [tmpfsPoint(mount.target)] : [];
+    const common = { Source: mount.source, Destination: mount.target, RW: !mount.readOnly };
+    if (mount.type === 'bind') {
+      return [{ Type: 'bind', ...common, Mode: mount.mode ?? '', Propagation: mount.propagation }];
+    }
+    const { volume, mode = 'z' } = mount;
+    return [{ Type: 'volume', Name: volume, ...common, Driver: 'local', Mode: mode || 'z', Propagation: '' }];
+  });
+}
+
+function tmpfsPoint(target: string) {
+  return { Type: 'tmpfs', Source: '', Destination: target, RW: true, Mode: '', Propagation: '' };
 }
 
 function networkSettings(record: ContainerRecord, facts: ContainerFacts) {

@@ -98,9 +98,7 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
   });
 
   app.post<Reference>('/containers/:name/rename', async (request, reply) => {
-    const name = new Query(request.query).text('name').replace(/^\//, '');
-    if (name === '') throw invalid('Neither old nor new names may be empty');
-    await containers.rename(request.params.name, name);
+    await containers.rename(request.params.name, new Query(request.query).text('name'));
     reply.code(204);
   });
 

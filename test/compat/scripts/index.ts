@@ -9,6 +9,7 @@ import { diskUsage, imageLists, imageRemoval, prunes, search } from './image-sto
 import { stats, update } from './limits.ts';
 import { networkChanges } from './network-changes.ts';
 import { networkOptions } from './network-options.ts';
+import { badOptions, options } from './options.ts';
 import { images, networks, system, volumes } from './others.ts';
 import { pushes } from './push.ts';
 import { registry } from './registry.ts';
@@ -24,6 +25,8 @@ export const scripts: readonly Script[] = [
   init,
   stats,
   update,
+  options,
+  badOptions,
   images,
   imageArchives,
   imageLists,
