@@ -7,6 +7,8 @@ export interface Subject {
   readonly sleeper: string;
   /** A folder with the tutorial's Dockerfile, `FROM` the reference. */
   readonly context: string;
+  /** The reference as `docker save` writes it: made by the first engine, loaded by all. */
+  readonly archive: string;
 }
 
 /** One line of the table: what `docker -H ENGINE` is timed with. */
@@ -22,8 +24,8 @@ export interface Measurement {
   readonly goalMs?: number;
 }
 
-/** Pull and rmi, which must come before anything that holds the image. */
-export function transferMeasurements({ reference }: Subject): Measurement[] {
+/** Pull, load, save and rmi, which must come before anything that holds the image; each finds it as the one before leaves it. */
+export function transferMeasurements({ reference, archive }: Subject): Measurement[] {
   return [
     {
       title: 'pull from a loopback registry',
@@ -31,6 +33,14 @@ export function transferMeasurements({ reference }: Subject): Measurement[] {
       runs: 3,
       prepare: ['rmi', reference],
     },
+    {
+      title: 'load',
+      args: ['load', '-q', '-i', archive],
+      runs: 3,
+      prepare: ['rmi', reference],
+      goalRatio: 0.2,
+    },
+    { title: 'save', args: ['save', '-o', `${archive}.again`, reference], runs: 3 },
     { title: 'rmi', args: ['rmi', reference], runs: 3, prepare: ['pull', '-q', reference] },
   ];
 }

@@ -1,5 +1,5 @@
 // Measures berth and whatever peers answer, on the same image, and writes the table into bench/README.md.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRegistry } from '../test/fixtures/registry.ts';
 import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
@@ -52,9 +52,10 @@ async function measure(engines: readonly Engine[], subject: Subject): Promise<Re
 
 /** Fills `results` as it goes, so that what was measured before a failure is kept. */
 async function measureEngine(engine: Engine, subject: Subject, results: EngineResults): Promise<void> {
-  const { reference, sleeper, built, context } = subject;
+  const { reference, sleeper, built, context, archive } = subject;
   const before = await daemonMemory(engine);
   await docker(engine, 'pull', '-q', reference);
+  if (!existsSync(archive)) await docker(engine, 'save', '-o', archive, reference);
   await timeAll(engine, transferMeasurements(subject), results);
 
   await docker(engine, 'pull', '-q', reference);

@@ -24,6 +24,7 @@ export async function prepareSubject(source: string, target: string): Promise<Su
   await pushUnseen(`${source}/v2/library/python`, `${target}/v2/bench/python`);
   const reference = `${new URL(target).host}/bench/python:3.8`;
   const context = mkdtempSync(join(tmpdir(), 'berth-bench-'));
+  const archives = mkdtempSync(join(tmpdir(), 'berth-bench-'));
   cpSync(join(examples, 'flask'), context, { recursive: true });
   const dockerfile = join(context, 'Dockerfile');
   writeFileSync(dockerfile, readFileSync(dockerfile, 'utf8').replace('FROM python:3.8', `FROM ${reference}`));
@@ -32,7 +33,10 @@ export async function prepareSubject(source: string, target: string): Promise<Su
     context,
     built: 'berth-bench-flask',
     sleeper: 'berth-bench-sleeper',
-    [Symbol.dispose]: () => rmSync(context, { recursive: true, force: true }),
+    archive: join(archives, 'python.tar'),
+    [Symbol.dispose]: () => {
+      for (const folder of [context, archives]) rmSync(folder, { recursive: true, force: true });
+    },
   };
 }
 

@@ -1,10 +1,10 @@
-import { accessSync, constants, realpathSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type RunResult, run } from '../../src/base/index.ts';
 import { FLASK, freePort } from '../engine/examples.ts';
 import { type Instance, startInstance } from '../engine/instance.ts';
+import { findDocker } from './find-docker.ts';
 
 const docker = findDocker();
 const reason = docker === undefined ? ' (skipped: no docker CLI on the PATH)' : '';
@@ -183,18 +183,3 @@ describe.skipIf(docker === undefined)(`the docker CLI${reason}`, () => {
     return stdout.trim();
   }
 });
-
-/** The first docker on the PATH that is Docker's own and not berth by that name. */
-function findDocker(): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(':')
-    .map((folder) => `${folder}/docker`)
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return !realpathSync(path).endsWith('/bin/berth');
-      } catch {
-        return false;
-      }
-    });
-}

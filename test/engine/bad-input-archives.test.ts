@@ -1,4 +1,5 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/base/index.ts';
@@ -245,6 +246,24 @@ describe('an archive that cannot be loaded is refused in one sentence and leaves
     expect(await refused(await archiveOf(...blobsOf(good, bad), ...entries))).toContain(
       'docker.io/library/bad:1 of the archive is broken',
     );
+  });
+
+  it('an archive whose sender leaves in the middle', async () => {
+    const image = await makeImage({
+      text: 'x'.repeat(5_000_000),
+      compress: (data) => gzipSync(data, { level: 0 }),
+    });
+    const archive = await archiveOf(blob(image.layerBlob), ...layout([image.descriptor]));
+    for (const path of ['/images/load', '/images/create?fromSrc=-']) {
+      const before = await state();
+      const sending = request({ socketPath: instance.socketPath, method: 'POST', path });
+      sending.on('error', () => {}); // it is we who break it off
+      sending.setHeader('Content-Type', 'application/x-tar');
+      sending.write(archive.subarray(0, 3_000_000));
+      await expect.poll(async () => (await state()).stored.length).toBeGreaterThan(before.stored.length);
+      sending.destroy();
+      await expect.poll(state).toEqual(before);
+    }
   });
 
   it('a file that is not there, or a folder', async () => {

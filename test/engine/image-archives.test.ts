@@ -1,4 +1,8 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, run, runChecked } from '../../src/base/index.ts';
@@ -132,6 +136,21 @@ describe('images are saved', () => {
       env: { ...process.env, DOCKER_HOST: `unix://${instance.socketPath}` },
     });
     expect(stdout.equals(await readFile(path))).toBe(true);
+  });
+
+  it('whole, also when they are removed meanwhile', async () => {
+    const text = randomBytes(5_000_000).toString('base64');
+    const image = await makeImage({ text });
+    const content = await tar([...blobsOf(image), ...layout([named(image, 'docker.io/library/leaving:1')])]);
+    await loadOk(await archiveFile(content));
+    const asking = request({ socketPath: instance.socketPath, path: '/images/leaving:1/get' }).end();
+    const [response] = (await once(asking, 'response')) as [IncomingMessage];
+    await instance.berthOk(['rmi', 'leaving:1']);
+    const path = await archiveFile(await buffer(response));
+    expect(await listing(path)).toContain(blob(image.layerBlob)[0]);
+    const stored = () => readdir(`${instance.dataRoot}/blobs/sha256`);
+    await expect.poll(stored).not.toContain(digestOf(image.layerBlob).slice(7));
+    expect(await loadOk(path)).toBe('Loaded image: leaving:1');
   });
 
   it('unless there is none of that name, platform or folder to write to', async () => {
