@@ -470,6 +470,13 @@ describe('mirrors', () => {
     expect(seen).toEqual([undefined, undefined]);
   });
 
+  test('that garble an image are passed over', async () => {
+    await using broken = await serve((_, response) => response.end('<html>'));
+    await using full = await serve((request, response) => serveImage(image, request, response));
+    const resolved = await client([broken.url, full.url]).resolve(parseReference('debian'), { platform });
+    expect(resolved.digest).toBe(image.digest);
+  });
+
   test('that all fail are named with their reasons', async () => {
     await using empty = await serve((_, response) =>
       sendError(response, 404, 'MANIFEST_UNKNOWN', 'manifest unknown'),

@@ -144,6 +144,16 @@ describe('a registry', () => {
       );
     });
 
+    it('is quoted: a config that lists other layers than the manifest', async () => {
+      const image = imageOf([shared]);
+      const manifest = JSON.parse(image.manifest.toString());
+      registry.add('bad/layers:0', image);
+      serve('bad/layers:1', MANIFEST, { ...manifest, layers: [] });
+      expect(await refused(`${registry.host}/bad/layers:1`)).toContain(
+        'has 0 layers by its manifest, but 1 by its config',
+      );
+    });
+
     it('is quoted: an image for another platform, a layer of another size', async () => {
       registry.add('bad/platform:1', imageOf([shared], { architecture: 's390x' }));
       expect(await refused(`${registry.host}/bad/platform:1`)).toContain(

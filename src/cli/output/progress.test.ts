@@ -96,6 +96,27 @@ test('tells the rate and the time left of each layer, and of all together below 
   ]);
 });
 
+test('counts layers from the start, but not those that are there', async () => {
+  const waiting = (id: string, size: number): ProgressMessage => ({
+    status: 'Pulling fs layer',
+    id,
+    progressDetail: {},
+    size,
+  });
+  const text = await shown(
+    [
+      waiting('aaa', 10),
+      waiting('bbb', 20),
+      waiting('ccc', 30),
+      { status: 'Already exists', id: 'aaa', progressDetail: {} },
+      downloading('bbb', 5, 20),
+    ],
+    { isTTY: true, columns: 80 },
+  );
+  expect(text).toContain('Total: 0B/60B');
+  expect(text.slice(text.lastIndexOf('Total'))).toMatch(/^Total: 5B\/50B/);
+});
+
 test('leaves no total behind, and a layer that is there counts whole', async () => {
   const text = await shown(
     [

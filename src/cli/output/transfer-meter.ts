@@ -28,6 +28,11 @@ class Rate {
 /** Statuses whose bytes go over the network; others repeat the same layer's bytes. */
 const TRANSFERS = ['Downloading', 'Pushing'];
 
+const DONE = ['Download complete', 'Pull complete', 'Pushed'];
+
+/** A layer that is there already takes no time. */
+const NOTHING_TO_SEND = /^(Already exists|Layer already exists|Mounted from)/;
+
 /** Follows the bytes of a pull's or push's layers, one by one and together. */
 export class TransferMeter {
   readonly #now: () => number;
@@ -41,8 +46,16 @@ export class TransferMeter {
   }
 
   /** The rate and the time left of the layer that a message is about, "12MB/s  3s left"; empty where nothing can be said. */
-  add({ id, status = '', progressDetail }: ProgressMessage): string {
+  add({ id, status = '', progressDetail, size }: ProgressMessage): string {
     if (id === undefined) return '';
+    if (size !== undefined) {
+      this.#layers.set(id, { current: 0, total: size });
+      return '';
+    }
+    if (NOTHING_TO_SEND.test(status)) {
+      this.#layers.delete(id);
+      return '';
+    }
     const { current = 0, total = 0, units } = progressDetail ?? {};
     if (TRANSFERS.includes(status) && units === undefined && total > 0) {
       const transfer = { current: Math.min(current, total), total };
@@ -52,7 +65,8 @@ export class TransferMeter {
       return pace(transfer, rate.add(transfer.current, this.#now()));
     }
     const known = this.#layers.get(id);
-    if (known !== undefined) this.#layers.set(id, { current: known.total, total: known.total });
+    if (known !== undefined && DONE.includes(status))
+      this.#layers.set(id, { current: known.total, total: known.total });
     return '';
   }
 

@@ -5,6 +5,8 @@ export interface ProgressMessage {
   readonly status?: string;
   /** Bytes, unless `units` says otherwise. */
   readonly progressDetail?: { readonly current?: number; readonly total?: number; readonly units?: string };
+  /** Bytes that the layer will take on the way: berth's addition to its first message. */
+  readonly size?: number;
   /** Output of a build step. */
   readonly stream?: string;
   readonly error?: string;

@@ -4,6 +4,7 @@ import {
   crashPoint,
   familiarName,
   familiarRepository,
+  invalid,
   KeyedLock,
   notFound,
   type Reference,
@@ -35,6 +36,8 @@ export interface PullProgress {
   readonly status: string;
   readonly id?: string;
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  /** Bytes that the layer will take on the way, told before any of them: berth's addition, for a total. */
+  readonly size?: number;
 }
 
 export interface PullOptions {
@@ -46,6 +49,9 @@ export interface PullOptions {
 
 /** What happens to an image when an operation is done with it: its blobs are discarded, where the daemon is to do that. */
 export type Settle = (image: Image, signal: AbortSignal) => Promise<void>;
+
+/** Layers that are fetched at the same time, as by dockerd. */
+const AT_A_TIME = 3;
 
 /** Brings an image from its registry into the store. Layers arrive side by side; one that is here already is not fetched again. */
 export class Puller {
@@ -103,10 +109,18 @@ export class Puller {
     const configBytes = await this.#fetchConfig(reference, remote.config, options);
     const config = parseImageConfig(configBytes);
     requirePlatform(reference, config, options.platform);
-    const diffIds = config.rootfs.diff_ids;
-    for (const diffId of diffIds) holding.add(diffId);
-    await allOrFirstFailure(signal, remote.layers, (layer, index, common) =>
-      this.#fetchLayer(reference, layer, diffIds[index], { ...options, signal: common }),
+    const layers = pairLayers(reference, remote.layers, config);
+    for (const { diffId } of layers) holding.add(diffId);
+    for (const { blob } of layers) {
+      onProgress({
+        status: 'Pulling fs layer',
+        id: shortId(blob.digest),
+        progressDetail: {},
+        size: blob.size,
+      });
+    }
+    await allOrFirstFailure({ signal, atATime: AT_A_TIME }, layers, ({ blob, diffId }, _, common) =>
+      this.#fetchLayer(reference, blob, diffId, { ...options, signal: common }),
     );
     signal.throwIfAborted();
     crashPoint('pull.layers');
@@ -141,7 +155,7 @@ export class Puller {
   async #fetchLayer(
     reference: Reference,
     layer: RemoteDescriptor,
-    diffId: DiffId | undefined,
+    diffId: DiffId,
     options: PullOptions,
   ): Promise<void> {
     const id = shortId(layer.digest);
@@ -151,11 +165,8 @@ export class Puller {
         id,
         progressDetail: current === undefined ? {} : { current, total: layer.size },
       });
-    tell('Pulling fs layer');
     await this.#layerLock.run(layer.digest, async () => {
       const { content, layers } = this.#store;
-      if (diffId === undefined)
-        throw new RangeError(`the image's config lists fewer layers than its manifest`);
       if ((await layers.get(diffId)) !== undefined) return tell('Already exists');
       const { signal } = options;
       if (await content.has(layer.digest)) {
@@ -171,6 +182,23 @@ export class Puller {
       tell('Pull complete');
     });
   }
+}
+
+/** The blobs of the manifest with what the config says they unpack to. */
+function pairLayers(
+  reference: Reference,
+  blobs: readonly RemoteDescriptor[],
+  { rootfs: { diff_ids: diffIds } }: ImageConfig,
+): readonly { readonly blob: RemoteDescriptor; readonly diffId: DiffId }[] {
+  if (blobs.length !== diffIds.length) {
+    throw invalid(
+      `${familiarName(reference)} has ${blobs.length} layers by its manifest, but ${diffIds.length} by its config`,
+    );
+  }
+  return blobs.flatMap((blob, index) => {
+    const diffId = diffIds[index];
+    return diffId === undefined ? [] : [{ blob, diffId }];
+  });
 }
 
 /** A manifest outside of an index says its platform only in its config. */

@@ -179,7 +179,11 @@ export class Pusher {
     const failed = new AbortController();
     const signal = AbortSignal.any([options.signal, failed.signal]);
     const queue = [...image.layers.entries()];
-    for (const { diffId } of image.layers) tell(options, diffId, 'Preparing');
+    for (const [index, { diffId }] of image.layers.entries()) {
+      const size = image.layerBlobs[index]?.size;
+      const known = size === undefined ? {} : { size };
+      options.onProgress({ status: 'Preparing', id: shortId(diffId), progressDetail: {}, ...known });
+    }
     const blobs = new Map<number, Descriptor>();
     const work = async () => {
       try {
