@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   imageOf,
@@ -14,14 +17,21 @@ describe('a registry', () => {
   let instance: Instance;
   let registry: ServedRegistry;
   let shared: Buffer;
-  /** Blobs are answered when this has come to pass. */
-  let gate: Promise<unknown> = Promise.resolve();
+  /** Two pulls are under way when each has asked for its config. */
+  const both = Promise.withResolvers<void>();
+  let configsOfBoth = 0;
   beforeAll(async () => {
     instance = await startInstance();
     shared = await layerOf('shared', 'one layer of many images');
-    registry = await serveImages(async (request) => {
-      if (request.url?.includes('/blobs/')) await gate;
-      return false;
+    registry = await serveImages(async (request, response) => {
+      const [, first, kind] = /^\/v2\/(\w+)\/\w+\/(\w+)\//.exec(request.url ?? '') ?? [];
+      if (kind !== 'blobs') return false;
+      if (first === 'both') {
+        configsOfBoth += 1;
+        if (configsOfBoth === 2) both.resolve();
+        await both.promise;
+      }
+      return first === 'cut' && sendInPieces(request, response);
     });
   });
   afterAll(async () => {
@@ -61,17 +71,41 @@ describe('a registry', () => {
     const layer = await layerOf('both', Buffer.alloc(300_000, 'both'));
     const images = ['a', 'b'].map((name) => imageOf([layer], { labels: { name } }));
     for (const [index, image] of images.entries()) registry.add(`both/image:${index}`, image);
-    const opened = Promise.withResolvers<void>();
-    gate = opened.promise;
-    const pulls = [0, 1].map((tag) => instance.berthOk(['pull', `${registry.host}/both/image:${tag}`]));
-    await expect
-      .poll(() => registry.requests.filter((line) => /\/both\/image\/blobs/.test(line)).length)
-      .toBe(2);
-    opened.resolve();
-    const outputs = await Promise.all(pulls);
+    const outputs = await Promise.all(
+      [0, 1].map((tag) => instance.berthOk(['pull', `${registry.host}/both/image:${tag}`])),
+    );
     expect(asked(images[0]?.layers[0]?.digest ?? '')).toBe(1);
     expect(outputs.filter((output) => output.includes('Already exists'))).toHaveLength(1);
     expect(outputs.filter((output) => output.includes('Pull complete'))).toHaveLength(1);
+  });
+
+  /** A hundred kilobytes of a blob per connection, which is cut then. */
+  function sendInPieces(request: IncomingMessage, response: ServerResponse): boolean {
+    const blob = registry.blobs.get(request.url?.split('/').at(-1) ?? '');
+    if (blob === undefined) return false;
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    const range = { 'Content-Range': `bytes ${from}-${blob.length - 1}/${blob.length}` };
+    response.writeHead(from === 0 ? 200 : 206, {
+      'Content-Length': blob.length - from,
+      ...(from === 0 ? {} : range),
+    });
+    const to = Math.min(from + 100_000, blob.length);
+    response.write(blob.subarray(from, to), () => (to < blob.length ? response.destroy() : response.end()));
+    return true;
+  }
+
+  it('that cuts connections again and again gives an image all the same', async () => {
+    const content = randomBytes(1_000_000);
+    const image = imageOf([await layerOf('content', content)]);
+    registry.add('cut/image:1', image);
+    await instance.berthOk(['pull', `${registry.host}/cut/image:1`]);
+    expect(asked(image.layers[0]?.digest ?? '')).toBeGreaterThanOrEqual(10);
+    await instance.berthOk(['create', '--name', 'cut', `${registry.host}/cut/image:1`, 'true']);
+    const target = await mkdtemp('/tmp/berth-cut-');
+    await instance.berthOk(['cp', 'cut:/content', target]);
+    expect((await readFile(`${target}/content`)).equals(content)).toBe(true);
+    await rm(target, { recursive: true });
+    await instance.berthOk(['rm', 'cut']);
   });
 
   it('gives the platform that is asked for, and names those there are', async () => {
@@ -116,10 +150,12 @@ describe('a registry', () => {
   });
 
   describe('that has something else than an image', () => {
+    let before: unknown;
+    beforeAll(async () => {
+      before = await tracesOf(instance);
+    });
     const refused = async (...args: string[]) => {
-      const before = await tracesOf(instance);
       const { code, stderr } = await instance.berth(['pull', ...args]);
-      expect(await tracesOf(instance)).toEqual(before);
       expect(code).toBe(1);
       return stderr.trim();
     };
@@ -167,6 +203,10 @@ describe('a registry', () => {
       expect(said).toContain(
         `blob ${image.layers[0]?.digest} has 10000 bytes instead of the ${layer.length} its manifest says`,
       );
+    });
+
+    it('leaves nothing of it', async () => {
+      expect(await tracesOf(instance)).toEqual(before);
     });
   });
 });
