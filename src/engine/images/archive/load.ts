@@ -95,12 +95,15 @@ export class ImageLoader {
         if (blob !== undefined && !layers.has(diffId)) layers.set(diffId, blob);
       }
     }
-    await allOrFirstFailure(options.signal, [...layers], async ([diffId, { digest, size }], _, signal) => {
+    const { signal } = options;
+    // The store decides how many are unpacked at a time.
+    await allOrFirstFailure({ signal, atATime: layers.size }, [...layers], async (layer, _, common) => {
+      const [diffId, { digest, size }] = layer;
       if ((await this.#store.layers.get(diffId)) !== undefined) return;
       const onProgress = telling(options, 'Loading layer', shortId(digest), size);
-      await this.#store.layers.unpackBlob(digest, diffId, { signal, onProgress });
+      await this.#store.layers.unpackBlob(digest, diffId, { signal: common, onProgress });
     });
-    options.signal.throwIfAborted();
+    signal.throwIfAborted();
   }
 
   async #record(
