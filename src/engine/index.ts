@@ -21,6 +21,7 @@ export type {
   Removal,
 } from './images/index.ts';
 export { LayerShares } from './images/layer-shares.ts';
+export type { ListedManifest } from './images/listed-manifests.ts';
 export { isBridge, type NetworkRecord, type NewNetwork } from './networks.ts';
 export type { EngineLog, EngineParts, EngineSettings } from './parts.ts';
 export type { Pruned, PruneSelection } from './prune.ts';

@@ -8,7 +8,7 @@ export const acceptedDifferences: readonly Difference[] = [
   },
   { where: /\/HostConfig\/Runtime$/, reason: 'crun is the default here, as it starts faster' },
   {
-    where: /\/(ImageManifestDescriptor|Descriptor)$/,
+    where: /\/(ImageManifestDescriptor|Descriptor|Descriptor\/annotations)$/,
     reason:
       "members of dockerd's containerd image store; berth's images are named by their config, as before it",
   },

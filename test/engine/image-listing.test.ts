@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRegistry } from '../fixtures/registry.ts';
+import { imageOf, layerOf, ownArchitecture, serveImages } from '../fixtures/served-images.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 const DOCKERFILE = `FROM busybox:latest AS unused
@@ -14,6 +15,10 @@ RUN echo one >/one
 ENV A=B
 LABEL kind=built
 `;
+
+interface ImageWithManifests {
+  readonly Manifests: readonly { readonly Available: boolean }[];
+}
 
 interface EngineEvent {
   readonly Action: string;
@@ -103,6 +108,31 @@ describe('images', () => {
     expect(lines).toContain('team/built:1');
     const refused = await instance.berth(['images', '--tree', '--digests']);
     expect(refused).toMatchObject({ code: 1, stderr: '--digests is not yet supported with --tree\n' });
+  });
+
+  it('are shown with the platforms that only their registry has', async () => {
+    await using source = await serveImages();
+    const own = imageOf([await layerOf('own', 'own')]);
+    const arm = imageOf([await layerOf('arm', 'arm')], { architecture: 'arm' });
+    const index = source.addIndex('multi/app:1', { [ownArchitecture]: own, arm });
+    const name = `${source.host}/multi/app:1`;
+    await instance.berthOk(['pull', '-q', name]);
+    const { body } = await instance.api(`GET /images/${name}/json?manifests=1`);
+    expect(body).toMatchObject({
+      Descriptor: { digest: index.digest },
+      Manifests: [
+        { ID: own.descriptor.digest, Available: true, Kind: 'image' },
+        { ID: arm.descriptor.digest, Available: false, Kind: 'image', Size: { Content: 0, Total: 0 } },
+      ],
+    });
+    const lines = (await instance.berthOk(['images', '--tree', name])).split('\n');
+    expect(lines.at(-2)).toMatch(new RegExp(`^├─ linux/${ownArchitecture} +\\w{12} +[1-9]`));
+    expect(lines.at(-1)).toMatch(/^└─ linux\/arm +\w{12} +0B +0B$/);
+    await instance.berthOk(['pull', '-q', '--platform', 'linux/arm', name]);
+    const both = (await instance.api(`GET /images/${name}/json?manifests=1`)).body as ImageWithManifests;
+    expect(both.Manifests.map(({ Available }) => Available)).toEqual([true, true]);
+    await instance.berthOk(['image', 'prune', '-af', '--filter', 'label!=kind']);
+    await instance.berthOk(['pull', '-q', 'busybox']);
   });
 
   const history = async (...args: string[]) => (await instance.berthOk(['history', ...args])).split('\n');

@@ -12,6 +12,7 @@ import { type CheckOptions, type CheckReport, checkImages } from './check/index.
 import { discardBlobs } from './discard-blobs.ts';
 import { announceImage } from './image-events.ts';
 import { LayerBlobs } from './layer-blobs.ts';
+import { type ListedManifest, listManifests } from './listed-manifests.ts';
 import { lookAtRegistry, type RegistryEntry } from './look-at-registry.ts';
 import { Puller, type PullOptions, type Settle } from './pull.ts';
 import { Pusher, type PushOptions } from './push.ts';
@@ -65,6 +66,11 @@ export class Images {
   /** Newest first; those of the builder's cache only with `hidden`. */
   list(options: { readonly hidden?: boolean } = {}): Promise<readonly Image[]> {
     return this.#store.images.list(options);
+  }
+
+  /** The platforms that an image is there for, here or at its registry; `all` are the images that are here. */
+  manifests(image: Image, all: readonly Image[]): Promise<readonly ListedManifest[]> {
+    return listManifests(this.#store.content, image, all);
   }
 
   /** By id, prefix of an id, or name; throws `not-found`. */

@@ -1,7 +1,7 @@
-import { type Digest, familiar, notFound } from '../../base/index.ts';
-import type { Removal } from '../../engine/index.ts';
+import { familiar, notFound } from '../../base/index.ts';
+import type { ListedManifest, Removal } from '../../engine/index.ts';
 import { type Platform, platformName, runsOn } from '../../registry/index.ts';
-import type { Descriptor, Image } from '../../store/index.ts';
+import type { Image } from '../../store/index.ts';
 
 export function familiarTags(image: Image): string[] {
   return image.tags.map(familiar);
@@ -9,11 +9,12 @@ export function familiarTags(image: Image): string[] {
 
 /** What is known of an image beside the image itself. */
 export interface ImageFacts {
-  /** Ids of the containers that were made from it. */
-  readonly containers: readonly string[];
+  /** Ids of the containers that were made from an image. */
+  readonly containersOf: (image: Image) => readonly string[];
   /** Bytes that other images have, too; undefined where it was not asked for. */
   readonly shared?: number | undefined;
-  readonly manifests?: boolean;
+  /** Undefined where they were not asked for. */
+  readonly manifests?: readonly ListedManifest[] | undefined;
 }
 
 /** One row of GET /images/json (Engine API, ImageSummary). */
@@ -22,14 +23,14 @@ export function imageSummary(image: Image, facts: ImageFacts) {
     Id: image.id,
     ParentId: '',
     ...descriptorMember(image),
-    ...(facts.manifests === true ? { Manifests: imageManifests(image, facts.containers) } : {}),
+    ...manifestsMember(facts),
     RepoTags: familiarTags(image),
     RepoDigests: image.repoDigests.map(familiar),
     Created: unixTime(image.config.created),
     Size: image.size,
     SharedSize: facts.shared ?? -1,
     Labels: image.config.config?.Labels ?? null,
-    Containers: facts.containers.length,
+    Containers: facts.containersOf(image).length,
   };
 }
 
@@ -53,7 +54,7 @@ export function imageInspect(image: Image, facts: ImageFacts) {
   return {
     Id: image.id,
     ...descriptorMember(image),
-    ...(facts.manifests === true ? { Manifests: imageManifests(image, facts.containers) } : {}),
+    ...manifestsMember(facts),
     RepoTags: familiarTags(image),
     RepoDigests: image.repoDigests.map(familiar),
     Parent: '',
@@ -72,46 +73,42 @@ export function imageInspect(image: Image, facts: ImageFacts) {
   };
 }
 
-/** The manifest that the image came with or was pushed as, where it has one. */
-function descriptorMember({ manifest }: Image) {
-  if (manifest === undefined) return {};
-  const { mediaType, digest, size, annotations } = manifest;
-  return { Descriptor: { mediaType, digest, size, ...(annotations === undefined ? {} : { annotations }) } };
+function manifestsMember({ manifests, containersOf }: ImageFacts) {
+  if (manifests === undefined) return {};
+  return { Manifests: manifests.map((manifest) => manifestSummary(manifest, containersOf)) };
 }
 
-/** Config blobs have no media type of their own in the store: Docker's and OCI's are the same bytes. */
-const CONFIG = 'application/vnd.oci.image.config.v1+json';
-
-/**
- * The platforms of an image (Engine API, ImageManifestSummary): one, as the store holds no index. An image that was made
- * here has no manifest before it is pushed; its config stands for it.
- */
-function imageManifests(image: Image, containers: readonly string[]) {
-  const config = { mediaType: CONFIG, digest: image.id, size: image.configBytes.length };
-  const { mediaType, digest, size } = image.manifest ?? config;
-  const content = contentSize(image, [image.manifest, config]);
-  const { os, architecture, variant } = image.config;
-  return [
-    {
-      ID: digest,
-      Descriptor: { mediaType, digest, size },
-      Available: true,
-      Size: { Content: content, Total: content + image.size },
-      Kind: 'image',
-      ImageData: {
-        Platform: { architecture, os, ...(variant === undefined ? {} : { variant }) },
-        Size: { Unpacked: image.size },
-        Containers: containers.length === 0 ? null : containers,
-      },
-    },
-  ];
+/** The index or manifest that the image came with or was pushed as, where it has one. */
+function descriptorMember({ index, manifest }: Image) {
+  const target = index ?? manifest;
+  if (target === undefined) return {};
+  const { mediaType, digest, size } = target;
+  return { Descriptor: { mediaType, digest, size } };
 }
 
-/** Bytes of an image's blobs: manifest, config and compressed layers, each once. */
-function contentSize({ layerBlobs }: Image, others: readonly (Descriptor | undefined)[]): number {
-  const sizes = new Map<Digest, number>();
-  for (const blob of [...others, ...layerBlobs]) if (blob !== undefined) sizes.set(blob.digest, blob.size);
-  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+/** One manifest of an image (Engine API, ImageManifestSummary). */
+function manifestSummary(
+  { descriptor, kind, platform, image, content }: ListedManifest,
+  containersOf: (image: Image) => readonly string[],
+) {
+  const unpacked = image?.size ?? 0;
+  const containers = image === undefined ? [] : containersOf(image);
+  return {
+    ID: descriptor.digest,
+    Descriptor: descriptor,
+    Available: image !== undefined,
+    Size: { Content: content, Total: content + unpacked },
+    Kind: kind,
+    ...(kind === 'image'
+      ? {
+          ImageData: {
+            Platform: platform,
+            Size: { Unpacked: unpacked },
+            Containers: containers.length === 0 ? null : containers,
+          },
+        }
+      : {}),
+  };
 }
 
 /** GET /images/{name}/history: newest first; a layer's size stands with the step that made it. */

@@ -38,7 +38,9 @@ export function diskUsageRoutes(app: FastifyInstance, engine: Engine): void {
     const use = await diskUsage.images();
     return {
       LayersSize: use.total,
-      Images: use.items.map(({ image, shared, containers }) => imageSummary(image, { containers, shared })),
+      Images: use.items.map(({ image, shared, containers }) =>
+        imageSummary(image, { containersOf: () => containers, shared }),
+      ),
       ImageUsage: totals(use),
     };
   }

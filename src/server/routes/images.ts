@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { invalid, notImplemented, parseReference } from '../../base/index.ts';
 import { type Engine, LayerShares } from '../../engine/index.ts';
 import { type Platform, parsePlatform } from '../../registry/index.ts';
+import type { Image } from '../../store/index.ts';
 import { Query } from '../fields.ts';
 import { parseFilters } from '../filters.ts';
 import {
@@ -27,17 +28,22 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     const filters = parseFilters(query, IMAGE_FILTERS);
     const all = await images.list({ hidden: query.flag('all') });
     const selected = await selectImages(all, filters, (text) => images.find(text));
-    const users = Map.groupBy(containers.list(), ({ imageId }) => imageId);
     const shares = query.flag('shared-size') ? new LayerShares(all) : undefined;
-    const manifests = query.flag('manifests');
-    return selected.map((image) =>
+    const containersOf = containersByImage();
+    const rows = selected.map(async (image) =>
       imageSummary(image, {
-        containers: (users.get(image.id) ?? []).map(({ id }) => id),
+        containersOf,
         shared: shares?.sharedSize(image),
-        manifests,
+        manifests: query.flag('manifests') ? await images.manifests(image, all) : undefined,
       }),
     );
+    return Promise.all(rows);
   });
+
+  function containersByImage(): (image: Image) => readonly string[] {
+    const users = Map.groupBy(containers.list(), ({ imageId }) => imageId);
+    return ({ id }) => (users.get(id) ?? []).map((container) => container.id);
+  }
 
   app.post('/images/create', async (request, reply) => {
     const query = new Query(request.query);
@@ -64,10 +70,9 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     const image = await images.find(name);
     requireImagePlatform(name, image, platformOf(query));
     if (action === 'history') return imageHistory(image);
-    const users = containers.list().filter(({ imageId }) => imageId === image.id);
     return imageInspect(image, {
-      containers: users.map(({ id }) => id),
-      manifests: query.flag('manifests'),
+      containersOf: containersByImage(),
+      manifests: query.flag('manifests') ? await images.manifests(image, await images.list()) : undefined,
     });
   });
 
