@@ -221,9 +221,10 @@ function portBindings({ ports }: Service): Record<string, PortBinding[]> {
 
 function restartPolicy(text = 'no'): RestartPolicy {
   if (text === 'always' || text === 'unless-stopped') return { Name: text };
-  if (!text.startsWith('on-failure')) return { Name: 'no' };
+  const name = (['on-failure', 'on-unhealthy'] as const).find((policy) => text.startsWith(policy));
+  if (name === undefined) return { Name: 'no' };
   const retries = text.split(':')[1];
-  return { Name: 'on-failure', ...(retries === undefined ? {} : { MaximumRetryCount: Number(retries) }) };
+  return { Name: name, ...(retries === undefined ? {} : { MaximumRetryCount: Number(retries) }) };
 }
 
 function healthConfig(healthcheck: ServiceHealthcheck): HealthConfig {

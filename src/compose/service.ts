@@ -254,10 +254,10 @@ function deployRestart(map: LocatedMap): string {
 
 function restartPolicy(node: Located): string {
   const text = node.kind === 'scalar' && node.value === false ? 'no' : asText(node);
-  if (/^(?:no|always|unless-stopped|on-failure(?::\d+)?)$/.test(text)) return text;
+  if (/^(?:no|always|unless-stopped|on-(?:failure|unhealthy)(?::\d+)?)$/.test(text)) return text;
   throw wrongAt(
     node,
-    `${node.path} must be no, always, unless-stopped or on-failure[:retries], not "${text}"`,
+    `${node.path} must be no, always, unless-stopped, on-failure[:retries] or on-unhealthy[:retries], not "${text}"`,
   );
 }
 

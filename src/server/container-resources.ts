@@ -87,6 +87,7 @@ export function parseRestart(policy: Fields): RestartPolicy {
       }
       return { name };
     case 'on-failure':
+    case 'on-unhealthy': // an extension
       if (maximumRetries < 0) throw invalid('invalid restart policy: maximum retry count cannot be negative');
       return { name, maximumRetries };
     default:

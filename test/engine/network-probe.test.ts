@@ -90,4 +90,19 @@ describe('a health check by a connection', () => {
     const wrong = await instance.berth(['create', '--health-cmd', 'http://db:80/', 'busybox', 'true']);
     expect(wrong.stderr).toContain('the host "db" is neither localhost nor an IP address');
   });
+
+  it('restarts a container that it finds unhealthy, as often as the policy on-unhealthy says', async () => {
+    const id = await started('http://:8080/ok', '--restart', 'on-unhealthy:1', '--name', 'mended');
+    await becomes(id, 'healthy');
+    await instance.berthOk(['exec', id, 'rm', '/srv/ok']);
+    const filters = encodeURIComponent(JSON.stringify({ container: [id], event: ['restart'] }));
+    const request = `GET /events?since=1&filters=${filters}`;
+    await send(instance.socketPath, { name: 'events', request, ends: '"unhealthy"' }, request, undefined);
+    const restarts = '{{.RestartCount}} {{.State.Status}}';
+    expect(await instance.berthOk(['inspect', '-f', restarts, id])).toBe('1 running');
+    expect(await instance.berthOk(['exec', id, 'ls', '/srv/ok'])).toBe('/srv/ok');
+    await instance.berthOk(['rm', '-f', id]);
+    const policy = ['create', '--restart', 'on-unhealthy', 'busybox', 'true'];
+    expect((await instance.berth(policy)).stderr).toContain('on-unhealthy needs a health check');
+  });
 });

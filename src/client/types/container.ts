@@ -47,7 +47,8 @@ export interface ContainerConfig {
 }
 
 export interface RestartPolicy {
-  readonly Name: '' | 'no' | 'always' | 'unless-stopped' | 'on-failure';
+  /** "on-unhealthy" is berth's own. */
+  readonly Name: '' | 'no' | 'always' | 'unless-stopped' | 'on-failure' | 'on-unhealthy';
   readonly MaximumRetryCount?: number;
 }
 

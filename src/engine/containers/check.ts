@@ -9,7 +9,7 @@ import {
   rlimits,
   seccompFilter,
 } from '../../runtime/index.ts';
-import type { ContainerConfig, HostOptions } from './container.ts';
+import type { ContainerConfig, HostOptions, RestartPolicy } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { probePlan } from './healthcheck.ts';
 import { parseSecurity, seccompOf } from './security.ts';
@@ -27,7 +27,7 @@ export async function checkOptions(
   const { hostFacts, runtimes } = context.parts;
   requireRuntime(runtimes, host.runtime);
   if (config.stopSignal !== undefined) signalNumber(config.stopSignal);
-  probePlan(config);
+  requireHealthcheck(config, host.restart);
   if (Math.abs(host.oomScoreAdj) > 1000) {
     throw invalid(`Invalid value ${host.oomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   }
@@ -58,6 +58,14 @@ export async function checkOptions(
 /** In dockerd's words. */
 const LINKS_WARNING =
   'Links on the default bridge network are deprecated and will be removed in a future release. Use a custom network instead.';
+
+/** Throws `invalid` when a policy asks for what nobody checks, or the check is wrong. */
+export function requireHealthcheck(config: ContainerConfig, restart: RestartPolicy): void {
+  if (probePlan(config) !== undefined || restart.name !== 'on-unhealthy') return;
+  throw invalid('invalid restart policy: on-unhealthy needs a health check, and the container has none', {
+    hint: 'Give it one, as by --health-cmd',
+  });
+}
 
 function tmpfsOptionsOf({ mounts, tmpfs }: HostOptions): string[] {
   const requested = mounts.flatMap((mount) => (mount.type === 'tmpfs' ? [mount.options] : []));

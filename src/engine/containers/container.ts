@@ -158,7 +158,9 @@ export type RestartPolicy =
   | { readonly name: 'always' }
   | { readonly name: 'unless-stopped' }
   /** 0 retries: without end. */
-  | { readonly name: 'on-failure'; readonly maximumRetries: number };
+  | { readonly name: 'on-failure'; readonly maximumRetries: number }
+  /** An extension: as on-failure, and also when its health check finds it unhealthy. */
+  | { readonly name: 'on-unhealthy'; readonly maximumRetries: number };
 
 export interface PortBinding {
   readonly protocol: 'tcp' | 'udp';

@@ -5,6 +5,7 @@ import { type ContainerContext, emit } from './context.ts';
 import type { Execs } from './exec.ts';
 import { type ProbeResult, runProbe } from './health-probe.ts';
 import { type HealthStatus, type ProbePlan, probePlan } from './healthcheck.ts';
+import { restartUnhealthy } from './restart.ts';
 
 /** What is known of a container's health (Engine API, Health). */
 export interface Health {
@@ -128,6 +129,17 @@ export class HealthChecks {
     if (health.status === check.health.status) return;
     const record = this.#context.collection.update(id, { health: health.status });
     emit(this.#context, record, `health_status: ${health.status}`);
+    if (health.status === 'unhealthy') this.#restart(id);
+  }
+
+  /** Not awaited: the stop of the container ends the probes that this is called from. */
+  #restart(id: ContainerId): void {
+    restartUnhealthy(this.#context, id).catch((error: unknown) => {
+      this.#context.parts.log.warn(
+        { id, error: errorMessage(error) },
+        'an unhealthy container could not be restarted',
+      );
+    });
   }
 }
 

@@ -1,9 +1,10 @@
 import { asBerthError, type ContainerId, errorMessage } from '../../base/index.ts';
 import type { ExitStatus, RestartPlan } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive, type RestartPolicy } from './container.ts';
-import type { ContainerContext } from './context.ts';
+import { type ContainerRecord, isActive, isAlive, type RestartPolicy } from './container.ts';
+import { type ContainerContext, emit } from './context.ts';
 import { startLocked } from './start.ts';
 import { startExitCode } from './start-failure.ts';
+import { stopContainer } from './stop.ts';
 
 /** What the supervisor has to do. That "unless-stopped" differs from "always" matters only when berthd starts. */
 export function restartPlan(policy: RestartPolicy): RestartPlan {
@@ -14,6 +15,7 @@ export function restartPlan(policy: RestartPolicy): RestartPlan {
     case 'unless-stopped':
       return { policy: 'always' };
     case 'on-failure':
+    case 'on-unhealthy':
       return { policy: 'on-failure', maximumRetries: policy.maximumRetries };
   }
 }
@@ -47,8 +49,31 @@ const FAILURE = 255;
 function isDue({ host, stoppedByUser, restartCount }: ContainerRecord, exitCode: number): boolean {
   const { restart } = host;
   if (restart.name === 'no' || stoppedByUser) return false;
-  if (restart.name !== 'on-failure') return true;
-  return exitCode !== 0 && (restart.maximumRetries === 0 || restartCount < restart.maximumRetries);
+  if (restart.name !== 'on-failure' && restart.name !== 'on-unhealthy') return true;
+  return exitCode !== 0 && hasRetries(restart, restartCount);
+}
+
+function hasRetries({ maximumRetries }: { readonly maximumRetries: number }, restarts: number): boolean {
+  return maximumRetries === 0 || restarts < maximumRetries;
+}
+
+/**
+ * Stops and starts a container that its health check has just found unhealthy, where its policy says so and has restarts
+ * left; the event says why.
+ */
+export async function restartUnhealthy(context: ContainerContext, id: ContainerId): Promise<void> {
+  const record = context.collection.get(id);
+  const restart = record?.host.restart;
+  if (record === undefined || restart?.name !== 'on-unhealthy') return;
+  if (!hasRetries(restart, record.restartCount)) return;
+  await stopContainer(context, id, {}, 'restart');
+  await context.collection.exclusively(id, async () => {
+    const stopped = context.collection.get(id);
+    if (stopped === undefined || isAlive(stopped.state)) return; // somebody else was quicker
+    const change = { restartCount: record.restartCount + 1, stoppedByUser: false };
+    await startLocked(context, context.collection.update(id, change));
+    emit(context, stopped, 'restart', { reason: 'unhealthy' });
+  });
 }
 
 /** Starts a container that waits for its restart and has no supervisor. */

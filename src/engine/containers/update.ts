@@ -7,6 +7,7 @@ import {
   requirePossible,
   requireRuntime,
 } from '../../runtime/index.ts';
+import { requireHealthcheck } from './check.ts';
 import {
   type ContainerRecord,
   type HostOptions,
@@ -71,9 +72,10 @@ async function prepareRestarts(
   await writeFileAtomic(path, JSON.stringify({ ...spec, linux }));
 }
 
-function changedOptions({ host }: ContainerRecord, { resources, restart }: ContainerChange) {
+function changedOptions({ config, host }: ContainerRecord, { resources, restart }: ContainerChange) {
   const { resources: before } = host;
   refuseContradictions(before, resources);
+  if (restart !== undefined) requireHealthcheck(config, restart);
   if (restart !== undefined && restart.name !== 'no' && host.autoRemove) {
     throw conflict('Restart policy cannot be updated because AutoRemove is enabled for the container');
   }

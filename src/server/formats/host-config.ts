@@ -26,7 +26,7 @@ export function hostConfig({ host, name }: ContainerRecord, facts: HostConfigFac
     PortBindings: portBindings(host.ports),
     RestartPolicy: {
       Name: restart.name,
-      MaximumRetryCount: restart.name === 'on-failure' ? restart.maximumRetries : 0,
+      MaximumRetryCount: 'maximumRetries' in restart ? restart.maximumRetries : 0,
     },
     AutoRemove: host.autoRemove,
     VolumeDriver: host.volumeDriver ?? '',
