@@ -49,6 +49,19 @@ describe.skipIf(docker === undefined)(`the docker CLI${reason}`, () => {
     expect(await dockerOk(['ps', '-aq'])).toBe('');
   });
 
+  it('shows what takes space, and removes what is unused', async () => {
+    await dockerOk(['create', '--name', 'unused', '--label', 'docker-cli=1', 'busybox']);
+    expect(await dockerOk(['system', 'df'])).toMatch(/^Images +\d+ +1 +\d.*\nContainers +1 +0 +\d/m);
+    const details = await dockerOk(['system', 'df', '-v']);
+    expect(details).toMatch(/^busybox +latest +[0-9a-f]{12} +.* 1\.98MB +0B +1\.982MB +1$/m);
+    expect(await dockerOk(['images', '--tree'])).toMatch(/busybox:latest +[0-9a-f]{12} +1\.98MB/);
+    expect(await dockerOk(['history', 'busybox'])).toMatch(/^[0-9a-f]{12} +.* 1\.98MB/m);
+    const pruned = await dockerOk(['system', 'prune', '--force', '--filter', 'label=docker-cli']);
+    expect(pruned).toMatch(/^Deleted Containers:\n[0-9a-f]{64}\n\nTotal reclaimed space: \d/);
+    const { stderr } = await runDocker(['search', '--limit', '500', 'word']);
+    expect(stderr).toContain('limit 500 is outside the range of [1, 100]');
+  });
+
   it('pulls an image, shows it, tags it and removes it', async () => {
     expect(await dockerOk(['pull', 'python:3.8'])).toMatch(
       /^3\.8: Pulling from library\/python\n.*Digest: sha256:[0-9a-f]{64}\nStatus: .*\ndocker\.io\/library\/python:3\.8$/s,
