@@ -36,6 +36,7 @@ const VARYING_NUMBERS = new Set([
 const VARYING_TEXTS = new Set([
   'berth.stand-in',
   'EndpointID',
+  'execDuration',
   'Gateway',
   'HostPort',
   'HostnamePath',
