@@ -47,9 +47,11 @@ export class Events {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Past events from `since` on, the oldest first. */
-  since(since: Date): EngineEvent[] {
-    return this.#history.filter((event) => event.time >= since);
+  /** Past events between two moments (nanoseconds since the epoch, both included), the oldest first. */
+  between(since: bigint, until: bigint | undefined): EngineEvent[] {
+    return this.#history.filter(
+      ({ timeNano }) => timeNano >= since && (until === undefined || timeNano <= until),
+    );
   }
 
   /** Strictly rising, so that clients can order and resume by it. */

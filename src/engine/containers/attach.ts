@@ -1,7 +1,8 @@
-import { type ContainerId, conflict } from '../../base/index.ts';
+import type { ContainerId } from '../../base/index.ts';
 import type { AttachOptions, AttachSession, Supervisor } from '../../runtime/index.ts';
-import { isActive, notRunning } from './container.ts';
-import type { ContainerContext } from './context.ts';
+import { isActive } from './container.ts';
+import { type ContainerContext, emit, runningOf } from './context.ts';
+import { admit } from './operations.ts';
 
 /** A client that is attached, or will be when the container starts. */
 export interface Attachment {
@@ -74,12 +75,8 @@ export function attachToContainer(
   const terminal = record.config.tty;
   const running = context.running.get(record.id);
   const wanted = { ...options, stdin: options.stdin && record.config.openStdin };
-  if (record.state.status === 'paused') {
-    throw conflict(`container ${record.name} is paused, unpause the container before attach`);
-  }
-  if (record.state.status === 'restarting') {
-    throw conflict(`container ${record.name} is restarting, wait until the container is running`);
-  }
+  admit(record, 'attach');
+  emit(context, record, 'attach');
   if (running !== undefined && isActive(record.state)) {
     return { terminal, session: running.supervisor.attach(wanted) };
   }
@@ -93,13 +90,10 @@ export async function resizeContainer(
   rows: number,
   columns: number,
 ): Promise<void> {
-  await runningSupervisor(context, reference).resize(rows, columns);
-}
-
-/** The supervisor of a container that runs; throws `conflict` in Docker's words when it does not. */
-export function runningSupervisor(context: ContainerContext, reference: string): Supervisor {
   const record = context.collection.find(reference);
-  const running = context.running.get(record.id);
-  if (running === undefined || !isActive(record.state)) throw notRunning(record);
-  return running.supervisor;
+  admit(record, 'resize');
+  const { supervisor } = runningOf(context, record);
+  // Without a terminal there is nothing to size, which Docker takes for done.
+  if (record.config.tty) await supervisor.resize(rows, columns);
+  emit(context, record, 'resize', { height: String(rows), width: String(columns) });
 }

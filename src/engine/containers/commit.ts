@@ -30,9 +30,20 @@ export async function commitContainer(
   const record = context.collection.find(reference);
   const base = await imageOf(context, record);
   const runtime = changeConfig(runtimeConfig(record.config), options.changes);
-  const layer = await pausedWhile(context, record, options.pause, () =>
-    packLayer(context, record, options.signal),
-  );
+  return pausedWhile(context, record, options.pause, async () => {
+    const layer = await packLayer(context, record, options.signal);
+    return addImage(context, record, base, layer, runtime, options);
+  });
+}
+
+async function addImage(
+  context: ContainerContext,
+  record: ContainerRecord,
+  base: Image,
+  layer: Layer,
+  runtime: ImageRuntimeConfig,
+  options: CommitOptions,
+): Promise<Image> {
   const config = imageConfig(record, base, layer, runtime, options);
   const tags = options.reference === undefined ? [] : [canonicalName(options.reference)];
   const image = await context.parts.store.images.add({

@@ -1,4 +1,4 @@
-import { type BerthError, type ContainerId, conflict, type Digest } from '../../base/index.ts';
+import type { ContainerId, Digest } from '../../base/index.ts';
 import type { Endpoint } from '../../network/index.ts';
 import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
 import type { SentSignal } from './end-cause.ts';
@@ -300,13 +300,6 @@ export function isActive(state: ContainerState): state is ActiveState {
 /** Whether a process of the container exists now, or its restart policy will make one. */
 export function isAlive(state: ContainerState): state is AliveState {
   return isActive(state) || state.status === 'restarting';
-}
-
-/** The refusal of what only a running container can do, in Docker's words. */
-export function notRunning({ id, state }: ContainerRecord): BerthError {
-  return state.status === 'restarting'
-    ? conflict(`Container ${id} is restarting, wait until the container is running`)
-    : conflict(`container ${id} is not running`);
 }
 
 /** The arguments of PID 1: entrypoint, then command. */

@@ -1,4 +1,4 @@
-import type { ContainerId } from '../../base/index.ts';
+import { type ContainerId, conflict } from '../../base/index.ts';
 import type { NamespaceHandle } from '../../network/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
 import type { Events } from '../events.ts';
@@ -30,6 +30,13 @@ export interface RunningContainer {
   readonly supervisor: Supervisor;
   /** Held by the launcher until the container ends; undefined after berthd was restarted, as the supervisor holds it too. */
   readonly namespace: NamespaceHandle | undefined;
+}
+
+/** The handles of a container whose record says that it runs. Throws `conflict` in the moment between its end and the record's. */
+export function runningOf(context: ContainerContext, { id }: ContainerRecord): RunningContainer {
+  const running = context.running.get(id);
+  if (running === undefined) throw conflict(`container ${id} is just ending`);
+  return running;
 }
 
 /** Emits a container's event with the attributes that Docker gives each. */

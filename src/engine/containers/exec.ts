@@ -9,8 +9,9 @@ import {
   notFound,
 } from '../../base/index.ts';
 import type { ExecSession, ExitStatus, Supervisor } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive, notRunning } from './container.ts';
-import { type ContainerContext, emit } from './context.ts';
+import type { ContainerRecord } from './container.ts';
+import { type ContainerContext, emit, runningOf } from './context.ts';
+import { admit } from './operations.ts';
 import { execSpec } from './spec.ts';
 import { explainCommandFailure, startExitCode } from './start-failure.ts';
 
@@ -54,14 +55,11 @@ export class Execs {
 
   create(reference: string, config: ExecConfig): ExecId {
     const record = this.#context.collection.find(reference);
-    if (!isActive(record.state)) throw notRunning(record);
-    if (record.state.status === 'paused') {
-      throw conflict(`Container ${record.name} is paused, unpause the container before exec`);
-    }
+    admit(record, 'exec');
     if (config.args.length === 0) throw invalid('no exec command specified');
     const id = newExecId();
     this.#byId.set(id, { id, containerId: record.id, config, state: { status: 'created' } });
-    emit(this.#context, record, `exec_create: ${config.args.join(' ')}`, { execID: id });
+    emit(this.#context, record, `exec_create: ${inWords(config)}`, { execID: id });
     return id;
   }
 
@@ -69,14 +67,13 @@ export class Execs {
   async start(reference: string): Promise<ExecSession> {
     const exec = this.get(reference);
     if (exec.state.status !== 'created') throw conflict(`exec command ${exec.id} has already run`);
-    const { collection, running } = this.#context;
-    const record = collection.find(exec.containerId);
-    const owner = running.get(record.id);
-    if (owner === undefined || !isActive(record.state)) throw notRunning(record);
+    const record = this.#context.collection.find(exec.containerId);
+    admit(record, 'exec');
+    const owner = runningOf(this.#context, record);
     const { config } = exec;
     const session = await this.#run(exec, record, owner.supervisor);
     this.#byId.set(exec.id, { ...exec, state: { status: 'running', session } });
-    emit(this.#context, record, `exec_start: ${config.args.join(' ')}`, { execID: exec.id });
+    emit(this.#context, record, `exec_start: ${inWords(config)}`, { execID: exec.id });
     void session.exited.then((status) => this.#ended(exec, session.pid, status));
     return session;
   }
@@ -137,9 +134,10 @@ export class Execs {
   }
 
   async resize(reference: string, rows: number, columns: number): Promise<void> {
-    const { id, state } = this.get(reference);
+    const { id, config, state } = this.get(reference);
     if (state.status !== 'running') throw conflict(`exec session ${id} is not running`);
-    await state.session.resize(rows, columns);
+    // As for a container: without a terminal there is nothing to size.
+    if (config.tty) await state.session.resize(rows, columns);
   }
 
   #ended(exec: Exec, pid: number, status: ExitStatus): void {
@@ -153,4 +151,9 @@ export class Execs {
   #forgetAll(containerId: ContainerId): void {
     for (const exec of this.#byId.values()) if (exec.containerId === containerId) this.#byId.delete(exec.id);
   }
+}
+
+/** As Docker's events have it: with a blank behind a command without arguments. */
+function inWords({ args }: ExecConfig): string {
+  return `${args[0]} ${args.slice(1).join(' ')}`;
 }

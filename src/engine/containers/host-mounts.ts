@@ -6,7 +6,15 @@ import { type ContainerContext, containerDirectory } from './context.ts';
 /** What a container shares with others is mounted on the host: volumes with a device, and /dev/shm with `--ipc shareable`. */
 export async function mountShared(context: ContainerContext, record: ContainerRecord): Promise<void> {
   for (const mount of record.mounts) {
-    if (mount.type === 'volume') await context.volumes.open(mount.volume, record.id);
+    if (mount.type !== 'volume') continue;
+    await context.volumes.open(mount.volume, record.id);
+    context.events.emit('volume', 'mount', mount.volume, {
+      container: record.id,
+      destination: mount.target,
+      driver: 'local',
+      propagation: '',
+      'read/write': String(!mount.readOnly),
+    });
   }
   if (record.host.ipcMode !== 'shareable') return;
   await mountOnHost({
@@ -27,7 +35,9 @@ export function keepShared(context: ContainerContext, record: ContainerRecord): 
 /** Undoes {@link mountShared}; safe to call twice. What other containers use stays. */
 export async function unmountShared(context: ContainerContext, record: ContainerRecord): Promise<void> {
   for (const mount of record.mounts) {
-    if (mount.type === 'volume') await context.volumes.close(mount.volume, record.id);
+    if (mount.type !== 'volume') continue;
+    await context.volumes.close(mount.volume, record.id);
+    context.events.emit('volume', 'unmount', mount.volume, { container: record.id, driver: 'local' });
   }
   if (record.host.ipcMode === 'shareable') await removeHostMount(sharedMemory(context, record));
 }

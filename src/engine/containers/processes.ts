@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { invalid, run, unavailable } from '../../base/index.ts';
 import { findControlGroup } from '../../runtime/index.ts';
-import { isActive, notRunning } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
+import { admitActive } from './operations.ts';
 
 /** What `ps` prints: its header's columns, and one row of as many for each process. */
 export interface ProcessTable {
@@ -17,8 +17,8 @@ export async function listProcesses(
   options: readonly string[],
 ): Promise<ProcessTable> {
   const record = context.collection.find(reference);
-  if (!isActive(record.state)) throw notRunning(record);
-  const pids = await processesOf(context, record.id, record.state.pid);
+  const { pid } = admitActive(record, 'top');
+  const pids = await processesOf(context, record.id, pid);
   const { code, stdout, stderr } = await run('ps', options);
   if (code !== 0) throw invalid(`ps ${options.join(' ')} failed: ${firstLine(stderr)}`);
   const table = parseProcesses(stdout.toString(), pids);

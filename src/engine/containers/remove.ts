@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
-import { type ContainerId, conflict, crashPoint, isBerthError } from '../../base/index.ts';
+import { type ContainerId, crashPoint, isBerthError } from '../../base/index.ts';
 import { type ContainerRecord, isAlive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
+import { admit } from './operations.ts';
 import { endProcess } from './stop.ts';
 
 export interface RemoveOptions {
@@ -29,8 +30,8 @@ async function endAndRemove(
 ): Promise<boolean> {
   const record = context.collection.get(id);
   if (record === undefined) return true;
+  if (options.force !== true) admit(record, 'rm');
   if (isAlive(record.state)) {
-    if (options.force !== true) throw stillThere(record);
     context.collection.update(id, { stoppedByUser: true });
     await endProcess(context, record, { by: 'rm', signal: constants.signals.SIGKILL, grace: -1 });
   }
@@ -88,16 +89,4 @@ export function volumeUsers(context: ContainerContext, volume: string): string[]
     .all()
     .filter(({ mounts }) => mounts.some((mount) => mount.type === 'volume' && mount.volume === volume))
     .map(({ id }) => id);
-}
-
-function stillThere(record: ContainerRecord) {
-  const word =
-    record.state.status === 'paused'
-      ? 'paused'
-      : record.state.status === 'restarting'
-        ? 'restarting'
-        : 'running';
-  return conflict(
-    `cannot remove container "${record.name}": container is ${word}: stop the container before removing or force remove`,
-  );
 }

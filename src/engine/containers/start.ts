@@ -1,13 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import {
-  type ContainerId,
-  conflict,
-  crashPoint,
-  errorMessage,
-  isBerthError,
-  Timeline,
-} from '../../base/index.ts';
+import { type ContainerId, crashPoint, errorMessage, isBerthError, Timeline } from '../../base/index.ts';
 import {
   type OciRuntime,
   type OciSpec,
@@ -17,13 +10,14 @@ import {
   type WithWarnings,
 } from '../../runtime/index.ts';
 import { type Connection, connect, disconnect } from './connect.ts';
-import { type ContainerRecord, isAlive } from './container.ts';
+import type { ContainerRecord } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath, runtimeRoot } from './context.ts';
 import { imageOf } from './create.ts';
 import { reportOfFailedStart } from './end-reports.ts';
 import { watchForEnd } from './finish.ts';
 import { mountShared, ownSharedMemory, unmountShared } from './host-mounts.ts';
 import { writeNetworkFiles } from './network-files.ts';
+import { admit } from './operations.ts';
 import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
 import { restartPlan } from './restart.ts';
@@ -50,10 +44,7 @@ export function startContainer(
   const { id } = context.collection.find(reference);
   return context.collection.exclusively(id, async () => {
     const record = context.collection.find(id);
-    if (record.state.status === 'paused') {
-      throw conflict('cannot start a paused container, try unpause instead');
-    }
-    if (isAlive(record.state)) return { alreadyRunning: true, warnings: [] };
+    if (!admit(record, 'start')) return { alreadyRunning: true, warnings: [] };
     const fresh = context.collection.update(id, { restartCount: 0, stoppedByUser: false });
     return { alreadyRunning: false, warnings: await startLocked(context, fresh, timeline) };
   });

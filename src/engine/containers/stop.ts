@@ -1,9 +1,10 @@
 import { constants } from 'node:os';
-import { type ContainerId, conflict, errorMessage, invalid, isBerthError } from '../../base/index.ts';
+import { type ContainerId, errorMessage, invalid, isBerthError } from '../../base/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive, isAlive, notRunning } from './container.ts';
-import { type ContainerContext, emit } from './context.ts';
+import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerContext, emit, runningOf } from './context.ts';
 import type { SentSignal, SignalSender } from './end-cause.ts';
+import { admit, admitActive } from './operations.ts';
 import { startLocked } from './start.ts';
 import {
   isDroppedByPid1,
@@ -47,7 +48,7 @@ export async function stopContainer(
   by: SignalSender = 'stop',
 ): Promise<boolean> {
   const record = context.collection.find(reference);
-  if (!isAlive(record.state)) return false;
+  if (!admit(record, 'stop')) return false;
   context.collection.update(record.id, { stoppedByUser: true });
   const signal = signalNumber(options.signal ?? record.config.stopSignal ?? 'SIGTERM');
   const grace = options.timeout ?? record.config.stopTimeout ?? DEFAULT_GRACE;
@@ -64,28 +65,29 @@ export async function killContainer(
 ): Promise<void> {
   const record = context.collection.find(reference);
   const number = checkedSignal(reference, signal);
-  const running = context.running.get(record.id);
+  admit(record, 'kill', reference);
   if (record.state.status === 'restarting') {
     // As in Docker, any signal: there is no process that it could be meant for.
     context.collection.update(record.id, { stoppedByUser: true });
     await endProcess(context, record, { by: 'kill', signal: number, grace: -1 });
     return;
   }
-  if (running === undefined || !isActive(record.state)) {
-    throw conflict(`cannot kill container: ${reference}: container ${record.id} is not running`);
-  }
+  const { supervisor } = runningOf(context, record);
   const ended = number === constants.signals.SIGKILL ? endOf(context, record.id) : undefined;
   if (endsForGood(record, number)) {
     context.collection.update(record.id, { stoppedByUser: true });
-    await running.supervisor.cancelRestart();
+    await supervisor.cancelRestart();
   }
-  if (ended !== undefined && record.state.status === 'paused') await running.supervisor.resume();
-  const pid = running.supervisor.started?.pid;
+  const pid = supervisor.started?.pid;
   const others = scope === 'container' && pid !== undefined ? await otherProcesses(pid) : [];
   noteSignal(context, record.id, { by: 'kill', signal: number });
-  await running.supervisor.signal(number);
+  await supervisor.signal(number);
+  const isPaused = record.state.status === 'paused';
+  // A process that stands still takes no signal; SIGKILL ends it, so that there is nothing to go on.
+  if (isPaused && ended !== undefined) await supervisor.resume();
   for (const other of others) signalIfThere(other, number);
   emit(context, record, 'kill', { signal: String(number) });
+  if (isPaused && ended === undefined) await unpauseContainer(context, record.id);
   await ended;
 }
 
@@ -117,33 +119,26 @@ export async function restartContainer(
 }
 
 export async function pauseContainer(context: ContainerContext, reference: string): Promise<void> {
-  await changePause(context, reference, 'running', 'paused');
+  await changePause(context, reference, 'pause');
 }
 
 export async function unpauseContainer(context: ContainerContext, reference: string): Promise<void> {
-  await changePause(context, reference, 'paused', 'running');
+  await changePause(context, reference, 'unpause');
 }
 
 async function changePause(
   context: ContainerContext,
   reference: string,
-  from: 'running' | 'paused',
-  to: 'running' | 'paused',
+  operation: 'pause' | 'unpause',
 ): Promise<void> {
   const { id } = context.collection.find(reference);
   await context.collection.exclusively(id, async () => {
     const record = context.collection.find(id);
-    const { state } = record;
-    const running = context.running.get(id);
-    if (to === 'running' && state.status !== 'paused') throw conflict(`Container ${id} is not paused`);
-    if (running === undefined || !isActive(state)) throw notRunning(record);
-    if (state.status !== from) throw conflict(`container ${id} is already paused`);
-    await (to === 'paused' ? running.supervisor.pause() : running.supervisor.resume());
-    emit(
-      context,
-      context.collection.setState(id, { ...state, status: to }),
-      to === 'paused' ? 'pause' : 'unpause',
-    );
+    const state = admitActive(record, operation);
+    const { supervisor } = runningOf(context, record);
+    await (operation === 'pause' ? supervisor.pause() : supervisor.resume());
+    const status = operation === 'pause' ? 'paused' : 'running';
+    emit(context, context.collection.setState(id, { ...state, status }), operation);
   });
 }
 
@@ -185,10 +180,15 @@ export async function endProcess(
   const ended = endOf(context, record.id);
   await supervisor.cancelRestart().catch(unlessEnded);
   if (record.state.status === 'paused') await supervisor.resume();
-  const timers = [await deliver(context, record, supervisor, options)];
-  if (grace >= 0 && signal !== constants.signals.SIGKILL) {
+  const { reached, unreceived } = await deliver(context, record, supervisor, options);
+  const timers = [unreceived];
+  if (reached && grace >= 0 && signal !== constants.signals.SIGKILL) {
     const reason = `it lived on for ${grace} s after ${signalName(signal)}`;
-    timers.push(setTimeout(() => kill(context, record, supervisor, { by, reason }), grace * 1000));
+    const giveUp = () => {
+      clearTimeout(unreceived); // nothing is left to pass on
+      kill(context, record, supervisor, { by, reason });
+    };
+    timers.push(setTimeout(giveUp, grace * 1000));
   }
   try {
     await ended;
@@ -197,13 +197,20 @@ export async function endProcess(
   }
 }
 
-/** Signals PID 1; the timer that passes a dropped signal on is the caller's to clear. */
+interface Delivery {
+  /** There was a process to signal. */
+  readonly reached: boolean;
+  /** Passes a dropped signal on; the caller's to clear. */
+  readonly unreceived: NodeJS.Timeout | undefined;
+}
+
+/** Signals PID 1. */
 async function deliver(
   context: ContainerContext,
   record: ContainerRecord,
   supervisor: Supervisor,
   options: EndOptions,
-): Promise<NodeJS.Timeout | undefined> {
+): Promise<Delivery> {
   const { by, signal, reason } = options;
   const pid = supervisor.started?.pid;
   const dropped = pid !== undefined && reachesOthers(record, signal) && (await isDroppedByPid1(pid, signal));
@@ -212,16 +219,17 @@ async function deliver(
     await supervisor.signal(signal);
   } catch (error) {
     unlessEnded(error);
-    return undefined; // it has just ended, or waited for its restart
+    return { reached: false, unreceived: undefined }; // it has just ended, or waited for its restart
   }
   emit(context, record, 'kill', { signal: String(signal) });
-  if (!dropped) return undefined;
-  return setTimeout(() => {
+  if (!dropped) return { reached: true, unreceived: undefined };
+  const unreceived = setTimeout(() => {
     passOn(context, record, supervisor, pid, options).catch((error: unknown) => {
       const details = { id: record.id, error: errorMessage(error) };
       context.parts.log.warn(details, 'a stop signal could not be passed on');
     });
   }, UNRECEIVED_GRACE);
+  return { reached: true, unreceived };
 }
 
 /** SIGKILL reaches every PID 1, and Docker's way can be asked for. */

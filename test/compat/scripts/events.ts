@@ -3,7 +3,11 @@ import type { Script, Step } from '../script.ts';
 const NAME = 'compat-events';
 
 /** The events so far that pass some filters: the stream is left when the last one has come. */
-const eventsOf = (name: string, filters: Readonly<Record<string, readonly string[]>>, last: string): Step => ({
+const eventsOf = (
+  name: string,
+  filters: Readonly<Record<string, readonly string[]>>,
+  last: string,
+): Step => ({
   name,
   request: `GET /events?since=1&filters=${encodeURIComponent(JSON.stringify(filters)).replace('%7Bid%7D', '{id}')}`,
   ends: last,

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
-import { conflict, invalid, isBerthError, notFound, notImplemented } from '../../../base/index.ts';
+import { invalid, isBerthError, notFound, notImplemented } from '../../../base/index.ts';
 import type { FileWorker, Launcher } from '../../../runtime/index.ts';
 import { type ContainerMount, type ContainerRecord, isActive } from '../container.ts';
-import { type ContainerContext, containerDirectory } from '../context.ts';
+import { type ContainerContext, containerDirectory, runningOf } from '../context.ts';
 import { imageOf } from '../create.ts';
 import { mountAt } from './paths.ts';
 
@@ -69,9 +69,7 @@ export async function openRoot(
 ): Promise<FileWorker> {
   const { launcher } = context.parts;
   if (isActive(record.state)) {
-    const running = context.running.get(record.id);
-    if (running === undefined) throw conflict(`container ${record.id} is just ending`);
-    return launcher.openContainerFiles(running.supervisor, { mounts });
+    return launcher.openContainerFiles(runningOf(context, record).supervisor, { mounts });
   }
   const waiting = context.running.get(record.id);
   // Between two runs the supervisor has the root mounted, and a second overlay must not be.

@@ -1,0 +1,57 @@
+import { type Effect, OPERATIONS, type Operation, STATES } from './operations.ts';
+
+const HEAD = `# What a container does in which state
+
+Made from \`src/engine/containers/operations.ts\`, which berthd asks before it refuses anything; a test tries each cell
+on a real container. An arrow names the state afterwards where it changes. Events are as \`berth events\` shows them; "kill 15" is
+a \`kill\` with that signal. "Nothing to do" is no error: the API answers 304. Numbers in brackets are refusals (409), told in
+full below the table.
+
+A container with \`--rm\` goes at its end. Removing and dead, which dockerd knows too, are no states of berth's: a removal
+happens as a whole, and one that fails leaves the container as it was, to be removed again.
+`;
+
+/** The documentation of {@link OPERATIONS}, as Markdown. */
+export function operationsPage(): string {
+  const refusals = new Map<string, number>();
+  const numberOf = (words: string) => {
+    const number = refusals.get(words) ?? refusals.size + 1;
+    refusals.set(words, number);
+    return number;
+  };
+  const rows = Object.entries<Operation>(OPERATIONS).map(([name, { effects }]) => {
+    const cells = STATES.map((state) => cell(effects[state], state, numberOf));
+    return `| ${[`\`${name}\``, ...cells].join(' | ')} |`;
+  });
+  const list = [...refusals].map(([words, number]) => `${number}. ${escaped(words)}`);
+  return [
+    HEAD,
+    `| | ${STATES.join(' | ')} |`,
+    `|${' - |'.repeat(STATES.length + 1)}`,
+    ...rows,
+    '',
+    '## Refusals',
+    '',
+    ...list,
+    '',
+  ].join('\n');
+}
+
+function cell(effect: Effect, state: string, numberOf: (words: string) => number): string {
+  switch (effect.kind) {
+    case 'nothing':
+      return 'nothing to do';
+    case 'refused':
+      return `(${numberOf(effect.words)})`;
+    case 'done': {
+      const events = effect.events.map((event) => event.trim().replace(/^exec_create: .*/, 'exec_create'));
+      const after = effect.after === state ? [] : [`→ ${effect.after}`];
+      return [...after, ...(events.length === 0 ? [] : [events.join(', ')])].join(': ') || 'yes';
+    }
+  }
+}
+
+/** Braces and underscores as they are, not as Markdown. */
+function escaped(words: string): string {
+  return words.replace(/\{(\w+)\}/g, '*$1*');
+}
