@@ -9,10 +9,25 @@ import {
 import { type Instance, startInstance } from './instance.ts';
 
 /** What a request says that is not in its line. */
-const BODIES: Readonly<Record<string, object>> = {
-  exec: { Cmd: ['true'] },
-  update: { CpuShares: 512 },
-};
+function bodyOf(operation: string, container: string): unknown {
+  switch (operation) {
+    case 'exec':
+      return { Cmd: ['true'] };
+    case 'update':
+      return { CpuShares: 512 };
+    case 'cp to':
+      return Buffer.alloc(1024);
+    case 'network connect':
+    case 'network disconnect':
+      return { Container: container };
+    default:
+      return undefined;
+  }
+}
+
+/** The network of the containers whose networks are changed, and the one that they are to join. */
+const OWN_NETWORK = 'own';
+const OTHER_NETWORK = 'other';
 
 /** What a container did when it was asked for something. */
 interface Outcome {
@@ -39,6 +54,7 @@ describe('every operation in every state of a container', () => {
   beforeAll(async () => {
     instance = await startInstance();
     await instance.berthOk(['pull', '-q', 'busybox:latest']);
+    for (const name of [OWN_NETWORK, OTHER_NETWORK]) await instance.berthOk(['network', 'create', name]);
   });
   afterAll(async () => instance[Symbol.asyncDispose]());
 
@@ -68,13 +84,13 @@ describe('every operation in every state of a container', () => {
       ? undefined
       : (JSON.parse(text) as { RestartCount: number; State: { Status: string } });
   };
-  const create = async (name: string, state: StateName): Promise<string> => {
+  const create = async (name: string, state: StateName, network = 'none'): Promise<string> => {
     const restarts = state === 'restarting';
     const { text } = await ask(`POST /containers/create?name=${name}`, {
       Image: 'busybox',
       Cmd: restarts ? ['sh', '-c', RESTARTED] : ['sleep', '1000'],
       Tty: true,
-      HostConfig: { NetworkMode: 'none', RestartPolicy: { Name: restarts ? 'always' : 'no' } },
+      HostConfig: { NetworkMode: network, RestartPolicy: { Name: restarts ? 'always' : 'no' } },
     });
     return (JSON.parse(text) as { Id: string }).Id;
   };
@@ -105,14 +121,18 @@ describe('every operation in every state of a container', () => {
     action === 'kill' ? `kill ${attributes.signal}` : action;
   const tryCell = async (name: string, operation: Operation, state: StateName): Promise<Outcome> => {
     const container = `${state}-${name.replace(/\W+/g, '-')}`;
-    const id = await create(container, state);
+    const id = await create(container, state, name.startsWith('network') ? OWN_NETWORK : 'none');
     await bringInto(state, id);
     // A millisecond later than the last event of its way into the state, which numbers cannot tell finer.
     const last = (await eventsSince(id, '1')).at(-1)?.timeNano ?? 0;
     await expect.poll(() => Date.now() * 1e6 > last + 1e6, { interval: 1 }).toBe(true);
     const since = (Date.now() / 1000).toFixed(3);
-    const line = operation.request.replaceAll('{id}', id).replaceAll('{name}', container);
-    const { status, text } = await ask(line, name === 'cp to' ? Buffer.alloc(1024) : BODIES[name]);
+    const line = operation.request
+      .replaceAll('{id}', id)
+      .replaceAll('{name}', container)
+      .replace('{network}', OTHER_NETWORK)
+      .replace('{own network}', OWN_NETWORK);
+    const { status, text } = await ask(line, bodyOf(name, id));
     const found = await inspect(id);
     const events = (await eventsSince(id, since)).map(inWords);
     await ask(`DELETE /containers/${id}?force=1`);

@@ -5,7 +5,8 @@ const HEAD = `# What a container does in which state
 Made from \`src/engine/containers/operations.ts\`, which berthd asks before it refuses anything; a test tries each cell
 on a real container. An arrow names the state afterwards where it changes. Events are as \`berth events\` shows them; "kill 15" is
 a \`kill\` with that signal. "Nothing to do" is no error: the API answers 304. Numbers in brackets are refusals (409), told in
-full below the table.
+full below the table. dockerd answers the same, but that unpause of what is not paused is an internal error there, and that
+resize and changes of networks fail while a container is restarting.
 
 A container with \`--rm\` goes at its end. Removing and dead, which dockerd knows too, are no states of berth's: a removal
 happens as a whole, and one that fails leaves the container as it was, to be removed again.

@@ -64,8 +64,9 @@ function whileAlive(request: string, ...events: string[]): Operation {
 
 /**
  * What every operation does in every state. The engine asks this table before it refuses anything, the documentation
- * shows it, and a test tries each cell on a real container. dockerd answers the same, but for one status: it calls an
- * unpause of what is not paused an internal error (500).
+ * shows it, and a test tries each cell on a real container. Asked the same, dockerd 29 answers the same, but for: unpause of
+ * what is not paused, an internal error there (500); resize, network connect and network disconnect of a container that is
+ * restarting, which fail there in the words of its parts (404 and 500); an event "unpause" when a paused one is stopped.
  */
 export const OPERATIONS = {
   start: {
@@ -190,6 +191,8 @@ export const OPERATIONS = {
   inspect: inEveryState('GET /containers/{id}/json'),
   rename: inEveryState('POST /containers/{id}/rename?name={name}-renamed', 'rename'),
   update: inEveryState('POST /containers/{id}/update', 'update'),
+  'network connect': inEveryState('POST /networks/{network}/connect'),
+  'network disconnect': inEveryState('POST /networks/{own network}/disconnect'),
   'cp from': inEveryState('GET /containers/{id}/archive?path=/etc/passwd', 'archive-path'),
   'cp to': inEveryState('PUT /containers/{id}/archive?path=/tmp', 'extract-to-dir'),
   diff: inEveryState('GET /containers/{id}/changes'),
