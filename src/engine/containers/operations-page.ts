@@ -20,22 +20,20 @@ export function operationsPage(): string {
     refusals.set(words, number);
     return number;
   };
-  const rows = Object.entries<Operation>(OPERATIONS).map(([name, { effects }]) => {
-    const cells = STATES.map((state) => cell(effects[state], state, numberOf));
-    return `| ${[`\`${name}\``, ...cells].join(' | ')} |`;
-  });
+  const rows = Object.entries<Operation>(OPERATIONS).map(([name, { effects }]) => [
+    `\`${name}\``,
+    ...STATES.map((state) => cell(effects[state], state, numberOf)),
+  ]);
   const list = [...refusals].map(([words, number]) => `${number}. ${escaped(words)}`);
-  return [
-    HEAD,
-    `| | ${STATES.join(' | ')} |`,
-    `|${' - |'.repeat(STATES.length + 1)}`,
-    ...rows,
-    '',
-    '## Refusals',
-    '',
-    ...list,
-    '',
-  ].join('\n');
+  return [HEAD, ...table(['', ...STATES], rows), '', '## Refusals', '', ...list, ''].join('\n');
+}
+
+/** With columns of even width, as the formatter of this tree has them. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((text, column) => text.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)];
 }
 
 function cell(effect: Effect, state: string, numberOf: (words: string) => number): string {
@@ -52,7 +50,7 @@ function cell(effect: Effect, state: string, numberOf: (words: string) => number
   }
 }
 
-/** Braces and underscores as they are, not as Markdown. */
+/** What stands for something else, in italics. */
 function escaped(words: string): string {
-  return words.replace(/\{(\w+)\}/g, '*$1*');
+  return words.replace(/\{(\w+)\}/g, '_$1_');
 }
