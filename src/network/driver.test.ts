@@ -10,7 +10,7 @@ const inSandbox = process.env.BERTH_SANDBOX !== undefined;
 const addressIn = ({ ipv6 }: BridgeNetwork, host: string) => `${ipv6?.subnet.replace(/\/\d+$/, '')}${host}`;
 
 /** Runs in a network namespace of the test run's own (scripts/test): it changes interfaces and rules. */
-describe.runIf(inSandbox)('the network driver', { timeout: 20_000 }, () => {
+describe.runIf(inSandbox)('the network driver', () => {
   let namespaces: HeldNamespaces;
   let driver: NetworkDriver;
   beforeEach(async () => {

@@ -5,17 +5,14 @@ import {
   invalid,
   isBerthError,
   KeyedLock,
-  type NetworkId,
   run,
-  shortId,
 } from '../base/index.ts';
-import { AddressPool, type AddressRange, macAddressOf } from './address-pool.ts';
+import { AddressBook, fullBridge } from './address-book.ts';
 import { BesideDocker } from './beside-docker.ts';
-import { ensureBridge, MAX_BRIDGE_PORTS } from './bridge.ts';
+import { ensureBridge } from './bridge.ts';
 import type {
   BridgeNetwork,
   Endpoint,
-  EndpointAddress,
   NamespaceHandle,
   NamespaceSource,
   NetworkDriver,
@@ -32,17 +29,7 @@ import { checkInterfaceName, freshName, type InstanceNames, instanceNames, isMad
 import { type PortReach, portReach } from './reach/port-reach.ts';
 import { readRuleset } from './reach/ruleset.ts';
 import { makeSandbox, type Sandbox, type SandboxMaker, SpareSandboxes } from './spare-sandboxes.ts';
-import {
-  checkParts,
-  checkSources,
-  checkSubnet,
-  chooseSubnet,
-  DEFAULT_SUBNETS,
-  gatewayOf,
-  localSubnets,
-  type Occupied,
-  type SubnetSource,
-} from './subnets.ts';
+import { checkSources, DEFAULT_SUBNETS, localSubnets, type SubnetSource } from './subnets.ts';
 import { configure, makePair, plugIn, reorderRoutes } from './veth.ts';
 
 export interface NetworkDriverOptions {
@@ -59,9 +46,9 @@ export interface NetworkDriverOptions {
 
 /**
  * The driver for Linux bridges, veth pairs and nftables. Call {@link NetworkDriver.restore} before anything else.
- * Networks are IPv4, and IPv6 too where it is asked for. A network that is not internal makes the host forward (net.ipv4.ip_forward); berth changes no
- * policy of the host, and what the host's own rules drop stays dropped. Disposing of it leaves networks and
- * containers as they are. Throws `invalid` for bad address pools.
+ * Networks are IPv4, and IPv6 too where it is asked for. A network that is not internal makes the host forward
+ * (net.ipv4.ip_forward); berth changes no policy of the host, and what the host's own rules drop stays dropped. Disposing
+ * of it leaves networks and containers as they are. Throws `invalid` for bad address pools.
  */
 export async function createNetworkDriver(options: NetworkDriverOptions): Promise<NetworkDriver> {
   options.signal?.throwIfAborted();
@@ -69,18 +56,9 @@ export async function createNetworkDriver(options: NetworkDriverOptions): Promis
   return new BridgeDriver(options);
 }
 
-interface KnownNetwork {
-  readonly network: BridgeNetwork;
-  readonly pool: AddressPool;
-  readonly ipv6Pool: AddressPool | undefined;
-  /** By the name of the host's interface. */
-  readonly endpoints: Map<string, Endpoint>;
-}
-
 class BridgeDriver implements NetworkDriver {
   readonly #names: InstanceNames;
-  readonly #sources: Readonly<Record<Family, readonly SubnetSource[]>>;
-  readonly #networks = new Map<NetworkId, KnownNetwork>();
+  readonly #book: AddressBook;
   readonly #firewall: Firewall;
   readonly #besideDocker: BesideDocker;
   readonly #host = new IpStream();
@@ -101,7 +79,10 @@ class BridgeDriver implements NetworkDriver {
     const sourcesOf = (family: Family) =>
       addressPools.filter(({ base }) => parseSubnet(base).family === family);
     const [ipv4, ipv6] = [sourcesOf(4), sourcesOf(6)];
-    this.#sources = { 4: ipv4, 6: ipv6.length > 0 ? ipv6 : localSubnets(`${localSeed} ${instance}`) };
+    this.#book = new AddressBook({
+      4: ipv4,
+      6: ipv6.length > 0 ? ipv6 : localSubnets(`${localSeed} ${instance}`),
+    });
     this.#firewall = new Firewall(this.#names.table);
     this.#besideDocker = new BesideDocker(this.#names.table);
     this.#maker = { namespaces, host: this.#host, vethPrefix: this.#names.vethPrefix };
@@ -124,7 +105,7 @@ class BridgeDriver implements NetworkDriver {
         await this.#removal.remove([network.bridge]);
         throw error;
       }
-      this.#know(network);
+      this.#book.add(network);
       return network;
     });
   }
@@ -134,15 +115,15 @@ class BridgeDriver implements NetworkDriver {
       await this.#removal.remove([network.bridge]);
       await this.#firewall.removeNetwork(network);
       await this.#besideDocker.remove(network.bridge);
-      this.#networks.delete(network.id);
+      this.#book.remove(network.id);
     });
   }
 
   restore(state: Parameters<NetworkDriver['restore']>[0]): Promise<void> {
     return this.#lock.run('networks', async () => {
-      this.#networks.clear();
-      for (const network of state.networks) this.#know(network);
-      for (const endpoint of state.endpoints) this.#remember(endpoint);
+      this.#book.clear();
+      for (const network of state.networks) this.#book.add(network);
+      for (const endpoint of state.endpoints) this.#book.remember(endpoint);
       await this.#removeLeftovers();
       const links = await hostLinks();
       for (const network of state.networks) {
@@ -187,9 +168,9 @@ class BridgeDriver implements NetworkDriver {
     options: WantedAddresses & { metric?: number } = {},
   ): Promise<Endpoint> {
     if (/\s/.test(namespacePath)) throw internal(`"${namespacePath}" cannot be passed to ip: it has a space`);
-    const endpoint = this.#newEndpoint(containerId, network, options, {
+    const endpoint = this.#book.connect(containerId, network, options, {
       hostInterface: freshName(this.#names.vethPrefix),
-      containerInterface: this.#nextInterface(containerId),
+      containerInterface: this.#book.nextInterface(containerId),
       metric: options.metric,
     });
     try {
@@ -210,19 +191,13 @@ class BridgeDriver implements NetworkDriver {
     const ordered = endpoints.map((endpoint, metric) => ({ ...endpoint, metric }));
     const commands = reorderRoutes(endpoints, ordered);
     if (commands.length > 0) await runInside(namespacePath, commands);
-    for (const endpoint of ordered) {
-      this.#networks.get(endpoint.networkId)?.endpoints.set(endpoint.hostInterface, endpoint);
-    }
+    for (const endpoint of ordered) this.#book.replace(endpoint);
     return ordered;
   }
 
   async disconnect(endpoint: Endpoint): Promise<void> {
     await this.#removal.remove([endpoint.hostInterface]);
-    const known = this.#networks.get(endpoint.networkId);
-    // Only once: the address may belong to somebody else by a second time.
-    if (known?.endpoints.delete(endpoint.hostInterface) !== true) return;
-    known.pool.release(endpoint.address);
-    if (endpoint.ipv6 !== undefined) known.ipv6Pool?.release(endpoint.ipv6.address);
+    this.#book.release(endpoint);
   }
 
   publish(containerId: ContainerId, ports: readonly PublishedPort[]): Promise<void> {
@@ -237,7 +212,7 @@ class BridgeDriver implements NetworkDriver {
     if (ports.length === 0) return [];
     const ruleset = await readRuleset(signal);
     return ports.map((port) => {
-      const bridge = this.#networks.get(port.networkId)?.network.bridge ?? '';
+      const bridge = this.#book.network(port.networkId)?.bridge ?? '';
       return portReach(ruleset, port, bridge, this.#names.table);
     });
   }
@@ -245,7 +220,7 @@ class BridgeDriver implements NetworkDriver {
   removeInstance(): Promise<void> {
     return this.#lock.run('networks', async () => {
       await this.#spares[Symbol.asyncDispose]();
-      this.#networks.clear();
+      this.#book.clear();
       await this.#removeLeftovers();
       await this.#firewall.remove();
       await this.#besideDocker.restore([]);
@@ -277,35 +252,11 @@ class BridgeDriver implements NetworkDriver {
         internal: isInternal,
         mtu,
       },
-      ...(await this.#plannedRange(name, 4, request)),
-      ...(request.ipv6 === undefined ? {} : { ipv6: await this.#plannedRange(name, 6, request.ipv6) }),
+      ...(await this.#book.plan(name, 4, request)),
+      ...(request.ipv6 === undefined ? {} : { ipv6: await this.#book.plan(name, 6, request.ipv6) }),
       ...(request.separated === true ? { separated: true } : {}),
       ...(request.keepsAddress === true ? { keepsAddress: true } : {}),
       ...(request.publishAt === undefined ? {} : { publishAt: request.publishAt }),
-    };
-  }
-
-  async #plannedRange(network: string, family: Family, wanted: Partial<AddressRange>): Promise<AddressRange> {
-    const { gateway, ipRange, reserved } = wanted;
-    if (wanted.subnet === undefined && gateway !== undefined) {
-      throw invalid(`network ${network} has the gateway ${gateway} but no subnet`, {
-        hint: 'Give the subnet too: --subnet',
-      });
-    }
-    const occupied = [...this.#networks.values()].flatMap(({ network: { name, subnet, ipv6 } }): Occupied[] =>
-      [subnet, ...(ipv6 === undefined ? [] : [ipv6.subnet])].map((text) => ({
-        subnet: parseSubnet(text),
-        holder: `network ${name}`,
-      })),
-    );
-    if (wanted.subnet !== undefined) await checkSubnet(wanted.subnet, occupied);
-    const subnet = wanted.subnet ?? (await chooseSubnet(this.#sources[family], occupied));
-    checkParts(subnet, wanted);
-    return {
-      subnet,
-      gateway: gatewayOf(subnet, gateway),
-      ...(ipRange === undefined ? {} : { ipRange }),
-      ...(reserved === undefined ? {} : { reserved }),
     };
   }
 
@@ -324,7 +275,7 @@ class BridgeDriver implements NetworkDriver {
     let sandbox = spare;
     try {
       sandbox ??= await makeSandbox(this.#maker);
-      endpoint = this.#newEndpoint(containerId, network, options, sandbox);
+      endpoint = this.#book.connect(containerId, network, options, sandbox);
       await Promise.all([
         this.#host.run(plugIn(endpoint.hostInterface, network)),
         sandbox.inside.run(configure(endpoint, network)),
@@ -344,97 +295,22 @@ class BridgeDriver implements NetworkDriver {
     await this.#maker.namespaces.release(sandbox.namespace);
   }
 
-  /** Takes an address and remembers who has it. */
-  #newEndpoint(
-    containerId: ContainerId,
-    network: BridgeNetwork,
-    { address: wanted, ipv6Address, macAddress }: WantedAddresses,
-    interfaces: { hostInterface: string; containerInterface: string; metric?: number | undefined },
-  ): Endpoint {
-    const { pool, ipv6Pool, endpoints } = this.#networks.get(network.id) ?? this.#know(network);
-    if (endpoints.size >= MAX_BRIDGE_PORTS) throw fullBridge(network);
-    if (macAddress !== undefined) checkMacAddress(macAddress);
-    if (ipv6Address !== undefined && ipv6Pool === undefined) throw withoutIPv6(network, ipv6Address);
-    const { hostInterface, containerInterface, metric } = interfaces;
-    const holder = holderOf(containerId);
-    const address = pool.take(holder, wanted);
-    let ipv6: EndpointAddress | undefined;
-    try {
-      ipv6 = ipv6Pool && {
-        address: ipv6Pool.take(holder, ipv6Address),
-        prefixLength: ipv6Pool.prefixLength,
-        gateway: network.internal ? undefined : network.ipv6?.gateway,
-      };
-    } catch (error) {
-      pool.release(address);
-      throw error;
-    }
-    const endpoint: Endpoint = {
-      containerId,
-      networkId: network.id,
-      address,
-      prefixLength: pool.prefixLength,
-      gateway: network.internal ? undefined : network.gateway,
-      ...(ipv6 === undefined ? {} : { ipv6 }),
-      macAddress: macAddress ?? macAddressOf(address),
-      hostInterface,
-      containerInterface,
-      ...(metric === undefined ? {} : { metric }),
-    };
-    endpoints.set(hostInterface, endpoint);
-    return endpoint;
-  }
-
-  /** The first of eth0, eth1, … that no endpoint of the container has. */
-  #nextInterface(containerId: ContainerId): string {
-    const taken = new Set<string>();
-    for (const { endpoints } of this.#networks.values()) {
-      for (const endpoint of endpoints.values()) {
-        if (endpoint.containerId === containerId) taken.add(endpoint.containerInterface);
-      }
-    }
-    let number = 0;
-    while (taken.has(`eth${number}`)) number += 1;
-    return `eth${number}`;
-  }
-
-  #know(network: BridgeNetwork): KnownNetwork {
-    const { name, ipv6 } = network;
-    const known: KnownNetwork = {
-      network,
-      pool: new AddressPool(name, network),
-      ipv6Pool: ipv6 === undefined ? undefined : new AddressPool(name, ipv6),
-      endpoints: new Map(),
-    };
-    this.#networks.set(network.id, known);
-    return known;
-  }
-
-  #remember(endpoint: Endpoint): void {
-    const known = this.#networks.get(endpoint.networkId);
-    if (known === undefined) return;
-    known.pool.take(holderOf(endpoint.containerId), endpoint.address);
-    if (endpoint.ipv6 !== undefined)
-      known.ipv6Pool?.take(holderOf(endpoint.containerId), endpoint.ipv6.address);
-    known.endpoints.set(endpoint.hostInterface, endpoint);
-  }
-
   /** Plugs living containers into bridges that had to be made again. */
   async #plugInAgain(links: readonly HostLink[]): Promise<void> {
-    for (const { network, endpoints } of this.#networks.values()) {
-      const unplugged = links.filter(({ name, master }) => endpoints.has(name) && master !== network.bridge);
-      for (const { name } of unplugged) await this.#host.run(plugIn(name, network));
+    const networks = this.#book.hostInterfaces();
+    for (const { name, master } of links) {
+      const network = networks.get(name);
+      if (network !== undefined && master !== network.bridge) await this.#host.run(plugIn(name, network));
     }
   }
 
   /** Removes interfaces of this instance that belong to no record: a berthd that was killed left them. */
   async #removeLeftovers(): Promise<void> {
-    const kept = new Set<string>();
-    for (const { network, endpoints } of this.#networks.values()) {
-      kept.add(network.bridge);
-      for (const name of endpoints.keys()) kept.add(name);
-    }
-    for (const name of this.#spares.hostInterfaces()) kept.add(name);
+    const kept = new Set([
+      ...this.#book.networks().map(({ bridge }) => bridge),
+      ...this.#book.hostInterfaces().keys(),
+      ...this.#spares.hostInterfaces(),
+    ]);
     const isOurs = ({ name, kind, alias }: HostLink) =>
       alias === this.#names.table ||
       ((kind === 'bridge' || kind === 'veth') &&
@@ -459,30 +335,6 @@ class BridgeDriver implements NetworkDriver {
 
 /** dockerd's default; less where the host's way out takes less, as a VPN's does. */
 const LARGEST_MTU = 1500;
-
-const holderOf = (containerId: ContainerId) => `container ${shortId(containerId)}`;
-
-function withoutIPv6({ name }: BridgeNetwork, address: string) {
-  return invalid(`the address ${address} cannot be given: network ${name} has no IPv6`, {
-    hint: 'Make the network with --ipv6',
-  });
-}
-
-function fullBridge({ name }: BridgeNetwork) {
-  return conflict(`network ${name} is full: a bridge ends at ${MAX_BRIDGE_PORTS} interfaces`, {
-    hint: 'Spread the containers over several networks',
-  });
-}
-
-/** Only the address of one interface will do: no group (the lowest bit of the first byte), not all zeros. */
-function checkMacAddress(text: string): void {
-  const isAddress = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text);
-  if (!isAddress || Number.parseInt(text.slice(0, 2), 16) % 2 === 1 || /^[0:]+$/.test(text)) {
-    throw invalid(`invalid MAC address: ${text}`, {
-      hint: 'It is like 02:42:ac:11:00:02; the first byte is even',
-    });
-  }
-}
 
 async function runInside(namespacePath: string, commands: readonly string[]): Promise<void> {
   const args = [`--net=${namespacePath}`, 'ip', '-batch', '-'];
