@@ -92,6 +92,10 @@ describe('a request to create a container', () => {
       'subpath must be a relative path within the volume',
     ],
     [{ HostConfig: { Mounts: [{ Type: 'disk', Target: '/b' }] } }, 'for type "disk": mount type unknown'],
+    [
+      { HostConfig: { NetworkMode: 'none' }, NetworkingConfig: { EndpointsConfig: { none: {}, back: {} } } },
+      'conflicting options: the network mode none and the network back',
+    ],
     [{ HostConfig: { PidMode: 'other' } }, 'invalid PID mode: other'],
     [{ HostConfig: { IpcMode: 'container:' } }, 'invalid IPC mode: container:'],
     [{ HostConfig: { UsernsMode: 'private' } }, 'invalid USER mode: private'],

@@ -187,9 +187,13 @@ function parseLog(log: Fields): HostOptions['log'] {
 }
 
 function parseNetworks(body: Fields, networkMode: string): NetworkAttachment[] {
-  if (['host', 'none'].includes(networkMode) || networkMode.startsWith('container:')) return [];
-  const main = networkMode === 'default' ? 'bridge' : networkMode;
   const endpoints = body.object('NetworkingConfig').object('EndpointsConfig');
+  if (['host', 'none'].includes(networkMode) || networkMode.startsWith('container:')) {
+    const other = endpoints.names().find((name) => name !== networkMode);
+    if (other === undefined) return [];
+    throw invalid(`conflicting options: the network mode ${networkMode} and the network ${other}`);
+  }
+  const main = networkMode === 'default' ? 'bridge' : networkMode;
   const named = endpoints
     .names()
     .map((name) => parseEndpoint(name === 'default' ? 'bridge' : name, endpoints.object(name)));

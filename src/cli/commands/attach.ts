@@ -2,6 +2,7 @@ import { conflict } from '../../base/index.ts';
 import type { EngineClient } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { CliCommand } from '../grammar.ts';
+import { detachKeysOption } from '../terminal/detach-keys.ts';
 import { checkTerminal, Session } from '../terminal/session.ts';
 import { forwardSignals } from '../terminal/signals.ts';
 
@@ -19,7 +20,7 @@ export function attachCommand(cli: Cli, path: string): CliCommand {
   command
     .usage('[OPTIONS] CONTAINER')
     .argument('<container>')
-    .option('--detach-keys <string>', 'Override the key sequence for detaching a container')
+    .addOption(detachKeysOption())
     .option('--no-stdin', 'Do not attach STDIN')
     .action(async (container: string, flags: AttachFlags) => {
       cli.exitCode = await attach(await cli.connect(), container, flags);

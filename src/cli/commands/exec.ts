@@ -4,6 +4,7 @@ import type { Cli } from '../cli.ts';
 import { readEnvironment } from '../container/environment.ts';
 import { failureText, programFailureCode } from '../failure.ts';
 import { CliCommand, listOption } from '../grammar.ts';
+import { detachKeysOption } from '../terminal/detach-keys.ts';
 import { checkTerminal, Session } from '../terminal/session.ts';
 
 interface ExecFlags {
@@ -26,7 +27,7 @@ export function execCommand(cli: Cli, path: string): CliCommand {
     .argument('<command>')
     .argument('[args...]')
     .option('-d, --detach', 'Detached mode: run command in the background')
-    .option('--detach-keys <string>', 'Override the key sequence for detaching a container')
+    .addOption(detachKeysOption())
     .addOption(listOption('-e, --env <list>', 'Set environment variables'))
     .addOption(listOption('--env-file <list>', 'Read in a file of environment variables'))
     .option('-i, --interactive', 'Keep STDIN open even if not attached')

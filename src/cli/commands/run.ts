@@ -8,6 +8,7 @@ import { reportRefusedPorts } from '../container/port-refusals.ts';
 import { attachedStreams, containerRequest, type Streams } from '../container/request.ts';
 import { failureText, programFailureCode } from '../failure.ts';
 import { CliCommand } from '../grammar.ts';
+import { detachKeysOption } from '../terminal/detach-keys.ts';
 import { checkTerminal, Session } from '../terminal/session.ts';
 import { forwardSignals } from '../terminal/signals.ts';
 
@@ -30,7 +31,7 @@ export function runContainerCommand(cli: Cli, path: string): CliCommand {
     .argument('<image>')
     .argument('[command...]')
     .option('-d, --detach', 'Run container in background and print container ID')
-    .option('--detach-keys <string>', 'Override the key sequence for detaching a container')
+    .addOption(detachKeysOption())
     .option('--sig-proxy', 'Proxy received signals to the process', true)
     .addOption(new Option('--no-sig-proxy').hideHelp())
     .action(async (image: string, words: readonly string[], flags: RunFlags) => {

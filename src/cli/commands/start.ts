@@ -2,6 +2,7 @@ import { invalid } from '../../base/index.ts';
 import type { Cli } from '../cli.ts';
 import { failureText } from '../failure.ts';
 import { CliCommand } from '../grammar.ts';
+import { detachKeysOption } from '../terminal/detach-keys.ts';
 import { checkTerminal } from '../terminal/session.ts';
 import { joinContainer } from './attach.ts';
 
@@ -17,7 +18,7 @@ export function startCommand(cli: Cli, path: string): CliCommand {
     .usage('[OPTIONS] CONTAINER [CONTAINER...]')
     .argument('<container...>')
     .option('-a, --attach', 'Attach STDOUT/STDERR and forward signals')
-    .option('--detach-keys <string>', 'Override the key sequence for detaching a container')
+    .addOption(detachKeysOption())
     .option('-i, --interactive', "Attach container's STDIN")
     .action((containers: readonly string[], flags: StartFlags) =>
       flags.attach === true || flags.interactive === true

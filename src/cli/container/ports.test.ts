@@ -34,6 +34,9 @@ test('exposes ranges without publishing them', () => {
 test.each([
   ['a:b', 'invalid containerPort: b'],
   ['a:80', 'invalid hostPort: a'],
+  ['80:80:80:80', 'invalid IP address: 80:80'],
+  ['1.2.3:80:80', 'invalid IP address: 1.2.3'],
+  ['[::1:80:80', 'invalid IP address: [::1'],
   ['8000:', 'no port specified: 8000:<empty>'],
   ['8000:80/xyz', 'invalid proto: xyz'],
   ['8000-8002:80-81', 'invalid ranges specified'],

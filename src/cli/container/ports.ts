@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { invalid } from '../../base/index.ts';
 import type { PortBinding } from '../../client/index.ts';
 
@@ -29,8 +30,10 @@ export function parsePorts(publish: readonly string[], expose: readonly string[]
 
 function addPublished({ exposed, bindings }: PublishedPorts, spec: string): void {
   const [rest, protocol] = splitProtocol(spec);
-  const [, ip = '', hostText, containerText = ''] =
-    /^(?:(?:(\[[^\]]*\]|[^:]*):)?([^:]*):)?([^:]*)$/.exec(rest) ?? [];
+  const parts = rest.split(':');
+  const containerText = parts.at(-1) ?? '';
+  const hostText = parts.at(-2);
+  const ip = hostAddress(parts.slice(0, -2).join(':'));
   if (containerText === '') throw invalid(`no port specified: ${spec}<empty>`);
   const container = parseRange(containerText, 'containerPort');
   const host = hostText === undefined || hostText === '' ? undefined : parseRange(hostText, 'hostPort');
@@ -42,9 +45,16 @@ function addPublished({ exposed, bindings }: PublishedPorts, spec: string): void
   for (let offset = 0; offset <= containerCount; offset += 1) {
     const key = `${container.first + offset}/${protocol}`;
     exposed[key] = {};
-    const binding = { HostIp: ip.replace(/^\[|\]$/g, ''), HostPort: hostPort(host, containerCount, offset) };
+    const binding = { HostIp: ip, HostPort: hostPort(host, containerCount, offset) };
     bindings[key] = [...(bindings[key] ?? []), binding];
   }
+}
+
+/** An address without the brackets of IPv6; whatever stands before the ports must be one. */
+function hostAddress(text: string): string {
+  const ip = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
+  if (ip !== '' && isIP(ip) === 0) throw invalid(`invalid IP address: ${text}`);
+  return ip;
 }
 
 /** One host port for each of a range; for a single container port, the range that the engine may choose from. */

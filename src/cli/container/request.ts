@@ -137,7 +137,10 @@ function listed<T>(list: readonly T[]): readonly T[] | undefined {
 
 async function readLabels(flags: ContainerFlags, env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
   const files = await Promise.all(flags.labelFile.map((file) => readPairsFile(file, env)));
-  return parsePairs([...files.flat(), ...flags.label]);
+  const labels = [...files.flat(), ...flags.label];
+  const nameless = labels.find((label) => label === '' || label.startsWith('='));
+  if (nameless !== undefined) throw invalid(`invalid label '${nameless}': empty name`);
+  return parsePairs(labels);
 }
 
 function logConfig({ logDriver = '', logOpt }: ContainerFlags): HostConfig['LogConfig'] {
@@ -202,6 +205,9 @@ function endpoints(
   flags: ContainerFlags,
   networks: readonly NetworkRequest[],
 ): Record<string, EndpointSettings> {
+  if (flags.networkAlias.length > 0 && !isOwnNetwork(networks[0]?.name ?? 'default')) {
+    throw invalid('network-scoped aliases are only supported for user-defined networks');
+  }
   const all = networks.length > 0 ? networks : [{ name: 'default', aliases: [] }];
   const entries = all.map((network, index): [string, EndpointSettings] => {
     const first = index === 0;
@@ -221,4 +227,8 @@ function endpoints(
       ([, settings]) => entries.length > 1 || Object.values(settings).some((value) => value !== undefined),
     ),
   );
+}
+
+function isOwnNetwork(name: string): boolean {
+  return !['', 'default', 'bridge', 'host', 'none'].includes(name) && !name.startsWith('container:');
 }

@@ -1,4 +1,6 @@
+import type { Option } from 'commander';
 import { invalid } from '../../base/index.ts';
+import { parsedOption } from '../grammar.ts';
 
 /** The keys that leave a container's terminal without ending it. */
 export const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
@@ -20,6 +22,18 @@ export function parseDetachKeys(text: string): readonly number[] {
       hint: 'Write single characters and ctrl-LETTER, separated by commas',
     });
   });
+}
+
+/** `--detach-keys`, refused at once where it names an unknown key. */
+export function detachKeysOption(): Option {
+  return parsedOption(
+    '--detach-keys <string>',
+    'Override the key sequence for detaching a container',
+    (text) => {
+      parseDetachKeys(text);
+      return text;
+    },
+  );
 }
 
 /** Finds the detach keys in what is typed. Keys that may be the start of them are held back until it is clear. */
