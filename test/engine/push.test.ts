@@ -1,9 +1,21 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digestOf } from '../../src/base/index.ts';
 import { startGuardedRegistry } from '../fixtures/guarded-registry.ts';
+import {
+  blob,
+  blobsOf,
+  describe as descriptorOf,
+  INDEX,
+  json,
+  layout,
+  makeImage,
+  named,
+  tar,
+} from '../fixtures/image-archives.ts';
 import { startRegistry, type TestRegistry } from '../fixtures/registry.ts';
 import { imageOf, layerOf, ownArchitecture, serveImages } from '../fixtures/served-images.ts';
 import { type Instance, startInstance } from './instance.ts';
@@ -113,6 +125,34 @@ describe('images are pushed', () => {
     expect(await stored(one)).toEqual(own.descriptor);
     const none = await instance.berth(['push', '--platform', 'linux/s390x', one]);
     expect(none.stderr).toContain('does not provide the specified platform (linux/s390x)');
+  });
+
+  it('and what came from an archive as it came, compressed where it was not', async () => {
+    const image = await makeImage({ text: 'archived' });
+    const index = json({ schemaVersion: 2, mediaType: INDEX, manifests: [image.descriptor] });
+    const [loaded, imported] = [`${host}/loaded:1`, `${host}/imported:1`];
+    const entry = named({ descriptor: descriptorOf(INDEX, index) }, loaded);
+    await writeFile(`${folder}/archive.tar`, await tar([...blobsOf(image), blob(index), ...layout([entry])]));
+    await instance.berthOk(['load', '-i', `${folder}/archive.tar`]);
+    expect(digestIn(await instance.berthOk(['push', loaded]))).toBe(digestOf(index));
+
+    const root = await tar([['file', 'imported']]);
+    await instance.berth(['import', '-', imported], { input: root });
+    const stored = () => readdir(`${instance.dataRoot}/blobs/sha256`);
+    expect(await stored()).toContain(digestOf(root).slice(7));
+    expect(await instance.berthOk(['push', imported])).toContain('Compressing');
+    await expect.poll(stored).not.toContain(digestOf(root).slice(7));
+    const answer = await fetch(`${registry.url}/v2/imported/manifests/1`, {
+      headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+    });
+    expect(await answer.json()).toMatchObject({
+      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' }],
+    });
+    await instance.berthOk(['rmi', imported]);
+    await instance.berthOk(['pull', imported]);
+    await instance.berthOk(['create', '--name', 'look', imported, 'x']);
+    expect(await instance.berthOk(['cp', 'look:/file', '-'])).toContain('imported');
+    await instance.berthOk(['rm', 'look']);
   });
 
   it('with the password of the login, which is kept only when the registry takes it', async () => {

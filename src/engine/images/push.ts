@@ -205,7 +205,7 @@ export class Pusher {
   async #sendLayer(push: Push, layer: Layer, index: number): Promise<Descriptor> {
     const { image, options } = push;
     const compressing = () => tell(options, layer.diffId, 'Compressing');
-    const blob = await this.#layerBlobs.known(image, index, options.signal, compressing);
+    const blob = await this.#layerBlobs.forRegistry(image, index, options.signal, compressing);
     const local = await this.#local(blob);
     let isWanted = false;
     const discarded = async () => {
@@ -218,7 +218,7 @@ export class Pusher {
     } catch (error) {
       if (!isWanted) throw error;
     }
-    const packed = await this.#layerBlobs.present(image, index, options.signal, compressing);
+    const packed = await this.#layerBlobs.forArchive(image, index, options.signal, compressing);
     await this.#sendBlob(push, layer, await this.#present(packed));
     return packed;
   }

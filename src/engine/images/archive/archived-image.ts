@@ -25,6 +25,8 @@ export interface ArchivedImage {
   readonly configFile: ReceivedFile;
   /** Its manifest, where the archive has one. */
   readonly manifest: Descriptor | undefined;
+  /** The index of its platforms, where it was chosen from one. */
+  readonly index: Descriptor | undefined;
   /** Bottom first. */
   readonly layers: readonly Descriptor[];
 }

@@ -28,6 +28,7 @@ export async function imagesOfDockerArchive(
       names: item.names.map(archivedName),
       configFile: existing(archive, item.config),
       manifest: undefined,
+      index: undefined,
       layers,
     });
   }

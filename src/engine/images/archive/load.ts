@@ -107,7 +107,7 @@ export class ImageLoader {
   }
 
   async #record(
-    { id, configBytes, names, manifest, layers }: CheckedImage,
+    { id, configBytes, names, manifest, index, layers }: CheckedImage,
     options: LoadOptions,
   ): Promise<Image> {
     const image = await this.#store.images.add({
@@ -115,6 +115,7 @@ export class ImageLoader {
       tags: names.map(canonicalName),
       layerBlobs: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
       ...(manifest === undefined ? {} : { manifest }),
+      ...(index === undefined ? {} : { index }),
     });
     const results =
       names.length === 0

@@ -56,6 +56,7 @@ class LayoutReader {
     const label = name ?? shortId(entry.digest);
     let chosen = entry;
     let manifest = await this.#manifest(chosen, label);
+    const index = manifest.kind === 'index' ? manifest.mediaType : undefined;
     for (let depth = 0; manifest.kind === 'index'; depth += 1) {
       if (depth === MAX_INDEX_DEPTH)
         throw invalid(`${label} of the archive is an index of indexes of indexes`);
@@ -71,6 +72,7 @@ class LayoutReader {
       configFile: this.#existing(config, `the config ${config.digest} of ${label}`),
       manifest: { mediaType, digest, size, ...(annotations === undefined ? {} : { annotations }) },
       layers,
+      index: index === undefined ? undefined : { mediaType: index, digest: entry.digest, size: entry.size },
     };
   }
 

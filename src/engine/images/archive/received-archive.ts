@@ -31,8 +31,10 @@ const BLOB = /^blobs\/sha256\/([0-9a-f]{64})$/;
 
 /** Far above the largest honest ones: these are held in memory. */
 const MAX_DOCUMENT = 8 * 1024 * 1024;
-/** A file's path and digest are held in memory until the end: an archive of 500 images has about 60,000. */
-const MAX_ENTRIES = 200_000;
+/** What is held of each file until the end, beside its path. */
+const FILE_SIZE = 400;
+/** Bounds what is held of all files together: of an archive of 500 images with 60,000 files it is less. */
+const MAX_FILES_SIZE = 64 * 1024 * 1024;
 const MAX_LINKS_IN_A_ROW = 10;
 
 /** An image archive, read once from end to end: the few documents in memory, all other files in the content store. */
@@ -41,6 +43,7 @@ export class ReceivedArchive {
   readonly #documents = new Map<string, Buffer>();
   /** Symlinks and hard links lead to other files of the archive, or nowhere; they are never made on a disk. */
   readonly #links = new Map<string, string>();
+  #size = 0;
 
   /** One of the {@link DOCUMENTS}, parsed as JSON; undefined where there is none. Throws `invalid` when it is no JSON. */
   document(name: string): unknown {
@@ -72,9 +75,8 @@ export class ReceivedArchive {
     if ('file' in content) this.#files.set(path, content.file);
     else if ('document' in content) this.#documents.set(path, content.document);
     else this.#links.set(path, content.link);
-    if (this.#files.size + this.#links.size > MAX_ENTRIES) {
-      throw invalid(`the archive has more than ${MAX_ENTRIES} files`);
-    }
+    this.#size += FILE_SIZE + path.length + ('link' in content ? content.link.length : 0);
+    if (this.#size > MAX_FILES_SIZE) throw invalid('the archive has more files than those of images are');
   }
 
   #follow(path: string): string {
@@ -119,9 +121,10 @@ async function receiveEntry(
   { entry, name, content }: ArchiveEntry,
   receiver: ArchiveReceiver,
 ): Promise<void> {
-  if (entry.type === 'directory') return;
   const path = pathInside(textOf(entry.name), '.', name);
   switch (entry.type) {
+    case 'directory':
+      return;
     case 'file':
       if (OUTDATED.test(path)) return;
       if (DOCUMENTS.includes(path)) {

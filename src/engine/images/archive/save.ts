@@ -98,20 +98,23 @@ export class ImageSaver {
   }
 
   async #named(text: string): Promise<{ image: Image; name: Reference | undefined }[]> {
-    const all = await this.#store.images.list();
-    const tagsIn = (repository: string) =>
-      all.flatMap((image) =>
-        image.tags
-          .map((tag) => ({ image, name: parseReference(tag) }))
-          .filter(({ name }) => familiarRepository(name) === repository),
-      );
-    const repository = repositoryAlone(text);
-    const tagged = repository === undefined ? [] : tagsIn(repository);
-    if (tagged.length > 0)
-      return tagged.toSorted((a, b) => ((a.name.tag ?? '') < (b.name.tag ?? '') ? -1 : 1));
+    const reference = referenceIn(text);
+    const isRepository = reference !== undefined && !/[:@][^/]*$/.test(text);
+    const tagged = isRepository ? await this.#tagged(familiarRepository(reference)) : [];
+    if (tagged.length > 0) return tagged;
     const image = await findImage(this.#store.images, text);
-    const isName = image.tags.some((tag) => isReferenceTo(text, tag));
-    return [{ image, name: isName ? parseReference(text) : undefined }];
+    const isName = reference !== undefined && image.tags.includes(canonicalName(reference));
+    return [{ image, name: isName ? reference : undefined }];
+  }
+
+  /** What a repository has, by tag. */
+  async #tagged(repository: string): Promise<{ image: Image; name: Reference }[]> {
+    const all = (await this.#store.images.list()).flatMap((image) =>
+      image.tags.map((tag) => ({ image, name: parseReference(tag) })),
+    );
+    return all
+      .filter(({ name }) => familiarRepository(name) === repository)
+      .toSorted((a, b) => ((a.name.tag ?? '') < (b.name.tag ?? '') ? -1 : 1));
   }
 
   async #prepare(selection: Selection, holding: Holding, signal: AbortSignal): Promise<SavedImage> {
@@ -119,7 +122,7 @@ export class ImageSaver {
     const layers: Descriptor[] = [];
     for (const blob of image.layerBlobs) if (blob !== undefined) holding.add(blob.digest);
     for (const index of image.layers.keys()) {
-      const blob = await this.#layerBlobs.present(image, index, signal);
+      const blob = await this.#layerBlobs.forArchive(image, index, signal);
       holding.add(blob.digest);
       layers.push(blob);
     }
@@ -175,21 +178,12 @@ function dockerItem({ image, names, layers }: SavedImage): object {
   };
 }
 
-/** The repository that a text names without tag, digest or id; undefined for any other text. */
-function repositoryAlone(text: string): string | undefined {
-  if (/[:@][^/]*$/.test(text)) return undefined;
+/** Undefined for what is no reference, but may be an id; who looks it up says what is wrong with it. */
+function referenceIn(text: string): Reference | undefined {
   try {
-    return familiarRepository(parseReference(text));
+    return parseReference(text);
   } catch {
-    return undefined; // whoever looks it up says what is wrong with it
-  }
-}
-
-function isReferenceTo(text: string, tag: string): boolean {
-  try {
-    return canonicalName(parseReference(text)) === tag;
-  } catch {
-    return false;
+    return undefined;
   }
 }
 
