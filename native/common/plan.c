@@ -157,7 +157,8 @@ static int take_field(const struct field *field, struct plan *plan, struct failu
         case TAG_LOG_PATH: return take_text(field, &plan->log_path, why);
         case TAG_LOG_MAX_SIZE: return take_number(field, &plan->log_max_size, why);
         case TAG_LOG_MAX_FILES: return take_number(field, &plan->log_max_files, why);
-        case TAG_LOG_ATTRIBUTES: return take_text(field, &plan->log_attributes, why);
+        case TAG_LOG_ATTRIBUTES:
+            return buffer_append(&plan->log_attributes, field->value, field->length) < 0 ? broken(why, field) : 0;
         case TAG_LOG_COMPRESSOR: return take_text(field, &plan->log_compressor, why);
         case TAG_LOG_SEND: return take_send(field, &plan->log_send, why);
         case TAG_SHM_SIZE: return take_number(field, &plan->shm_size, why);
@@ -197,11 +198,12 @@ int plan_decode(const uint8_t *payload, size_t length, struct plan *plan, struct
 void plan_free(struct plan *plan) {
     char *texts[] = {plan->id,       plan->directory, plan->socket,  plan->root.upper,
                      plan->root.work, plan->log_path, plan->runtime, plan->runtime_root,
-                     plan->log_attributes, plan->log_compressor, plan->log_send.address};
+                     plan->log_compressor, plan->log_send.address};
     for (size_t index = 0; index < sizeof(texts) / sizeof(*texts); index++) free(texts[index]);
     for (size_t index = 0; index < plan->port_count; index++) port_free(&plan->ports[index]);
     free(plan->ports);
     buffer_free(&plan->log_send.constant);
+    buffer_free(&plan->log_attributes);
     texts_free(&plan->root.layers);
     texts_free(&plan->runtime_arguments);
     *plan = (struct plan){0};

@@ -61,7 +61,7 @@ struct plan {
     char *log_path;
     uint64_t log_max_size;
     uint64_t log_max_files;
-    char *log_attributes;
+    struct buffer log_attributes; /* in the format of the files */
     char *log_compressor; /* NULL: rotated files stay as they are */
     struct send_plan log_send;
     uint64_t shm_size;

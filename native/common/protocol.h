@@ -68,7 +68,7 @@ enum tag {
     TAG_RUNTIME_ROOT = 19,
     TAG_RESTART = 20, /* enum restart_value */
     TAG_RESTART_MAXIMUM = 21, /* 0: without end */
-    TAG_LOG_ATTRIBUTES = 22, /* a JSON object */
+    TAG_LOG_ATTRIBUTES = 22, /* of every message, in the format of the files */
     TAG_LOG_COMPRESSOR = 23, /* a program that compresses its standard input to its standard output */
     TAG_LOG_SEND = 24, /* where else the log goes; fields of its own: enum send_tag */
 

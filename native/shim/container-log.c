@@ -8,7 +8,7 @@
 
 int log_open(struct container_log *log, const struct plan *plan, struct failure *why) {
     log->driver = plan->log_driver;
-    log->attributes = plan->log_attributes;
+    log->attributes = &plan->log_attributes;
     log->send.socket = -1;
     log->files.file = -1;
     if (log->driver != LOG_NONE && log_files_open(&log->files, plan, why) < 0) return -1;
@@ -26,7 +26,7 @@ static void store(struct container_log *log, const struct log_message *message) 
         log_files_rotate(&log->files);
     }
     size_t before = log->pending.length;
-    if (log->driver == LOG_LOCAL) log_local_format(&log->pending, message);
+    if (log->driver == LOG_LOCAL) log_local_format(&log->pending, message, log->attributes);
     else log_json_format(&log->pending, message, log->attributes);
     log->files.size += log->pending.length - before;
 }

@@ -27,7 +27,7 @@ struct log_line {
 
 struct container_log {
     enum log_driver driver;
-    const char *attributes; /* a JSON object for every line, or NULL */
+    const struct buffer *attributes; /* of every message, in the driver's format */
     struct log_files files;
     struct log_send send;
     struct log_line lines[2];

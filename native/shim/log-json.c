@@ -104,7 +104,7 @@ static void append_time(struct buffer *out, uint64_t time) {
     buffer_append(out, text, length);
 }
 
-int log_json_format(struct buffer *out, const struct log_message *message, const char *attributes) {
+int log_json_format(struct buffer *out, const struct log_message *message, const struct buffer *attributes) {
     append_text(out, "{");
     if (message->length > 0 || message->whole) {
         append_text(out, "\"log\":\"");
@@ -112,9 +112,9 @@ int log_json_format(struct buffer *out, const struct log_message *message, const
         append_text(out, message->whole ? "\\n\"," : "\",");
     }
     append_text(out, message->stream == LOG_STDOUT ? "\"stream\":\"stdout\"" : "\"stream\":\"stderr\"");
-    if (attributes) {
+    if (attributes->length > 0) {
         append_text(out, ",\"attrs\":");
-        append_text(out, attributes);
+        buffer_append(out, attributes->data, attributes->length);
     }
     append_text(out, ",\"time\":\"");
     append_time(out, message->time);

@@ -5,7 +5,7 @@
 #include "common/buffer.h"
 #include "log-message.h"
 
-/* Appends one line; `attributes` is a JSON object, or NULL. */
-int log_json_format(struct buffer *out, const struct log_message *message, const char *attributes);
+/* Appends one line; `attributes` is a JSON object, or empty. */
+int log_json_format(struct buffer *out, const struct log_message *message, const struct buffer *attributes);
 
 #endif

@@ -20,7 +20,7 @@ static size_t put_number(uint8_t *at, uint64_t number) {
     return length;
 }
 
-/* All but the text, which comes next. */
+/* Stream, time, and whether the line goes on. */
 static size_t put_head(uint8_t *at, const struct log_message *message) {
     static const uint8_t NAMES[2][6] = {"stdout", "stderr"};
     size_t length = 0;
@@ -33,17 +33,20 @@ static size_t put_head(uint8_t *at, const struct log_message *message) {
         at[length++] = FIELD_PARTIAL;
         at[length++] = 1;
     }
-    at[length++] = FIELD_LINE;
-    return length + put_number(at + length, message->length);
+    return length;
 }
 
-int log_local_format(struct buffer *out, const struct log_message *message) {
+int log_local_format(struct buffer *out, const struct log_message *message, const struct buffer *attributes) {
     uint8_t head[HEAD_MAX];
+    uint8_t line[HEAD_MAX] = {FIELD_LINE};
     size_t head_length = put_head(head, message);
-    uint32_t size = htonl((uint32_t)(head_length + message->length));
-    if (!buffer_reserve(out, head_length + message->length + 2 * sizeof(size))) return -1;
+    size_t line_length = 1 + put_number(line + 1, message->length);
+    uint32_t size = htonl((uint32_t)(head_length + attributes->length + line_length + message->length));
+    if (!buffer_reserve(out, ntohl(size) + 2 * sizeof(size))) return -1;
     buffer_append(out, &size, sizeof(size));
     buffer_append(out, head, head_length);
+    buffer_append(out, attributes->data, attributes->length);
+    buffer_append(out, line, line_length);
     buffer_append(out, message->text, message->length);
     return buffer_append(out, &size, sizeof(size));
 }

@@ -8,6 +8,7 @@
 #include "common/buffer.h"
 #include "log-message.h"
 
-int log_local_format(struct buffer *out, const struct log_message *message);
+/* `attributes` are encoded fields, or empty. The text comes last. */
+int log_local_format(struct buffer *out, const struct log_message *message, const struct buffer *attributes);
 
 #endif

@@ -44,6 +44,8 @@ export interface LogOptions {
   readonly since?: string;
   readonly until?: string;
   readonly timestamps?: boolean;
+  /** The attributes that --log-opt chose. */
+  readonly details?: boolean;
   /** A number of lines, or "all". */
   readonly tail?: string;
   readonly signal?: AbortSignal;

@@ -24,8 +24,13 @@ const FRAME_HEADER = 8;
  * zero bytes, u32 big-endian length (Engine API, ContainerAttach "Stream format"). Throws when the engine reports an error.
  */
 export async function* outputChunks({ body, multiplexed }: OutputStream): AsyncGenerator<OutputChunk> {
+  for await (const batch of outputBatches({ body, multiplexed })) yield* batch;
+}
+
+/** The same, all pieces of one read together: many short lines come in one. */
+async function* outputBatches({ body, multiplexed }: OutputStream): AsyncGenerator<OutputChunk[]> {
   if (!multiplexed) {
-    for await (const data of received(body)) yield { source: 'stdout', data };
+    for await (const data of received(body)) yield [{ source: 'stdout', data }];
     return;
   }
   const header = Buffer.alloc(FRAME_HEADER);
@@ -35,6 +40,7 @@ export async function* outputChunks({ body, multiplexed }: OutputStream): AsyncG
   const failure: Buffer[] = [];
   for await (const chunk of received(body)) {
     let at = 0;
+    const batch: OutputChunk[] = [];
     while (at < chunk.length) {
       if (remaining === 0) {
         const taken = chunk.copy(header, headerBytes, at, at + FRAME_HEADER - headerBytes);
@@ -51,17 +57,25 @@ export async function* outputChunks({ body, multiplexed }: OutputStream): AsyncG
       at += data.length;
       remaining -= data.length;
       if (source === 3) failure.push(data);
-      else yield { source: source === 2 ? 'stderr' : 'stdout', data };
+      else batch.push({ source: source === 2 ? 'stderr' : 'stdout', data });
     }
+    if (batch.length > 0) yield batch;
   }
   if (failure.length > 0) throw unavailable(Buffer.concat(failure).toString().trim());
 }
 
 /** Copies a container's output to two writers until it ends, waiting where a writer is slow. */
 export async function copyOutput(output: OutputStream, stdout: Writable, stderr: Writable): Promise<void> {
-  for await (const { source, data } of outputChunks(output)) {
-    const target = source === 'stderr' ? stderr : stdout;
-    if (!target.write(data)) await drained(target);
+  for await (const batch of outputBatches(output)) {
+    for (let from = 0; from < batch.length; ) {
+      const source = batch[from]?.source;
+      let to = from + 1;
+      while (to < batch.length && batch[to]?.source === source) to += 1;
+      const data = Buffer.concat(batch.slice(from, to).map((piece) => piece.data));
+      const target = source === 'stderr' ? stderr : stdout;
+      if (!target.write(data)) await drained(target);
+      from = to;
+    }
   }
 }
 

@@ -29,8 +29,8 @@ export interface LogPlan {
   /** Bytes after which the file is rotated; 0: never. */
   readonly maxSize: number;
   readonly maxFiles: number;
-  /** A JSON object that json-file adds to each line. */
-  readonly attributes?: string;
+  /** What each message has of the container's labels and variables. */
+  readonly attributes?: Readonly<Record<string, string>>;
   /** Absolute path of gzip, for the rotated files. */
   readonly compressor?: string;
   readonly send?: LogSendPlan;

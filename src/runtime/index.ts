@@ -7,6 +7,7 @@ export * from './environment.ts';
 export * from './files.ts';
 export * from './host-facts.ts';
 export * from './launcher.ts';
+export { encodeLogAttributes } from './log-attributes.ts';
 export * from './mounts.ts';
 export * from './oci-runtimes.ts';
 export * from './oci-spec.ts';

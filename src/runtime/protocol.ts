@@ -1,5 +1,6 @@
 import { type Field, FieldWriter } from '../base/index.ts';
 import type { LogPlan, LogSendPlan, PortPlan, RestartPlan, RootPlan, SupervisorPlan } from './contract.ts';
+import { encodeLogAttributes } from './log-attributes.ts';
 
 /**
  * What is said between berthd, the launcher and supervisors; `native/common/protocol.h` is the same and says what
@@ -136,7 +137,9 @@ function writeLog(fields: FieldWriter, log: LogPlan): void {
       .text(tag.logPath, log.path)
       .number(tag.logMaxSize, log.maxSize)
       .number(tag.logMaxFiles, log.maxFiles);
-    if (log.attributes !== undefined) fields.text(tag.logAttributes, log.attributes);
+    if (log.attributes !== undefined) {
+      fields.bytes(tag.logAttributes, encodeLogAttributes(log.driver, log.attributes));
+    }
     if (log.compressor !== undefined) fields.text(tag.logCompressor, log.compressor);
   }
   if (log.send !== undefined) fields.bytes(tag.logSend, encodeSend(log.send));

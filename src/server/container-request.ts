@@ -1,11 +1,12 @@
 import { isIP } from 'node:net';
 import { invalid, notImplemented } from '../base/index.ts';
-import type {
-  ContainerConfig,
-  Healthcheck,
-  HostOptions,
-  NetworkAttachment,
-  NewContainer,
+import {
+  type ContainerConfig,
+  type Healthcheck,
+  type HostOptions,
+  type NetworkAttachment,
+  type NewContainer,
+  parseLogConfig,
 } from '../engine/index.ts';
 import { cleanTarget, parseMounts, parseTmpfs } from './container-mounts.ts';
 import { parseResources, parseRestart } from './container-resources.ts';
@@ -173,17 +174,8 @@ function parseShmSize(host: Fields): number {
   return size === 0 ? DEFAULT_SHM : size;
 }
 
-const LOG_OPTIONS = ['max-size', 'max-file'];
-
 function parseLog(log: Fields): HostOptions['log'] {
-  const driver = log.text('Type') || 'json-file';
-  if (driver !== 'json-file' && driver !== 'none') {
-    throw notImplemented(`the log driver ${driver} is not there yet`, { hint: 'Use json-file or none' });
-  }
-  const options = log.textMap('Config');
-  const unknown = Object.keys(options).find((name) => !LOG_OPTIONS.includes(name));
-  if (unknown !== undefined) throw invalid(`unknown log opt '${unknown}' for ${driver} log driver`);
-  return { driver, options };
+  return parseLogConfig(log.text('Type') || 'json-file', log.textMap('Config'));
 }
 
 function parseNetworks(body: Fields, networkMode: string): NetworkAttachment[] {

@@ -9,6 +9,7 @@ import { buildRoutes } from './routes/build.ts';
 import { checkRoutes } from './routes/check.ts';
 import { commitRoutes } from './routes/commit.ts';
 import { containerFileRoutes } from './routes/container-files.ts';
+import { containerLogRoutes } from './routes/container-logs.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { diskUsageRoutes } from './routes/disk-usage.ts';
@@ -112,6 +113,7 @@ function createApp(
     containerFileRoutes,
     commitRoutes,
     containerStreamRoutes,
+    containerLogRoutes,
     portRoutes,
     statsRoutes,
     imageRoutes,

@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     AUTO_BUFFER line = {0};
     const struct log_message message = {
         .stream = LOG_STDERR, .text = data, .length = size, .whole = size % 2 == 0, .time = size};
-    log_json_format(&line, &message, NULL);
+    const struct buffer none = {0};
+    log_json_format(&line, &message, &none);
     check_line(&line);
     return 0;
 }

@@ -14,7 +14,8 @@ static void check_format(const char *text, size_t length, bool whole, uint64_t t
     AUTO_BUFFER out = {0};
     const struct log_message message = {
         .stream = LOG_STDOUT, .text = (const uint8_t *)text, .length = length, .whole = whole, .time = time};
-    log_json_format(&out, &message, NULL);
+    const struct buffer none = {0};
+    log_json_format(&out, &message, &none);
     CHECK(out.length == strlen(expected) && memcmp(out.data, expected, out.length) == 0);
 }
 

@@ -4,6 +4,7 @@ import type { Cli } from '../cli.ts';
 import { CliCommand, parsedOption } from '../grammar.ts';
 
 interface LogsFlags {
+  readonly details?: boolean;
   readonly follow?: boolean;
   readonly since?: string;
   readonly tail: string;
@@ -16,6 +17,7 @@ export function logsCommand(cli: Cli, path: string): CliCommand {
   command
     .usage('[OPTIONS] CONTAINER')
     .argument('<container>')
+    .option('--details', 'Show extra details provided to logs')
     .option('-f, --follow', 'Follow log output')
     .addOption(
       parsedOption(

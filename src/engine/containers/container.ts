@@ -3,6 +3,7 @@ import type { Endpoint } from '../../network/index.ts';
 import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
 import type { SentSignal } from './end-cause.ts';
 import type { Healthcheck, HealthStatus } from './healthcheck.ts';
+import type { LogConfig } from './logs/options.ts';
 
 /** A container as it is stored: what was asked for, and what became of it. */
 export interface ContainerRecord {
@@ -91,7 +92,7 @@ export interface HostOptions {
   readonly pidMode: string;
   readonly ipcMode: string;
   readonly utsMode: string;
-  readonly log: { readonly driver: 'json-file' | 'none'; readonly options: Readonly<Record<string, string>> };
+  readonly log: LogConfig;
   readonly runtime: string | undefined;
   readonly oomScoreAdj: number;
   /** Whether an init becomes PID 1, before the command; undefined: not asked for, so none. */

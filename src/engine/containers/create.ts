@@ -23,6 +23,7 @@ import {
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
 import { parseLink } from './dns-names.ts';
 import { mergeHealthcheck } from './healthcheck.ts';
+import { requireLogging } from './logs/index.ts';
 import { settleMounts } from './mounts.ts';
 import { newContainerName, requireContainerName } from './names.ts';
 import { byPriority, checkNames } from './network-changes.ts';
@@ -51,6 +52,7 @@ export async function createContainer(context: ContainerContext, request: NewCon
   const config = mergeWithImage(request.config, image.config.config ?? {}, id, request.host);
   if (commandOf(config).length === 0) throw invalid('no command specified');
   checkNetworks(context, request);
+  await requireLogging(request.host.log);
   const warnings = await checkOptions(context, config, request.host);
 
   const directory = containerDirectory(context, id);

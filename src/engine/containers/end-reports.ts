@@ -1,10 +1,10 @@
-import { open } from 'node:fs/promises';
-import { type ContainerId, errorMessage, systemErrorCode } from '../../base/index.ts';
+import { type ContainerId, errorMessage } from '../../base/index.ts';
 import type { ExitStatus, MemoryEnd } from '../../runtime/index.ts';
 import type { DocumentStore } from '../../store/index.ts';
 import type { ContainerRecord } from './container.ts';
-import { type ContainerContext, logPath } from './context.ts';
+import type { ContainerContext } from './context.ts';
 import { type EndCause, endCause } from './end-cause.ts';
+import { type LogEntry, logPlaceOf, readLogFiles } from './logs/index.ts';
 
 /** What is kept of one end of a container, or of one start that failed. */
 export interface EndReport {
@@ -33,8 +33,8 @@ const COLLECTION = 'container-ends';
 const KEPT_ENDS = 5;
 const KEPT_LINES = 10;
 const LINE_LIMIT = 512;
-/** Bytes of the log's end that are looked at. */
-const TAIL_BYTES = 32 * 1024;
+/** Entries at the log's end that are looked at; a long line has several. */
+const READ_ENTRIES = 20;
 
 /** The last ends of each container, on disk only: nobody asks for them often. */
 export class EndReports {
@@ -94,30 +94,20 @@ async function lastLines(
   record: ContainerRecord,
   startedAt: string,
 ): Promise<EndLogLine[]> {
-  if (record.host.log.driver === 'none') return [];
+  const place = logPlaceOf(context, record);
+  if (place === undefined) return [];
   try {
-    const text = await readTail(logPath(context, record.id), TAIL_BYTES);
-    const lines = joinPieces(text.split('\n').flatMap(parseLine));
-    return lines.filter(({ time }) => Date.parse(time) >= Date.parse(startedAt)).slice(-KEPT_LINES);
+    const pieces: Piece[] = [];
+    const range = { tail: READ_ENTRIES, since: startedAt, until: undefined };
+    for await (const batch of readLogFiles(place, range, undefined)) pieces.push(...batch.map(pieceOf));
+    return joinPieces(pieces).slice(-KEPT_LINES);
   } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT') {
-      context.parts.log.warn(
-        { id: record.id, error: errorMessage(error) },
-        "the end of a container's log could not be read",
-      );
-    }
+    context.parts.log.warn(
+      { id: record.id, error: errorMessage(error) },
+      "the end of a container's log could not be read",
+    );
     return [];
   }
-}
-
-/** The whole lines at the end of a file. */
-async function readTail(path: string, limit: number): Promise<string> {
-  await using file = await open(path, 'r');
-  const { size } = await file.stat();
-  const from = Math.max(0, size - limit);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, limit)), 0, undefined, from);
-  const text = buffer.toString('utf8', 0, bytesRead);
-  return from === 0 ? text : text.slice(text.indexOf('\n') + 1);
 }
 
 interface Piece extends EndLogLine {
@@ -125,20 +115,10 @@ interface Piece extends EndLogLine {
   readonly ends: boolean;
 }
 
-/** An entry of Docker's json-file format; nothing for a line that is cut off or is none. */
-function parseLine(line: string): Piece[] {
-  if (line === '') return [];
-  try {
-    const entry: unknown = JSON.parse(line);
-    if (typeof entry !== 'object' || entry === null) return [];
-    if (!('log' in entry && 'stream' in entry && 'time' in entry)) return [];
-    const { log, stream, time } = entry;
-    if (typeof log !== 'string' || typeof time !== 'string') return [];
-    const text = log.replace(/\r?\n$/, '');
-    return [{ stream: stream === 'stderr' ? 'stderr' : 'stdout', text, time, ends: text !== log }];
-  } catch {
-    return []; // what is no JSON is no line of the container's
-  }
+function pieceOf({ stream, text, time }: LogEntry): Piece {
+  const whole = text.toString();
+  const line = whole.replace(/\r?\n$/, '');
+  return { stream, text: line, time, ends: line !== whole };
 }
 
 /** The log has long lines in pieces; a line's own end may be missing at the container's end. */

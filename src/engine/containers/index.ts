@@ -16,7 +16,7 @@ import { type EndReport, EndReports } from './end-reports.ts';
 import { Execs } from './exec.ts';
 import { ContainerFiles } from './files/index.ts';
 import { type Health, HealthChecks } from './health.ts';
-import { type LogEntry, type LogOptions, readLogs, requireReadableLog } from './logs.ts';
+import { type LogEntry, type LogOptions, readLogs } from './logs/index.ts';
 import { connectToNetwork, disconnectFromNetwork } from './network-changes.ts';
 import { listProcesses, type ProcessTable } from './processes.ts';
 import { type PublishedPortReport, reportPublishedPorts } from './published-ports.ts';
@@ -48,7 +48,7 @@ export type { Exec, ExecConfig } from './exec.ts';
 export type { FileChange, PathFacts } from './files/index.ts';
 export type { Health } from './health.ts';
 export type { Healthcheck, HealthStatus } from './healthcheck.ts';
-export type { LogEntry, LogOptions } from './logs.ts';
+export { type LogConfig, type LogEntry, type LogOptions, parseLogConfig } from './logs/index.ts';
 export type { ProcessTable } from './processes.ts';
 export type { PortChange, PortSelection } from './publish.ts';
 export type { PublishedPortReport } from './published-ports.ts';
@@ -153,8 +153,7 @@ export class Containers {
     return resizeContainer(this.#context, reference, rows, columns);
   }
 
-  logs(reference: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogEntry> {
-    requireReadableLog(this.#context, reference);
+  logs(reference: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogEntry[]> {
     return readLogs(this.#context, reference, options, signal);
   }
 

@@ -11,11 +11,12 @@ import {
 } from '../../runtime/index.ts';
 import { type Connection, connect, disconnect } from './connect.ts';
 import type { ContainerRecord } from './container.ts';
-import { type ContainerContext, containerDirectory, emit, logPath, runtimeRoot } from './context.ts';
+import { type ContainerContext, containerDirectory, emit, runtimeRoot } from './context.ts';
 import { imageOf } from './create.ts';
 import { reportOfFailedStart } from './end-reports.ts';
 import { watchForEnd } from './finish.ts';
 import { mountShared, ownSharedMemory, unmountShared } from './host-mounts.ts';
+import { logFilePath, logPlan } from './logs/index.ts';
 import { writeNetworkFiles } from './network-files.ts';
 import { admit } from './operations.ts';
 import { reportPortRefusals } from './port-refusals.ts';
@@ -140,7 +141,7 @@ async function abandon(
   }
 }
 
-function launch(
+async function launch(
   context: ContainerContext,
   record: ContainerRecord,
   connection: Connection,
@@ -148,7 +149,7 @@ function launch(
 ): Promise<Supervisor> {
   const directory = containerDirectory(context, record.id);
   const runtime = runtimeOf(context, record);
-  const { log } = record.host;
+  const log = await logPlan(record, logFilePath(context, record));
   return context.parts.launcher.launch({
     id: record.id,
     directory,
@@ -161,12 +162,7 @@ function launch(
     stdinOnce: record.config.stdinOnce,
     network: connection.namespace,
     ports: connection.ports,
-    log: {
-      driver: log.driver,
-      path: logPath(context, record.id),
-      maxSize: Number(log.options['max-size'] ?? DEFAULT_LOG_SIZE),
-      maxFiles: Number(log.options['max-file'] ?? DEFAULT_LOG_FILES),
-    },
+    log,
     restart: restartPlan(record.host.restart),
     restarts: record.restartCount,
     shmSize: ownSharedMemory(record),
@@ -177,10 +173,6 @@ function launch(
     },
   });
 }
-
-/** Logs are rotated by default, so that a disk never fills: five files of 20 MB. */
-const DEFAULT_LOG_SIZE = 20_000_000;
-const DEFAULT_LOG_FILES = 5;
 
 async function writeBundle(
   context: ContainerContext,

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify';
-import { errorMessage, invalid } from '../../base/index.ts';
+import { errorMessage } from '../../base/index.ts';
 import type { Engine, ExecConfig } from '../../engine/index.ts';
 import { Fields, Query } from '../fields.ts';
 import { hijack, MULTIPLEXED_STREAM, RAW_STREAM } from '../hijack.ts';
-import { clientSignal, multiplexed, plainHeaders, pump, writeAll } from '../streams.ts';
+import { clientSignal, multiplexed, pump } from '../streams.ts';
+import { storedOutput, writeEntries } from './container-logs.ts';
 
-/** Attach, exec and logs: answers that are byte streams. */
+/** Attach and exec: byte streams in both directions. */
 export function containerStreamRoutes(app: FastifyInstance, engine: Engine): void {
   const { containers } = engine;
 
@@ -19,11 +20,9 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
     const attachment = containers.attach(request.params.name, streams, clientSignal(request));
     attachment.session.catch(() => {}); // reported below; the answer goes out before it is awaited
     const { terminal } = attachment;
-    const history = query.flag('logs') ? await storedOutput(engine, request.params.name) : [];
+    const history = query.flag('logs') ? storedOutput(engine, request.params.name) : undefined;
     const socket = hijack(request, reply, terminal ? RAW_STREAM : MULTIPLEXED_STREAM);
-    for (const { stream, text } of history) {
-      await writeAll(socket, terminal ? text : multiplexed(stream, Buffer.from(text)));
-    }
+    if (history !== undefined) await writeEntries(socket, history, { terminal });
     if (!query.flag('stream')) {
       socket.end();
       return;
@@ -32,33 +31,6 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
       await pump(socket, await attachment.session, { terminal });
     } catch {
       socket.end(); // the start failed: the client hears why from the start's own answer
-    }
-  });
-
-  app.get<Reference>('/containers/:name/logs', async (request, reply) => {
-    const query = new Query(request.query);
-    const stdout = query.flag('stdout');
-    const stderr = query.flag('stderr');
-    if (!stdout && !stderr) throw invalid("must specify at least one of 'stdout' or 'stderr'");
-    const { config } = containers.find(request.params.name);
-    const signal = clientSignal(request);
-    const entries = containers.logs(request.params.name, { stdout, stderr, ...logRange(query) }, signal);
-    reply.hijack();
-    const { raw } = reply;
-    raw.writeHead(200, {
-      ...plainHeaders(reply),
-      'Content-Type': config.tty ? RAW_STREAM : MULTIPLEXED_STREAM,
-    });
-    raw.flushHeaders();
-    const timestamps = query.flag('timestamps');
-    try {
-      for await (const { stream, text, time } of entries) {
-        const line = Buffer.from(timestamps ? `${time} ${text}` : text);
-        await writeAll(raw, config.tty ? line : multiplexed(stream, line));
-        if (raw.destroyed) break;
-      }
-    } finally {
-      raw.end();
     }
   });
 
@@ -142,43 +114,6 @@ function parseExec(body: Fields): ExecConfig {
     attachStderr: body.flag('AttachStderr'),
     privileged: body.flag('Privileged'),
   };
-}
-
-function logRange(query: Query) {
-  const tail = query.text('tail');
-  if (tail !== '' && tail !== 'all' && !/^-?\d+$/.test(tail))
-    throw invalid(`invalid tail: "${tail}" is no number`);
-  const lines = Number(tail);
-  return {
-    follow: query.flag('follow'),
-    tail: tail === '' || tail === 'all' || lines < 0 ? undefined : lines,
-    since: logTime(query.text('since')),
-    until: logTime(query.text('until')),
-  };
-}
-
-/** Seconds since the epoch with an optional fraction; "" and 0 are open. */
-function logTime(text: string): Date | undefined {
-  if (text === '' || text === '0') return undefined;
-  const seconds = Number(text);
-  const date = Number.isNaN(seconds) ? new Date(text) : new Date(seconds * 1000);
-  if (Number.isNaN(date.getTime())) throw invalid(`invalid time: "${text}"`);
-  return date;
-}
-
-async function storedOutput(engine: Engine, name: string) {
-  const everything = {
-    stdout: true,
-    stderr: true,
-    follow: false,
-    tail: undefined,
-    since: undefined,
-    until: undefined,
-  };
-  const entries = [];
-  const never = new AbortController().signal;
-  for await (const entry of engine.containers.logs(name, everything, never)) entries.push(entry);
-  return entries;
 }
 
 function hasFailed(promise: Promise<unknown>): Promise<boolean> {

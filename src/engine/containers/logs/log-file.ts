@@ -1,0 +1,157 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { createGunzip } from 'node:zlib';
+import { systemErrorCode } from '../../../base/index.ts';
+
+/** Bytes that are read at once. */
+const PIECE = 256 * 1024;
+const NEWLINE = 0x0a;
+/** Bytes that have the time of the first entry, by which a file is known. */
+const BEGINNING = 64 * 1024;
+
+/** One file of a log, held open: rotation may move or remove it while it is read. */
+export class LogFile implements AsyncDisposable {
+  readonly inode: number;
+  /** Of the last change, in milliseconds; a compressed file has that of the original. */
+  readonly changedAt: number;
+  readonly hasGzip: boolean;
+  readonly #handle: FileHandle;
+  #position = 0;
+
+  /** Undefined when there is no such file. */
+  static async open(path: string): Promise<LogFile | undefined> {
+    try {
+      const handle = await open(path, 'r');
+      const { ino, mtimeMs } = await handle.stat();
+      return new LogFile(handle, ino, mtimeMs, path.endsWith('.gz'));
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  private constructor(handle: FileHandle, inode: number, changedAt: number, hasGzip: boolean) {
+    this.#handle = handle;
+    this.inode = inode;
+    this.changedAt = changedAt;
+    this.hasGzip = hasGzip;
+  }
+
+  /** What is there from the current position on, in pieces that the caller may keep. */
+  async *read(): AsyncGenerator<Buffer> {
+    if (this.hasGzip) {
+      if (this.#position > 0) return;
+      this.#position = 1;
+      yield* this.#unpack();
+      return;
+    }
+    for (;;) {
+      const piece = Buffer.allocUnsafe(PIECE);
+      const { bytesRead } = await this.#handle.read(piece, 0, PIECE, this.#position);
+      if (bytesRead === 0) return;
+      this.#position += bytesRead;
+      yield piece.subarray(0, bytesRead);
+    }
+  }
+
+  /** The whole content; the position stays. */
+  async *contents(): AsyncGenerator<Buffer> {
+    if (this.hasGzip) {
+      yield* this.#unpack();
+      return;
+    }
+    for (let at = 0; ; ) {
+      const piece = Buffer.allocUnsafe(PIECE);
+      const { bytesRead } = await this.#handle.read(piece, 0, PIECE, at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield piece.subarray(0, bytesRead);
+    }
+  }
+
+  /** Whether this is what became of the other file when it was compressed: each log begins at its own nanosecond. */
+  async isCompressionOf(original: LogFile): Promise<boolean> {
+    if (!this.hasGzip || this.changedAt !== (await original.#handle.stat()).mtimeMs) return false;
+    return (await this.#beginning()).equals(await original.#beginning());
+  }
+
+  async #beginning(): Promise<Buffer> {
+    for await (const piece of this.contents()) return piece.subarray(0, BEGINNING);
+    return Buffer.alloc(0);
+  }
+
+  async *#unpack(): AsyncGenerator<Buffer> {
+    const packed = createReadStream('', { fd: this.#handle.fd, autoClose: false, start: 0 });
+    const unpacked = createGunzip({ chunkSize: PIECE });
+    packed.once('error', (error) => unpacked.destroy(error));
+    for await (const piece of packed.pipe(unpacked)) yield Buffer.from(piece);
+  }
+
+  /** Moves to where the last `count` whole lines begin; returns how many there are, at most `count`. */
+  async seekLines(count: number): Promise<number> {
+    let lines = -1; // the newline that is met first only ends the last line
+    for await (const newline of this.#newlinesFromEnd()) {
+      lines += 1;
+      if (lines < count) continue;
+      this.#position = newline + 1;
+      return count;
+    }
+    this.#position = 0;
+    return lines + 1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle.close();
+  }
+
+  async *#newlinesFromEnd(): AsyncGenerator<number> {
+    let { size: end } = await this.#handle.stat();
+    while (end > 0) {
+      const start = Math.max(0, end - PIECE);
+      const piece = Buffer.allocUnsafe(end - start);
+      await this.#handle.read(piece, 0, piece.length, start);
+      for (let at = piece.length; at > 0; ) {
+        at = piece.lastIndexOf(NEWLINE, at - 1);
+        if (at < 0) break;
+        yield start + at;
+      }
+      end = start;
+    }
+  }
+}
+
+/** The files of a log as they are at one moment, the oldest first. The caller disposes of them. */
+export async function openLogFiles(path: string): Promise<LogFile[]> {
+  for (;;) {
+    const newest = await LogFile.open(path);
+    const files = newest === undefined ? [] : [newest];
+    for (let number = 1; ; number += 1) {
+      const file = await openNumber(path, number);
+      if (file === undefined) break;
+      files.unshift(file);
+    }
+    // A rotation meanwhile would have given a file twice.
+    if (newest === undefined || (await inodeOf(path)) === newest.inode) return files;
+    await closeAll(files);
+  }
+}
+
+/** A rotated file, as it was written or compressed. */
+export async function openNumber(path: string, number: number): Promise<LogFile | undefined> {
+  const name = number === 0 ? path : `${path}.${number}`;
+  return (await LogFile.open(name)) ?? (number === 0 ? undefined : await LogFile.open(`${name}.gz`));
+}
+
+/** The inode that a path has now; undefined when nothing is there. */
+export async function inodeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).ino;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export async function closeAll(files: readonly LogFile[]): Promise<void> {
+  for (const file of files) await file[Symbol.asyncDispose]();
+}
