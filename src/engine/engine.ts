@@ -43,7 +43,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
   await removeLeftovers(parts, containers.list());
   const survivors = await containers.findSurvivors();
   await networks.restore(survivors.living);
-  await parts.names.restore(survivors.names());
+  parts.names.restore(survivors.names());
   await survivors.settle();
   return { parts, events, containers, images, networks, volumes, builder, diskUsage, pruning };
 }

@@ -178,10 +178,10 @@ export interface NamedContainer {
 
 /** What the resolver answers with, in each container at 127.0.0.11. It stays when berthd ends. */
 export interface NameDirectory {
-  /** Says what a container is called and may ask; replaces what was said of it before. Known when this resolves. */
-  publish(container: NamedContainer): Promise<void>;
+  /** Says what a container is called and may ask; replaces what was said of it before. Known at once. Throws `unavailable`. */
+  publish(container: NamedContainer): void;
   /** Forgets a container; one that is unknown is fine. */
-  withdraw(id: ContainerId): Promise<void>;
+  withdraw(id: ContainerId): void;
   /** After a start: these containers, and no others. */
-  restore(containers: readonly NamedContainer[]): Promise<void>;
+  restore(containers: readonly NamedContainer[]): void;
 }

@@ -1,13 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
-import { type ContainerId, type NetworkId, systemErrorCode } from '../base/index.ts';
-import type { NameDirectory, NamedContainer, NamedEndpoint } from './contract.ts';
+import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type ContainerId, errorMessage, type NetworkId, unavailable } from '../base/index.ts';
+import type { NameDirectory, NamedContainer } from './contract.ts';
 import { networkText, viewText } from './name-files.ts';
 
 /**
  * Keeps the files that the resolver answers from (`native/resolver/records.h`) in `folder`, which the launcher has
  * made: `n-<network>` for what containers are called, `s-<inode of a network namespace>` for what one container may
  * ask. Each is replaced as a whole, so that names go on working when berthd does not.
+ *
+ * Synchronous: to write a file that never waits for a disk takes less time than the way to another thread and back,
+ * which every start would pay.
  */
 export function createNameDirectory(folder: string): NameDirectory {
   return new FileNameDirectory(folder);
@@ -21,95 +23,71 @@ interface KnownContainer extends NamedContainer {
 class FileNameDirectory implements NameDirectory {
   readonly #folder: string;
   readonly #containers = new Map<ContainerId, KnownContainer>();
-  /** For each file the write that is under way, and the one that has not begun and will show what comes meanwhile. */
-  readonly #writes = new Map<string, { running: Promise<void>; waiting?: Promise<void> }>();
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  async publish(container: NamedContainer): Promise<void> {
-    const { ino: inode } = await stat(container.namespacePath, { bigint: true });
-    const before = this.#containers.get(container.id);
-    this.#containers.set(container.id, { ...container, inode });
-    await this.#writeNetworks([...networksOf(before), ...networksOf(container)]);
-    await this.#write(viewFile(inode), () => {
-      const known = this.#containers.get(container.id);
-      return known === undefined ? undefined : viewText(known.view);
+  publish(container: NamedContainer): void {
+    this.#change(() => {
+      const { ino: inode } = statSync(container.namespacePath, { bigint: true });
+      const before = this.#containers.get(container.id);
+      this.#containers.set(container.id, { ...container, inode });
+      this.#writeNetworks([...networksOf(before), ...networksOf(container)]);
+      this.#replace(viewFile(inode), viewText(container.view));
     });
   }
 
-  async withdraw(id: ContainerId): Promise<void> {
+  withdraw(id: ContainerId): void {
     const known = this.#containers.get(id);
     if (known === undefined) return;
-    this.#containers.delete(id);
-    await this.#write(viewFile(known.inode), () => undefined);
-    await this.#writeNetworks(networksOf(known));
+    this.#change(() => {
+      this.#containers.delete(id);
+      this.#replace(viewFile(known.inode), undefined);
+      this.#writeNetworks(networksOf(known));
+    });
   }
 
-  async restore(containers: readonly NamedContainer[]): Promise<void> {
+  restore(containers: readonly NamedContainer[]): void {
     this.#containers.clear();
-    await Promise.all(containers.map((container) => this.publish(container)));
+    for (const container of containers) this.publish(container);
     const kept = new Set<string>(['host']); // the launcher's copy of the host's resolv.conf
     for (const { inode, endpoints } of this.#containers.values()) {
       kept.add(viewFile(inode));
       for (const { network } of endpoints) kept.add(networkFile(network.id));
     }
-    for (const name of await readdir(this.#folder)) if (!kept.has(name)) await this.#remove(name);
+    this.#change(() => {
+      const left = readdirSync(this.#folder).filter((name) => !kept.has(name));
+      for (const name of left) this.#replace(name, undefined);
+    });
   }
 
-  async #writeNetworks(ids: readonly NetworkId[]): Promise<void> {
-    await Promise.all(
-      [...new Set(ids)].map((id) => this.#write(networkFile(id), () => this.#textOfNetwork(id))),
-    );
-  }
-
-  #textOfNetwork(id: NetworkId): string | undefined {
-    const members: NamedEndpoint[] = [];
-    for (const { endpoints } of this.#containers.values()) {
-      members.push(...endpoints.filter(({ network }) => network.id === id));
+  #change(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      throw unavailable(`the names of containers cannot be written: ${errorMessage(error)}`, {
+        cause: error,
+      });
     }
-    return networkText(members);
   }
 
-  /** Writes what `text` gives when the turn has come; undefined removes the file. Calls that wait share one write. */
-  #write(name: string, text: () => string | undefined): Promise<void> {
-    const current = this.#writes.get(name);
-    if (current === undefined) {
-      const running = this.#replace(name, text()).finally(() => this.#next(name));
-      this.#writes.set(name, { running });
-      return running;
+  #writeNetworks(ids: readonly NetworkId[]): void {
+    for (const id of new Set(ids)) {
+      const endpoints = [...this.#containers.values()].flatMap((container) => container.endpoints);
+      this.#replace(networkFile(id), networkText(endpoints.filter(({ network }) => network.id === id)));
     }
-    current.waiting ??= current.running.then(
-      () => this.#replace(name, text()),
-      () => this.#replace(name, text()),
-    );
-    return current.waiting;
   }
 
-  #next(name: string): void {
-    const waiting = this.#writes.get(name)?.waiting;
-    if (waiting === undefined) {
-      this.#writes.delete(name);
+  /** Not made durable: the namespaces that it is about do not survive a power loss either. Undefined removes it. */
+  #replace(name: string, text: string | undefined): void {
+    const path = `${this.#folder}/${name}`;
+    if (text === undefined) {
+      rmSync(path, { force: true });
       return;
     }
-    const running = waiting.finally(() => this.#next(name));
-    running.catch(() => {}); // who asked for it hears of a failure
-    this.#writes.set(name, { running });
-  }
-
-  /** Not made durable: the namespaces that it is about do not survive a power loss either. */
-  async #replace(name: string, text: string | undefined): Promise<void> {
-    if (text === undefined) return this.#remove(name);
-    const temporary = `${this.#folder}/${name}.${randomBytes(4).toString('hex')}.new`;
-    await writeFile(temporary, text, { mode: 0o640 });
-    await rename(temporary, `${this.#folder}/${name}`);
-  }
-
-  async #remove(name: string): Promise<void> {
-    await unlink(`${this.#folder}/${name}`).catch((error: unknown) => {
-      if (systemErrorCode(error) !== 'ENOENT') throw error;
-    });
+    writeFileSync(`${path}.new`, text, { mode: 0o640 });
+    renameSync(`${path}.new`, path);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Endpoint, NamespaceHandle, Network, WantedAddresses } from '../../
 import type { PortPlan } from '../../runtime/index.ts';
 import { type ContainerRecord, isActive, type NetworkAttachment, type PortBinding } from './container.ts';
 import type { ContainerContext } from './context.ts';
-import { publishNames } from './dns-names.ts';
+import { publishNames, withdrawNames } from './dns-names.ts';
 
 /** What a container gets of the network at its start. */
 export interface Connection {
@@ -36,8 +36,8 @@ export async function disconnect(
   endpoints: readonly Endpoint[],
   namespace: NamespaceHandle | undefined,
 ): Promise<void> {
-  const { network, names, launcher } = context.parts;
-  await names.withdraw(record.id);
+  const { network, launcher } = context.parts;
+  withdrawNames(context, record);
   await network.unpublish(record.id);
   for (const endpoint of endpoints) {
     await network.disconnect(endpoint);
@@ -74,7 +74,7 @@ async function connectBridges(context: ContainerContext, record: ContainerRecord
       });
     }
     if (namespace !== undefined) {
-      await publishNames(context, record, { namespacePath: namespace.path, endpoints });
+      publishNames(context, record, { namespacePath: namespace.path, endpoints });
     }
     return { namespace, endpoints };
   } catch (error) {

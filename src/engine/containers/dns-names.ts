@@ -1,4 +1,4 @@
-import { shortId } from '../../base/index.ts';
+import { errorMessage, shortId } from '../../base/index.ts';
 import type { Endpoint, NamedContainer } from '../../network/index.ts';
 import { addressesOf, RESOLVER_ADDRESS } from '../../network/index.ts';
 import { type ContainerRecord, isAlive, type NetworkAttachment } from './container.ts';
@@ -15,21 +15,30 @@ export function servesNames(context: ContainerContext, endpoint: Endpoint): bool
 }
 
 /** Makes known what a container is called, and what it may ask, while it runs in these networks. */
-export async function publishNames(
+export function publishNames(
   context: ContainerContext,
   record: ContainerRecord,
   running: { readonly namespacePath: string; readonly endpoints: readonly Endpoint[] },
-): Promise<void> {
+): void {
   const named = namedContainer(context, record, running);
-  if (named === undefined) await context.parts.names.withdraw(record.id);
-  else await context.parts.names.publish(named);
+  if (named === undefined) context.parts.names.withdraw(record.id);
+  else context.parts.names.publish(named);
+}
+
+/** Forgets what a container is called. That this fails (a full disk, say) is no reason for it not to end. */
+export function withdrawNames({ parts }: ContainerContext, { id }: ContainerRecord): void {
+  try {
+    parts.names.withdraw(id);
+  } catch (error) {
+    parts.log.warn({ id, error: errorMessage(error) }, 'the names of a container that has ended stay known');
+  }
 }
 
 /** As {@link publishNames} for a container that is there already, when its name or its networks have changed. */
-export async function refreshNames(context: ContainerContext, record: ContainerRecord): Promise<void> {
+export function refreshNames(context: ContainerContext, record: ContainerRecord): void {
   const namespacePath = context.running.get(record.id)?.supervisor.networkPath;
   if (namespacePath === undefined || !isAlive(record.state)) return;
-  await publishNames(context, record, { namespacePath, endpoints: record.state.endpoints });
+  publishNames(context, record, { namespacePath, endpoints: record.state.endpoints });
 }
 
 /** Undefined where no network of the container has names. */

@@ -246,7 +246,7 @@ async function apply(
   const { before, endpoints, networks } = change;
   const updated = context.collection.update(id, { networks, state: { ...state, endpoints } });
   await updateNetworkFiles(context, updated, { before, after: endpoints });
-  await refreshNames(context, updated);
+  refreshNames(context, updated);
 }
 
 function zip(networks: readonly NetworkAttachment[], endpoints: readonly Endpoint[]): Membership[] {

@@ -17,7 +17,7 @@ export async function renameContainer(
     const { name: oldName } = context.collection.find(id);
     if (name === oldName) throw invalid('Renaming a container with the same name as its current name');
     const renamed = allocate(context, id, name);
-    await refreshNames(context, renamed);
+    refreshNames(context, renamed);
     emit(context, renamed, 'rename', { oldName: `/${oldName}` });
   });
 }
