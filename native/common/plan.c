@@ -69,6 +69,7 @@ static int take_port_field(const struct field *field, struct port_plan *port, st
         case PORT_TAG_PROTOCOL: return take_word(field, "tcp", "udp", &port->udp, why);
         case PORT_TAG_HOST_IP: return take_text(field, &port->host_ip, why);
         case PORT_TAG_HOST_PORT: return take_port_number(field, &port->host_port, why);
+        case PORT_TAG_HOST_PORT_LAST: return take_port_number(field, &port->host_port_last, why);
         case PORT_TAG_CONTAINER_IP: return take_text(field, &port->container_ip, why);
         case PORT_TAG_CONTAINER_PORT: return take_port_number(field, &port->container_port, why);
         default: return broken(why, field);

@@ -20,6 +20,7 @@ struct port_plan {
     bool udp;
     char *host_ip;
     uint16_t host_port;
+    uint16_t host_port_last; /* 0: that port and no other */
     char *container_ip;
     uint16_t container_port;
 };

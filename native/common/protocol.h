@@ -104,6 +104,7 @@ enum port_tag {
     PORT_TAG_HOST_PORT = 3,
     PORT_TAG_CONTAINER_IP = 4,
     PORT_TAG_CONTAINER_PORT = 5,
+    PORT_TAG_HOST_PORT_LAST = 6, /* the first free one from the host port on, up to this, is taken */
 };
 
 enum send_tag {

@@ -60,12 +60,17 @@ static int bind_at(const struct port_plan *plan, uint16_t number, struct failure
     return take_fd(&fd);
 }
 
-/* A container port that is published on IPv4 and IPv6 with a port of the kernel's choice gets the same on both. */
+/* A choice of ports: the kernel's, or the first free one of a range. */
+static bool is_open(const struct port_plan *plan) {
+    return plan->host_port == 0 || plan->host_port_last > plan->host_port;
+}
+
+/* A container port that is published on IPv4 and IPv6 with a port to be chosen gets the same on both. */
 static uint16_t twin_port(const struct ports *ports, const struct port_plan *plan) {
     for (size_t index = 0; index < ports->count; index++) {
         const struct port *other = ports->items[index];
         if (other->watch.fd >= 0 && other->plan.udp == plan->udp &&
-            other->plan.container_port == plan->container_port && other->plan.host_port == 0) {
+            other->plan.container_port == plan->container_port && other->plan.host_port == plan->host_port) {
             return other->bound;
         }
     }
@@ -73,9 +78,15 @@ static uint16_t twin_port(const struct ports *ports, const struct port_plan *pla
 }
 
 static int bind_port(const struct ports *ports, const struct port_plan *plan, struct failure *why) {
-    uint16_t twin = plan->host_port == 0 ? twin_port(ports, plan) : 0;
+    uint16_t twin = is_open(plan) ? twin_port(ports, plan) : 0;
     int fd = twin ? bind_at(plan, twin, why) : -1;
-    return fd >= 0 ? fd : bind_at(plan, plan->host_port, why);
+    uint32_t last = is_open(plan) && plan->host_port ? plan->host_port_last : plan->host_port;
+    for (uint32_t port = plan->host_port; fd < 0 && port <= last; port++) {
+        errno = 0;
+        fd = bind_at(plan, (uint16_t)port, why);
+        if (fd < 0 && errno != EADDRINUSE) break;
+    }
+    return fd;
 }
 
 static int explain(const struct port_plan *plan, struct failure *why) {
@@ -84,6 +95,9 @@ static int explain(const struct port_plan *plan, struct failure *why) {
     const char *format = v6 ? "[%s]:%u/%s" : "%s:%u/%s";
     char name[96];
     snprintf(name, sizeof(name), format, plan->host_ip, plan->host_port, protocol);
+    if (errno == EADDRINUSE && is_open(plan)) {
+        return fail(why, FAILURE_CONFLICT, "every port from %s to %u is already in use", name, plan->host_port_last);
+    }
     switch (errno) {
         case EADDRINUSE: return fail(why, FAILURE_CONFLICT, "the port %s is already in use", name);
         case EADDRNOTAVAIL: return fail(why, FAILURE_INVALID, "the port %s cannot be bound: the host has no such address", name);

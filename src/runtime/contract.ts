@@ -16,6 +16,8 @@ export interface PortPlan {
   readonly hostIp: string;
   /** 0: the kernel chooses. */
   readonly hostPort: number;
+  /** The first free port from `hostPort` on, up to this one, is taken; unset: that port and no other. */
+  readonly lastHostPort?: number;
   readonly containerIp: string;
   readonly containerPort: number;
 }

@@ -97,7 +97,14 @@ export const tag = {
 
 const sendTag = { format: 1, address: 2, constant: 3, facility: 4 } as const;
 
-const portTag = { protocol: 1, hostIp: 2, hostPort: 3, containerIp: 4, containerPort: 5 } as const;
+const portTag = {
+  protocol: 1,
+  hostIp: 2,
+  hostPort: 3,
+  containerIp: 4,
+  containerPort: 5,
+  lastHostPort: 6,
+} as const;
 
 /** Values of {@link tag.state}. */
 export const stateValue = { prepared: 0, running: 1, exited: 2, restarting: 3 } as const;
@@ -171,13 +178,14 @@ export function writeRoot(fields: FieldWriter, root: RootPlan): FieldWriter {
 }
 
 export function encodePort(port: PortPlan): Buffer {
-  return new FieldWriter()
+  const fields = new FieldWriter()
     .text(portTag.protocol, port.protocol)
     .text(portTag.hostIp, port.hostIp)
     .number(portTag.hostPort, port.hostPort)
     .text(portTag.containerIp, port.containerIp)
-    .number(portTag.containerPort, port.containerPort)
-    .finish();
+    .number(portTag.containerPort, port.containerPort);
+  if (port.lastHostPort !== undefined) fields.number(portTag.lastHostPort, port.lastHostPort);
+  return fields.finish();
 }
 
 /** A port out of {@link tag.port}. Throws RangeError when a field is missing. */

@@ -56,6 +56,21 @@ describe.skipIf(missing !== undefined)(`published ports${reason}`, { timeout: 30
     await supervisor.signal(9);
   });
 
+  test('are the first free ones of a range, the same on IPv4 and IPv6, until the range is used up', async () => {
+    await using server = await listen((socket) => socket.end());
+    const hostPort = await unusedPort();
+    const range = (lastHostPort: number, hostIp = '127.0.0.1') =>
+      published(server.port, { hostPort, lastHostPort, hostIp });
+    const { supervisor, hostPorts } = await startWith(range(hostPort + 20), range(hostPort + 20, '::1'));
+    expect(hostPorts).toEqual([hostPort, hostPort]);
+    const next = await supervisor.publish(range(hostPort + 20));
+    expect(next.hostPort).toBeGreaterThan(hostPort);
+    await expect(supervisor.publish(range(next.hostPort))).rejects.toThrow(
+      `every port from 127.0.0.1:${hostPort}/tcp to ${next.hostPort} is already in use`,
+    );
+    await supervisor.signal(9);
+  });
+
   test('are added and withdrawn while the container runs', async () => {
     await using server = await listen((socket) => socket.pipe(socket));
     const { supervisor, hostPorts } = await startWith(published(server.port));

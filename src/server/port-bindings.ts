@@ -31,8 +31,8 @@ function containerPort(key: string): Pick<PortBinding, 'protocol' | 'containerPo
   return { protocol, containerPort: Number(port) };
 }
 
-function hostPlace(place: Fields): Pick<PortBinding, 'hostIp' | 'hostPort'> {
-  return { hostIp: hostAddress(place.text('HostIp')), hostPort: hostPort(place.text('HostPort')) };
+function hostPlace(place: Fields): Pick<PortBinding, 'hostIp' | 'hostPort' | 'lastHostPort'> {
+  return { hostIp: hostAddress(place.text('HostIp')), ...hostPorts(place.text('HostPort')) };
 }
 
 function hostAddress(text: string): string {
@@ -42,10 +42,23 @@ function hostAddress(text: string): string {
   return text;
 }
 
-function hostPort(text: string): number {
-  if (text === '') return 0;
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw invalid(`invalid port specification: "${text}"`);
-  return Number(text);
+/** "8000", or "8000-8010": the first free one of those; "": the kernel's choice. */
+function hostPorts(text: string): Pick<PortBinding, 'hostPort' | 'lastHostPort'> {
+  if (text === '') return { hostPort: 0 };
+  const [first = '', last] = text.split('-');
+  const [hostPort, lastHostPort] = [first, last ?? first].map((part) =>
+    /^\d{1,5}$/.test(part) ? Number(part) : -1,
+  );
+  if (
+    hostPort === undefined ||
+    lastHostPort === undefined ||
+    hostPort < 0 ||
+    lastHostPort > 65535 ||
+    lastHostPort < hostPort
+  ) {
+    throw invalid(`invalid port specification: "${text}"`);
+  }
+  return last === undefined ? { hostPort } : { hostPort, lastHostPort };
 }
 
 /** "80" and "80/TCP" are "80/tcp". */

@@ -72,6 +72,20 @@ describe('changing the published ports of a container', () => {
     ]);
   });
 
+  it('takes the first free port of a range', async () => {
+    const ranges = ['--publish-add', '127.0.0.1:21000-21099:80', '--publish-add', '127.0.0.1:21000-21099:81'];
+    expect(await update(...ranges)).toMatchObject({ code: 0 });
+    const [first = '', second = ''] = await places();
+    expect(await page(first)).toBe('web\n');
+    const portOf = (place: string) => Number(place.split(':')[1]);
+    expect(portOf(first)).toBeLessThan(portOf(second));
+    expect(portOf(second)).toBeLessThan(21_100);
+    await instance.berthOk(['update', '--publish-rm', '80', '--publish-rm', `${second}:81`, 'web']);
+    expect(await places()).toEqual([]);
+    const wrong = await update('--publish-add', '127.0.0.1:21099-21000:80');
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('21099-21000')]);
+  });
+
   it('is refused where the container has no network of its own', async () => {
     await instance.berthOk(['create', '--name', 'lone', '--network', 'none', 'busybox']);
     const { code, stderr } = await instance.berth(['update', '--publish-add', '80', 'lone']);

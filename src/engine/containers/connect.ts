@@ -120,8 +120,8 @@ export function portPlans(
   if (first === undefined) return [];
   const network = context.networks.byId(first.networkId)?.network;
   const everywhere = (network?.driver === 'bridge' ? network.publishAt : undefined) ?? '0.0.0.0';
-  return bindings.flatMap(({ protocol, containerPort, hostIp, hostPort }) => {
-    const plan = { protocol, containerPort, hostPort, hostIp: hostIp === '' ? everywhere : hostIp };
+  return bindings.flatMap((binding) => {
+    const plan = { ...binding, hostIp: binding.hostIp === '' ? everywhere : binding.hostIp };
     return withIPv6(plan).map((each) => ({ ...each, containerIp: reachedAt(first, each.hostIp) }));
   });
 }

@@ -170,6 +170,8 @@ export interface PortBinding {
   readonly hostIp: string;
   /** 0: the kernel chooses. */
   readonly hostPort: number;
+  /** The first free port from `hostPort` on, up to this one, is taken; unset: that port and no other. */
+  readonly lastHostPort?: number;
 }
 
 export type MountRequest =

@@ -72,7 +72,7 @@ function bindingsAfter(
 
 /** A binding with the port that the kernel chose for it, if it is among those of the container. */
 function asPublished(binding: PortBinding, published: readonly PublishedPort[]): PortBinding {
-  if (binding.hostPort !== 0) return binding;
+  if (binding.hostPort !== 0 && binding.lastHostPort === undefined) return binding;
   const bound = published.find(
     ({ protocol, containerPort, hostIp }) =>
       protocol === binding.protocol &&

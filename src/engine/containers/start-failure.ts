@@ -139,8 +139,8 @@ async function takenPort(
   record: ContainerRecord,
   cause: BerthError,
 ): Promise<BerthError | undefined> {
-  for (const { hostIp, hostPort, protocol } of record.host.ports) {
-    if (hostPort === 0) continue;
+  for (const { hostIp, hostPort, lastHostPort, protocol } of record.host.ports) {
+    if (hostPort === 0 || lastHostPort !== undefined) continue; // the supervisor has said all that there is to say
     const holder = await portHolder(context, record, protocol, hostIp, hostPort);
     if (holder === undefined) continue;
     const address = `${hostIp === '' ? '0.0.0.0' : hostIp}:${hostPort}`;

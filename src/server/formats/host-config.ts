@@ -182,14 +182,16 @@ export const networkMode = (mode: string) => (mode === 'default' ? 'bridge' : mo
 
 function portBindings(ports: ContainerRecord['host']['ports']) {
   const byPort: Record<string, { HostIp: string; HostPort: string }[]> = {};
-  for (const { containerPort, protocol, hostIp, hostPort } of ports) {
-    const key = `${containerPort}/${protocol}`;
-    byPort[key] = [
-      ...(byPort[key] ?? []),
-      { HostIp: hostIp, HostPort: hostPort === 0 ? '' : String(hostPort) },
-    ];
+  for (const binding of ports) {
+    const key = `${binding.containerPort}/${binding.protocol}`;
+    byPort[key] = [...(byPort[key] ?? []), { HostIp: binding.hostIp, HostPort: hostPorts(binding) }];
   }
   return byPort;
+}
+
+function hostPorts({ hostPort, lastHostPort }: ContainerRecord['host']['ports'][number]): string {
+  if (lastHostPort !== undefined) return `${hostPort}-${lastHostPort}`;
+  return hostPort === 0 ? '' : String(hostPort);
 }
 
 /** "/db:/web/store": the other container, and what this one calls it. */
