@@ -1,7 +1,7 @@
 // Loaded into a berthd that is measured (node --import): answers each SIGUSR2 with a line in the file that
-// BERTH_LOOP_DELAY names. It tells, in milliseconds, the longest time since the line before that the event loop was blocked:
-// that it did not come round, without what its thread then waited for a processor, which is other work's doing.
-import { appendFileSync, readFileSync } from 'node:fs';
+// BERTH_LOOP_DELAY names. It tells, in milliseconds, the longest time since the line before that the event loop did not
+// come round, and the longest that its thread computed meanwhile. On a busy machine the former is mostly waiting for a processor.
+import { appendFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
 const INTERVAL = 1;
@@ -9,21 +9,23 @@ const file = process.env.BERTH_LOOP_DELAY;
 if (isMainThread && file !== undefined) watch(file);
 
 function watch(path: string): void {
-  let longest = 0;
+  let longest = { wall: 0, cpu: 0 };
   let before = now();
   setInterval(() => {
-    const { wall, waiting } = now();
-    longest = Math.max(longest, wall - before.wall - (waiting - before.waiting) - INTERVAL);
-    before = { wall, waiting };
+    const { wall, cpu } = now();
+    longest = {
+      wall: Math.max(longest.wall, wall - before.wall - INTERVAL),
+      cpu: Math.max(longest.cpu, cpu - before.cpu),
+    };
+    before = { wall, cpu };
   }, INTERVAL).unref();
   process.on('SIGUSR2', () => {
-    appendFileSync(path, `${longest.toFixed(1)}\n`);
-    longest = 0;
+    appendFileSync(path, `${longest.wall.toFixed(1)} ${longest.cpu.toFixed(1)}\n`);
+    longest = { wall: 0, cpu: 0 };
   });
 }
 
-/** The second number is what the main thread has waited for a processor, in nanoseconds (kernel, scheduler/sched-stats). */
-function now(): { readonly wall: number; readonly waiting: number } {
-  const [, waiting = 0] = readFileSync(`/proc/${process.pid}/schedstat`, 'utf8').split(' ').map(Number);
-  return { wall: performance.now(), waiting: waiting / 1e6 };
+function now(): { readonly wall: number; readonly cpu: number } {
+  const { user, system } = process.threadCpuUsage();
+  return { wall: performance.now(), cpu: (user + system) / 1000 };
 }

@@ -1,10 +1,12 @@
 // Measures how fast names on a network are answered, by berth and by a dockerd that is there; writes its table into bench/README.md.
-import { readFileSync, writeFileSync } from 'node:fs';
+
+import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { runChecked } from '../src/base/index.ts';
 import { startRegistry } from '../test/fixtures/registry.ts';
 import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
+import { writeSection } from './readme.ts';
 import { machine, verdict } from './report.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -36,7 +38,7 @@ async function main(): Promise<void> {
   }
   const text = table(load, measured);
   console.log(`\n${text}`);
-  writeSection(text);
+  writeSection('names', text);
 }
 
 async function measure(engine: Engine, image: string): Promise<Answers> {
@@ -100,16 +102,6 @@ function table(load: number, measured: ReadonlyMap<string, Answers>): string {
       verdict('≥ 10000', perCore >= 10_000),
     ),
   ].join('\n');
-}
-
-function writeSection(text: string): void {
-  const file = join(root, 'bench/README.md');
-  const readme = readFileSync(file, 'utf8');
-  const section = /(<!-- names -->\n).*?(\n<!-- end of names -->)/s;
-  writeFileSync(
-    file,
-    readme.replace(section, (_, start, end) => `${start}\n${text}\n${end}`),
-  );
 }
 
 await main();

@@ -1,7 +1,7 @@
 // Measures berth's pulls alone, against the tools that do nothing but decompress and hash; writes its table into bench/README.md.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,6 +12,7 @@ import { startRegistry } from '../test/fixtures/registry.ts';
 import { docker, type Engine, startBerthd } from './engines.ts';
 import { largeLayer } from './large-layer.ts';
 import { residentMemory, servingProcess } from './memory.ts';
+import { writeSection } from './readme.ts';
 import { machine, verdict } from './report.ts';
 import { prepareSubject } from './subject.ts';
 
@@ -39,7 +40,7 @@ async function main(): Promise<void> {
     ...rows.map((cells) => `| ${cells.join(' | ')} |`),
   ].join('\n');
   console.log(`\n${text}`);
-  writeSection(text);
+  writeSection('pulls', text);
 }
 
 /** Pulls and the tools take turns, so that other work on the machine meets both. */
@@ -53,17 +54,20 @@ async function measurePull(folder: string, registry: string, reference: string):
   });
   const engine = engineAt(berthd.host);
   const pid = await servingProcess(socketOf(engine));
-  const pairs: { readonly pull: number; readonly tools: number }[] = [];
+  const pairs: { readonly pull: number; readonly tools: number; readonly blocked: LoopDelay }[] = [];
   for (let pair = 0; pair < PAIRS; pair += 1) {
     const tools = await timed(() => gunzipAndHash(layer));
+    await longestDelay(pid, delays); // that of the start, and of removals
     const pull = await timed(() => docker(engine, 'pull', '-q', reference));
-    console.log(`  gunzip | sha256sum ${tools.toFixed(0)} ms, pull ${pull.toFixed(0)} ms`);
-    pairs.push({ pull, tools });
+    const blocked = await longestDelay(pid, delays);
+    console.log(
+      `  gunzip | sha256sum ${tools.toFixed(0)} ms, pull ${pull.toFixed(0)} ms, blocked ${blocked.wall} ms, computing ${blocked.cpu} ms`,
+    );
+    pairs.push({ pull, tools, blocked });
     await docker(engine, 'rmi', reference);
   }
-  await longestDelay(pid, delays); // that of the start, and of removals
-  await docker(engine, 'pull', '-q', reference);
-  const blocked = await longestDelay(pid, delays);
+  const wall = Math.max(...pairs.map(({ blocked }) => blocked.wall));
+  const cpu = Math.max(...pairs.map(({ blocked }) => blocked.cpu));
   const ratio = median(pairs.map(({ pull, tools }) => pull / tools));
   const times = `${median(pairs.map((it) => it.pull)).toFixed(0)} / ${median(pairs.map((it) => it.tools)).toFixed(0)} ms`;
   return [
@@ -73,9 +77,9 @@ async function measurePull(folder: string, registry: string, reference: string):
       verdict('≤ 0.75', ratio <= 0.75),
     ],
     [
-      'longest time that the event loop was blocked in a pull (ms)',
-      blocked.toFixed(1),
-      verdict('≤ 20', blocked <= 20),
+      'longest time that the event loop computed before it came round, in these pulls, with waiting for a processor in brackets (ms)',
+      `${cpu.toFixed(1)} (${wall.toFixed(1)})`,
+      verdict('≤ 20', cpu <= 20),
     ],
   ];
 }
@@ -134,13 +138,20 @@ async function gunzipAndHash(file: string): Promise<void> {
   if (code !== 0) throw new Error(`sha256sum ended with ${code}`);
 }
 
-/** In milliseconds, since it was asked last. */
-async function longestDelay(pid: number, file: string): Promise<number> {
+/** In milliseconds; see loop-delay.ts. */
+interface LoopDelay {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+/** Since it was asked last. */
+async function longestDelay(pid: number, file: string): Promise<LoopDelay> {
   const lines = () => readFileSync(file, { encoding: 'utf8', flag: 'a+' }).trim().split('\n').filter(Boolean);
   const before = lines().length;
   process.kill(pid, 'SIGUSR2');
   while (lines().length === before) await delay(10);
-  return Number(lines().at(-1));
+  const [wall = 0, cpu = 0] = (lines().at(-1) ?? '').split(' ').map(Number);
+  return { wall, cpu };
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -155,15 +166,5 @@ function median(values: readonly number[]): number {
 
 const engineAt = (host: string): Engine => ({ name: 'berth', version: '', host, env: process.env });
 const socketOf = ({ host }: Engine): string => host.slice('unix://'.length);
-
-function writeSection(text: string): void {
-  const file = join(root, 'bench/README.md');
-  const readme = readFileSync(file, 'utf8');
-  const section = /(<!-- pulls -->\n).*?(\n<!-- end of pulls -->)/s;
-  writeFileSync(
-    file,
-    readme.replace(section, (_, start, end) => `${start}\n${text}\n${end}`),
-  );
-}
 
 await main();
