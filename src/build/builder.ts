@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { BerthError, canonicalName, familiarName, shortId } from '../base/index.ts';
+import { BerthError, canonicalName, crashPoint, familiarName, shortId } from '../base/index.ts';
 import type { Launcher } from '../runtime/index.ts';
 import type { Image, Store } from '../store/index.ts';
 import { globalArgs, unusedArgs } from './build-args.ts';
@@ -151,6 +151,7 @@ async function finish(scope: BuildScope, state: StageState): Promise<Image> {
     return known;
   }
   const image = await store.images.add({ configBytes: imageConfig(request, state), tags });
+  crashPoint('build.recorded');
   cache.rememberImage(key, image);
   await kept.dropCoveredBy(image);
   host.imageMade(image, { isNew: true, tags });

@@ -1,4 +1,4 @@
-import { type Digest, parseDigest } from '../base/index.ts';
+import { crashPoint, type Digest, digestOf, parseDigest } from '../base/index.ts';
 import type { Image, ImageConfig, Layer, Store } from '../store/index.ts';
 import type { BuildRequest } from './contract.ts';
 import type { StageState } from './stage-state.ts';
@@ -23,13 +23,13 @@ export class KeptStages {
 
   async keep(state: StageState, platform: BuildRequest['platform']): Promise<void> {
     if (state.layers.length === 0) return;
-    const config = configOf(state, platform);
-    const { id, layers } = await this.#store.images.add({
-      configBytes: Buffer.from(JSON.stringify(config)),
-      hidden: true,
-    });
+    const configBytes = Buffer.from(JSON.stringify(configOf(state, platform)));
     const record: KeptRecord = { created: new Date().toISOString() };
-    this.#store.documents.put(KEPT, id, record);
+    const remember = () => this.#store.documents.put(KEPT, digestOf(configBytes), record);
+    remember(); // first: nobody would ever let go of an image without this record
+    const { id, layers } = await this.#store.images.add({ configBytes, hidden: true });
+    crashPoint('build.kept');
+    remember(); // again: a prune may have found the record without its image
     await this.#dropCovered(layers, id);
   }
 

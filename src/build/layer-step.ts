@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, readdir, rmdir, unlink } from 'node:fs/promises';
-import { systemErrorCode } from '../base/index.ts';
+import { crashPoint, systemErrorCode } from '../base/index.ts';
 import type { Launcher, RootPlan } from '../runtime/index.ts';
 import type { Layer, LayerStore } from '../store/index.ts';
 
@@ -34,7 +34,9 @@ export async function makeLayer(
     await work({ layers: below.map(({ path }) => path), writable });
     signal.throwIfAborted();
     if ((await readdir(writable.upper)).length === 0) return undefined;
-    return await layers.unpackTar(await launcher.packChanges(writable.upper, signal), { signal });
+    const layer = await layers.unpackTar(await launcher.packChanges(writable.upper, signal), { signal });
+    crashPoint('build.layer');
+    return layer;
   } finally {
     await launcher.removeTree(folder);
   }

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { type ContainerId, isBerthError, systemErrorCode } from '../base/index.ts';
 import type { ContainerRecord } from './containers/container.ts';
@@ -22,6 +22,10 @@ export async function removeLeftovers(
   const known = new Set<string>(records.map(({ id }) => id));
   for (const name of await folders(containers)) {
     if (!known.has(name)) await removeWithSupervisor(parts, name, `${containers}/${name}`);
+  }
+  const build = `${parts.settings.dataRoot}/build`;
+  for (const name of await folders(build)) {
+    if (name.startsWith('context-')) await rm(`${build}/${name}`, { force: true });
   }
   // Steps are containers that no record knows; their writable layers lie beside them and go last.
   const left = await folders(steps);

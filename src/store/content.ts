@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
   asBerthError,
+  crashPoint,
   type Digest,
   digestFromHex,
   digestOf,
@@ -138,6 +139,7 @@ export class FileContentStore implements ContentStore {
         this.#leases.take(digest);
         await rename(temporary, this.#root.blob(digest));
         await syncDirectory(this.#root.blobs);
+        crashPoint('blob.stored');
       });
       return written;
     } catch (error) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
   conflict,
+  crashPoint,
   type DiffId,
   type Digest,
   digestHex,
@@ -195,7 +196,9 @@ export class UnpackedLayerStore implements LayerStore {
     await rm(path, { recursive: true, force: true }); // without a record, it is a leftover
     await rename(temporary, path);
     await syncDirectory(root.layers);
+    crashPoint('layer.renamed');
     database.run('INSERT INTO layers (diff_id, format, size) VALUES (?, ?, ?)', diffId, format.name, size);
+    crashPoint('layer.recorded');
     return { diffId, path, size, fingerprint: undefined };
   }
 

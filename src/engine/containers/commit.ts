@@ -1,4 +1,4 @@
-import { canonicalName, familiarName, type Reference } from '../../base/index.ts';
+import { canonicalName, crashPoint, familiarName, type Reference } from '../../base/index.ts';
 import { changeConfig } from '../../build/index.ts';
 import type { HistoryEntry, Image, ImageConfig, ImageRuntimeConfig, Layer } from '../../store/index.ts';
 import { announceImage } from '../images/image-events.ts';
@@ -32,6 +32,7 @@ export async function commitContainer(
   const runtime = changeConfig(runtimeConfig(record.config), options.changes);
   return pausedWhile(context, record, options.pause, async () => {
     const layer = await packLayer(context, record, options.signal);
+    crashPoint('commit.layer');
     return addImage(context, record, base, layer, runtime, options);
   });
 }
@@ -52,6 +53,7 @@ async function addImage(
     layerBlobs: [...base.layerBlobs, undefined],
   });
   announceImage(context.events, image, { isNew: true, tags });
+  crashPoint('commit.recorded');
   const imageRef = options.reference === undefined ? '' : familiarName(options.reference);
   emit(context, record, 'commit', { comment: options.comment, imageID: image.id, imageRef });
   return image;
