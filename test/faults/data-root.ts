@@ -48,6 +48,7 @@ function recordedPaths(dataRoot: string): Set<string> {
   const blobs = values(
     `SELECT id AS value FROM images
      UNION SELECT manifest_digest FROM images WHERE manifest_digest IS NOT NULL
+     UNION SELECT source_index_digest FROM images WHERE source_index_digest IS NOT NULL
      UNION SELECT blob_digest FROM image_layers WHERE blob_digest IS NOT NULL`,
   );
   const layers = values(

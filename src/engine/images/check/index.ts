@@ -57,11 +57,12 @@ export async function checkImages(parts: CheckParts, options: CheckOptions): Pro
 
 /** What is there, and what should be: the blobs of layers with a fingerprint were discarded. */
 function blobsToCheck(records: readonly ImageRecord[], present: readonly Digest[]): readonly Digest[] {
-  const needed = records.flatMap(({ id, manifest, layers, layerBlobs }) => [
+  const needed = records.flatMap(({ id, manifest, index, layers, layerBlobs }) => [
     id,
     ...(manifest === undefined ? [] : [manifest.digest]),
-    ...layers.flatMap((layer: Layer, index) => {
-      const blob = layerBlobs[index];
+    ...(index === undefined ? [] : [index.digest]),
+    ...layers.flatMap((layer: Layer, position) => {
+      const blob = layerBlobs[position];
       return blob === undefined || layer.fingerprint !== undefined ? [] : [blob.digest];
     }),
   ]);

@@ -64,29 +64,30 @@ export function blobOf(records: readonly ImageRecord[], { diffId }: Layer): Desc
   return undefined;
 }
 
-export function isBlobOf({ id, manifest, layerBlobs }: ImageRecord, digest: Digest): boolean {
-  return id === digest || manifest?.digest === digest || layerBlobs.some((blob) => blob?.digest === digest);
+export function isBlobOf({ id, manifest, index, layerBlobs }: ImageRecord, digest: Digest): boolean {
+  return id === digest || [manifest, index, ...layerBlobs].some((blob) => blob?.digest === digest);
 }
 
 async function fetchAgain(
   { store, registry }: CheckParts,
   name: string,
-  { manifest }: ImageRecord,
+  { manifest, index }: ImageRecord,
   digest: Digest,
   { credentialsFor, signal }: CheckOptions,
 ): Promise<void> {
   const reference = parseReference(name);
   const credentials = credentialsFor(reference.domain);
   const access = { signal, ...(credentials === undefined ? {} : { credentials }) };
+  const known = digest === index?.digest ? index : manifest;
   const remote = await registry.manifest(
-    manifest === undefined ? reference : { ...reference, digest: manifest.digest },
+    known === undefined ? reference : { ...reference, digest: known.digest },
     access,
   );
-  if (remote.kind === 'index') throw notFound(`${name} does not say which of several images this is`);
   if (remote.descriptor.digest === digest) {
     await store.content.put(remote.bytes);
     return;
   }
+  if (remote.kind === 'index') throw notFound(`${name} does not say which of several images this is`);
   const blob = [remote.config, ...remote.layers].find((candidate) => candidate.digest === digest);
   if (blob === undefined) throw notFound(`${name} does not have it`);
   await store.content.write(blob, await registry.fetchBlob(reference, blob, access), signal);
