@@ -12,7 +12,10 @@ beforeAll(async () => {
   folder = await mkdtemp('/tmp/berth-crash-');
   await writeFile(`${folder}/Dockerfile`, DOCKERFILE);
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+  await rm(`${folder}.tar`, { force: true });
+});
 
 /** Runs commands in turn, whether they find berthd alive or not. */
 async function attempt(instance: Instance, commands: readonly (readonly string[])[]): Promise<void> {
@@ -24,7 +27,7 @@ async function succeed(instance: Instance, commands: readonly (readonly string[]
 }
 
 function inPlace(command: readonly string[]): string[] {
-  return command.map((word) => word.replace('DOCKERFILES', folder));
+  return command.map((word) => word.replace('DOCKERFILES', folder).replace('ARCHIVE', `${folder}.tar`));
 }
 
 /** What must be true after a crash and a new start: no file is leaked, none is missing, no process is forgotten. */

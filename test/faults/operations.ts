@@ -1,6 +1,6 @@
 import type { CrashPoint } from '../../src/base/index.ts';
 
-/** Something that users do, and where it can be cut off. The word `DOCKERFILES` stands for the build context. */
+/** Something that users do, and where it can be cut off. `DOCKERFILES` stands for a build context, `ARCHIVE` for a file. */
 export interface Operation {
   readonly before: readonly (readonly string[])[];
   readonly commands: readonly (readonly string[])[];
@@ -29,6 +29,16 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     before: [PULL, ['run', '--name', 'changed', 'busybox', 'touch', '/new']],
     commands: [['commit', 'changed', 'committed']],
     points: [...STORED, 'commit.layer', 'commit.recorded'],
+  },
+  load: {
+    before: [PULL, ['save', '-o', 'ARCHIVE', 'busybox'], ['rmi', 'busybox']],
+    commands: [['load', '-q', '-i', 'ARCHIVE']],
+    points: [...STORED, 'load.layers', 'load.recorded'],
+  },
+  import: {
+    before: [PULL, ['save', '-o', 'ARCHIVE', 'busybox']],
+    commands: [['import', 'ARCHIVE', 'imported']],
+    points: [...STORED, 'import.layer', 'import.recorded'],
   },
   rmi: {
     before: [PULL, ['tag', 'busybox', 'again']],

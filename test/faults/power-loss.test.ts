@@ -65,6 +65,14 @@ describe.each(FILE_SYSTEMS.flatMap((fileSystem) => FORMATS.map((format) => [file
       expect(await instance.berthOk(['ps', '-aq', '--no-trunc'])).toMatch(/^[0-9a-f]{64}$/);
     });
 
+    it('a load', async () => {
+      const archive = `${context}/archive.tar`;
+      await instance.berthOk(['save', '-o', archive, 'built']);
+      await instance.berthOk(['rmi', 'built']);
+      await losePowerAfter('load', '-q', '-i', archive);
+      expect(await instance.berthOk(['run', '--rm', 'built', 'cat', '/built'])).toBe('built');
+    });
+
     it('an rmi, of which nothing comes back', async () => {
       await losePowerAfter('rmi', 'built');
       expect(await instance.berthOk(['images', '-q', 'built'])).toBe('');
