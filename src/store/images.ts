@@ -117,7 +117,12 @@ export class DatabaseImageStore implements ImageStore {
     const { layers } = this.#existing(id); // it may have gone meanwhile
     for (const { diffId } of layers) this.#leftLayers.add(diffId);
     for (const digest of this.#records.blobsOf(id)) this.#leftBlobs.add(digest);
-    const deletedLayers = await this.#deleteUnneeded(() => this.#records.delete(id));
+    const forget = () => this.#records.delete(id);
+    const deletedLayers = await this.#deleteUnneeded(forget).catch(async (error: unknown) => {
+      if (!isBerthError(error, 'unavailable')) throw error;
+      await this.#freeLayersOnlyIn(id);
+      return this.#deleteUnneeded(forget);
+    });
     this.#configs.delete(id);
     void this.#parts.trash.empty();
     return { deletedLayers };
@@ -143,6 +148,18 @@ export class DatabaseImageStore implements ImageStore {
     for (const { diffId, path } of this.#existing(id).layers) {
       if (this.#records.imagesWith(diffId) === 1) await this.#parts.unmountLayer(path);
     }
+  }
+
+  /**
+   * A full disk takes no change of the database before it has the space of the files back. Should the change fail all the
+   * same, the next start forgets the image, as its layers are not there.
+   */
+  async #freeLayersOnlyIn(id: Digest): Promise<void> {
+    const { leases, trash } = this.#parts;
+    for (const { diffId, path } of this.#existing(id).layers) {
+      if (this.#records.imagesWith(diffId) === 1 && !leases.isLeased(diffId)) await trash.discard(path);
+    }
+    await trash.empty();
   }
 
   /** Deletes what an operation that is over has left: it may have been a blob, a layer, or nothing at all. */

@@ -116,4 +116,15 @@ describe('a full disk (needs root, for a tmpfs of 24 MiB)', () => {
     expect(await tracesOf(instance)).toEqual(before);
     await expectUsable();
   });
+
+  it('is no reason to be unable to remove an image', async () => {
+    await using filled = await fillDisk();
+    expect(await instance.berthOk(['rmi', 'busybox'])).toMatch(
+      /^Untagged: busybox:latest\n.*\nDeleted: sha256:/,
+    );
+    expect(await instance.berthOk(['images', '-q'])).toBe('');
+    await filled.disposeAsync();
+    await instance.berthOk(['pull', '-q', 'busybox']);
+    await expectUsable();
+  });
 });

@@ -2,6 +2,9 @@ import { digestHex } from '../../base/index.ts';
 import type { CachedLayer } from '../../build/index.ts';
 import type { DataRootUsage } from '../../engine/index.ts';
 
+/** Go's clients take no empty time. */
+const NEVER = '0001-01-01T00:00:00Z';
+
 /** An entry of the build cache (Engine API, CacheRecord). Uses are not counted. */
 export function cachedLayerSummary({ diffId, size, parent, description, created, shared }: CachedLayer) {
   return {
@@ -12,7 +15,7 @@ export function cachedLayerSummary({ diffId, size, parent, description, created,
     InUse: false,
     Shared: shared,
     Size: size,
-    CreatedAt: created,
+    CreatedAt: created === '' ? NEVER : created,
     LastUsedAt: null,
     UsageCount: 0,
   };
