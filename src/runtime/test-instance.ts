@@ -28,6 +28,7 @@ const APPLETS = [
   'touch',
   'dd',
   'tty',
+  'mkdir',
   'true',
 ];
 
