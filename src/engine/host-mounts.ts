@@ -1,4 +1,4 @@
-import { mkdir, readFile, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
 import { invalid, run, systemErrorCode, unavailable } from '../base/index.ts';
 
 /** A file system that is mounted on the host, for several containers to share. */
@@ -10,17 +10,16 @@ export interface HostMount {
   readonly options: string;
   /** An absolute path; the folder is made. */
   readonly target: string;
+  /** What relative paths in the options start from. */
+  readonly folder?: string;
 }
 
 /** Mounts it, unless something is mounted there already. Throws `invalid` with mount's own words when it cannot be. */
-export async function mountOnHost({ type, source, options, target }: HostMount): Promise<void> {
+export async function mountOnHost({ type, source, options, target, folder }: HostMount): Promise<void> {
   if (await isMounted(target)) return;
   await mkdir(target, { recursive: true });
-  const { code, stderr } = await run('mount', [
-    ...['-t', type],
-    ...(options === '' ? [] : ['-o', options]),
-    ...['--', source, target],
-  ]);
+  const args = ['-t', type, ...(options === '' ? [] : ['-o', options]), '--', source, target];
+  const { code, stderr } = await run('mount', args, folder === undefined ? {} : { cwd: folder });
   if (code !== 0) throw invalid(`${source} cannot be mounted: ${firstLine(stderr)}`);
 }
 
@@ -37,6 +36,17 @@ export async function removeHostMount(target: string): Promise<void> {
   await rmdir(target).catch((error: unknown) => {
     if (systemErrorCode(error) !== 'ENOENT') throw error;
   });
+}
+
+/** Takes away every mount in a folder, and then the folder. */
+export async function removeHostMounts(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (names === undefined) return;
+  for (const name of names) await removeHostMount(`${folder}/${name}`);
+  await rmdir(folder);
 }
 
 async function isMounted(target: string): Promise<boolean> {

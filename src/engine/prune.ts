@@ -1,7 +1,7 @@
 import { conflict, crashPoint, isBerthError } from '../base/index.ts';
 import type { Builder, CachePrune, PrunedCache } from '../build/index.ts';
 import type { Store } from '../store/index.ts';
-import type { ContainerRecord, Containers } from './containers/index.ts';
+import { type ContainerRecord, type Containers, usesImage } from './containers/index.ts';
 import { measureTree } from './disk-usage/tree-size.ts';
 import type { EngineEvent, Events } from './events.ts';
 import type { Images, Removal } from './images/index.ts';
@@ -76,7 +76,8 @@ export class Pruning {
           selection.hasLabels(config.config?.Labels ?? {}),
       );
       const pruned = await removeEach(unused, async ({ id, layers }) => {
-        if (containers.list().some(({ imageId }) => imageId === id)) return { deleted: [], reclaimed: 0 };
+        if (containers.list().some((container) => usesImage(container, id)))
+          return { deleted: [], reclaimed: 0 };
         const { removals, deletedLayers } = await images.delete(id);
         crashPoint('prune.image');
         const sizes = new Map(layers.map(({ diffId, size }) => [diffId, size]));

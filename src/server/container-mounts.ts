@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { invalid, notImplemented } from '../base/index.ts';
+import { invalid } from '../base/index.ts';
 import type { MountRequest, Submounts } from '../engine/index.ts';
 import type { Fields } from './fields.ts';
 
@@ -112,7 +112,13 @@ function mountOfType(type: string, mount: Fields): MountRequest {
       return { type, target, options: tmpfsOptions(mount.object('TmpfsOptions'), readOnly) };
     default:
       if (source === '') throw invalid('field Source must not be empty');
-      throw notImplemented(`mounts of type "${type}" are not there yet: ${source} at ${target}`);
+      return {
+        type: 'image',
+        source,
+        target,
+        readOnly: true,
+        subpath: relativeSubpath(mount.object('ImageOptions').text('Subpath')),
+      };
   }
 }
 
@@ -154,9 +160,6 @@ function submountsOf(options: Fields, readOnly: boolean): Submounts | undefined 
 function volumeMount(source: string, target: string, readOnly: boolean, options: Fields): MountRequest {
   const subpath = options.text('Subpath');
   if (subpath !== '' && source === '') throw invalid('must not set Subpath when using anonymous volumes');
-  if (subpath.startsWith('/') || posix.normalize(subpath).split('/').includes('..')) {
-    throw invalid('subpath must be a relative path within the volume');
-  }
   const driver = options.object('DriverConfig');
   return {
     type: 'volume',
@@ -164,11 +167,18 @@ function volumeMount(source: string, target: string, readOnly: boolean, options:
     target,
     readOnly,
     noCopy: options.flag('NoCopy'),
-    subpath,
+    subpath: relativeSubpath(subpath),
     driver: driver.text('Name'),
     driverOptions: driver.textMap('Options'),
     labels: options.textMap('Labels'),
   };
+}
+
+function relativeSubpath(path: string): string {
+  if (path.startsWith('/') || posix.normalize(path).split('/').includes('..')) {
+    throw invalid('subpath must be a relative path within the volume');
+  }
+  return path;
 }
 
 /** Options that a tmpfs of Mounts may have as words; size and mode are members (moby, volume/mounts/linux_parser.go). */

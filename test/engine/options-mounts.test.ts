@@ -226,4 +226,44 @@ describe('a container has the files that its options say', () => {
       "invalid device cgroup rule format: 'everything'",
     );
   });
+
+  it("mounts another image's files, all or a folder of them, and keeps that image", async () => {
+    await instance.berthOk([
+      'run',
+      '--name',
+      'base',
+      'busybox',
+      'sh',
+      '-c',
+      'mkdir /more; echo deep > /more/file',
+    ]);
+    await instance.berthOk(['commit', 'base', 'layered:1']);
+    await instance.berthOk(['rm', 'base']);
+    const image = 'type=image,source=layered:1,target=/img';
+    const script = 'ls /img/bin/busybox; cat /img/more/file; touch /img/new 2>/dev/null || echo refused';
+    await instance.berthOk(['run', '-d', '--name', 'shelf', '--mount', image, 'busybox', 'sleep', '1000']);
+    expect(await inBusybox(script, '--mount', image)).toBe('/img/bin/busybox\ndeep\nrefused');
+    expect(await inBusybox('ls /img', '--mount', `${image},image-subpath=more`)).toBe('file');
+    expect(await instance.berthOk(['exec', 'shelf', 'cat', '/img/more/file'])).toBe('deep');
+    expect((await instance.berth(['rmi', 'layered:1'])).stderr).toContain('unable to delete');
+    const mounts = JSON.parse(
+      await instance.berthOk(['inspect', '-f', '{{json .Mounts}}', 'shelf']),
+    ) as object;
+    expect(mounts).toEqual([expect.objectContaining({ Type: 'image', Name: 'layered:1', RW: false })]);
+    await instance.berthOk(['rm', '-f', 'shelf']);
+    expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(`${instance.execRoot}/images`);
+    const single = 'type=image,source=busybox,target=/img';
+    expect(await inBusybox('ls /img/bin/busybox', '--mount', single)).toBe('/img/bin/busybox');
+    const missing = await instance.berth([
+      'run',
+      '--rm',
+      '--mount',
+      `${image},image-subpath=no`,
+      'busybox',
+      'true',
+    ]);
+    expect(missing.stderr).toContain('subpath "no" of image layered:1: no such file or directory');
+    expect(await refused('--mount', 'type=image,source=none-such,target=/img')).toContain('No such image');
+    await instance.berthOk(['rmi', 'layered:1']);
+  });
 });

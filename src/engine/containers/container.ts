@@ -202,7 +202,16 @@ export type MountRequest =
       readonly labels?: Readonly<Record<string, string>>;
       readonly bind?: string;
     }
-  | { readonly type: 'tmpfs'; readonly target: string; readonly options: string };
+  | { readonly type: 'tmpfs'; readonly target: string; readonly options: string }
+  | {
+      readonly type: 'image';
+      /** The image's name. */
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: true;
+      /** A folder in the image that is mounted in its place; "": the whole. */
+      readonly subpath: string;
+    };
 
 /** What becomes of the mounts below the source of a bind: brought along or not, and read-only with it or not. */
 export type Submounts = 'none' | 'writable' | 'read-only';
@@ -231,6 +240,17 @@ export type ContainerMount =
       readonly mode?: string;
       /** Removed with the container by `rm -v` and `--rm`. */
       readonly anonymous: boolean;
+    }
+  | {
+      readonly type: 'image';
+      /** As it was named. */
+      readonly image: string;
+      readonly imageId: Digest;
+      /** Where the image is mounted on the host while containers use it. */
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: true;
+      readonly subpath?: string;
     }
   | {
       readonly type: 'tmpfs';
@@ -308,4 +328,9 @@ export function isAlive(state: ContainerState): state is AliveState {
 /** The arguments of PID 1: entrypoint, then command. */
 export function commandOf(config: ContainerConfig): string[] {
   return [...(config.entrypoint ?? []), ...(config.cmd ?? [])];
+}
+
+/** Whether a container was made from an image, or mounts it. */
+export function usesImage({ imageId, mounts }: ContainerRecord, image: Digest): boolean {
+  return imageId === image || mounts.some((mount) => mount.type === 'image' && mount.imageId === image);
 }

@@ -2,6 +2,7 @@ import { type ContainerId, conflict } from '../../base/index.ts';
 import type { NamespaceHandle } from '../../network/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
 import type { Events } from '../events.ts';
+import type { ImageMounts } from '../image-mounts.ts';
 import type { Networks } from '../networks.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Volumes } from '../volumes.ts';
@@ -17,6 +18,7 @@ export interface ContainerContext {
   readonly events: Events;
   readonly networks: Networks;
   readonly volumes: Volumes;
+  readonly imageMounts: ImageMounts;
   readonly collection: ContainerCollection;
   /** Handles of what runs now; gone from here when it has ended. */
   readonly running: Map<ContainerId, RunningContainer>;

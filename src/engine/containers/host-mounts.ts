@@ -1,11 +1,15 @@
-import { conflict } from '../../base/index.ts';
+import { conflict, notFound } from '../../base/index.ts';
 import { mountOnHost, removeHostMount } from '../host-mounts.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerMount, type ContainerRecord, isActive } from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
 
-/** What a container shares with others is mounted on the host: volumes with a device, and /dev/shm with `--ipc shareable`. */
+/**
+ * What a container shares with others is mounted on the host: volumes with a device, images, and
+ * /dev/shm with `--ipc shareable`.
+ */
 export async function mountShared(context: ContainerContext, record: ContainerRecord): Promise<void> {
   for (const mount of record.mounts) {
+    if (mount.type === 'image') await openImage(context, record, mount);
     if (mount.type !== 'volume') continue;
     await context.volumes.open(mount.volume, record.id);
     context.events.emit('volume', 'mount', mount.volume, {
@@ -25,16 +29,30 @@ export async function mountShared(context: ContainerContext, record: ContainerRe
   });
 }
 
+async function openImage(
+  context: ContainerContext,
+  { id }: ContainerRecord,
+  { image: name, imageId, target }: Extract<ContainerMount, { type: 'image' }>,
+): Promise<void> {
+  const image = await context.parts.store.images.get(imageId);
+  if (image === undefined) {
+    throw notFound(`the image ${name} that is mounted at ${target} is gone`, { hint: `Pull it again` });
+  }
+  await context.imageMounts.open(image, id);
+}
+
 /** For a container that was found alive when berthd started: its mounts are there. */
 export function keepShared(context: ContainerContext, record: ContainerRecord): void {
   for (const mount of record.mounts) {
     if (mount.type === 'volume') context.volumes.keepOpen(mount.volume, record.id);
+    if (mount.type === 'image') context.imageMounts.keepOpen(mount.imageId, record.id);
   }
 }
 
 /** Undoes {@link mountShared}; safe to call twice. What other containers use stays. */
 export async function unmountShared(context: ContainerContext, record: ContainerRecord): Promise<void> {
   for (const mount of record.mounts) {
+    if (mount.type === 'image') await context.imageMounts.close(mount.imageId, record.id);
     if (mount.type !== 'volume') continue;
     await context.volumes.close(mount.volume, record.id);
     context.events.emit('volume', 'unmount', mount.volume, { container: record.id, driver: 'local' });

@@ -3,6 +3,7 @@ import type { AttachOptions } from '../../runtime/index.ts';
 import type { Image } from '../../store/index.ts';
 import { measureTree } from '../disk-usage/tree-size.ts';
 import type { Events } from '../events.ts';
+import { ImageMounts } from '../image-mounts.ts';
 import type { Networks } from '../networks.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Volumes } from '../volumes.ts';
@@ -69,6 +70,7 @@ export class Containers {
     this.#context = {
       parts,
       ...services,
+      imageMounts: new ImageMounts(parts.settings.execRoot),
       collection: new ContainerCollection(parts.store.documents),
       running: new Map(),
       attachments: new PendingAttachments(),

@@ -1,6 +1,7 @@
 import { mkdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative } from 'node:path';
 import { invalid, isBerthError, systemErrorCode } from '../../base/index.ts';
+import { findImage } from '../images/resolve.ts';
 import type {
   ContainerConfig,
   ContainerMount,
@@ -71,6 +72,13 @@ async function settleMount(
   switch (request.type) {
     case 'tmpfs':
       return { type: 'tmpfs', target: request.target, options: request.options, listed: true };
+    case 'image': {
+      const { id } = await findImage(context.parts.store.images, request.source);
+      const { source: image, target, subpath } = request;
+      const common = { type: 'image', image, imageId: id, target, readOnly: true } as const;
+      const source = context.imageMounts.root(id);
+      return subpath === '' ? { ...common, source } : { ...common, source, subpath };
+    }
     case 'bind': {
       await requireSource(request);
       const { type, source, target, readOnly, propagation, submounts } = request;
@@ -122,12 +130,13 @@ async function requireSource(request: Extract<MountRequest, { type: 'bind' }>): 
 }
 
 /**
- * The host path that is mounted. A subpath of a volume must exist, and its links must not lead out of the volume: throws
+ * The host path that is mounted. A subpath of a volume or an image must exist, and its links must not lead out: throws
  * `invalid` otherwise.
  */
 export async function sourceOf(mount: Exclude<ContainerMount, { type: 'tmpfs' }>): Promise<string> {
   if (mount.type === 'bind' || mount.subpath === undefined) return mount.source;
-  const what = `subpath "${mount.subpath}" of volume ${mount.volume}`;
+  const of = mount.type === 'volume' ? `volume ${mount.volume}` : `image ${mount.image}`;
+  const what = `subpath "${mount.subpath}" of ${of}`;
   const root = await realpath(mount.source);
   const path = await realpath(join(root, mount.subpath)).catch((cause: unknown) => {
     if (systemErrorCode(cause) === 'ENOENT') throw invalid(`${what}: no such file or directory`, { cause });
@@ -135,7 +144,7 @@ export async function sourceOf(mount: Exclude<ContainerMount, { type: 'tmpfs' }>
   });
   const inside = relative(root, path);
   if (inside === '..' || inside.startsWith('../') || isAbsolute(inside)) {
-    throw invalid(`${what} leads out of the volume`);
+    throw invalid(`${what} leads out of the ${mount.type}`);
   }
   return path;
 }

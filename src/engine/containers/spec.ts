@@ -200,7 +200,7 @@ async function mountInput(mount: ContainerMount): Promise<MountInput> {
   }
   const { type, target, readOnly } = mount;
   return {
-    kind: type,
+    kind: type === 'volume' ? 'volume' : 'bind',
     source: await sourceOf(mount),
     destination: target,
     readOnly,

@@ -10,7 +10,7 @@ import {
   shortId,
 } from '../../base/index.ts';
 import type { Image, ImageStore } from '../../store/index.ts';
-import { type ContainerRecord, isActive } from '../containers/container.ts';
+import { type ContainerRecord, isActive, usesImage } from '../containers/container.ts';
 import type { Events } from '../events.ts';
 import { findImage } from './resolve.ts';
 
@@ -38,7 +38,7 @@ export async function removeImage(parts: RemovalParts, text: string, force: bool
     );
   }
   if (!image.tags.every((tag) => names.includes(tag))) return untag(parts, image, names);
-  const users = parts.containers.filter(({ imageId }) => imageId === image.id);
+  const users = parts.containers.filter((container) => usesImage(container, image.id));
   const refusal = byId ? refusalById(image, users, force) : refusalByName(image, text, users, force);
   if (refusal !== undefined) throw refusal;
   return users.length > 0 ? untag(parts, image, names) : (await deleteImage(parts, image)).removals;

@@ -266,6 +266,9 @@ function mountPoints({ mounts }: ContainerRecord) {
     if (mount.type === 'bind') {
       return [{ Type: 'bind', ...common, Mode: mount.mode ?? '', Propagation: mount.propagation }];
     }
+    if (mount.type === 'image') {
+      return [{ Type: 'image', Name: mount.image, ...common, Mode: '', Propagation: 'rprivate' }];
+    }
     const { volume, mode = 'z' } = mount;
     return [{ Type: 'volume', Name: volume, ...common, Driver: 'local', Mode: mode || 'z', Propagation: '' }];
   });

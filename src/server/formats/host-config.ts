@@ -105,12 +105,17 @@ function listOrNull<T>(list: readonly T[]): readonly T[] | null {
 
 /** As the container was asked for; undefined: by Mounts. */
 function bindText(mount: MountRequest): string | undefined {
-  return mount.type === 'tmpfs' ? undefined : mount.bind;
+  return mount.type === 'bind' || mount.type === 'volume' ? mount.bind : undefined;
 }
 
 /** An element of HostConfig.Mounts; undefined: it was asked for by Binds. */
 function mountText(mount: MountRequest): object | undefined {
   if (mount.type === 'tmpfs') return { Type: 'tmpfs', Target: mount.target, ...tmpfsText(mount.options) };
+  if (mount.type === 'image') {
+    const { source, target, subpath } = mount;
+    const options = subpath === '' ? {} : { ImageOptions: { Subpath: subpath } };
+    return { Type: 'image', Source: source, Target: target, ...options };
+  }
   if (mount.bind !== undefined) return undefined;
   const { type, source, target, readOnly } = mount;
   const options = type === 'bind' ? bindOptions(mount) : volumeOptions(mount);

@@ -75,6 +75,13 @@ export const options: Script = {
     { name: 'inspect mounts', request: 'GET /containers/compat-options/json' },
     { name: 'remove again', request: 'DELETE /containers/compat-options?v=1' },
     { name: 'remove the volume', request: 'DELETE /volumes/compat-volume' },
+    create('create with an image', {
+      HostConfig: {
+        Mounts: [{ Type: 'image', Source: IMAGE, Target: '/image', ImageOptions: { Subpath: 'bin' } }],
+      },
+    }),
+    { name: 'inspect the image', request: 'GET /containers/compat-options/json' },
+    { name: 'remove the one with an image', request: 'DELETE /containers/compat-options' },
   ],
 };
 
