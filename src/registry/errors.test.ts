@@ -45,3 +45,11 @@ test('an answer that is no JSON is told by its status', async () => {
     'registry.test: unexpected status 502 Bad Gateway',
   );
 });
+
+test('a storage that the registry redirects to and that refuses is named', async () => {
+  const refusal = { ...answer(403, '<Error>expired</Error>'), url: 'https://storage.test/bucket/blob' };
+  expect(await errorFrom(refusal, attempt)).toMatchObject({
+    kind: 'unavailable',
+    message: 'storage.test: unexpected status 403 Forbidden',
+  });
+});

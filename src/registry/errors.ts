@@ -102,6 +102,9 @@ function parseError(value: unknown): RegistryError[] {
 }
 
 function byStatus({ status, url }: Response): RegistryError {
+  const plain = { code: '', message: `unexpected status ${status} ${STATUS_CODES[status] ?? ''}`.trim() };
+  // A storage that a registry redirects to does not speak of repositories.
+  if (!url.includes('/v2/') && status !== 401 && status !== 429) return plain;
   switch (status) {
     case 401:
       return { code: 'UNAUTHORIZED', message: 'authentication required' };
@@ -114,7 +117,7 @@ function byStatus({ status, url }: Response): RegistryError {
     case 429:
       return { code: 'TOOMANYREQUESTS', message: 'too many requests' };
     default:
-      return { code: '', message: `unexpected status ${status} ${STATUS_CODES[status] ?? ''}`.trim() };
+      return plain;
   }
 }
 

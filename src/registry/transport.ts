@@ -97,10 +97,12 @@ export class Transport {
     await delay(milliseconds, undefined, signal === undefined ? {} : { signal });
   }
 
-  /** Whether anybody answers there by HTTP, whatever the answer. */
+  /** Whether anybody answers there by HTTP, whatever the answer, in the time that a connection may take. */
   async answers(url: string, signal: AbortSignal | undefined): Promise<boolean> {
+    const patience = AbortSignal.timeout(this.#timing.connect);
+    const either = signal === undefined ? patience : AbortSignal.any([signal, patience]);
     try {
-      await discard(await this.#once(url, { headers: {}, signal }));
+      await discard(await this.#once(url, { headers: {}, signal: either }));
       return true;
     } catch {
       signal?.throwIfAborted();
