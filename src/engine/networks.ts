@@ -8,10 +8,18 @@ import {
   notFound,
   notImplemented,
 } from '../base/index.ts';
-import type { AddressRange, BridgeNetwork, Endpoint, Network, NetworkDriver } from '../network/index.ts';
+import type {
+  AddressRange,
+  BridgeNetwork,
+  Endpoint,
+  LinkedNetwork,
+  Network,
+  NetworkDriver,
+} from '../network/index.ts';
 import type { DocumentStore } from '../store/index.ts';
 import { bridgeOptions } from './bridge-options.ts';
 import type { Events } from './events.ts';
+import { macvlanOptions } from './macvlan-options.ts';
 
 const COLLECTION = 'networks';
 
@@ -71,7 +79,7 @@ export class Networks {
   /** Makes the three predefined networks and puts back what the host lost. */
   async restore(living: readonly LivingContainer[]): Promise<void> {
     await this.#driver.restore({
-      networks: this.list().flatMap(({ network }) => (network.driver === 'bridge' ? [network] : [])),
+      networks: this.list().flatMap(({ network }) => (isLinked(network) ? [network] : [])),
       endpoints: living.flatMap(({ endpoints }) => endpoints),
       ports: living.map(({ id, ports }) => ({ containerId: id, ports })),
     });
@@ -99,15 +107,7 @@ export class Networks {
     if (this.list().some(({ network }) => network.name === name)) {
       throw conflict(`network with name ${name} already exists`);
     }
-    if (request.driver !== 'bridge') throw refusedDriver(request.driver);
-    const network = await this.#driver.createBridge({
-      id: newNetworkId(),
-      name,
-      internal: request.internal,
-      ...request.ipv4,
-      ...(request.ipv6 === undefined ? {} : { ipv6: request.ipv6 }),
-      ...bridgeOptions(request.options),
-    });
+    const network = await this.#make(request);
     const record = {
       network,
       createdAt: new Date().toISOString(),
@@ -119,7 +119,7 @@ export class Networks {
     try {
       this.#put(record);
     } catch (error) {
-      await this.#driver.removeBridge(network);
+      await this.#driver.removeNetwork(network);
       throw error;
     }
     this.#events.emit('network', 'create', network.id, { name, type: network.driver });
@@ -134,7 +134,7 @@ export class Networks {
       const names = users.map(({ name, id }) => `name:"${name}" id:"${id.slice(0, 12)}"`).join(', ');
       throw denied(`error while removing network: network ${network.name} has active endpoints (${names})`);
     }
-    if (network.driver === 'bridge') await this.#driver.removeBridge(network);
+    if (isLinked(network)) await this.#driver.removeNetwork(network);
     this.#documents.delete(COLLECTION, network.id);
     this.#events.emit('network', 'destroy', network.id, { name: network.name, type: network.driver });
   }
@@ -142,6 +142,19 @@ export class Networks {
   /** The bridge network of an endpoint, for its name. */
   byId(id: NetworkId): NetworkRecord | undefined {
     return this.#documents.get<NetworkRecord>(COLLECTION, id);
+  }
+
+  #make(request: NewNetwork): Promise<LinkedNetwork> {
+    const { name, driver, internal, ipv4, ipv6, options } = request;
+    const wanted = { id: newNetworkId(), name, internal, ...ipv4, ...(ipv6 === undefined ? {} : { ipv6 }) };
+    switch (driver) {
+      case 'bridge':
+        return this.#driver.createBridge({ ...wanted, ...bridgeOptions(options) });
+      case 'macvlan':
+        return this.#driver.createMacvlan({ ...wanted, ...macvlanOptions(options) });
+      default:
+        throw refusedDriver(driver);
+    }
   }
 
   #put(record: NetworkRecord): void {
@@ -156,6 +169,11 @@ export interface LivingContainer {
   readonly ports: Parameters<NetworkDriver['publish']>[1];
 }
 
+/** Whether containers have interfaces and addresses of their own on it. */
+export function isLinked(network: Network): network is LinkedNetwork {
+  return network.driver === 'bridge' || network.driver === 'macvlan';
+}
+
 export function isBridge(network: Network): network is BridgeNetwork {
   return network.driver === 'bridge';
 }
@@ -168,8 +186,10 @@ function refusedDriver(driver: string) {
   if (driver === 'host' || driver === 'none' || driver === 'null') {
     return denied(`only one instance of "${driver}" network is allowed`);
   }
-  if (['macvlan', 'ipvlan', 'overlay'].includes(driver)) {
-    return notImplemented(`the network driver ${driver} is not there yet`, { hint: 'Use --driver bridge' });
+  if (['ipvlan', 'overlay'].includes(driver)) {
+    return notImplemented(`the network driver ${driver} is not there yet`, {
+      hint: 'Use --driver bridge or macvlan',
+    });
   }
   return notFound(`plugin "${driver}" not found`);
 }

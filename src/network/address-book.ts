@@ -1,7 +1,7 @@
 import { type ContainerId, conflict, invalid, type NetworkId, shortId } from '../base/index.ts';
 import { AddressPool, type AddressRange, macAddressOf } from './address-pool.ts';
 import { MAX_BRIDGE_PORTS } from './bridge.ts';
-import type { BridgeNetwork, Endpoint, EndpointAddress, WantedAddresses } from './contract.ts';
+import type { BridgeNetwork, Endpoint, EndpointAddress, LinkedNetwork, WantedAddresses } from './contract.ts';
 import { type Family, parseSubnet } from './ip.ts';
 import {
   checkParts,
@@ -23,7 +23,7 @@ export interface EndpointInterfaces {
 }
 
 interface Entry {
-  readonly network: BridgeNetwork;
+  readonly network: LinkedNetwork;
   readonly pool: AddressPool;
   readonly ipv6Pool: AddressPool | undefined;
   /** By the name of the host's interface. */
@@ -39,23 +39,23 @@ export class AddressBook {
     this.#sources = sources;
   }
 
-  networks(): BridgeNetwork[] {
+  networks(): LinkedNetwork[] {
     return [...this.#entries.values()].map(({ network }) => network);
   }
 
-  network(id: NetworkId): BridgeNetwork | undefined {
+  network(id: NetworkId): LinkedNetwork | undefined {
     return this.#entries.get(id)?.network;
   }
 
   /** Interfaces of the host that belong to endpoints, each with its network. */
-  hostInterfaces(): Map<string, BridgeNetwork> {
+  hostInterfaces(): Map<string, LinkedNetwork> {
     const all = [...this.#entries.values()];
     return new Map(
       all.flatMap(({ network, endpoints }) => [...endpoints.keys()].map((name) => [name, network] as const)),
     );
   }
 
-  add(network: BridgeNetwork): Entry {
+  add(network: LinkedNetwork): Entry {
     const { id, name, ipv6 } = network;
     const entry: Entry = {
       network,
@@ -75,15 +75,23 @@ export class AddressBook {
     this.#entries.clear();
   }
 
-  /** Checks the range of addresses that a new network wants, and chooses what it leaves open. Throws as {@link checkSubnet} does. */
-  async plan(name: string, family: Family, wanted: Partial<AddressRange>): Promise<AddressRange> {
+  /**
+   * Checks the range of addresses that a new network wants, and chooses what it leaves open. One `onLink` of the host's may
+   * be what the host has a route to. Throws as {@link checkSubnet} does.
+   */
+  async plan(
+    name: string,
+    family: Family,
+    wanted: Partial<AddressRange>,
+    { onLink = false } = {},
+  ): Promise<AddressRange> {
     const { gateway, ipRange, reserved } = wanted;
     if (wanted.subnet === undefined && gateway !== undefined) {
       throw invalid(`network ${name} has the gateway ${gateway} but no subnet`, {
         hint: 'Give the subnet too: --subnet',
       });
     }
-    if (wanted.subnet !== undefined) await checkSubnet(wanted.subnet, this.#occupied());
+    if (wanted.subnet !== undefined) await checkSubnet(wanted.subnet, this.#occupied(), { onLink });
     const subnet = wanted.subnet ?? (await chooseSubnet(this.#sources[family], this.#occupied()));
     checkParts(subnet, wanted);
     return {
@@ -97,12 +105,12 @@ export class AddressBook {
   /** Takes addresses for a container. Throws `conflict` when they are taken or the network is full, `invalid` for what cannot be. */
   connect(
     containerId: ContainerId,
-    network: BridgeNetwork,
+    network: LinkedNetwork,
     { address: wanted, ipv6Address, macAddress }: WantedAddresses,
     { hostInterface, containerInterface, metric }: EndpointInterfaces,
   ): Endpoint {
     const { pool, ipv6Pool, endpoints } = this.#entries.get(network.id) ?? this.add(network);
-    if (endpoints.size >= MAX_BRIDGE_PORTS) throw fullBridge(network);
+    if (network.driver === 'bridge' && endpoints.size >= MAX_BRIDGE_PORTS) throw fullBridge(network);
     if (macAddress !== undefined) checkMacAddress(macAddress);
     if (ipv6Address !== undefined && ipv6Pool === undefined) throw withoutIPv6(network, ipv6Address);
     const holder = holderOf(containerId);
@@ -129,6 +137,7 @@ export class AddressBook {
       hostInterface,
       containerInterface,
       ...(metric === undefined ? {} : { metric }),
+      ...(network.driver === 'macvlan' ? { isApart: true } : {}),
     };
     endpoints.set(hostInterface, endpoint);
     return endpoint;
@@ -182,7 +191,7 @@ export class AddressBook {
 
 const holderOf = (containerId: ContainerId) => `container ${shortId(containerId)}`;
 
-function withoutIPv6({ name }: BridgeNetwork, address: string) {
+function withoutIPv6({ name }: LinkedNetwork, address: string) {
   return invalid(`the address ${address} cannot be given: network ${name} has no IPv6`, {
     hint: 'Make the network with --ipv6',
   });

@@ -42,7 +42,9 @@ export function hostsFile(
   { hostname, domainname, endpoints, extraHosts, links }: NetworkFilesInput,
   fixed = LOCAL_HOSTS,
 ): string {
-  const gateway = endpoints.find((endpoint) => endpoint.gateway !== undefined)?.gateway;
+  const gateway = endpoints.find(
+    ({ gateway: host, isApart = false }) => host !== undefined && !isApart,
+  )?.gateway;
   const names = domainname === '' ? hostname : `${hostname}.${domainname}\t${hostname}`;
   const extra = extraHosts.map((entry) => {
     const at = entry.search(/[:=]/);

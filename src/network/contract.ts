@@ -8,21 +8,41 @@ export type { Obstacle, Passage } from './reach/verdict.ts';
 
 /** A network as it was created; `driver` decides what the kernel holds for it. */
 export type Network =
-  | BridgeNetwork
+  | LinkedNetwork
   | { readonly id: NetworkId; readonly name: string; readonly driver: 'host' | 'none' };
 
+/** A network on which containers have interfaces and addresses of their own. */
+export type LinkedNetwork = BridgeNetwork | MacvlanNetwork;
+
 /** Its own range of addresses is IPv4. */
-export interface BridgeNetwork extends AddressRange {
+interface AddressedNetwork extends AddressRange {
   readonly id: NetworkId;
   readonly name: string;
-  readonly driver: 'bridge';
-  /** The interface's name on the host, at most 15 bytes. */
-  readonly bridge: string;
   /** Unset: the network has no IPv6. */
   readonly ipv6?: AddressRange;
   /** No way out of the network. */
   readonly internal: boolean;
   readonly mtu: number;
+}
+
+/**
+ * Containers beside the host on a link of its: each has a MAC address there, and no rule of the host in its way. The host
+ * itself does not reach them by that link (kernel, macvlan).
+ */
+export interface MacvlanNetwork extends AddressedNetwork {
+  readonly driver: 'macvlan';
+  /** The host's interface. */
+  readonly parent: string;
+  readonly mode: MacvlanMode;
+}
+
+/** ip-link(8), macvlan. */
+export type MacvlanMode = 'bridge' | 'private' | 'vepa' | 'passthru';
+
+export interface BridgeNetwork extends AddressedNetwork {
+  readonly driver: 'bridge';
+  /** The interface's name on the host, at most 15 bytes. */
+  readonly bridge: string;
   /** Its containers do not reach each other directly, only by published ports (Docker's enable_icc=false). */
   readonly separated?: boolean;
   /** What goes out keeps its address (Docker's enable_ip_masquerade=false); unset: it has the host's. */
@@ -42,9 +62,11 @@ export interface Endpoint {
   /** On a network with IPv6. */
   readonly ipv6?: EndpointAddress;
   readonly macAddress: string;
-  /** Name on the host's side, and inside ("eth0"). */
+  /** Name on the host's side (on macvlan networks there is no such interface), and inside ("eth0"). */
   readonly hostInterface: string;
   readonly containerInterface: string;
+  /** Unset: its gateway is the host. */
+  readonly isApart?: boolean;
   /** Of its default route: the lowest one's is used. Undefined: the number in the interface's name. */
   readonly metric?: number;
 }
@@ -101,6 +123,15 @@ export interface NewBridge extends Partial<AddressRange> {
   readonly publishAt?: string;
 }
 
+export interface NewMacvlan extends Partial<AddressRange> {
+  readonly id: NetworkId;
+  readonly name: string;
+  readonly ipv6?: Partial<AddressRange>;
+  readonly internal?: boolean;
+  readonly parent: string;
+  readonly mode: MacvlanMode;
+}
+
 /**
  * Bridges, addresses and firewall rules of one instance. Everything it makes on the host carries the
  * instance's name. It remembers nothing across restarts: the engine hands records back by {@link restore}.
@@ -108,10 +139,12 @@ export interface NewBridge extends Partial<AddressRange> {
 export interface NetworkDriver extends AsyncDisposable {
   /** Chooses what was not given (a subnet free of host routes and other networks) and makes the bridge and rules. Throws `conflict` for overlaps, naming with what. */
   createBridge(request: NewBridge): Promise<BridgeNetwork>;
-  removeBridge(network: BridgeNetwork): Promise<void>;
+  /** A network beside the host on the link of an interface. Throws `not-found` for an interface that is not there, `unavailable` where the kernel has no macvlan. */
+  createMacvlan(request: NewMacvlan): Promise<MacvlanNetwork>;
+  removeNetwork(network: LinkedNetwork): Promise<void>;
   /** After a start: makes missing bridges and rules again, and takes the addresses and ports of living containers as used. Removes what belongs to no record. */
   restore(state: {
-    networks: readonly BridgeNetwork[];
+    networks: readonly LinkedNetwork[];
     endpoints: readonly Endpoint[];
     ports: readonly { containerId: ContainerId; ports: readonly PublishedPort[] }[];
   }): Promise<void>;
@@ -120,20 +153,21 @@ export interface NetworkDriver extends AsyncDisposable {
   /** A namespace whose first interface is already connected to `network`; from the pool where one is ready. */
   connectNew(
     containerId: ContainerId,
-    network: BridgeNetwork,
+    network: LinkedNetwork,
     options?: WantedAddresses,
   ): Promise<{ namespace: NamespaceHandle; endpoint: Endpoint }>;
   /** Adds an interface to an existing namespace. */
   connect(
     containerId: ContainerId,
-    network: BridgeNetwork,
+    network: LinkedNetwork,
     namespacePath: string,
     options?: WantedAddresses & { metric?: number },
   ): Promise<Endpoint>;
   /** Gives the default routes of a namespace's interfaces their order, the first one's is used; returns them with it. */
   orderRoutes(endpoints: readonly Endpoint[], namespacePath: string): Promise<Endpoint[]>;
   /** Removes the interface and frees the address; nothing to do is fine (the namespace may be gone). */
-  disconnect(endpoint: Endpoint): Promise<void>;
+  /** In a namespace that lives on, its path must be given. */
+  disconnect(endpoint: Endpoint, namespacePath?: string): Promise<void>;
   /** DNAT rules for ports whose host side is known; removed by {@link unpublish}. */
   publish(containerId: ContainerId, ports: readonly PublishedPort[]): Promise<void>;
   /** Removes the rules for some of a container's ports, for all where none are given. */

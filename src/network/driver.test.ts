@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newContainerId, newNetworkId, run, runChecked } from '../base/index.ts';
-import type { BridgeNetwork, Endpoint, NetworkDriver, NewBridge } from './contract.ts';
+import type { BridgeNetwork, Endpoint, LinkedNetwork, NetworkDriver, NewBridge } from './contract.ts';
 import { createNetworkDriver } from './driver.ts';
 import { HeldNamespaces, inside, type Member, seenFrom } from './held-namespaces.fixture.ts';
 
@@ -26,7 +26,7 @@ describe.runIf(inSandbox)('the network driver', () => {
 
   const bridge = (name: string, options: Partial<NewBridge> = {}) =>
     driver.createBridge({ id: newNetworkId(), name, ...options });
-  const join = async (network: BridgeNetwork, options = {}) => {
+  const join = async (network: LinkedNetwork, options = {}) => {
     const containerId = newContainerId();
     return { containerId, ...(await driver.connectNew(containerId, network, options)) };
   };
@@ -166,6 +166,36 @@ describe.runIf(inSandbox)('the network driver', () => {
     });
   });
 
+  it('puts containers beside the host on a link of its, with macvlan', async () => {
+    const neighbour = await namespaces.neighbour(8);
+    const range = { subnet: '198.18.8.0/24', gateway: neighbour.address, ipRange: '198.18.8.128/25' };
+    const options = { parent: 'neighbour8', mode: 'bridge', ...range } as const;
+    const network = await driver.createMacvlan({ id: newNetworkId(), name: 'lan', ...options });
+    const [a, b] = [await join(network), await join(network, { macAddress: '02:00:00:00:00:77' })];
+    expect(a.endpoint.address).toBe('198.18.8.128');
+    await namespaces.serve(neighbour, 80);
+    // With their own addresses, past all rules of the host, which they do not reach.
+    expect(await seenFrom(a, neighbour.address, 80)).toBe('198.18.8.128');
+    expect(await pings(a, b.endpoint.address)).toBe(true);
+    expect(await pings(neighbour, b.endpoint.address)).toBe(true);
+    expect(await pings(a, neighbour.hostAddress)).toBe(false);
+    expect((await inside(b, 'ip', 'link', 'show', 'eth0')).stdout.toString()).toContain('02:00:00:00:00:77');
+
+    const more = await driver.connect(a.containerId, await bridge('and'), a.namespace.path);
+    expect(more.containerInterface).toBe('eth1');
+    await driver.disconnect(a.endpoint, a.namespace.path);
+    expect((await inside(a, 'ip', '-o', 'link')).stdout.toString()).not.toContain('eth0');
+    expect((await join(network, { address: '198.18.8.128' })).endpoint.address).toBe('198.18.8.128');
+    await driver.removeNetwork(network);
+    const nowhere = driver.createMacvlan({
+      id: newNetworkId(),
+      name: 'x',
+      parent: 'nowhere',
+      mode: 'bridge',
+    });
+    await expect(nowhere).rejects.toThrow('the host has no interface nowhere for a macvlan network');
+  });
+
   it('gives out addresses of the range asked for, but for reserved ones', async () => {
     const range = { subnet: '10.80.0.0/24', ipRange: '10.80.0.16/30', reserved: { router: '10.80.0.17' } };
     const network = await bridge('range', range);
@@ -277,7 +307,7 @@ describe.runIf(inSandbox)('the network driver', () => {
       await driver.restore({ networks: [network], endpoints: [container.endpoint], ports: [] });
       expect(await pings(container, neighbour.address)).toBe(false);
       await driver.disconnect(container.endpoint);
-      await driver.removeBridge(network);
+      await driver.removeNetwork(network);
       expect(await forward()).not.toContain(network.bridge);
       await bridge('again');
       expect(await forward()).toContain('berth_nettest');

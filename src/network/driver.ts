@@ -13,18 +13,30 @@ import { ensureBridge } from './bridge.ts';
 import type {
   BridgeNetwork,
   Endpoint,
+  LinkedNetwork,
+  MacvlanNetwork,
   NamespaceHandle,
   NamespaceSource,
   NetworkDriver,
   NewBridge,
+  NewMacvlan,
   PublishedPort,
   ReachablePort,
   WantedAddresses,
 } from './contract.ts';
 import { Firewall } from './firewall.ts';
 import { type Family, parseAddress, parseSubnet } from './ip.ts';
-import { defaultRouteMtu, type HostLink, hostLinks, IpStream, ipFailure, isLinkGone } from './iproute.ts';
+import {
+  defaultRouteMtu,
+  type HostLink,
+  hostLinks,
+  IpStream,
+  ipFailure,
+  isLinkGone,
+  linkMtu,
+} from './iproute.ts';
 import { LinkRemoval } from './link-removal.ts';
+import { configureMacvlan, explainMacvlan, makeMacvlan, requireParent } from './macvlan.ts';
 import { checkInterfaceName, freshName, type InstanceNames, instanceNames, isMadeBy } from './names.ts';
 import { type PortReach, portReach } from './reach/port-reach.ts';
 import { readRuleset } from './reach/ruleset.ts';
@@ -110,12 +122,29 @@ class BridgeDriver implements NetworkDriver {
     });
   }
 
-  removeBridge(network: BridgeNetwork): Promise<void> {
+  createMacvlan(request: NewMacvlan): Promise<MacvlanNetwork> {
     return this.#lock.run('networks', async () => {
+      const { id, name, parent, mode, internal: isInternal = false } = request;
+      checkInterfaceName(parent);
+      requireParent(await hostLinks(), parent);
+      const onLink = { onLink: true };
+      const network: MacvlanNetwork = {
+        ...{ id, name, driver: 'macvlan', parent, mode, internal: isInternal, mtu: await linkMtu(parent) },
+        ...(await this.#book.plan(name, 4, request, onLink)),
+        ...(request.ipv6 === undefined ? {} : { ipv6: await this.#book.plan(name, 6, request.ipv6, onLink) }),
+      };
+      this.#book.add(network);
+      return network;
+    });
+  }
+
+  removeNetwork(network: LinkedNetwork): Promise<void> {
+    return this.#lock.run('networks', async () => {
+      this.#book.remove(network.id);
+      if (network.driver === 'macvlan') return;
       await this.#removal.remove([network.bridge]);
       await this.#firewall.removeNetwork(network);
       await this.#besideDocker.remove(network.bridge);
-      this.#book.remove(network.id);
     });
   }
 
@@ -126,12 +155,13 @@ class BridgeDriver implements NetworkDriver {
       for (const endpoint of state.endpoints) this.#book.remember(endpoint);
       await this.#removeLeftovers();
       const links = await hostLinks();
-      for (const network of state.networks) {
+      const bridges = state.networks.filter((network) => network.driver === 'bridge');
+      for (const network of bridges) {
         await ensureBridge(this.#host, network, { owner: this.#names.table, links });
       }
       await this.#plugInAgain(links);
-      await this.#firewall.restore(state.networks, state.ports);
-      await this.#besideDocker.restore(state.networks.map(({ bridge }) => bridge));
+      await this.#firewall.restore(bridges, state.ports);
+      await this.#besideDocker.restore(bridges.map(({ bridge }) => bridge));
       this.#spares.fill();
     });
   }
@@ -142,9 +172,10 @@ class BridgeDriver implements NetworkDriver {
 
   async connectNew(
     containerId: ContainerId,
-    network: BridgeNetwork,
+    network: LinkedNetwork,
     options: WantedAddresses = {},
   ): Promise<{ namespace: NamespaceHandle; endpoint: Endpoint }> {
+    if (network.driver === 'macvlan') return this.#connectNewMacvlan(containerId, network, options);
     const resume = this.#spares.pause();
     try {
       const spare = await this.#spares.take();
@@ -163,7 +194,7 @@ class BridgeDriver implements NetworkDriver {
 
   async connect(
     containerId: ContainerId,
-    network: BridgeNetwork,
+    network: LinkedNetwork,
     namespacePath: string,
     options: WantedAddresses & { metric?: number } = {},
   ): Promise<Endpoint> {
@@ -174,6 +205,11 @@ class BridgeDriver implements NetworkDriver {
       metric: options.metric,
     });
     try {
+      if (network.driver === 'macvlan') {
+        await this.#host.run(makeMacvlan(endpoint, network, namespacePath));
+        await runInside(namespacePath, configureMacvlan(endpoint, network));
+        return endpoint;
+      }
       const { hostInterface, containerInterface } = endpoint;
       await this.#host.run([
         ...makePair(hostInterface, containerInterface, namespacePath),
@@ -182,8 +218,18 @@ class BridgeDriver implements NetworkDriver {
       await runInside(namespacePath, configure(endpoint, network));
       return endpoint;
     } catch (error) {
-      await this.disconnect(endpoint);
+      await this.disconnect(endpoint, namespacePath);
       throw this.#explained(error, network);
+    }
+  }
+
+  async #connectNewMacvlan(containerId: ContainerId, network: MacvlanNetwork, options: WantedAddresses) {
+    const namespace = await this.#maker.namespaces.create();
+    try {
+      return { namespace, endpoint: await this.connect(containerId, network, namespace.path, options) };
+    } catch (error) {
+      await this.#maker.namespaces.release(namespace);
+      throw error;
     }
   }
 
@@ -195,8 +241,9 @@ class BridgeDriver implements NetworkDriver {
     return ordered;
   }
 
-  async disconnect(endpoint: Endpoint): Promise<void> {
-    await this.#removal.remove([endpoint.hostInterface]);
+  async disconnect(endpoint: Endpoint, namespacePath?: string): Promise<void> {
+    if (endpoint.isApart !== true) await this.#removal.remove([endpoint.hostInterface]);
+    else if (namespacePath !== undefined) await removeInside(namespacePath, endpoint.containerInterface);
     this.#book.release(endpoint);
   }
 
@@ -212,8 +259,8 @@ class BridgeDriver implements NetworkDriver {
     if (ports.length === 0) return [];
     const ruleset = await readRuleset(signal);
     return ports.map((port) => {
-      const bridge = this.#book.network(port.networkId)?.bridge ?? '';
-      return portReach(ruleset, port, bridge, this.#names.table);
+      const network = this.#book.network(port.networkId);
+      return portReach(ruleset, port, network?.driver === 'bridge' ? network.bridge : '', this.#names.table);
     });
   }
 
@@ -300,14 +347,15 @@ class BridgeDriver implements NetworkDriver {
     const networks = this.#book.hostInterfaces();
     for (const { name, master } of links) {
       const network = networks.get(name);
-      if (network !== undefined && master !== network.bridge) await this.#host.run(plugIn(name, network));
+      if (network?.driver === 'bridge' && master !== network.bridge)
+        await this.#host.run(plugIn(name, network));
     }
   }
 
   /** Removes interfaces of this instance that belong to no record: a berthd that was killed left them. */
   async #removeLeftovers(): Promise<void> {
     const kept = new Set([
-      ...this.#book.networks().map(({ bridge }) => bridge),
+      ...this.#book.networks().flatMap((network) => (network.driver === 'bridge' ? [network.bridge] : [])),
       ...this.#book.hostInterfaces().keys(),
       ...this.#spares.hostInterfaces(),
     ]);
@@ -320,7 +368,8 @@ class BridgeDriver implements NetworkDriver {
   }
 
   /** The kernel's words for a full bridge, and for one that somebody deleted, with the network's name. */
-  #explained(error: unknown, network: BridgeNetwork): unknown {
+  #explained(error: unknown, network: LinkedNetwork): unknown {
+    if (network.driver === 'macvlan') return explainMacvlan(error, network);
     if (!isBerthError(error)) return error;
     if (/Exchange full/.test(error.message)) return fullBridge(network);
     if (/Device does not exist/.test(error.message)) {
@@ -340,4 +389,9 @@ async function runInside(namespacePath: string, commands: readonly string[]): Pr
   const args = [`--net=${namespacePath}`, 'ip', '-batch', '-'];
   const { code, stderr } = await run('nsenter', args, { input: `${commands.join('\n')}\n` });
   if (code !== 0) throw ipFailure(stderr);
+}
+
+/** Removes an interface; one that is gone, with its namespace or without, is fine. */
+async function removeInside(namespacePath: string, name: string): Promise<void> {
+  await run('nsenter', [`--net=${namespacePath}`, 'ip', 'link', 'del', name]);
 }

@@ -81,9 +81,16 @@ export async function defaultRouteMtu(): Promise<number | undefined> {
   const [route] = await ipJson(['-4', 'route', 'show', 'default']);
   const device = text(route?.dev);
   if (device === undefined) return undefined;
-  const [link] = await ipJson(['link', 'show', 'dev', device]);
-  return typeof link?.mtu === 'number' ? link.mtu : undefined;
+  return linkMtu(device);
 }
+
+export async function linkMtu(device: string): Promise<number> {
+  const [link] = await ipJson(['link', 'show', 'dev', device]);
+  return typeof link?.mtu === 'number' ? link.mtu : USUAL_MTU;
+}
+
+/** Ethernet's. */
+const USUAL_MTU = 1500;
 
 async function ipJson(args: readonly string[]): Promise<Record<string, unknown>[]> {
   const { code, stdout, stderr } = await run('ip', ['-json', ...args]);

@@ -77,15 +77,23 @@ export async function chooseSubnet(
   });
 }
 
-/** Throws `invalid` for what is no subnet with room for hosts, and `conflict` naming what it overlaps with. */
-export async function checkSubnet(text: string, networks: readonly Occupied[]): Promise<void> {
+/**
+ * Throws `invalid` for what is no subnet with room for hosts, and `conflict` naming what it overlaps with: a network, or a
+ * route of the host unless it is `onLink`.
+ */
+export async function checkSubnet(
+  text: string,
+  networks: readonly Occupied[],
+  { onLink = false } = {},
+): Promise<void> {
   const wanted = parseSubnet(text);
   if (wanted.prefixLength > LONGEST_PREFIX[wanted.family]) {
     throw invalid(`the subnet ${text} has no room for containers`, {
       hint: `Its prefix length may be ${LONGEST_PREFIX[wanted.family]} at most`,
     });
   }
-  const other = [...networks, ...(await routedSubnets())].find(({ subnet }) => overlaps(subnet, wanted));
+  const routed = onLink ? [] : await routedSubnets();
+  const other = [...networks, ...routed].find(({ subnet }) => overlaps(subnet, wanted));
   if (other !== undefined) {
     throw conflict(
       `Pool overlaps with other one on this address space: ${text} overlaps with ${other.holder}`,

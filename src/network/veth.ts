@@ -1,4 +1,4 @@
-import type { BridgeNetwork, Endpoint } from './contract.ts';
+import type { BridgeNetwork, Endpoint, LinkedNetwork } from './contract.ts';
 
 /**
  * Commands for veth pairs. Neither end has a link-local IPv6 address, about which the kernel would delay and chat; a
@@ -39,7 +39,7 @@ export function plugIn(hostInterface: string, { bridge, mtu, separated = false }
  * In the namespace: link, addresses and default route. Each further interface's default route has a higher
  * metric, so that the next network takes over when the first is disconnected.
  */
-export function configure(endpoint: Endpoint, { mtu }: BridgeNetwork): string[] {
+export function configure(endpoint: Endpoint, { mtu }: LinkedNetwork): string[] {
   const { containerInterface: name, macAddress, address, prefixLength, ipv6 } = endpoint;
   return [
     ...bringUp(name),

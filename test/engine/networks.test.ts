@@ -77,6 +77,40 @@ describe('networks', () => {
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('No such container: nobody')]);
     await instance.berthOk(['rm', '-f', 'reached']);
   });
+
+  it('puts a container on a link of the host, with macvlan', async () => {
+    await runChecked('ip', ['link', 'add', 'lan0', 'type', 'veth', 'peer', 'name', 'lan1']);
+    await runChecked('ip', ['link', 'set', 'lan0', 'up']);
+    await runChecked('ip', ['link', 'set', 'lan1', 'up']);
+    try {
+      const create = 'network create -d macvlan --subnet 10.207.0.0/24 -o parent=lan0 lan';
+      await instance.berthOk(create.split(' '));
+      await instance.berthOk([
+        'run',
+        '-d',
+        '--network',
+        'lan',
+        '--name',
+        'first',
+        'busybox',
+        'sleep',
+        '1000',
+      ]);
+      const ping = 'run --rm --network lan busybox ping -c1 -W2 first'.split(' ');
+      expect(await instance.berthOk(ping)).toContain('0% packet loss');
+      const { stderr } = await instance.berth('run --rm --network lan -p 80 busybox true'.split(' '));
+      expect(stderr).toContain('ports cannot be published from macvlan networks');
+      await instance.berthOk(['network', 'connect', 'bridge', 'first']);
+      await instance.berthOk(['network', 'disconnect', 'lan', 'first']);
+      expect(await instance.berthOk(['exec', 'first', 'ip', '-o', 'link'])).not.toContain('eth0');
+      await instance.berthOk(['rm', '-f', 'first']);
+      await instance.berthOk(['network', 'rm', 'lan']);
+      const unknown = await instance.berth('network create -d macvlan -o parent=lan9 other'.split(' '));
+      expect(unknown.stderr).toContain('the host has no interface lan9 for a macvlan network');
+    } finally {
+      await runChecked('ip', ['link', 'del', 'lan0']);
+    }
+  });
 });
 
 /** Resolves when something in the container listens on the port (proc(5), /proc/net/tcp: state 0A). */

@@ -1,6 +1,7 @@
 import { type ContainerId, invalid, isBerthError, notFound } from '../../base/index.ts';
 import type { Endpoint, NamespaceHandle, Network, WantedAddresses } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
+import { isLinked } from '../networks.ts';
 import { type ContainerRecord, isActive, type NetworkAttachment, type PortBinding } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { publishNames, withdrawNames } from './dns-names.ts';
@@ -41,11 +42,14 @@ export async function disconnect(
   await network.unpublish(record.id);
   for (const endpoint of endpoints) {
     await network.disconnect(endpoint);
-    const name = context.networks.byId(endpoint.networkId)?.network.name ?? endpoint.networkId;
+    const { name, driver } = context.networks.byId(endpoint.networkId)?.network ?? {
+      name: endpoint.networkId,
+      driver: 'bridge',
+    };
     context.events.emit('network', 'disconnect', endpoint.networkId, {
       container: record.id,
       name,
-      type: 'bridge',
+      type: driver,
     });
   }
   if (namespace !== undefined) await launcher.releaseNetworkNamespace(namespace);
@@ -58,8 +62,7 @@ async function connectBridges(context: ContainerContext, record: ContainerRecord
   try {
     for (const attachment of record.networks) {
       const network = findNetwork(context, attachment.network);
-      if (network.driver !== 'bridge')
-        throw invalid(`cannot combine the network ${network.name} with others`);
+      if (!isLinked(network)) throw invalid(`cannot combine the network ${network.name} with others`);
       if (namespace === undefined) {
         const made = await driver.connectNew(record.id, network, addresses(attachment));
         namespace = made.namespace;
@@ -70,7 +73,7 @@ async function connectBridges(context: ContainerContext, record: ContainerRecord
       context.events.emit('network', 'connect', network.id, {
         container: record.id,
         name: network.name,
-        type: 'bridge',
+        type: network.driver,
       });
     }
     if (namespace !== undefined) {
@@ -116,8 +119,16 @@ export function portPlans(
   bindings: readonly PortBinding[],
   endpoints: readonly Endpoint[],
 ): PortPlan[] {
-  const [first] = endpoints;
-  if (first === undefined) return [];
+  if (bindings.length === 0 || endpoints.length === 0) return [];
+  const first = endpoints.find(({ isApart = false }) => !isApart);
+  if (first === undefined) {
+    throw invalid(
+      "ports cannot be published from macvlan networks: the host is not in their containers' way",
+      {
+        hint: 'Other hosts reach the container by its own address; connect it to a bridge network to publish ports',
+      },
+    );
+  }
   const network = context.networks.byId(first.networkId)?.network;
   const everywhere = (network?.driver === 'bridge' ? network.publishAt : undefined) ?? '0.0.0.0';
   return bindings.flatMap((binding) => {

@@ -9,13 +9,13 @@ import {
   unavailable,
 } from '../../base/index.ts';
 import {
-  type BridgeNetwork,
   type Endpoint,
   isServableName,
+  type LinkedNetwork,
   type Network,
   subnetContains,
 } from '../../network/index.ts';
-import { isBridge } from '../networks.ts';
+import { isLinked } from '../networks.ts';
 import { addresses } from './connect.ts';
 import { type AliveState, type ContainerRecord, isAlive, type NetworkAttachment } from './container.ts';
 import type { ContainerContext } from './context.ts';
@@ -138,7 +138,7 @@ function checkAttachment(context: ContainerContext, attachment: NetworkAttachmen
 }
 
 function outsideSubnets(network: Network, { address, ipv6Address }: NetworkAttachment): string[] {
-  if (!isBridge(network)) return [];
+  if (!isLinked(network)) return [];
   return [
     { subnet: network.subnet, wanted: address },
     { subnet: network.ipv6?.subnet, wanted: ipv6Address },
@@ -177,7 +177,7 @@ async function connectRunning(
   if (state.endpoints.some(({ networkId }) => networkId === network.id)) {
     throw denied(`endpoint with name ${record.name} already exists in network ${network.name}`);
   }
-  if (!isBridge(network)) throw invalid(`cannot combine the network ${network.name} with others`);
+  if (!isLinked(network)) throw invalid(`cannot combine the network ${network.name} with others`);
   const namespacePath = namespaceOf(context, record);
   const endpoint = await plugIn(context, record, network, { wanted, namespacePath });
   crashPoint('connect.plugged');
@@ -191,7 +191,7 @@ async function connectRunning(
     const networks = memberships.map(([attachment]) => attachment);
     await apply(context, record, { before: state.endpoints, endpoints, networks });
   } catch (error) {
-    await context.parts.network.disconnect(endpoint);
+    await context.parts.network.disconnect(endpoint, namespacePath);
     throw error;
   }
   crashPoint('connect.recorded');
@@ -202,7 +202,7 @@ async function connectRunning(
 function plugIn(
   context: ContainerContext,
   record: ContainerRecord,
-  network: BridgeNetwork,
+  network: LinkedNetwork,
   { wanted, namespacePath }: { wanted: NetworkAttachment; namespacePath: string },
 ): Promise<Endpoint> {
   return context.parts.network.connect(record.id, network, namespacePath, {
@@ -227,7 +227,7 @@ async function disconnectRunning(
   if (state.ports.some((port) => port.containerIp === endpoint.address)) {
     await context.parts.network.unpublish(record.id);
   }
-  await context.parts.network.disconnect(endpoint);
+  await context.parts.network.disconnect(endpoint, namespaceOf(context, record));
   crashPoint('disconnect.unplugged');
 }
 
@@ -280,7 +280,7 @@ function emitChange(
   context: ContainerContext,
   action: 'connect' | 'disconnect',
   { id }: ContainerRecord,
-  { id: networkId, name }: Network,
+  { id: networkId, name, driver }: Network,
 ): void {
-  context.events.emit('network', action, networkId, { container: id, name, type: 'bridge' });
+  context.events.emit('network', action, networkId, { container: id, name, type: driver });
 }

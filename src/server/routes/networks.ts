@@ -4,11 +4,11 @@ import {
   type ContainerRecord,
   type Engine,
   isActive,
-  isBridge,
+  isLinked,
   type NetworkRecord,
   type NewNetwork,
 } from '../../engine/index.ts';
-import type { AddressRange, BridgeNetwork } from '../../network/index.ts';
+import type { AddressRange, LinkedNetwork } from '../../network/index.ts';
 import { parseEndpoint } from '../container-request.ts';
 import { Fields, Query } from '../fields.ts';
 import { parseFilters, passes, passesLabels } from '../filters.ts';
@@ -90,7 +90,7 @@ function parseNetwork(body: Fields): NewNetwork {
   const [ipv4 = {}, ...furtherIPv4] = ranges.filter(({ subnet = '' }) => !subnet.includes(':'));
   const [ipv6 = {}, ...furtherIPv6] = ranges.filter(({ subnet = '' }) => subnet.includes(':'));
   if (furtherIPv4.length + furtherIPv6.length > 0) {
-    throw denied("bridge driver doesn't support multiple subnets");
+    throw denied(`${body.text('Driver') || 'bridge'} driver doesn't support multiple subnets`);
   }
   return {
     name: body.text('Name'),
@@ -125,13 +125,13 @@ function networkSummary({ network, createdAt, labels, options, attachable = fals
     Scope: 'local',
     Driver: network.driver === 'none' ? 'null' : network.driver,
     EnableIPv4: true,
-    EnableIPv6: isBridge(network) && network.ipv6 !== undefined,
+    EnableIPv6: isLinked(network) && network.ipv6 !== undefined,
     IPAM: {
       Driver: 'default',
       Options: null,
-      Config: isBridge(network) ? addressPools(network) : null,
+      Config: isLinked(network) ? addressPools(network) : null,
     },
-    Internal: isBridge(network) && network.internal,
+    Internal: isLinked(network) && network.internal,
     Attachable: attachable,
     Ingress: false,
     ConfigFrom: { Network: '' },
@@ -141,7 +141,7 @@ function networkSummary({ network, createdAt, labels, options, attachable = fals
   };
 }
 
-function addressPools({ ipv6, ...ipv4 }: BridgeNetwork) {
+function addressPools({ ipv6, ...ipv4 }: LinkedNetwork) {
   return [ipv4, ...(ipv6 === undefined ? [] : [ipv6])].map(({ subnet, gateway, ipRange, reserved }) => ({
     Subnet: subnet,
     ...(ipRange === undefined ? {} : { IPRange: ipRange }),
