@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runChecked } from '../../src/base/index.ts';
+import { blobsOf, layout, makeImage, tar } from '../fixtures/image-archives.ts';
 import { type Instance, startInstance } from './instance.ts';
 import { tracesOf } from './traces.ts';
 
@@ -64,6 +66,30 @@ describe('a full disk (needs root, for a tmpfs of 24 MiB)', () => {
     const { code, stderr } = await instance.berth(['build', large]);
     expect([code, stderr.trim()]).toEqual([1, `Error response from daemon: ${HINT}`]);
     expect(await tracesOf(instance)).toEqual(before);
+    await expectUsable();
+  });
+
+  it('ends a commit, which frees what it took', async () => {
+    const fill = ['dd', 'if=/dev/urandom', 'of=/big', 'bs=1M', 'count=11'];
+    await instance.berthOk(['run', '--name', 'large', 'busybox', ...fill]);
+    const before = await tracesOf(instance);
+    const { code, stderr } = await instance.berth(['commit', 'large']);
+    expect([code, stderr.trim()]).toEqual([1, `Error response from daemon: ${HINT}`]);
+    expect(await tracesOf(instance)).toEqual(before);
+    await instance.berthOk(['rm', 'large']);
+    await expectUsable();
+  });
+
+  it('ends a load, wherever the archive stops to fit, and frees what it took', async () => {
+    const before = await tracesOf(instance);
+    // The first does not fit as it comes, half as large; of the second only the unpacked layer does not.
+    for (const megabytes of [48, 24]) {
+      const image = await makeImage({ text: randomBytes(megabytes << 19).toString('hex') });
+      await writeFile(`${context}/large.tar`, await tar([...layout([image.descriptor]), ...blobsOf(image)]));
+      const { code, stderr } = await instance.berth(['load', '-i', `${context}/large.tar`]);
+      expect([code, stderr.trim()]).toEqual([1, expect.stringContaining(HINT)]);
+      expect(await tracesOf(instance)).toEqual(before);
+    }
     await expectUsable();
   });
 
