@@ -44,6 +44,8 @@ export interface CommandResult {
 export interface InstanceOptions {
   /** Further arguments of berthd. */
   readonly args?: readonly string[];
+  /** Further environment of berthd, and of the launcher that it starts. */
+  readonly env?: NodeJS.ProcessEnv;
   /** An empty folder, where it must lie on a file system of its own. */
   readonly dataRoot?: string;
 }
@@ -62,7 +64,7 @@ export async function startInstance(options: InstanceOptions = {}): Promise<Inst
     ...['--registry-mirror', registry.url, '--config-file', `${ROOT}/test/fixtures/daemon.json`],
   ];
   const ownArgs = options.args ?? [];
-  let daemon = await spawnDaemon([...daemonArgs, ...ownArgs]);
+  let daemon = await spawnDaemon([...daemonArgs, ...ownArgs], options.env);
   const env = { ...process.env, DOCKER_HOST: `unix://${socketPath}` };
 
   const berth = async (args: readonly string[], { input, cwd, env: extra }: CommandOptions = {}) => {
