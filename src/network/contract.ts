@@ -84,6 +84,15 @@ export interface WantedAddresses {
   readonly address?: string;
   readonly ipv6Address?: string;
   readonly macAddress?: string;
+  readonly shape?: Shape;
+}
+
+/** What a container's traffic on a network is slowed down to, in each direction: for tests of slow links. */
+export interface Shape {
+  /** Bits per second. */
+  readonly rate?: number;
+  /** Milliseconds. */
+  readonly delay?: number;
 }
 
 /** A published port whose host port is known. */

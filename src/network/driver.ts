@@ -36,10 +36,11 @@ import {
   linkMtu,
 } from './iproute.ts';
 import { LinkRemoval } from './link-removal.ts';
-import { configureMacvlan, explainMacvlan, makeMacvlan, requireParent } from './macvlan.ts';
+import { configureMacvlan, explainMacvlan, makeMacvlan, requireParent, unshaped } from './macvlan.ts';
 import { checkInterfaceName, freshName, type InstanceNames, instanceNames, isMadeBy } from './names.ts';
 import { type PortReach, portReach } from './reach/port-reach.ts';
 import { readRuleset } from './reach/ruleset.ts';
+import { shapeEndpoint } from './shape.ts';
 import { makeSandbox, type Sandbox, type SandboxMaker, SpareSandboxes } from './spare-sandboxes.ts';
 import { checkSources, DEFAULT_SUBNETS, localSubnets, type SubnetSource } from './subnets.ts';
 import { configure, makePair, plugIn, reorderRoutes } from './veth.ts';
@@ -206,6 +207,7 @@ class BridgeDriver implements NetworkDriver {
     });
     try {
       if (network.driver === 'macvlan') {
+        if (options.shape !== undefined) throw unshaped(network);
         await this.#host.run(makeMacvlan(endpoint, network, namespacePath));
         await runInside(namespacePath, configureMacvlan(endpoint, network));
         return endpoint;
@@ -216,6 +218,7 @@ class BridgeDriver implements NetworkDriver {
         ...plugIn(hostInterface, network),
       ]);
       await runInside(namespacePath, configure(endpoint, network));
+      if (options.shape !== undefined) await shapeEndpoint(endpoint, options.shape, namespacePath);
       return endpoint;
     } catch (error) {
       await this.disconnect(endpoint, namespacePath);
@@ -328,6 +331,9 @@ class BridgeDriver implements NetworkDriver {
         sandbox.inside.run(configure(endpoint, network)),
       ]);
       sandbox.inside.end();
+      if (options.shape !== undefined) {
+        await shapeEndpoint(endpoint, options.shape, sandbox.namespace.path);
+      }
       return { namespace: sandbox.namespace, endpoint };
     } catch (error) {
       if (sandbox !== undefined) await this.#discard(sandbox, endpoint);

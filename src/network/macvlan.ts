@@ -1,4 +1,4 @@
-import { BerthError, conflict, isBerthError, notFound, unavailable } from '../base/index.ts';
+import { BerthError, conflict, isBerthError, notFound, notImplemented, unavailable } from '../base/index.ts';
 import type { Endpoint, MacvlanNetwork } from './contract.ts';
 import { type HostLink, isLinkGone } from './iproute.ts';
 import { configure } from './veth.ts';
@@ -58,4 +58,11 @@ export function explainMacvlan(error: unknown, { name, parent }: MacvlanNetwork)
     });
   }
   return error;
+}
+
+/** The refusal to slow a container down where no interface of the host's carries its traffic alone. */
+export function unshaped({ name }: MacvlanNetwork) {
+  return notImplemented(`options of rate and delay are not there on macvlan networks (${name})`, {
+    hint: 'Use a bridge network',
+  });
 }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { invalid, notImplemented } from '../base/index.ts';
+import { invalid } from '../base/index.ts';
 import {
   type ContainerConfig,
   type Healthcheck,
@@ -10,6 +10,7 @@ import {
 } from '../engine/index.ts';
 import { cleanTarget, parseMounts, parseTmpfs } from './container-mounts.ts';
 import { parseResources, parseRestart } from './container-resources.ts';
+import { parseEndpointOptions } from './endpoint-options.ts';
 import type { Fields } from './fields.ts';
 import { parseDeviceRequests, parseModes, refuseContradictions } from './host-modes.ts';
 import { parsePorts, portKey } from './port-bindings.ts';
@@ -207,9 +208,7 @@ const isOnDefaultNetwork = (networkMode: string) => ['', 'default', 'bridge'].in
 /** Parses what a container asks of its place in a network (Engine API, EndpointSettings). */
 export function parseEndpoint(network: string, endpoint: Fields): NetworkAttachment {
   const addresses = endpoint.object('IPAMConfig');
-  if (endpoint.object('DriverOpts').names().length > 0) {
-    throw notImplemented("options for a container's place in a network (DriverOpts) are not there yet");
-  }
+  const shape = parseEndpointOptions(endpoint.object('DriverOpts'));
   const links = endpoint.texts('Links');
   const gatewayPriority = endpoint.number('GwPriority');
   return {
@@ -220,5 +219,6 @@ export function parseEndpoint(network: string, endpoint: Fields): NetworkAttachm
     macAddress: endpoint.text('MacAddress') || undefined,
     ...(links.length === 0 ? {} : { links }),
     ...(gatewayPriority === 0 ? {} : { gatewayPriority }),
+    ...(shape === undefined ? {} : { shape }),
   };
 }

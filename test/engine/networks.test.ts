@@ -111,6 +111,42 @@ describe('networks', () => {
       await runChecked('ip', ['link', 'del', 'lan0']);
     }
   });
+
+  it('slows a container down, in both directions', async () => {
+    const serve = 'dd if=/dev/zero of=/big bs=1k count=256; exec httpd -f -p 80 -h /';
+    const slow = 'run -d -p 127.0.0.1::80 --network-opt rate=2mbit --name slow busybox sh -c'.split(' ');
+    await instance.berthOk([...slow, serve]);
+    await untilListening(instance, 'slow', 80);
+    // Both ends have a token bucket of their own; how fast it really is depends on the machine.
+    const { body } = await instance.api('GET /containers/slow/json');
+    const { NetworkSettings, State } = body as {
+      NetworkSettings: { Networks: { bridge: { DriverOpts: unknown } } };
+      State: { Pid: number };
+    };
+    expect(NetworkSettings.Networks.bridge.DriverOpts).toEqual({ 'berth.rate': '2000000bit' });
+    const inside = await runChecked('nsenter', [
+      '-t',
+      String(State.Pid),
+      '-n',
+      'tc',
+      'qdisc',
+      'show',
+      'dev',
+      'eth0',
+    ]);
+    expect(inside.stdout.toString()).toMatch(/^qdisc tbf .* rate 2Mbit /);
+    const outside = (await runChecked('tc', ['qdisc', 'show'])).stdout.toString();
+    expect(outside).toMatch(/^qdisc tbf .* rate 2Mbit /m);
+    const place = (await instance.berthOk(['port', 'slow', '80'])).trim();
+    const page = await (await fetch(`http://${place}/big`)).arrayBuffer();
+    expect(page.byteLength).toBe(256 * 1024);
+    await instance.berthOk(['rm', '-f', 'slow']);
+
+    const refused = async (option: string) =>
+      (await instance.berth(['run', '--rm', '--network-opt', option, 'busybox', 'true'])).stderr;
+    expect(await refused('rate=fast')).toContain('invalid berth.rate "fast"');
+    expect(await refused('loss=1%')).toContain('the option "berth.loss"');
+  });
 });
 
 /** Resolves when something in the container listens on the port (proc(5), /proc/net/tcp: state 0A). */

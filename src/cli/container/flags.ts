@@ -51,6 +51,7 @@ export interface ContainerFlags extends LimitFlags {
   readonly hostname?: string;
   readonly init?: boolean;
   readonly interactive?: boolean;
+  readonly networkOpt: readonly string[];
   readonly ip?: string;
   readonly ip6?: string;
   readonly ipc?: string;
@@ -180,6 +181,7 @@ function containerOptions(): Option[] {
     text('-h, --hostname <string>', 'Container host name'),
     text('--init', 'Run an init inside the container that forwards signals and reaps processes'),
     text('-i, --interactive', 'Keep STDIN open even if not attached'),
+    listOption('--network-opt <list>', 'Slow the first network down: rate=10mbit, delay=50ms'),
     text('--ip <string>', 'IPv4 address (e.g., 172.30.100.104)'),
     text('--ip6 <string>', 'IPv6 address (e.g., 2001:db8::33)'),
     text('--ipc <string>', 'IPC mode to use'),

@@ -185,20 +185,27 @@ interface NetworkRequest {
   readonly aliases: readonly string[];
   readonly ip?: string | undefined;
   readonly ip6?: string | undefined;
+  readonly driverOptions?: readonly string[];
 }
 
-/** A network's name, or `name=NET,alias=A,ip=1.2.3.4,ip6=fd00::4`. */
+/** A network's name, or `name=NET,alias=A,ip=1.2.3.4,ip6=fd00::4,driver-opt=NAME=VALUE`. */
 function parseNetwork(text: string): NetworkRequest {
   if (!text.includes('=')) return { name: text, aliases: [] };
   const fields = text.split(',').map(splitPair);
-  const unknown = fields.find(([key]) => !['name', 'alias', 'ip', 'ip6'].includes(key));
+  const unknown = fields.find(([key]) => !['name', 'alias', 'ip', 'ip6', 'driver-opt'].includes(key));
   if (unknown !== undefined)
     throw notImplemented(`--network ${text}: the field "${unknown[0]}" is not implemented`);
   const valuesOf = (name: string) =>
     fields.flatMap(([key, value]) => (key === name && value !== undefined ? [value] : []));
   const name = valuesOf('name').at(-1);
   if (name === undefined) throw invalid(`network name is required: --network ${text}`);
-  return { name, aliases: valuesOf('alias'), ip: valuesOf('ip').at(-1), ip6: valuesOf('ip6').at(-1) };
+  return {
+    name,
+    aliases: valuesOf('alias'),
+    ip: valuesOf('ip').at(-1),
+    ip6: valuesOf('ip6').at(-1),
+    driverOptions: valuesOf('driver-opt'),
+  };
 }
 
 function endpoints(
@@ -214,7 +221,12 @@ function endpoints(
     const aliases = [...network.aliases, ...(first ? flags.networkAlias : [])];
     const ip = network.ip ?? (first ? flags.ip : undefined);
     const ip6 = network.ip6 ?? (first ? flags.ip6 : undefined);
+    const options = [
+      ...(network.driverOptions ?? []),
+      ...(first ? flags.networkOpt.map((option) => `berth.${option}`) : []),
+    ];
     const settings = {
+      DriverOpts: options.length === 0 ? undefined : parsePairs(options),
       Aliases: listed(aliases),
       IPAMConfig: ip === undefined && ip6 === undefined ? undefined : { IPv4Address: ip, IPv6Address: ip6 },
       MacAddress: first ? flags.macAddress : undefined,

@@ -96,11 +96,12 @@ function findNetwork(context: ContainerContext, reference: string): Network {
 }
 
 /** What the driver is asked for, of what a container asks for. */
-export function addresses({ address, ipv6Address, macAddress }: NetworkAttachment): WantedAddresses {
+export function addresses({ address, ipv6Address, macAddress, shape }: NetworkAttachment): WantedAddresses {
   return {
     ...(address === undefined ? {} : { address }),
     ...(ipv6Address === undefined ? {} : { ipv6Address }),
     ...(macAddress === undefined ? {} : { macAddress }),
+    ...(shape === undefined ? {} : { shape }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { ContainerId, Digest } from '../../base/index.ts';
-import type { Endpoint } from '../../network/index.ts';
+import type { Endpoint, Shape } from '../../network/index.ts';
 import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
 import type { SentSignal } from './end-cause.ts';
 import type { Healthcheck, HealthStatus } from './healthcheck.ts';
@@ -271,6 +271,8 @@ export interface NetworkAttachment {
   readonly links?: readonly string[];
   /** The highest one's gateway is the default one; 0 when it is not given. */
   readonly gatewayPriority?: number;
+  /** An extension of berth's. */
+  readonly shape?: Shape;
 }
 
 /** What the kernel holds for a container that runs. */

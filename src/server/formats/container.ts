@@ -14,7 +14,7 @@ import {
   type NetworkAttachment,
   shortReason,
 } from '../../engine/index.ts';
-import type { Endpoint } from '../../network/index.ts';
+import type { Endpoint, Shape } from '../../network/index.ts';
 import { type HostConfigFacts, hostConfig, networkMode } from './host-config.ts';
 
 /** What formatting needs beside the record. */
@@ -345,7 +345,7 @@ function endpointInspect(
     Links: attachment?.links ?? null,
     Aliases: attachment === undefined || attachment.aliases.length === 0 ? null : attachment.aliases,
     MacAddress: endpoint?.macAddress ?? '',
-    DriverOpts: null,
+    DriverOpts: attachment?.shape === undefined ? null : endpointOptions(attachment.shape),
     GwPriority: attachment?.gatewayPriority ?? 0,
     NetworkID: endpoint?.networkId ?? (record.state.status === 'created' ? '' : facts.networkId(network)),
     EndpointID: endpoint === undefined ? '' : endpointId(endpoint),
@@ -362,6 +362,13 @@ function endpointInspect(
 /** Of a container that was never started, dockerd shows none yet. */
 function hasNames({ state }: ContainerRecord, network: string): boolean {
   return state.status !== 'created' && network !== 'bridge';
+}
+
+function endpointOptions({ rate, delay }: Shape): Record<string, string> {
+  return {
+    ...(rate === undefined ? {} : { 'berth.rate': `${rate}bit` }),
+    ...(delay === undefined ? {} : { 'berth.delay': `${delay}ms` }),
+  };
 }
 
 function wantedAddresses({ address, ipv6Address }: NetworkAttachment) {
