@@ -65,6 +65,7 @@ export async function openParts(
       mirrors: options.mirrors,
       insecureRegistries: options.insecureRegistries,
       discardBlobs: options.discardBlobs,
+      transfers: options.transfers,
       version: VERSION,
     },
     store,

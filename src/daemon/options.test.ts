@@ -63,6 +63,18 @@ describe("berthd's options", () => {
     expect(() => readOptions(['--config-file', '/no/such/file'])).toThrow('/no/such/file');
   });
 
+  it('bound how many layers are on their way, as by dockerd, and refuse what is no number', () => {
+    expect(readOptions(['--config-file', empty]).transfers).toEqual({ downloads: 3, uploads: 5 });
+    const path = fileWith('{"max-concurrent-uploads":1}');
+    const { transfers } = readOptions(['--config-file', path, '--max-concurrent-downloads', '7']);
+    expect(transfers).toEqual({ downloads: 7, uploads: 1 });
+    expect(() => readOptions(['--config-file', empty, '--max-concurrent-uploads', '0'])).toThrow(
+      '--max-concurrent-uploads must be a number from 1 on, not "0"',
+    );
+    const wrong = fileWith('{"max-concurrent-downloads":"3"}');
+    expect(() => readOptions(['--config-file', wrong])).toThrow('must be a number from 1 on');
+  });
+
   it('choose how layers are kept, and refuse what is no format', () => {
     expect(readOptions(['--config-file', empty]).layerFormat).toBeUndefined();
     expect(readOptions(['--config-file', empty, '--layer-format', 'folder']).layerFormat).toBe('folder');

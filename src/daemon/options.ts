@@ -16,6 +16,8 @@ export interface DaemonOptions {
   readonly layerFormat: LayerFormatName | undefined;
   /** Keep layers only unpacked, without their compressed blobs. */
   readonly discardBlobs: boolean;
+  /** Layers of one image that are on their way at the same time. */
+  readonly transfers: { readonly downloads: number; readonly uploads: number };
   readonly debug: boolean;
   readonly pidFile: string | undefined;
   /** Take the instance's bridges, rules, launcher and cgroups off the host, then end. */
@@ -37,7 +39,13 @@ const KEYS = [
   'pidfile',
   'layer-format',
   'discard-blobs',
+  'max-concurrent-downloads',
+  'max-concurrent-uploads',
 ];
+
+/** dockerd's. */
+const DEFAULT_DOWNLOADS = 3;
+const DEFAULT_UPLOADS = 5;
 
 /** Parses berthd's command line and its configuration file. Throws `invalid` with the option or key that is wrong. */
 export function readOptions(argv: readonly string[]): DaemonOptions {
@@ -54,6 +62,10 @@ export function readOptions(argv: readonly string[]): DaemonOptions {
     insecureRegistries: flags.insecureRegistry ?? file.texts('insecure-registries'),
     layerFormat: parseLayerFormat(flags.layerFormat ?? file.text('layer-format')),
     discardBlobs: flags.discardBlobs ?? file.flag('discard-blobs'),
+    transfers: {
+      downloads: flags.maxConcurrentDownloads ?? file.count('max-concurrent-downloads') ?? DEFAULT_DOWNLOADS,
+      uploads: flags.maxConcurrentUploads ?? file.count('max-concurrent-uploads') ?? DEFAULT_UPLOADS,
+    },
     debug: flags.debug ?? file.flag('debug'),
     removeHostState: flags.removeHostState ?? false,
     pidFile: flags.pidfile ?? file.text('pidfile'),
@@ -68,6 +80,8 @@ interface Flags {
   readonly insecureRegistry?: string[];
   readonly layerFormat?: string;
   readonly discardBlobs?: boolean;
+  readonly maxConcurrentDownloads?: number;
+  readonly maxConcurrentUploads?: number;
   readonly debug?: boolean;
   readonly configFile?: string;
   readonly pidfile?: string;
@@ -91,6 +105,16 @@ function parseFlags(argv: readonly string[]): Flags {
       '--discard-blobs',
       'keep layers only unpacked: less space, but a push may have to pack them again',
     )
+    .option(
+      '--max-concurrent-downloads <number>',
+      `layers of an image that are fetched at the same time (default ${DEFAULT_DOWNLOADS})`,
+      (value: string) => count('--max-concurrent-downloads', value),
+    )
+    .option(
+      '--max-concurrent-uploads <number>',
+      `layers of an image that are sent at the same time (default ${DEFAULT_UPLOADS})`,
+      (value: string) => count('--max-concurrent-uploads', value),
+    )
     .option('-D, --debug', 'log more')
     .option('--config-file <path>', `configuration file (default ${DEFAULT_CONFIG})`)
     .option('-p, --pidfile <path>', 'file for the process id')
@@ -106,6 +130,11 @@ function parseFlags(argv: readonly string[]): Flags {
     if (!(error instanceof CommanderError) || error.exitCode === 0) throw error;
     throw invalid(error.message.replace(/^error: /, ''), { hint: 'See berthd --help', cause: error });
   }
+}
+
+function count(option: string, value: string): number {
+  if (/^[1-9][0-9]{0,5}$/.test(value)) return Number(value);
+  throw invalid(`${option} must be a number from 1 on, not "${value}"`);
 }
 
 /** One configuration file, read key by key. */
@@ -132,6 +161,14 @@ class ConfigFile {
     const value = this.#values[key] ?? false;
     if (typeof value === 'boolean') return value;
     throw this.#wrong(key, 'true or false');
+  }
+
+  count(key: string): number | undefined {
+    const value = this.#values[key];
+    if (value === undefined || (typeof value === 'number' && Number.isSafeInteger(value) && value > 0)) {
+      return value;
+    }
+    throw this.#wrong(key, 'a number from 1 on');
   }
 
   texts(key: string): string[] {
@@ -183,6 +220,8 @@ function refuseConflicts(flags: Flags, file: ConfigFile): void {
     debug: flags.debug,
     'layer-format': flags.layerFormat,
     'discard-blobs': flags.discardBlobs,
+    'max-concurrent-downloads': flags.maxConcurrentDownloads,
+    'max-concurrent-uploads': flags.maxConcurrentUploads,
     pidfile: flags.pidfile,
   };
   const both = Object.keys(given).filter((key) => given[key] !== undefined && file.has(key));

@@ -29,8 +29,8 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
   const events = new Events();
   const networks = new Networks({ documents: store.documents, driver: network, events });
   const volumes = new Volumes({ documents: store.documents, launcher, events }, settings.dataRoot);
-  const { discardBlobs } = settings;
-  const images = new Images({ store, registry, downloads, launcher, events, discardBlobs });
+  const { discardBlobs, transfers } = settings;
+  const images = new Images({ store, registry, downloads, launcher, events, discardBlobs, transfers });
   const containers = new Containers(parts, { events, networks, volumes });
   const builder = createBuilder({
     store,

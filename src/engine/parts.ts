@@ -28,6 +28,8 @@ export interface EngineSettings {
   readonly insecureRegistries: readonly string[];
   /** Keep layers only unpacked, without their compressed blobs. */
   readonly discardBlobs: boolean;
+  /** Layers of one image that are on their way at the same time. */
+  readonly transfers: { readonly downloads: number; readonly uploads: number };
   readonly version: string;
 }
 

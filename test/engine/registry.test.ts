@@ -20,8 +20,10 @@ describe('a registry', () => {
   /** Two pulls are under way when each has asked for its config. */
   const both = Promise.withResolvers<void>();
   let configsOfBoth = 0;
+  /** Those that have been asked for and not answered; the first is answered when there are two. */
+  const layersOfFive = { pending: 0, most: 0, twoPending: Promise.withResolvers<void>() };
   beforeAll(async () => {
-    instance = await startInstance();
+    instance = await startInstance({ args: ['--max-concurrent-downloads', '2'] });
     shared = await layerOf('shared', 'one layer of many images');
     registry = await serveImages(async (request, response) => {
       const [, first, kind] = /^\/v2\/(\w+)\/\w+\/(\w+)\//.exec(request.url ?? '') ?? [];
@@ -31,6 +33,15 @@ describe('a registry', () => {
         if (configsOfBoth === 2) both.resolve();
         await both.promise;
       }
+      if (first === 'five' && isLayer(request)) {
+        layersOfFive.pending += 1;
+        layersOfFive.most = Math.max(layersOfFive.most, layersOfFive.pending);
+        if (layersOfFive.pending === 2) layersOfFive.twoPending.resolve();
+        await layersOfFive.twoPending.promise;
+        response.once('finish', () => {
+          layersOfFive.pending -= 1;
+        });
+      }
       return first === 'cut' && sendInPieces(request, response);
     });
   });
@@ -39,6 +50,11 @@ describe('a registry', () => {
     await registry[Symbol.asyncDispose]();
   });
 
+  const isLayer = ({ url = '' }: IncomingMessage) =>
+    !registry.blobs
+      .get(url.split('/').at(-1) ?? '')
+      ?.toString()
+      .startsWith('{');
   const asked = (digest: string) => registry.requests.filter((line) => line.endsWith(digest)).length;
   const repoTags = async (name: string) =>
     ((await instance.api(`GET /images/${name}/json`)).body as { RepoTags: string[] }).RepoTags;
@@ -93,6 +109,13 @@ describe('a registry', () => {
     response.write(blob.subarray(from, to), () => (to < blob.length ? response.destroy() : response.end()));
     return true;
   }
+
+  it('is asked for no more layers at a time than the daemon may', async () => {
+    const layers = await Promise.all([...'abcde'].map((name) => layerOf(name, name)));
+    registry.add('five/layers:1', imageOf(layers));
+    await instance.berthOk(['pull', `${registry.host}/five/layers:1`]);
+    expect(layersOfFive.most).toBe(2);
+  });
 
   it('that cuts connections again and again gives an image all the same', async () => {
     const content = randomBytes(1_000_000);

@@ -34,6 +34,8 @@ export interface ImagesParts {
   readonly events: Events;
   /** Keep layers only unpacked. */
   readonly discardBlobs: boolean;
+  /** Layers of one image that are on their way at the same time. */
+  readonly transfers: { readonly downloads: number; readonly uploads: number };
 }
 
 /** The images of one instance. */

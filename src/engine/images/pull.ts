@@ -50,9 +50,6 @@ export interface PullOptions {
 /** What happens to an image when an operation is done with it: its blobs are discarded, where the daemon is to do that. */
 export type Settle = (image: Image, signal: AbortSignal) => Promise<void>;
 
-/** Layers that are fetched at the same time, as by dockerd. */
-const AT_A_TIME = 3;
-
 /** Brings an image from its registry into the store. Layers arrive side by side; one that is here already is not fetched again. */
 export class Puller {
   readonly #store: Store;
@@ -61,8 +58,16 @@ export class Puller {
   /** Two pulls that need one layer share its download. */
   readonly #layerLock = new KeyedLock();
   readonly #settle: Settle;
+  readonly #atATime: number;
 
-  constructor(parts: { store: Store; registry: RegistryClient; events: Events; settle: Settle }) {
+  constructor(parts: {
+    store: Store;
+    registry: RegistryClient;
+    events: Events;
+    settle: Settle;
+    transfers: { downloads: number };
+  }) {
+    this.#atATime = parts.transfers.downloads;
     this.#settle = parts.settle;
     this.#store = parts.store;
     this.#registry = parts.registry;
@@ -119,7 +124,7 @@ export class Puller {
         size: blob.size,
       });
     }
-    await allOrFirstFailure({ signal, atATime: AT_A_TIME }, layers, ({ blob, diffId }, _, common) =>
+    await allOrFirstFailure({ signal, atATime: this.#atATime }, layers, ({ blob, diffId }, _, common) =>
       this.#fetchLayer(reference, blob, diffId, { ...options, signal: common }),
     );
     signal.throwIfAborted();

@@ -41,9 +41,6 @@ export interface PushOptions {
   readonly onProgress: (progress: PushProgress) => void;
 }
 
-/** Layers that are sent at the same time. */
-const PARALLEL = 3;
-
 /** One image on its way to a repository. */
 interface Push {
   readonly image: Image;
@@ -63,6 +60,7 @@ export class Pusher {
   readonly #layerBlobs: LayerBlobs;
   readonly #events: Events;
   readonly #settle: Settle;
+  readonly #atATime: number;
   /** Two pushes that need one layer send it once to one repository. */
   readonly #lock = new KeyedLock();
 
@@ -72,7 +70,9 @@ export class Pusher {
     layerBlobs: LayerBlobs;
     events: Events;
     settle: Settle;
+    transfers: { uploads: number };
   }) {
+    this.#atATime = parts.transfers.uploads;
     this.#settle = parts.settle;
     this.#store = parts.store;
     this.#registry = parts.registry;
@@ -197,7 +197,7 @@ export class Pusher {
         throw error;
       }
     };
-    await Promise.allSettled(Array.from({ length: PARALLEL }, work));
+    await Promise.allSettled(Array.from({ length: this.#atATime }, work));
     signal.throwIfAborted();
     return image.layers.flatMap((_, index) => blobs.get(index) ?? []);
   }
