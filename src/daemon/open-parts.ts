@@ -66,6 +66,7 @@ export async function openParts(
       insecureRegistries: options.insecureRegistries,
       discardBlobs: options.discardBlobs,
       transfers: options.transfers,
+      cdiFolders: options.cdiFolders,
       version: VERSION,
     },
     store,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { invalid, systemErrorCode } from '../base/index.ts';
+import { CDI_FOLDERS } from '../runtime/index.ts';
 import type { ListenAddress } from '../server/index.ts';
 import type { LayerFormatName } from '../store/index.ts';
 
@@ -18,6 +19,8 @@ export interface DaemonOptions {
   readonly discardBlobs: boolean;
   /** Layers of one image that are on their way at the same time. */
   readonly transfers: { readonly downloads: number; readonly uploads: number };
+  /** Where specifications of the Container Device Interface are. */
+  readonly cdiFolders: readonly string[];
   readonly debug: boolean;
   readonly pidFile: string | undefined;
   /** Take the instance's bridges, rules, launcher and cgroups off the host, then end. */
@@ -41,6 +44,7 @@ const KEYS = [
   'discard-blobs',
   'max-concurrent-downloads',
   'max-concurrent-uploads',
+  'cdi-spec-dirs',
 ];
 
 /** dockerd's. */
@@ -54,6 +58,7 @@ export function readOptions(argv: readonly string[]): DaemonOptions {
   refuseConflicts(flags, file);
   const execRoot = absolute('exec-root', flags.execRoot ?? file.text('exec-root') ?? DEFAULT_EXEC_ROOT);
   const hosts = flags.host ?? file.texts('hosts');
+  const cdiFolders = flags.cdiSpecDir ?? file.texts('cdi-spec-dirs');
   return {
     dataRoot: absolute('data-root', flags.dataRoot ?? file.text('data-root') ?? DEFAULT_DATA_ROOT),
     execRoot,
@@ -66,6 +71,7 @@ export function readOptions(argv: readonly string[]): DaemonOptions {
       downloads: flags.maxConcurrentDownloads ?? file.count('max-concurrent-downloads') ?? DEFAULT_DOWNLOADS,
       uploads: flags.maxConcurrentUploads ?? file.count('max-concurrent-uploads') ?? DEFAULT_UPLOADS,
     },
+    cdiFolders: cdiFolders.length === 0 ? CDI_FOLDERS : cdiFolders,
     debug: flags.debug ?? file.flag('debug'),
     removeHostState: flags.removeHostState ?? false,
     pidFile: flags.pidfile ?? file.text('pidfile'),
@@ -82,6 +88,7 @@ interface Flags {
   readonly discardBlobs?: boolean;
   readonly maxConcurrentDownloads?: number;
   readonly maxConcurrentUploads?: number;
+  readonly cdiSpecDir?: string[];
   readonly debug?: boolean;
   readonly configFile?: string;
   readonly pidfile?: string;
@@ -115,6 +122,7 @@ function parseFlags(argv: readonly string[]): Flags {
       `layers of an image that are sent at the same time (default ${DEFAULT_UPLOADS})`,
       (value: string) => count('--max-concurrent-uploads', value),
     )
+    .option('--cdi-spec-dir <path>', 'folder with CDI specifications; repeatable', collect)
     .option('-D, --debug', 'log more')
     .option('--config-file <path>', `configuration file (default ${DEFAULT_CONFIG})`)
     .option('-p, --pidfile <path>', 'file for the process id')

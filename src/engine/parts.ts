@@ -30,6 +30,8 @@ export interface EngineSettings {
   readonly discardBlobs: boolean;
   /** Layers of one image that are on their way at the same time. */
   readonly transfers: { readonly downloads: number; readonly uploads: number };
+  /** Where CDI specifications are. */
+  readonly cdiFolders: readonly string[];
   readonly version: string;
 }
 

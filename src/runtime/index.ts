@@ -1,4 +1,5 @@
 export * from './capabilities.ts';
+export * from './cdi.ts';
 export type * from './contract.ts';
 export * from './control-group.ts';
 export * from './control-group-usage.ts';

@@ -5,7 +5,7 @@ import { type DeviceInput, deviceRules } from './devices.ts';
 import { processEnvironment } from './environment.ts';
 import type { HostFacts } from './host-facts.ts';
 import { containerMounts, type MountInput, rootPropagation } from './mounts.ts';
-import type { OciDeviceRule, OciLinux, OciNamespace, OciProcess, OciSpec } from './oci-types.ts';
+import type { OciDeviceRule, OciHooks, OciLinux, OciNamespace, OciProcess, OciSpec } from './oci-types.ts';
 import { ociResources, type ResourceInput } from './resources.ts';
 import { type SeccompInput, seccompFilter } from './seccomp.ts';
 import { SECCOMP_ANNOTATION } from './seccomp-cache.ts';
@@ -72,6 +72,7 @@ export interface ContainerSpecInput extends ProcessInput {
   /** `--cgroup-parent`; undefined and empty: `/berth-<instance>`. */
   readonly cgroupParent?: string | undefined;
   readonly annotations: Readonly<Record<string, string>>;
+  readonly hooks?: OciHooks;
   /** Host path of a static init that reaps processes and becomes PID 1 (`--init`). */
   readonly init: string | undefined;
 }
@@ -135,6 +136,7 @@ export function containerSpec(input: ContainerSpecInput, host: HostFacts): WithW
     mounts: containerMounts({ ...input, mounts: [...initMount(input.init), ...input.mounts] }),
     ...(Object.keys(input.annotations).length === 0 ? {} : { annotations: input.annotations }),
     linux: linux.value,
+    ...(input.hooks === undefined || Object.keys(input.hooks).length === 0 ? {} : { hooks: input.hooks }),
   };
   return { value: spec, warnings: [...process.warnings, ...linux.warnings] };
 }

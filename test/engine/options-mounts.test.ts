@@ -7,8 +7,8 @@ describe('a container has the files that its options say', () => {
   let instance: Instance;
   let folder: string;
   beforeAll(async () => {
-    instance = await startInstance();
     folder = await mkdtemp('/tmp/berth-mounts-');
+    instance = await startInstance({ args: ['--cdi-spec-dir', `${folder}/cdi`] });
     await instance.berthOk(['pull', '-q', 'busybox:latest']);
   });
   afterAll(async () => {
@@ -265,5 +265,30 @@ describe('a container has the files that its options say', () => {
     expect(missing.stderr).toContain('subpath "no" of image layered:1: no such file or directory');
     expect(await refused('--mount', 'type=image,source=none-such,target=/img')).toContain('No such image');
     await instance.berthOk(['rmi', 'layered:1']);
+  });
+
+  it('gets what a device of a CDI specification brings: variables, nodes, files and hooks', async () => {
+    await mkdir(`${folder}/cdi`);
+    await writeFile(`${folder}/driver`, 'the driver');
+    const edits = {
+      env: ['ACME_VISIBLE=0'],
+      deviceNodes: [{ path: '/dev/acme0', hostPath: '/dev/loop-control', permissions: 'r' }],
+      mounts: [{ hostPath: `${folder}/driver`, containerPath: '/usr/lib/acme', options: ['ro', 'bind'] }],
+      hooks: [{ hookName: 'createRuntime', path: '/bin/sh', args: ['sh', '-c', `cat > ${folder}/state`] }],
+    };
+    const specification = { kind: 'acme.com/gpu', devices: [{ name: '0', containerEdits: edits }] };
+    await writeFile(`${folder}/cdi/acme.json`, JSON.stringify(specification));
+    const probe = 'echo $ACME_VISIBLE; cat /usr/lib/acme; echo; : < /dev/acme0 && echo opened';
+    for (const options of [
+      ['--gpus', 'all'],
+      ['--device', 'acme.com/gpu=0'],
+    ]) {
+      expect(await inBusybox(probe, ...options)).toBe('0\nthe driver\nopened');
+      expect(JSON.parse(await readFile(`${folder}/state`, 'utf8'))).toHaveProperty('pid');
+      await rm(`${folder}/state`);
+    }
+    expect(await refused('--gpus', '2')).toContain('there are 1 GPUs, not 2');
+    expect(await refused('--gpus', 'driver=other')).toContain('could not select device driver "other"');
+    expect(await refused('--device', 'acme.com/gpu=7')).toContain('unresolvable CDI devices acme.com/gpu=7');
   });
 });

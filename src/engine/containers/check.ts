@@ -11,6 +11,7 @@ import {
 } from '../../runtime/index.ts';
 import type { ContainerConfig, HostOptions, RestartPolicy } from './container.ts';
 import type { ContainerContext } from './context.ts';
+import { requestedDevices } from './device-requests.ts';
 import { probePlan } from './healthcheck.ts';
 import { parseSecurity, seccompOf } from './security.ts';
 import { signalNumber } from './stop.ts';
@@ -44,10 +45,12 @@ export async function checkOptions(
   });
   for (const rule of host.deviceRules ?? []) parseDeviceRule(rule);
   for (const options of tmpfsOptionsOf(host)) checkTmpfsOptions(options.split(','));
+  const { warnings: deviceWarnings } = await requestedDevices(context, host);
   for (const mode of [host.pidMode, host.ipcMode, host.utsMode]) requireOther(context, mode);
   return [
     ...ociResources(host.resources, [], hostFacts.cgroups).warnings,
     ...rlimits(host.ulimits, hostFacts).warnings,
+    ...deviceWarnings,
     ...(host.networkMode === 'host' && host.ports.length > 0
       ? ['Published ports are discarded when using host network mode']
       : []),

@@ -5,8 +5,10 @@ import {
   blockDeviceNumbers,
   type ContainerSpecInput,
   containerSpec,
+  type DeviceEdits,
   type DeviceInput,
   type DeviceLimitInput,
+  editsOf,
   type HostFacts,
   hostDevices,
   type MountInput,
@@ -27,10 +29,12 @@ import {
   type ContainerMount,
   type ContainerRecord,
   commandOf,
+  type HostOptions,
   isActive,
   type ResourceLimits,
 } from './container.ts';
 import type { ContainerContext } from './context.ts';
+import { requestedDevices } from './device-requests.ts';
 import type { ExecConfig } from './exec.ts';
 import { sharedMemoryOf } from './host-mounts.ts';
 import { sourceOf } from './mounts.ts';
@@ -53,11 +57,18 @@ export async function specOf(
   const facts = context.parts.hostFacts;
   const mounts = await Promise.all(record.mounts.map(mountInput));
   await requirePropagation(mounts);
+  const edits = await deviceEdits(context, host);
   const input: ContainerSpecInput = {
     ...processOf(
       record,
-      { args: commandOf(config), env: config.env, user: config.user, cwd: config.workingDir },
+      {
+        args: commandOf(config),
+        env: [...config.env, ...edits.env],
+        user: config.user,
+        cwd: config.workingDir,
+      },
       supervisor,
+      edits.additionalGids.map(String),
     ),
     terminal: config.tty,
     id: record.id,
@@ -65,7 +76,7 @@ export async function specOf(
     root: 'rootfs',
     readOnlyRoot: host.readonlyRootfs,
     domainname: config.domainname,
-    mounts: [...withoutShadowed(files, record.mounts), ...mounts],
+    mounts: [...withoutShadowed(files, record.mounts), ...edits.mounts, ...mounts],
     shm: sharedMemoryOf(context, record),
     namespaces: {
       network: networkNamespace(prepared.connection, supervisor),
@@ -78,12 +89,13 @@ export async function specOf(
     resources: { ...host.resources, devices: await deviceLimits(host.resources) },
     oomScoreAdj: host.oomScoreAdj,
     sysctls: host.sysctls,
-    devices: await devicesOf(record),
+    devices: [...(await devicesOf(record)), ...edits.devices],
     deviceRules: (host.deviceRules ?? []).map(parseDeviceRule),
     maskedPaths: host.maskedPaths,
     readonlyPaths: host.readonlyPaths,
     cgroupParent: host.cgroupParent,
     annotations: host.annotations ?? {},
+    hooks: edits.hooks,
     init: host.init === true ? join(context.parts.settings.nativeDirectory, 'berth-init') : undefined,
   };
   return containerSpec(input, facts);
@@ -171,12 +183,13 @@ function processOf(
   { config, host }: ContainerRecord,
   process: { args: readonly string[]; env: readonly string[]; user: string; cwd: string },
   { accounts }: Supervisor,
+  moreGroups: readonly string[] = [],
 ): Omit<ProcessInput, 'terminal'> {
   return {
     args: process.args,
     env: process.env,
     cwd: process.cwd,
-    user: resolveUser(process.user, accounts, host.groupAdd),
+    user: resolveUser(process.user, accounts, [...host.groupAdd, ...moreGroups]),
     hostname: config.hostname === '' ? undefined : config.hostname,
     capabilities: { add: host.capAdd, drop: host.capDrop },
     privileged: host.privileged,
@@ -260,6 +273,12 @@ async function deviceLimits({ deviceLimits: limits = [] }: ResourceLimits): Prom
   return Promise.all(
     limits.map(async ({ kind, path, value }) => ({ kind, value, ...(await blockDeviceNumbers(path)) })),
   );
+}
+
+/** What the devices that a driver provides ask of the container. */
+async function deviceEdits(context: ContainerContext, host: HostOptions): Promise<DeviceEdits> {
+  const catalogue = await requestedDevices(context, host);
+  return editsOf(catalogue, catalogue.names);
 }
 
 async function devicesOf({ host }: ContainerRecord): Promise<DeviceInput[]> {

@@ -115,6 +115,7 @@ async function infoAnswer({ parts, containers, images }: Engine) {
     LiveRestoreEnabled: true,
     Isolation: '',
     InitBinary: 'berth-init',
+    CDISpecDirs: settings.cdiFolders,
     SecurityOptions: ['name=seccomp,profile=builtin', ...(cgroups.version === 2 ? ['name=cgroupns'] : [])],
     Warnings: null,
   };
