@@ -1,7 +1,7 @@
-import { conflict, crashPoint, isBerthError } from '../base/index.ts';
+import { conflict, crashPoint, type Digest, isBerthError } from '../base/index.ts';
 import type { Builder, CachePrune, PrunedCache } from '../build/index.ts';
 import type { Store } from '../store/index.ts';
-import { type ContainerRecord, type Containers, usesImage } from './containers/index.ts';
+import type { ContainerRecord, Containers } from './containers/index.ts';
 import { measureTree } from './disk-usage/tree-size.ts';
 import type { EngineEvent, Events } from './events.ts';
 import type { Images, Removal } from './images/index.ts';
@@ -76,9 +76,9 @@ export class Pruning {
           selection.hasLabels(config.config?.Labels ?? {}),
       );
       const pruned = await removeEach(unused, async ({ id, layers }) => {
-        if (containers.list().some((container) => usesImage(container, id)))
-          return { deleted: [], reclaimed: 0 };
-        const { removals, deletedLayers } = await images.delete(id);
+        const usersOf = (image: Digest) => containers.imageUsers(image);
+        if (usersOf(id).length > 0) return { deleted: [], reclaimed: 0 };
+        const { removals, deletedLayers } = await images.delete(id, usersOf);
         crashPoint('prune.image');
         const sizes = new Map(layers.map(({ diffId, size }) => [diffId, size]));
         const reclaimed = deletedLayers.reduce((sum, diffId) => sum + (sizes.get(diffId) ?? 0), 0);

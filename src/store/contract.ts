@@ -160,6 +160,8 @@ export interface ImageStore {
   list(options?: { readonly hidden?: boolean }): Promise<readonly Image[]>;
   /** The records of all images, in no order, those of the builder's cache among them. */
   records(): readonly ImageRecord[];
+  /** Whether there is an image of that config digest, at once. */
+  has(id: Digest): boolean;
   /** By config digest; undefined where there is none. */
   get(id: Digest): Promise<Image | undefined>;
   /** The image that a canonical name (with tag or digest) points to. */
@@ -173,9 +175,12 @@ export interface ImageStore {
   untag(canonicalName: string): Promise<boolean>;
   /**
    * Forgets the image with its names; layers and blobs that nothing else needs are deleted, and their space is free soon
-   * after. Throws `conflict` while something has such a layer open.
+   * after. Throws `conflict` while something has such a layer open, and when `isUsed`, asked in the very step, says yes.
    */
-  delete(id: Digest): Promise<{ readonly deletedLayers: readonly DiffId[] }>;
+  delete(
+    id: Digest,
+    options?: { readonly isUsed?: () => boolean },
+  ): Promise<{ readonly deletedLayers: readonly DiffId[] }>;
   /** For an operation that stores blobs and layers before an image has them, or counts on those that are there. */
   hold(): Holding;
 }

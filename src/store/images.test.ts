@@ -160,6 +160,17 @@ describe('the image store', () => {
     await expect(images.delete(kept.id)).rejects.toMatchObject({ kind: 'not-found' });
   });
 
+  test('keeps an image that came into use meanwhile', async () => {
+    await using opened = await temporaryStore();
+    const { images } = opened.store;
+    const { id } = await images.add({ configBytes: config([await layer(opened.store, 'used')]) });
+    await expect(images.delete(id, { isUsed: () => true })).rejects.toMatchObject({ kind: 'conflict' });
+    expect(images.has(id)).toBe(true);
+    expect((await images.get(id))?.layers).toHaveLength(1);
+    await images.delete(id, { isUsed: () => false });
+    expect(images.has(id)).toBe(false);
+  });
+
   test('does not take a layer away that was just unpacked for an image to come', async () => {
     await using opened = await temporaryStore();
     const { images } = opened.store;

@@ -63,6 +63,10 @@ export class DatabaseImageStore implements ImageStore {
     return this.#records.all();
   }
 
+  has(id: Digest): boolean {
+    return this.#records.has(id);
+  }
+
   async get(id: Digest): Promise<Image | undefined> {
     if (!this.#records.has(id)) return undefined;
     await this.#config(id);
@@ -112,12 +116,18 @@ export class DatabaseImageStore implements ImageStore {
     return this.#parts.database.transaction(() => this.#records.untag(canonicalName));
   }
 
-  async delete(id: Digest): Promise<{ readonly deletedLayers: readonly DiffId[] }> {
+  async delete(
+    id: Digest,
+    { isUsed = () => false }: { readonly isUsed?: () => boolean } = {},
+  ): Promise<{ readonly deletedLayers: readonly DiffId[] }> {
     await this.#unmountLayersOnlyIn(id);
     const { layers } = this.#existing(id); // it may have gone meanwhile
     for (const { diffId } of layers) this.#leftLayers.add(diffId);
     for (const digest of this.#records.blobsOf(id)) this.#leftBlobs.add(digest);
-    const forget = () => this.#records.delete(id);
+    const forget = () => {
+      if (isUsed()) throw conflict(`image ${id} is in use`);
+      this.#records.delete(id);
+    };
     const deletedLayers = await this.#deleteUnneeded(forget).catch(async (error: unknown) => {
       if (!isBerthError(error, 'unavailable')) throw error;
       await this.#freeLayersOnlyIn(id);

@@ -332,7 +332,10 @@ export function commandOf(config: ContainerConfig): string[] {
   return [...(config.entrypoint ?? []), ...(config.cmd ?? [])];
 }
 
-/** Whether a container was made from an image, or mounts it. */
-export function usesImage({ imageId, mounts }: ContainerRecord, image: Digest): boolean {
-  return imageId === image || mounts.some((mount) => mount.type === 'image' && mount.imageId === image);
+/** The image that a container was made from, and those that it mounts. */
+export function imagesOf({
+  imageId,
+  mounts,
+}: Pick<ContainerRecord, 'imageId' | 'mounts'>): readonly Digest[] {
+  return [imageId, ...mounts.flatMap((mount) => (mount.type === 'image' ? mount.imageId : []))];
 }

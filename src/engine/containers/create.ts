@@ -18,6 +18,7 @@ import {
   type ContainerRecord,
   commandOf,
   type HostOptions,
+  imagesOf,
   type NetworkAttachment,
 } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
@@ -75,6 +76,9 @@ export async function createContainer(context: ContainerContext, request: NewCon
       restartCount: 0,
       stoppedByUser: false,
     };
+    // It may have been removed meanwhile; whoever removes it after this sees the container.
+    const gone = imagesOf(record).find((one) => !context.parts.store.images.has(one));
+    if (gone !== undefined) throw notFound(`No such image: ${gone}`);
     collection.add(record);
     crashPoint('create.recorded');
     emit(context, record, 'create');

@@ -1,4 +1,4 @@
-import { type ContainerId, Timeline } from '../../base/index.ts';
+import { type ContainerId, type Digest, Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
 import type { Image } from '../../store/index.ts';
 import { measureTree } from '../disk-usage/tree-size.ts';
@@ -10,7 +10,7 @@ import type { Volumes } from '../volumes.ts';
 import { type Attachment, attachToContainer, PendingAttachments, resizeContainer } from './attach.ts';
 import { ContainerCollection } from './collection.ts';
 import { type CommitOptions, commitContainer } from './commit.ts';
-import { type ContainerRecord, isAlive, type NetworkAttachment } from './container.ts';
+import { type ContainerRecord, imagesOf, isAlive, type NetworkAttachment } from './container.ts';
 import { type ContainerContext, containerDirectory, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
 import { type EndReport, EndReports } from './end-reports.ts';
@@ -191,6 +191,11 @@ export class Containers {
   /** Bytes that a container's writable layer has on the disk. */
   async writtenSize(id: ContainerId): Promise<number> {
     return (await measureTree(`${containerDirectory(this.#context, id)}/upper`)).allocated;
+  }
+
+  /** The containers that need an image, as their root or as a mount. */
+  imageUsers(id: Digest): ContainerRecord[] {
+    return this.list().filter((record) => imagesOf(record).includes(id));
   }
 
   volumeUsers(volume: string): string[] {

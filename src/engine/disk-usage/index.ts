@@ -1,7 +1,7 @@
 import type { Builder, CachedLayer } from '../../build/index.ts';
 import type { Image, Store } from '../../store/index.ts';
 import type { ContainerRecord, Containers } from '../containers/index.ts';
-import { isActive } from '../containers/index.ts';
+import { imagesOf, isActive } from '../containers/index.ts';
 import { LayerShares } from '../images/layer-shares.ts';
 import type { Volume, Volumes } from '../volumes.ts';
 import { type DataRootUsage, explainDataRoot } from './data-root.ts';
@@ -69,14 +69,15 @@ export class DiskUsage {
     const images = all.filter(({ hidden }) => !hidden);
     const users = Map.groupBy(containers.list(), ({ imageId }) => imageId);
     const shares = new LayerShares(images);
-    const kept = new LayerShares(all.filter(({ id, hidden }) => hidden || users.has(id)));
+    const used = new Set(containers.list().flatMap(imagesOf));
+    const kept = new LayerShares(all.filter(({ id, hidden }) => hidden || used.has(id)));
     return {
       items: images.map((image) => ({
         image,
         shared: shares.sharedSize(image),
         containers: (users.get(image.id) ?? []).map(({ id }) => id),
       })),
-      active: images.filter(({ id }) => users.has(id)).length,
+      active: images.filter(({ id }) => used.has(id)).length,
       total: shares.size(),
       reclaimable: shares.size((diffId) => !kept.has(diffId)),
     };

@@ -3,7 +3,6 @@ import { canonicalName, type DiffId, type Digest, parseReference, type Reference
 import type { Access, Downloads, RegistryClient } from '../../registry/index.ts';
 import type { Launcher } from '../../runtime/index.ts';
 import type { Image, Store } from '../../store/index.ts';
-import type { ContainerRecord } from '../containers/container.ts';
 import type { Events } from '../events.ts';
 import { type ImportOptions, importImage } from './archive/import.ts';
 import { ImageLoader, type LoadOptions } from './archive/load.ts';
@@ -16,7 +15,7 @@ import { type ListedManifest, listManifests } from './listed-manifests.ts';
 import { lookAtRegistry, type RegistryEntry } from './look-at-registry.ts';
 import { Puller, type PullOptions, type Settle } from './pull.ts';
 import { Pusher, type PushOptions } from './push.ts';
-import { deleteImage, type Removal, removeImage } from './remove.ts';
+import { deleteImage, type Removal, removeImage, type UsersOf } from './remove.ts';
 import { findImage, lookUp } from './resolve.ts';
 
 export type { ImportOptions } from './archive/import.ts';
@@ -135,13 +134,16 @@ export class Images {
     announceImage(this.#events, image, { isNew: false, tags: [canonicalName(reference)] });
   }
 
-  remove(text: string, force: boolean, containers: readonly ContainerRecord[]): Promise<Removal[]> {
-    return removeImage({ images: this.#store.images, events: this.#events, containers }, text, force);
+  remove(text: string, force: boolean, usersOf: UsersOf): Promise<Removal[]> {
+    return removeImage({ images: this.#store.images, events: this.#events, usersOf }, text, force);
   }
 
-  /** Deletes an image that no container was made from, with all its names. */
-  async delete(id: Digest): Promise<{ removals: readonly Removal[]; deletedLayers: readonly DiffId[] }> {
-    const parts = { images: this.#store.images, events: this.#events };
+  /** Deletes an image with all its names. Throws `conflict` where a container was made from it. */
+  async delete(
+    id: Digest,
+    usersOf: UsersOf,
+  ): Promise<{ removals: readonly Removal[]; deletedLayers: readonly DiffId[] }> {
+    const parts = { images: this.#store.images, events: this.#events, usersOf };
     return deleteImage(parts, await this.find(id));
   }
 }

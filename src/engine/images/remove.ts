@@ -3,6 +3,7 @@ import {
   conflict,
   crashPoint,
   type DiffId,
+  type Digest,
   familiar,
   familiarRepository,
   isBerthError,
@@ -10,17 +11,20 @@ import {
   shortId,
 } from '../../base/index.ts';
 import type { Image, ImageStore } from '../../store/index.ts';
-import { type ContainerRecord, isActive, usesImage } from '../containers/container.ts';
+import { type ContainerRecord, isActive } from '../containers/container.ts';
 import type { Events } from '../events.ts';
 import { findImage } from './resolve.ts';
 
 /** One line of the answer to an image's deletion. */
 export type Removal = { readonly untagged: string } | { readonly deleted: string };
 
+export type UsersOf = (id: Digest) => readonly ContainerRecord[];
+
 export interface RemovalParts {
   readonly images: ImageStore;
   readonly events: Events;
-  readonly containers: readonly ContainerRecord[];
+  /** The containers that were made from an image, or mount it. */
+  readonly usersOf: UsersOf;
 }
 
 /**
@@ -38,7 +42,7 @@ export async function removeImage(parts: RemovalParts, text: string, force: bool
     );
   }
   if (!image.tags.every((tag) => names.includes(tag))) return untag(parts, image, names);
-  const users = parts.containers.filter((container) => usesImage(container, image.id));
+  const users = parts.usersOf(image.id);
   const refusal = byId ? refusalById(image, users, force) : refusalByName(image, text, users, force);
   if (refusal !== undefined) throw refusal;
   return users.length > 0 ? untag(parts, image, names) : (await deleteImage(parts, image)).removals;
@@ -69,18 +73,17 @@ function repositoryOf(name: string): string {
 
 /** Deletes an image with all its names, in one durable step. */
 export async function deleteImage(
-  { images, events }: Pick<RemovalParts, 'images' | 'events'>,
+  { images, events, usersOf }: RemovalParts,
   image: Image,
 ): Promise<{ readonly removals: Removal[]; readonly deletedLayers: readonly DiffId[] }> {
-  const { deletedLayers } = await images.delete(image.id).catch((error: unknown) => {
+  const isUsed = () => usersOf(image.id).length > 0;
+  const { deletedLayers } = await images.delete(image.id, { isUsed }).catch((error: unknown) => {
     if (!isBerthError(error, 'conflict')) throw error;
-    throw conflict(
-      `conflict: unable to delete ${shortId(image.id)} - a build, push or copy is using its layers`,
-      {
-        hint: 'Wait for it to end, and try again',
-        cause: error,
-      },
-    );
+    const user = isUsed() ? 'container' : 'build, push or copy';
+    throw conflict(`conflict: unable to delete ${shortId(image.id)} - a ${user} is using its layers`, {
+      hint: 'Wait for it to end, and try again',
+      cause: error,
+    });
   });
   crashPoint('rmi.done');
   const names = [...image.tags, ...image.repoDigests].map(familiar);

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { invalid, notImplemented, parseReference } from '../../base/index.ts';
+import { type Digest, invalid, notImplemented, parseReference } from '../../base/index.ts';
 import { type Engine, LayerShares } from '../../engine/index.ts';
 import { type Platform, parsePlatform } from '../../registry/index.ts';
 import type { Image } from '../../store/index.ts';
@@ -104,7 +104,8 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.delete<Wildcard>('/images/*', async (request) => {
     const force = new Query(request.query).flag('force');
-    const removals = await images.remove(request.params['*'], force, containers.list());
+    const usersOf = (id: Digest) => containers.imageUsers(id);
+    const removals = await images.remove(request.params['*'], force, usersOf);
     return removals.map(deletion);
   });
 }
