@@ -172,8 +172,11 @@ export interface NetworkDriver extends AsyncDisposable {
     namespacePath: string,
     options?: WantedAddresses & { metric?: number },
   ): Promise<Endpoint>;
-  /** Gives the default routes of a namespace's interfaces their order, the first one's is used; returns them with it. */
-  orderRoutes(endpoints: readonly Endpoint[], namespacePath: string): Promise<Endpoint[]>;
+  /**
+   * Gives the default routes of a namespace's interfaces their order, the first one's is used; returns them with it. The
+   * place `free` is left for one that comes.
+   */
+  orderRoutes(endpoints: readonly Endpoint[], namespacePath: string, free?: number): Promise<Endpoint[]>;
   /** Removes the interface and frees the address; nothing to do is fine (the namespace may be gone). */
   /** In a namespace that lives on, its path must be given. */
   disconnect(endpoint: Endpoint, namespacePath?: string): Promise<void>;

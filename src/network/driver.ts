@@ -236,8 +236,15 @@ class BridgeDriver implements NetworkDriver {
     }
   }
 
-  async orderRoutes(endpoints: readonly Endpoint[], namespacePath: string): Promise<Endpoint[]> {
-    const ordered = endpoints.map((endpoint, metric) => ({ ...endpoint, metric }));
+  async orderRoutes(
+    endpoints: readonly Endpoint[],
+    namespacePath: string,
+    free = endpoints.length,
+  ): Promise<Endpoint[]> {
+    const ordered = endpoints.map((endpoint, index) => ({
+      ...endpoint,
+      metric: index < free ? index : index + 1,
+    }));
     const commands = reorderRoutes(endpoints, ordered);
     if (commands.length > 0) await runInside(namespacePath, commands);
     for (const endpoint of ordered) this.#book.replace(endpoint);

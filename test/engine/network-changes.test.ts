@@ -117,6 +117,30 @@ describe('a container and its networks', () => {
     await remove('torn');
   });
 
+  it('lead its published ports to the first one that is left', async () => {
+    const serve = 'echo -n served > index.html; exec httpd -f -p 80';
+    await instance.berthOk([
+      ...['run', '-d', '--name', 'server', '--network', 'first', '-p', '80', 'busybox', 'sh', '-c', serve],
+    ]);
+    const byLoopback = async () =>
+      (await fetch(`http://127.0.0.1:${await instance.publishedPort('server', '80/tcp')}/`)).text();
+    const byNeighbour = async () =>
+      exec('other', 'wget', '-qO-', `10.213.8.1:${await instance.publishedPort('server', '80/tcp')}`);
+    await expect.poll(() => byLoopback().catch(() => ''), { timeout: 10_000 }).toBe('served');
+    const port = await instance.publishedPort('server', '80/tcp');
+    await network('connect', 'second', 'server');
+    await network('disconnect', 'first', 'server');
+    expect(await instance.publishedPort('server', '80/tcp')).toBe(port);
+    expect(await byLoopback()).toBe('served');
+    expect(await byNeighbour()).toBe('served');
+    await network('disconnect', 'second', 'server');
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
+    await network('connect', 'first', 'server');
+    expect(await byLoopback()).toBe('served');
+    expect(await byNeighbour()).toBe('served');
+    await remove('server');
+  });
+
   it('are told of by events', async () => {
     const id = await start('heard', '--network', 'first');
     const since = String(Math.floor(Date.now() / 1000));

@@ -144,7 +144,7 @@ function withIPv6<Plan extends { readonly hostIp: string; readonly hostPort: num
 }
 
 /** Where clients of a host's address are sent: to the address of its family, where the container has one. */
-function reachedAt({ address, ipv6 }: Endpoint, hostIp: string): string {
+export function reachedAt({ address, ipv6 }: Endpoint, hostIp: string): string {
   return hostIp.includes(':') ? (ipv6?.address ?? address) : address;
 }
 

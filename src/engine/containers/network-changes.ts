@@ -21,6 +21,7 @@ import { type AliveState, type ContainerRecord, isAlive, type NetworkAttachment 
 import type { ContainerContext } from './context.ts';
 import { refreshNames } from './dns-names.ts';
 import { updateNetworkFiles } from './network-files.ts';
+import { movePorts, publishAnew } from './port-moves.ts';
 
 /**
  * Connects a container to a network: at once when it runs, else at its next start. Throws `not-found`, `invalid` for
@@ -178,40 +179,44 @@ async function connectRunning(
     throw denied(`endpoint with name ${record.name} already exists in network ${network.name}`);
   }
   if (!isLinked(network)) throw invalid(`cannot combine the network ${network.name} with others`);
-  const namespacePath = namespaceOf(context, record);
-  const endpoint = await plugIn(context, record, network, { wanted, namespacePath });
+  const memberships = zip(record.networks, state.endpoints);
+  const place = memberships.filter(
+    ([{ gatewayPriority: own = 0 }]) => own >= (wanted.gatewayPriority ?? 0),
+  ).length;
+  const { endpoint, present } = await plugIn(context, record, state, { network, wanted, place });
   crashPoint('connect.plugged');
   try {
-    const present = zip(record.networks, state.endpoints);
-    const memberships = inPriority([...present, [wanted, endpoint]]);
-    const endpoints = await context.parts.network.orderRoutes(
-      memberships.map(([, member]) => member),
-      namespacePath,
-    );
-    const networks = memberships.map(([attachment]) => attachment);
-    await apply(context, record, { before: state.endpoints, endpoints, networks });
+    const endpoints = present.toSpliced(place, 0, endpoint);
+    const networks = record.networks.toSpliced(place, 0, wanted);
+    const ports = present.length === 0 ? await publishAnew(context, record, endpoints) : state.ports;
+    await apply(context, record, { before: state.endpoints, endpoints, networks, ports });
   } catch (error) {
-    await context.parts.network.disconnect(endpoint, namespacePath);
+    await context.parts.network.disconnect(endpoint, namespaceOf(context, record));
     throw error;
   }
   crashPoint('connect.recorded');
   emitChange(context, 'connect', record, network);
 }
 
-/** Behind all others at first, so that no two default routes are the same. */
-function plugIn(
+/** Makes room among the default routes first, so that no two are ever the same. */
+async function plugIn(
   context: ContainerContext,
   record: ContainerRecord,
-  network: LinkedNetwork,
-  { wanted, namespacePath }: { wanted: NetworkAttachment; namespacePath: string },
-): Promise<Endpoint> {
-  return context.parts.network.connect(record.id, network, namespacePath, {
-    ...addresses(wanted),
-    metric: LAST_METRIC,
-  });
+  state: AliveState,
+  { network, wanted, place }: { network: LinkedNetwork; wanted: NetworkAttachment; place: number },
+): Promise<{ endpoint: Endpoint; present: Endpoint[] }> {
+  const { network: driver } = context.parts;
+  const namespacePath = namespaceOf(context, record);
+  const present = await driver.orderRoutes(state.endpoints, namespacePath, place);
+  try {
+    const options = { ...addresses(wanted), metric: place };
+    return { endpoint: await driver.connect(record.id, network, namespacePath, options), present };
+  } catch (error) {
+    const endpoints = await driver.orderRoutes(present, namespacePath);
+    context.collection.update(record.id, { state: { ...state, endpoints } });
+    throw error;
+  }
 }
-
-const LAST_METRIC = 1_000_000;
 
 /** The record goes first: what a crash then leaves is removed at the next start. */
 async function disconnectRunning(
@@ -222,11 +227,9 @@ async function disconnectRunning(
 ): Promise<void> {
   const before = state.endpoints;
   const endpoints = before.filter((member) => member !== endpoint);
-  await apply(context, record, { before, endpoints, networks });
+  const updated = await apply(context, record, { before, endpoints, networks, ports: state.ports });
   crashPoint('disconnect.recorded');
-  if (state.ports.some((port) => port.containerIp === endpoint.address)) {
-    await context.parts.network.unpublish(record.id);
-  }
+  await movePorts(context, updated, endpoint);
   await context.parts.network.disconnect(endpoint, namespaceOf(context, record));
   crashPoint('disconnect.unplugged');
 }
@@ -239,14 +242,16 @@ async function apply(
     readonly before: readonly Endpoint[];
     readonly endpoints: readonly Endpoint[];
     readonly networks: readonly NetworkAttachment[];
+    readonly ports: AliveState['ports'];
   },
-): Promise<void> {
+): Promise<ContainerRecord> {
   const { state } = context.collection.find(id);
   if (!isAlive(state)) throw endedMeanwhile(id);
-  const { before, endpoints, networks } = change;
-  const updated = context.collection.update(id, { networks, state: { ...state, endpoints } });
+  const { before, endpoints, networks, ports } = change;
+  const updated = context.collection.update(id, { networks, state: { ...state, endpoints, ports } });
   await updateNetworkFiles(context, updated, { before, after: endpoints });
   refreshNames(context, updated);
+  return updated;
 }
 
 function zip(networks: readonly NetworkAttachment[], endpoints: readonly Endpoint[]): Membership[] {
@@ -254,11 +259,6 @@ function zip(networks: readonly NetworkAttachment[], endpoints: readonly Endpoin
     const endpoint = endpoints[index];
     return endpoint === undefined ? [] : [[attachment, endpoint] as const];
   });
-}
-
-function inPriority(memberships: readonly Membership[]): Membership[] {
-  const order = byPriority(memberships.map(([attachment]) => attachment));
-  return memberships.toSorted(([a], [b]) => order.indexOf(a) - order.indexOf(b));
 }
 
 /** Of a container whose network is there: it runs, or its supervisor is about to run it again. */

@@ -1,6 +1,6 @@
 import { type ContainerId, conflict, invalid } from '../../base/index.ts';
 import type { PublishedPort } from '../../network/index.ts';
-import type { Supervisor } from '../../runtime/index.ts';
+import type { PortPlan, Supervisor } from '../../runtime/index.ts';
 import { portPlans } from './connect.ts';
 import { type ContainerRecord, type HostOptions, isActive, type PortBinding } from './container.ts';
 import type { ContainerContext } from './context.ts';
@@ -42,7 +42,8 @@ export async function changePorts(
   if (!isActive(state)) return { ...changed, state };
   const { supervisor } = context.running.get(record.id) ?? {};
   if (supervisor === undefined) throw conflict(`container ${record.name} is just ending`);
-  const added = await publishAll(context, record, supervisor, change.add);
+  const plans = portPlans(context, change.add, state.endpoints);
+  const added = await publishAll(context, record.id, supervisor, plans);
   await context.parts.network.unpublish(record.id, removed);
   for (const port of removed) await supervisor.withdraw(port);
   return { ...changed, state: { ...state, ports: [...without(state.ports, removed), ...added] } };
@@ -105,26 +106,26 @@ function describe({ protocol, containerPort, hostIp, hostPort }: PortSelection):
   return `${containerPort}/${protocol}${at}`;
 }
 
-/** All of the new ports, or none. */
-async function publishAll(
+/** All of the new ports, or none. Throws `conflict` when one is taken. */
+export async function publishAll(
   context: ContainerContext,
-  record: ContainerRecord,
+  id: ContainerId,
   supervisor: Supervisor,
-  bindings: readonly PortBinding[],
+  plans: readonly PortPlan[],
 ): Promise<PublishedPort[]> {
-  const endpoints = isActive(record.state) ? record.state.endpoints : [];
   const added: PublishedPort[] = [];
   try {
-    for (const plan of portPlans(context, bindings, endpoints)) added.push(await supervisor.publish(plan));
-    await context.parts.network.publish(record.id, added);
+    for (const plan of plans) added.push(await supervisor.publish(plan));
+    await context.parts.network.publish(id, added);
     return added;
   } catch (error) {
-    await takeBack(context, record.id, supervisor, added);
+    await takeBack(context, id, supervisor, added);
     throw error;
   }
 }
 
-async function takeBack(
+/** Closes ports of a container that runs. */
+export async function takeBack(
   context: ContainerContext,
   id: ContainerId,
   supervisor: Supervisor,
