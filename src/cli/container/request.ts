@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { errorMessage, invalid, notImplemented, systemErrorCode } from '../../base/index.ts';
-import type { ContainerCreateRequest, EndpointSettings, HostConfig } from '../../client/index.ts';
+import { errorMessage, invalid, systemErrorCode } from '../../base/index.ts';
+import type { ContainerCreateRequest, HostConfig } from '../../client/index.ts';
 import { parsePairs, splitPair } from '../filters.ts';
 import { parseDevices } from './devices.ts';
 import { readEnvironment, readPairsFile } from './environment.ts';
@@ -8,6 +8,7 @@ import type { ContainerFlags } from './flags.ts';
 import { healthConfig } from './health.ts';
 import { containerLimits } from './limits.ts';
 import { parseTmpfs, parseVolumes } from './mounts.ts';
+import { endpointSettings, parseNetwork } from './networks.ts';
 import { parsePorts } from './ports.ts';
 
 /** Which of the container's streams this command takes part in. */
@@ -72,7 +73,7 @@ export async function containerRequest(
       PortBindings: ports.bindings,
       NetworkMode: networks[0]?.name ?? 'default',
     },
-    NetworkingConfig: { EndpointsConfig: endpoints(flags, networks) },
+    NetworkingConfig: { EndpointsConfig: endpointSettings(flags, networks) },
   };
 }
 
@@ -178,69 +179,4 @@ function parseExtraHost(text: string): string {
   const [, host, address] = /^([^:=]+)[:=](.+)$/.exec(text) ?? [];
   if (host === undefined || address === undefined) throw invalid(`bad format for add-host: "${text}"`);
   return `${host}:${address}`;
-}
-
-interface NetworkRequest {
-  readonly name: string;
-  readonly aliases: readonly string[];
-  readonly ip?: string | undefined;
-  readonly ip6?: string | undefined;
-  readonly driverOptions?: readonly string[];
-}
-
-/** A network's name, or `name=NET,alias=A,ip=1.2.3.4,ip6=fd00::4,driver-opt=NAME=VALUE`. */
-function parseNetwork(text: string): NetworkRequest {
-  if (!text.includes('=')) return { name: text, aliases: [] };
-  const fields = text.split(',').map(splitPair);
-  const unknown = fields.find(([key]) => !['name', 'alias', 'ip', 'ip6', 'driver-opt'].includes(key));
-  if (unknown !== undefined)
-    throw notImplemented(`--network ${text}: the field "${unknown[0]}" is not implemented`);
-  const valuesOf = (name: string) =>
-    fields.flatMap(([key, value]) => (key === name && value !== undefined ? [value] : []));
-  const name = valuesOf('name').at(-1);
-  if (name === undefined) throw invalid(`network name is required: --network ${text}`);
-  return {
-    name,
-    aliases: valuesOf('alias'),
-    ip: valuesOf('ip').at(-1),
-    ip6: valuesOf('ip6').at(-1),
-    driverOptions: valuesOf('driver-opt'),
-  };
-}
-
-function endpoints(
-  flags: ContainerFlags,
-  networks: readonly NetworkRequest[],
-): Record<string, EndpointSettings> {
-  if (flags.networkAlias.length > 0 && !isOwnNetwork(networks[0]?.name ?? 'default')) {
-    throw invalid('network-scoped aliases are only supported for user-defined networks');
-  }
-  const all = networks.length > 0 ? networks : [{ name: 'default', aliases: [] }];
-  const entries = all.map((network, index): [string, EndpointSettings] => {
-    const first = index === 0;
-    const aliases = [...network.aliases, ...(first ? flags.networkAlias : [])];
-    const ip = network.ip ?? (first ? flags.ip : undefined);
-    const ip6 = network.ip6 ?? (first ? flags.ip6 : undefined);
-    const options = [
-      ...(network.driverOptions ?? []),
-      ...(first ? flags.networkOpt.map((option) => `berth.${option}`) : []),
-    ];
-    const settings = {
-      DriverOpts: options.length === 0 ? undefined : parsePairs(options),
-      Aliases: listed(aliases),
-      IPAMConfig: ip === undefined && ip6 === undefined ? undefined : { IPv4Address: ip, IPv6Address: ip6 },
-      MacAddress: first ? flags.macAddress : undefined,
-    };
-    return [network.name, settings];
-  });
-  // A network without wishes needs no entry, unless it is one of several.
-  return Object.fromEntries(
-    entries.filter(
-      ([, settings]) => entries.length > 1 || Object.values(settings).some((value) => value !== undefined),
-    ),
-  );
-}
-
-function isOwnNetwork(name: string): boolean {
-  return !['', 'default', 'bridge', 'host', 'none'].includes(name) && !name.startsWith('container:');
 }
