@@ -125,18 +125,27 @@ export async function openLogFiles(path: string): Promise<LogFile[]> {
   for (;;) {
     const newest = await LogFile.open(path);
     const files = newest === undefined ? [] : [newest];
-    for (let number = 1; ; number += 1) {
-      const file = await openNumber(path, number);
-      if (file === undefined) break;
+    let hasGap = false;
+    for await (const { number, file } of rotatedFiles(path)) {
+      hasGap ||= number !== files.length + (newest === undefined ? 1 : 0);
       files.unshift(file);
     }
-    // A rotation meanwhile would have given a file twice.
-    if (newest === undefined || (await inodeOf(path)) === newest.inode) return files;
+    // A rotation meanwhile would have given a file twice, or not at all.
+    if (!hasGap && (newest === undefined || (await inodeOf(path)) === newest.inode)) return files;
     await closeAll(files);
   }
 }
 
-/** A rotated file, as it was written or compressed. */
+/** The rotated files, the newest first. While they are moved on, one by one, a number in the middle is missing. */
+export async function* rotatedFiles(path: string): AsyncGenerator<{ number: number; file: LogFile }> {
+  for (let number = 1, missing = 0; missing < 2; number += 1) {
+    const file = await openNumber(path, number);
+    missing = file === undefined ? missing + 1 : 0;
+    if (file !== undefined) yield { number, file };
+  }
+}
+
+/** A file by its number, as it was written or compressed. */
 export async function openNumber(path: string, number: number): Promise<LogFile | undefined> {
   const name = number === 0 ? path : `${path}.${number}`;
   return (await LogFile.open(name)) ?? (number === 0 ? undefined : await LogFile.open(`${name}.gz`));

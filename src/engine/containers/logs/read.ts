@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { LogDecoder, LogEntry } from './entry.ts';
 import { JsonDecoder } from './json-decoder.ts';
 import { LocalDecoder } from './local-decoder.ts';
-import { closeAll, inodeOf, type LogFile, openLogFiles, openNumber } from './log-file.ts';
+import { closeAll, inodeOf, type LogFile, openLogFiles, openNumber, rotatedFiles } from './log-file.ts';
 
 /** Where a log is, and in which format. */
 export interface LogPlace {
@@ -157,12 +157,11 @@ async function fileAfter(path: string, current: LogFile | undefined): Promise<Lo
 /** The number that a file has now; undefined when it was removed. */
 async function numberOf(path: string, file: LogFile): Promise<number | undefined> {
   if ((await inodeOf(path)) === file.inode) return 0;
-  for (let number = 1; ; number += 1) {
-    await using candidate = await openNumber(path, number);
-    if (candidate === undefined) return undefined;
-    if (candidate.inode === file.inode) return number;
-    if (await candidate.isCompressionOf(file)) return number;
+  for await (const { number, file: candidate } of rotatedFiles(path)) {
+    await using _closed = candidate;
+    if (candidate.inode === file.inode || (await candidate.isCompressionOf(file))) return number;
   }
+  return undefined;
 }
 
 async function openOldest(path: string): Promise<LogFile | undefined> {
