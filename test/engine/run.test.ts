@@ -91,6 +91,9 @@ describe('berth run', () => {
     expect(await readFile(`${folder}/made`, 'utf8')).toBe('new\n');
     const refused = await inBusybox('echo x > /data/file', '-v', `${folder}:/data:ro`);
     expect(refused.stderr).toContain('Read-only file system');
+    const file = await inBusybox('cat /one; echo x > /one', '-v', `${folder}/file:/one:ro`);
+    expect(file.stdout).toBe('from the host');
+    expect(file.stderr).toContain('Read-only file system');
     await rm(folder, { recursive: true });
   });
 

@@ -81,6 +81,7 @@ export interface ContainerFlags extends LimitFlags {
   readonly runtime?: string;
   readonly securityOpt: readonly string[];
   readonly shmSize?: number;
+  readonly stopMode?: string;
   readonly stopSignal?: string;
   readonly stopTimeout?: number;
   readonly sysctl: readonly string[];
@@ -93,6 +94,12 @@ export interface ContainerFlags extends LimitFlags {
   readonly volume: readonly string[];
   readonly volumesFrom: readonly string[];
   readonly workdir?: string;
+}
+
+/** Whether a stop signal that PID 1 cannot receive goes to the container's other processes, or Docker's way. */
+function parseStopMode(text: string): string {
+  if (text === 'container' || text === 'pid1') return text;
+  throw invalid('it must be "container" or "pid1"');
 }
 
 /** Adds the options of {@link ContainerFlags} to a command. */
@@ -214,6 +221,7 @@ function containerOptions(): Option[] {
     text('--runtime <string>', 'Runtime to use for this container'),
     listOption('--security-opt <list>', 'Security options'),
     parsedOption('--shm-size <bytes>', 'Size of /dev/shm', parseSize),
+    parsedOption('--stop-mode <string>', 'Whom a stop may signal ("container", "pid1")', parseStopMode),
     text('--stop-signal <string>', 'Signal to stop the container'),
     parsedOption('--stop-timeout <int>', 'Timeout (in seconds) to stop a container', parseWholeNumber),
     listOption('--sysctl <list>', 'Sysctl options'),

@@ -43,7 +43,7 @@ export async function containerRequest(
   const ports = parsePorts(flags.publish, flags.expose);
   const volumes = parseVolumes(flags.volume);
   const environment = await readEnvironment(flags.envFile, flags.env, env);
-  const labels = await readLabels(flags, env);
+  const labels = { ...(await readLabels(flags, env)), ...stopModeLabel(flags) };
   const health = healthConfig(flags);
   const networks = [...flags.network, ...flags.net].map(parseNetwork);
   return {
@@ -75,6 +75,11 @@ export async function containerRequest(
     },
     NetworkingConfig: { EndpointsConfig: endpointSettings(flags, networks) },
   };
+}
+
+/** Docker's API has no word for it. */
+function stopModeLabel({ stopMode }: ContainerFlags): Record<string, string> {
+  return stopMode === undefined ? {} : { 'berth.stop-mode': stopMode };
 }
 
 async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {

@@ -10,6 +10,7 @@ import type { PendingAttachments } from './attach.ts';
 import type { ContainerCollection } from './collection.ts';
 import type { ContainerRecord } from './container.ts';
 import type { EndReports } from './end-reports.ts';
+import type { RunningProbes } from './running-probes.ts';
 import type { Endings } from './wait.ts';
 
 /** What the operations on containers share. Each operation is a function in a file of its own. */
@@ -24,6 +25,7 @@ export interface ContainerContext {
   readonly running: Map<ContainerId, RunningContainer>;
   readonly attachments: PendingAttachments;
   readonly endings: Endings;
+  readonly probes: RunningProbes;
   readonly ends: EndReports;
 }
 

@@ -29,7 +29,9 @@ export async function runProbe(
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   const { probe } = plan;
-  if (probe.kind === 'command') return runCommand(execs, container, { ...plan, args: probe.args }, signal);
+  if (probe.kind === 'command') {
+    return runCommand(context, execs, container, { ...plan, args: probe.args }, signal);
+  }
   const start = new Date();
   const finished = (exitCode: number, output: string) => ({ start, end: new Date(), exitCode, output });
   const timeout = AbortSignal.timeout(plan.timeout);
@@ -54,6 +56,7 @@ function timeoutMessage({ timeout }: Pick<ProbePlan, 'timeout'>): string {
  * means nothing. Its exec session is forgotten, so that probes do not pile up.
  */
 async function runCommand(
+  context: ContainerContext,
   execs: Execs,
   container: ContainerId,
   plan: { readonly args: readonly string[]; readonly timeout: number },
@@ -64,7 +67,7 @@ async function runCommand(
   try {
     const id = execs.create(container, { ...PROBE, args: plan.args });
     using _forgotten = { [Symbol.dispose]: () => execs.forget(id) };
-    await using session = await execs.start(id);
+    await using session = await context.probes.start(container, () => execs.start(id));
     const output = firstOutput(session);
     const status = await within(session.exited, plan.timeout, signal);
     if (status === undefined) {

@@ -24,6 +24,7 @@ import { type PublishedPortReport, reportPublishedPorts } from './published-port
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
 import { renameContainer } from './rename.ts';
 import { findSurvivors, type Survivors } from './restore.ts';
+import { RunningProbes } from './running-probes.ts';
 import { type StartResult, startContainer } from './start.ts';
 import { type Reading, watchUsage } from './stats.ts';
 import {
@@ -75,6 +76,7 @@ export class Containers {
       running: new Map(),
       attachments: new PendingAttachments(),
       endings: new Endings(),
+      probes: new RunningProbes(),
       ends: new EndReports(parts.store.documents),
     };
     this.execs = new Execs(this.#context);

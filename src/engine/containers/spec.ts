@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { conflict, invalid } from '../../base/index.ts';
 import type { RunStep } from '../../build/index.ts';
@@ -221,10 +222,16 @@ async function mountInput(mount: ContainerMount): Promise<MountInput> {
       ? {
           propagation: parsePropagation(mount.propagation),
           recursive: mount.submounts !== 'none',
-          recursiveReadOnly: mount.submounts !== 'writable',
+          // A file has nothing below it, and crun takes the wish for a folder's.
+          recursiveReadOnly: mount.submounts !== 'writable' && (await isFolder(mount.source)),
         }
       : {}),
   };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const status = await stat(path).catch(() => undefined);
+  return status?.isDirectory() === true;
 }
 
 function parsePropagation(text: string): Propagation {

@@ -42,13 +42,33 @@ function waitsForSignals(syscall: string): boolean {
   return Number(syscall.split(' ', 1)[0]) === RT_SIGTIMEDWAIT[process.arch];
 }
 
-/** The container's other processes, in the host's numbers. */
-export async function otherProcesses(pid1: number): Promise<number[]> {
+/** The container's other processes, in the host's numbers, without `ignored` ones and what those have started. */
+export async function otherProcesses(pid1: number, ignored: ReadonlySet<number>): Promise<number[]> {
   const namespace = await namespaceOf(pid1);
   if (namespace === undefined) return [];
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const inside = await Promise.all(pids.map(async (pid) => (await namespaceOf(pid)) === namespace));
-  return pids.filter((pid, index) => pid !== pid1 && inside[index]);
+  const others = pids.filter((pid, index) => pid !== pid1 && inside[index]);
+  if (ignored.size === 0) return others;
+  const parents = new Map(await Promise.all(others.map(async (pid) => [pid, await parentOf(pid)] as const)));
+  return others.filter((pid) => !descendsFrom(pid, ignored, parents));
+}
+
+function descendsFrom(
+  pid: number,
+  ancestors: ReadonlySet<number>,
+  parents: ReadonlyMap<number, number | undefined>,
+): boolean {
+  for (let at: number | undefined = pid; at !== undefined; at = parents.get(at)) {
+    if (ancestors.has(at)) return true;
+  }
+  return false;
+}
+
+async function parentOf(pid: number): Promise<number | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  const parent = /^PPid:\s+(\d+)$/m.exec(status)?.[1];
+  return parent === undefined ? undefined : Number(parent);
 }
 
 /** Signals a process; one that has ended meanwhile is fine. */

@@ -79,7 +79,7 @@ export async function killContainer(
     await supervisor.cancelRestart();
   }
   const pid = supervisor.started?.pid;
-  const others = scope === 'container' && pid !== undefined ? await otherProcesses(pid) : [];
+  const others = scope === 'container' && pid !== undefined ? await othersOf(context, record, pid) : [];
   noteSignal(context, record.id, { by: 'kill', signal: number });
   await supervisor.signal(number);
   const isPaused = record.state.status === 'paused';
@@ -237,6 +237,11 @@ function reachesOthers(record: ContainerRecord, signal: number): boolean {
   return signal !== constants.signals.SIGKILL && record.config.labels[STOP_MODE_LABEL] !== 'pid1';
 }
 
+/** The container's other processes; berth's own health probes are none. */
+async function othersOf(context: ContainerContext, { id }: ContainerRecord, pid: number): Promise<number[]> {
+  return otherProcesses(pid, await context.probes.pidsOf(id));
+}
+
 async function passOn(
   context: ContainerContext,
   record: ContainerRecord,
@@ -244,7 +249,7 @@ async function passOn(
   pid: number,
   { by, signal }: EndOptions,
 ): Promise<void> {
-  const others = await otherProcesses(pid);
+  const others = await othersOf(context, record, pid);
   if (others.length === 0) {
     const reason = `PID 1 has no handler for ${signalName(signal)} and is alone`;
     kill(context, record, supervisor, { by, reason }, { reason });

@@ -1,6 +1,7 @@
-import { appendFile, mkdtemp, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runChecked } from '../../../base/index.ts';
 import { encodeLogAttributes } from '../../../runtime/index.ts';
 import type { LogDecoder, LogEntry } from './entry.ts';
 import { JsonDecoder } from './json-decoder.ts';
@@ -172,9 +173,8 @@ describe('the files of a log', () => {
     await writeFile(path, lines(32, 34));
     await rename(`${path}.1`, `${path}.2`);
     await rename(path, `${path}.1`);
-    const { mtime: compressed } = await stat(`${path}.1`);
     await writeFile(`${path}.gz.tmp`, gzipSync(lines(32, 34)));
-    await utimes(`${path}.gz.tmp`, compressed, compressed);
+    await runChecked('touch', ['-r', `${path}.1`, `${path}.gz.tmp`]); // to the nanosecond
     await rename(`${path}.gz.tmp`, `${path}.1.gz`);
     await rm(`${path}.1`);
     await writeFile(path, lines(34, 36));
