@@ -1,5 +1,13 @@
 import { stringify } from 'yaml';
-import type { Project, ProjectNetwork, ProjectVolume, Service, ServiceVolume } from './model.ts';
+import type {
+  Project,
+  ProjectNetwork,
+  ProjectVolume,
+  Service,
+  ServiceBlockIo,
+  ServiceDeviceLimit,
+  ServiceVolume,
+} from './model.ts';
 
 /** The project as one Compose file in long form: what `config` prints. Reading it again gives the same project. */
 export function configText(project: Project): string {
@@ -128,14 +136,38 @@ function serviceConfig(service: Service) {
     pull_policy: service.pullPolicy,
     profiles: service.profiles,
     scale: service.scale === 1 ? undefined : service.scale,
+    annotations: service.annotations,
+    blkio_config: service.blockIo === undefined ? undefined : blockIoConfig(service.blockIo),
+    cpu_period: service.cpuPeriod,
+    cpu_quota: service.cpuQuota,
+    device_cgroup_rules: service.deviceRules,
+    gpus: service.gpus.map(({ driver, count, deviceIds, capabilities }) =>
+      stated({ driver: driver || undefined, count: count || undefined, device_ids: deviceIds, capabilities }),
+    ),
+    mem_swappiness: service.memorySwappiness,
+  });
+}
+
+function blockIoConfig(limits: ServiceBlockIo): Record<string, unknown> {
+  const rates = (list: readonly ServiceDeviceLimit[]) =>
+    list.map(({ path, value }) => ({ path, rate: value }));
+  return stated({
+    weight: limits.weight,
+    weight_device: limits.weightDevices.map(({ path, value }) => ({ path, weight: value })),
+    device_read_bps: rates(limits.readBps),
+    device_write_bps: rates(limits.writeBps),
+    device_read_iops: rates(limits.readIops),
+    device_write_iops: rates(limits.writeIops),
   });
 }
 
 function mountConfig(volume: ServiceVolume) {
   switch (volume.type) {
     case 'bind': {
-      const { type, source, target, readOnly, createSource, propagation } = volume;
-      const bind = orNothing(stated({ create_host_path: createSource ? undefined : 'false', propagation }));
+      const { type, source, target, readOnly, createSource, propagation, recursive } = volume;
+      const bind = orNothing(
+        stated({ create_host_path: createSource ? undefined : 'false', propagation, recursive }),
+      );
       return stated({ type, source, target, read_only: readOnly, bind });
     }
     case 'volume': {
@@ -148,6 +180,10 @@ function mountConfig(volume: ServiceVolume) {
         read_only: readOnly,
         volume: options,
       });
+    }
+    case 'image': {
+      const { type, source, target, subpath } = volume;
+      return stated({ type, source, target, image: orNothing(stated({ subpath })) });
     }
     case 'tmpfs':
       return stated({

@@ -8,7 +8,15 @@ import type {
   RestartPolicy,
 } from '../client/index.ts';
 import { withValues } from './labels.ts';
-import type { Project, Service, ServiceHealthcheck, ServiceNetwork, ServiceVolume } from './model.ts';
+import type {
+  Project,
+  Service,
+  ServiceBlockIo,
+  ServiceDeviceLimit,
+  ServiceHealthcheck,
+  ServiceNetwork,
+  ServiceVolume,
+} from './model.ts';
 
 /** What a container gets beside its service's own words. */
 export interface ContainerPlace {
@@ -86,6 +94,18 @@ function hostConfig(project: Project, service: Service, place: ContainerPlace): 
     CpuShares: service.cpuShares,
     CpusetCpus: service.cpuset,
     PidsLimit: service.pidsLimit,
+    CpuPeriod: service.cpuPeriod,
+    CpuQuota: service.cpuQuota,
+    MemorySwappiness: service.memorySwappiness,
+    Annotations: withValues(service.annotations),
+    DeviceCgroupRules: service.deviceRules,
+    DeviceRequests: service.gpus.map(({ driver, count, deviceIds, capabilities }) => ({
+      Driver: driver,
+      Count: count,
+      DeviceIDs: deviceIds,
+      Capabilities: [capabilities],
+    })),
+    ...blockIoLimits(service.blockIo),
     ShmSize: service.shmSize,
     Dns: service.dns,
     DnsSearch: service.dnsSearch,
@@ -115,6 +135,20 @@ function hostConfig(project: Project, service: Service, place: ContainerPlace): 
   };
 }
 
+function blockIoLimits(limits: ServiceBlockIo | undefined): HostConfig {
+  if (limits === undefined) return {};
+  const rates = (list: readonly ServiceDeviceLimit[]) =>
+    list.map(({ path, value }) => ({ Path: path, Rate: value }));
+  return {
+    BlkioWeight: limits.weight,
+    BlkioWeightDevice: limits.weightDevices.map(({ path, value }) => ({ Path: path, Weight: value })),
+    BlkioDeviceReadBps: rates(limits.readBps),
+    BlkioDeviceWriteBps: rates(limits.writeBps),
+    BlkioDeviceReadIOps: rates(limits.readIops),
+    BlkioDeviceWriteIOps: rates(limits.writeIops),
+  };
+}
+
 /** An anonymous volume stays with its place: the service's own, and one that the image declares. */
 function isInherited(service: Service, target: string): boolean {
   const own = service.volumes.find((volume) => volume.target === target);
@@ -123,10 +157,11 @@ function isInherited(service: Service, target: string): boolean {
 
 /** The short form, which shows in `inspect` as it does with Docker Compose; undefined where only a mount says it. */
 function bindText(project: Project, volume: ServiceVolume): string | undefined {
-  if (volume.type === 'tmpfs') return undefined;
+  if (volume.type === 'tmpfs' || volume.type === 'image') return undefined;
   const options = [volume.readOnly ? 'ro' : 'rw'];
   if (volume.type === 'bind') {
-    if (!volume.createSource || volume.source.includes(':')) return undefined;
+    if (!volume.createSource || volume.source.includes(':') || volume.recursive !== undefined)
+      return undefined;
     if (volume.propagation !== undefined) options.push(volume.propagation);
     return `${volume.source}:${volume.target}:${options.join()}`;
   }
@@ -143,7 +178,13 @@ function mountRequest(project: Project, volume: ServiceVolume): MountRequest {
         Source: volume.source,
         Target: volume.target,
         ReadOnly: volume.readOnly,
-        BindOptions: { Propagation: volume.propagation, CreateMountpoint: volume.createSource },
+        BindOptions: {
+          Propagation: volume.propagation,
+          CreateMountpoint: volume.createSource,
+          NonRecursive: volume.recursive === 'disabled',
+          ReadOnlyNonRecursive: volume.recursive === 'writable',
+          ReadOnlyForceRecursive: volume.recursive === 'readonly',
+        },
       };
     case 'volume':
       return {
@@ -152,6 +193,13 @@ function mountRequest(project: Project, volume: ServiceVolume): MountRequest {
         Target: volume.target,
         ReadOnly: volume.readOnly,
         VolumeOptions: { NoCopy: volume.noCopy, Subpath: volume.subpath },
+      };
+    case 'image':
+      return {
+        Type: 'image',
+        Source: volume.source,
+        Target: volume.target,
+        ImageOptions: { Subpath: volume.subpath },
       };
     case 'tmpfs':
       return {

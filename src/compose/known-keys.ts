@@ -21,14 +21,28 @@ export const SERVICE: KnownKeys = {
       'cap_add cap_drop group_add security_opt tmpfs extra_hosts dns dns_search dns_opt sysctls ulimits devices ' +
       'mem_limit mem_reservation memswap_limit cpus cpu_shares cpuset pids_limit oom_score_adj oom_kill_disable ' +
       'ipc pid uts userns_mode cgroup cgroup_parent runtime platform shm_size stop_signal stop_grace_period ' +
-      'healthcheck logging pull_policy profiles scale deploy',
+      'healthcheck logging pull_policy profiles scale deploy annotations blkio_config cpu_period cpu_quota ' +
+      'device_cgroup_rules gpus mem_swappiness',
   ),
   missing: words(
-    'annotations attach blkio_config configs cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period ' +
-      'cpu_rt_runtime credential_spec develop device_cgroup_rules extends external_links gpus isolation label_file ' +
-      'links mac_address mem_swappiness models post_start pre_start pre_stop provider pull_refresh_after secrets ' +
+    'attach configs cpu_count cpu_percent cpu_rt_period ' +
+      'cpu_rt_runtime credential_spec develop extends external_links isolation label_file ' +
+      'links mac_address models post_start pre_start pre_stop provider pull_refresh_after secrets ' +
       'storage_opt use_api_socket volume_driver volumes_from',
   ),
+};
+
+export const BLKIO: KnownKeys = {
+  supported: words(
+    'weight weight_device device_read_bps device_write_bps device_read_iops device_write_iops',
+  ),
+  missing: [],
+};
+export const BLKIO_RATE: KnownKeys = { supported: words('path rate'), missing: [] };
+export const BLKIO_WEIGHT: KnownKeys = { supported: words('path weight'), missing: [] };
+export const GPU: KnownKeys = {
+  supported: words('driver count device_ids capabilities'),
+  missing: ['options'],
 };
 
 export const BUILD: KnownKeys = {
@@ -76,15 +90,16 @@ export const PORT: KnownKeys = {
 };
 
 export const VOLUME_MOUNT: KnownKeys = {
-  supported: words('type source target read_only bind volume tmpfs consistency'),
-  missing: ['image'],
+  supported: words('type source target read_only bind volume tmpfs image consistency'),
+  missing: [],
 };
 
 export const MOUNT_BIND: KnownKeys = {
-  supported: words('create_host_path propagation'),
-  missing: words('selinux recursive'),
+  supported: words('create_host_path propagation recursive'),
+  missing: words('selinux'),
 };
 export const MOUNT_VOLUME: KnownKeys = { supported: words('nocopy subpath'), missing: ['labels'] };
+export const MOUNT_IMAGE: KnownKeys = { supported: ['subpath'], missing: [] };
 export const MOUNT_TMPFS: KnownKeys = { supported: words('size mode'), missing: [] };
 
 export const SERVICE_NETWORK: KnownKeys = {

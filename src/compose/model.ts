@@ -87,6 +87,38 @@ export interface Service {
   readonly pullPolicy: string | undefined;
   readonly profiles: readonly string[];
   readonly scale: number;
+  readonly annotations: ReadonlyMap<string, string | null>;
+  readonly blockIo: ServiceBlockIo | undefined;
+  /** Microseconds. */
+  readonly cpuPeriod: number | undefined;
+  readonly cpuQuota: number | undefined;
+  readonly deviceRules: readonly string[];
+  readonly gpus: readonly ServiceGpus[];
+  /** 0 to 100. */
+  readonly memorySwappiness: number | undefined;
+}
+
+/** Limits of block I/O: weights, bytes per second and operations per second, by device. */
+export interface ServiceBlockIo {
+  readonly weight: number | undefined;
+  readonly weightDevices: readonly ServiceDeviceLimit[];
+  readonly readBps: readonly ServiceDeviceLimit[];
+  readonly writeBps: readonly ServiceDeviceLimit[];
+  readonly readIops: readonly ServiceDeviceLimit[];
+  readonly writeIops: readonly ServiceDeviceLimit[];
+}
+
+export interface ServiceDeviceLimit {
+  readonly path: string;
+  readonly value: number;
+}
+
+/** Devices that a driver provides; a `count` of -1 is all. */
+export interface ServiceGpus {
+  readonly driver: string;
+  readonly count: number;
+  readonly deviceIds: readonly string[];
+  readonly capabilities: readonly string[];
 }
 
 /** How the engine finds out whether a service is healthy; what is undefined comes from the image. Durations: nanoseconds. */
@@ -148,6 +180,14 @@ export type ServiceVolume =
       readonly readOnly: boolean;
       readonly createSource: boolean;
       readonly propagation: string | undefined;
+      /** What becomes of the mounts below the source; undefined: brought along, and read-only where the mount is. */
+      readonly recursive: 'disabled' | 'writable' | 'readonly' | undefined;
+    }
+  | {
+      readonly type: 'image';
+      readonly source: string;
+      readonly target: string;
+      readonly subpath: string | undefined;
     }
   | {
       readonly type: 'volume';

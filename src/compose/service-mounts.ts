@@ -1,5 +1,5 @@
 import { asBytes, explained, fieldsOf } from './fields.ts';
-import { checkKeys, MOUNT_BIND, MOUNT_TMPFS, MOUNT_VOLUME, VOLUME_MOUNT } from './known-keys.ts';
+import { checkKeys, MOUNT_BIND, MOUNT_IMAGE, MOUNT_TMPFS, MOUNT_VOLUME, VOLUME_MOUNT } from './known-keys.ts';
 import { asFlag, asList, asMap, asNumber, asText, type Located, wrongAt } from './located-yaml.ts';
 import type { ServiceVolume } from './model.ts';
 import { hostPath, parseVolumeShort } from './short-forms.ts';
@@ -36,6 +36,7 @@ function parseMount(node: Located, directory: string): ServiceVolume {
         source: hostPath(source, directory),
         createSource: bind('create_host_path', asFlag) ?? true,
         propagation: bind('propagation', asText),
+        recursive: bind('recursive', recursion),
       };
     }
     case 'volume': {
@@ -47,7 +48,18 @@ function parseMount(node: Located, directory: string): ServiceVolume {
       const tmpfs = options('tmpfs', MOUNT_TMPFS);
       return { type, target, size: tmpfs('size', asBytes), mode: tmpfs('mode', asNumber) };
     }
+    case 'image': {
+      if (source === '') throw wrongAt(node, `${node.path}.source is missing`);
+      return { type, source, target, subpath: options('image', MOUNT_IMAGE)('subpath', asText) };
+    }
     default:
-      throw wrongAt(node, `${node.path}.type must be bind, volume or tmpfs, not "${type ?? ''}"`);
+      throw wrongAt(node, `${node.path}.type must be bind, volume, tmpfs or image, not "${type ?? ''}"`);
   }
+}
+
+function recursion(node: Located): 'disabled' | 'writable' | 'readonly' | undefined {
+  const text = asText(node);
+  if (text === 'enabled') return undefined;
+  if (text === 'disabled' || text === 'writable' || text === 'readonly') return text;
+  throw wrongAt(node, `${node.path} must be enabled, disabled, writable or readonly, not "${text}"`);
 }

@@ -30,6 +30,7 @@ import {
 } from './located-yaml.ts';
 import type { Dependency, Service, ServiceDevice, ServiceHealthcheck, ServiceUlimit } from './model.ts';
 import { parseBuild, parseExtraHosts } from './service-build.ts';
+import { parseBlockIo, parseGpus } from './service-devices.ts';
 import { parseMounts } from './service-mounts.ts';
 import { parseNetworks, parsePorts } from './service-network.ts';
 import { hostPath, splitCommand } from './short-forms.ts';
@@ -113,6 +114,13 @@ export function parseService(name: string, node: Located, context: ServiceContex
     pullPolicy: get('pull_policy', pullPolicy),
     profiles: get('profiles', asTexts) ?? [],
     scale: get('scale', asNumber) ?? deploy.replicas ?? 1,
+    annotations: get('annotations', asPairs) ?? new Map(),
+    blockIo: get('blkio_config', parseBlockIo),
+    cpuPeriod: get('cpu_period', asNumber),
+    cpuQuota: get('cpu_quota', asNumber),
+    deviceRules: get('device_cgroup_rules', asTexts) ?? [],
+    gpus: get('gpus', parseGpus) ?? [],
+    memorySwappiness: get('mem_swappiness', asNumber),
   };
   checkTogether(node, service);
   return service;

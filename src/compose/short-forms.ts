@@ -71,7 +71,15 @@ export function parseVolumeShort(text: string, directory: string): ServiceVolume
   if (isPath) {
     const propagation = options.find((option) => PROPAGATIONS.includes(option));
     const source = hostPath(first, directory);
-    return { type: 'bind', source, target: second, readOnly, createSource: true, propagation };
+    return {
+      type: 'bind',
+      source,
+      target: second,
+      readOnly,
+      createSource: true,
+      propagation,
+      recursive: undefined,
+    };
   }
   const noCopy = options.includes('nocopy');
   const [source, target] = second === undefined ? ['', first] : [first, second];
