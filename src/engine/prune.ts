@@ -22,13 +22,16 @@ export interface Pruned<T> {
 }
 
 export interface PruningParts {
-  readonly store: Store;
-  readonly events: Events;
-  readonly containers: Containers;
-  readonly images: Images;
-  readonly networks: Networks;
-  readonly volumes: Volumes;
-  readonly builder: Builder;
+  readonly store: Pick<Store, 'spaceFreed'>;
+  readonly events: Pick<Events, 'emit'>;
+  readonly containers: Pick<
+    Containers,
+    'list' | 'remove' | 'writtenSize' | 'imageUsers' | 'volumeUsers' | 'networkUsers'
+  >;
+  readonly images: Pick<Images, 'list' | 'delete'>;
+  readonly networks: Pick<Networks, 'list' | 'remove'>;
+  readonly volumes: Pick<Volumes, 'list' | 'remove'>;
+  readonly builder: Pick<Builder, 'prune'>;
 }
 
 type PrunedKind = Exclude<EngineEvent['type'], 'daemon'>;

@@ -41,7 +41,7 @@ export function imageRows(image: ImageSummary, truncate: boolean, digests: boole
     Size: formatSize(image.Size),
     VirtualSize: formatSize(image.Size),
     Containers: image.Containers < 0 ? 'N/A' : String(image.Containers),
-    SharedSize: image.SharedSize < 0 ? 'N/A' : formatSize(image.SharedSize),
-    UniqueSize: image.SharedSize < 0 ? 'N/A' : formatSize(image.Size - image.SharedSize),
+    SharedSize: image.SharedSize < 0 ? 'N/A' : formatSize(image.SharedSize, 4),
+    UniqueSize: image.SharedSize < 0 ? 'N/A' : formatSize(image.Size - image.SharedSize, 4),
   }));
 }
