@@ -14,6 +14,14 @@ export function residentMemory(pid: number): number {
   return field(`/proc/${pid}/status`, 'VmRSS');
 }
 
+/** User and system time that a process has taken (proc(5), stat). */
+export function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** Private memory, in KiB, of the process that keeps a running container. */
 export async function supervisorMemory(engine: Engine, container: string): Promise<number> {
   const init = Number(await docker(engine, 'inspect', '--format', '{{.State.Pid}}', container));

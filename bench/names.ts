@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { runChecked } from '../src/base/index.ts';
 import { startRegistry } from '../test/fixtures/registry.ts';
 import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
+import { cpuSeconds } from './memory.ts';
 import { writeSection } from './readme.ts';
 import { machine, verdict } from './report.ts';
 
@@ -71,14 +72,6 @@ async function measure(engine: Engine, image: string): Promise<Answers> {
 function resolverOf({ host }: Engine): number {
   const folder = host.slice('unix://'.length).replace(/\/[^/]*$/, '');
   return Number(readFileSync(`${folder}/run/r.pid`, 'utf8'));
-}
-
-/** User and system time that a process has taken (proc(5), stat). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 function table(load: number, measured: ReadonlyMap<string, Answers>): string {

@@ -7,6 +7,7 @@ import { parseContainerChange } from '../container-resources.ts';
 import { Fields, Query } from '../fields.ts';
 import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
 import { type ContainerFacts, containerInspect, containerSummary } from '../formats/container.ts';
+import { Names } from '../formats/names.ts';
 import { serverTiming } from '../formats/server-timing.ts';
 import { clientSignal, plainHeaders } from '../streams.ts';
 
@@ -42,8 +43,9 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
       .filter((record) => (all || isAlive(record.state)) && matches(engine, record, filters));
     const shown = limit > 0 ? selected.slice(0, limit) : selected;
     const size = query.flag('size');
+    const names = new Names(engine);
     return Promise.all(
-      shown.map(async (record) => containerSummary(record, await facts(engine, record, { size }))),
+      shown.map(async (record) => containerSummary(record, await facts(engine, record, { names, size }))),
     );
   });
 
@@ -151,19 +153,18 @@ interface Reference {
 export async function facts(
   engine: Engine,
   record: ContainerRecord,
-  { size } = { size: false },
+  { names = new Names(engine), size = false }: { names?: Names; size?: boolean } = {},
 ): Promise<ContainerFacts> {
-  const named = await engine.images.lookUp(record.config.image);
+  const named = await names.imageId(record.config.image);
   return {
-    networkName: (id) => engine.networks.list().find(({ network }) => network.id === id)?.network.name ?? id,
-    networkId: (name) =>
-      engine.networks.list().find(({ network }) => network.name === name)?.network.id ?? '',
+    networkName: (id) => names.networkName(id),
+    networkId: (name) => names.networkId(name),
     logPath: engine.containers.logPath(record.id),
     directory: dirname(engine.containers.logPath(record.id)),
     sandboxKey: isActive(record.state) ? `/proc/${record.state.pid}/ns/net` : '',
     health: engine.containers.health(record),
     execs: engine.containers.execs.ofContainer(record.id).map(({ id }) => id),
-    imageName: named?.id === record.imageId ? record.config.image : shortId(record.imageId),
+    imageName: named === record.imageId ? record.config.image : shortId(record.imageId),
     defaultRuntime: engine.parts.runtimes.preferred?.name ?? '',
     ...(size ? { sizes: await engine.diskUsage.ofContainer(record) } : {}),
     cgroupNamespace: engine.parts.hostFacts.cgroups.version === 2 ? 'private' : 'host',

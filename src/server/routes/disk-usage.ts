@@ -5,6 +5,7 @@ import { Query } from '../fields.ts';
 import { containerSummary } from '../formats/container.ts';
 import { cachedLayerSummary, dataRootAnswer } from '../formats/disk-usage.ts';
 import { imageSummary } from '../formats/image.ts';
+import { Names } from '../formats/names.ts';
 import { volumeInspect } from '../formats/volume.ts';
 import { clientSignal } from '../streams.ts';
 import { facts } from './containers.ts';
@@ -47,8 +48,9 @@ export function diskUsageRoutes(app: FastifyInstance, engine: Engine): void {
 
   async function containersPart() {
     const use = await diskUsage.containers();
+    const names = new Names(engine);
     const items = use.items.map(async ({ record, sizes }) =>
-      containerSummary(record, { ...(await facts(engine, record)), sizes }),
+      containerSummary(record, { ...(await facts(engine, record, { names })), sizes }),
     );
     return { Containers: await Promise.all(items), ContainerUsage: totals(use) };
   }
