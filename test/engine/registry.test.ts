@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digestOf } from '../../src/base/index.ts';
 import {
   imageOf,
   layerOf,
@@ -17,32 +18,15 @@ describe('a registry', () => {
   let instance: Instance;
   let registry: ServedRegistry;
   let shared: Buffer;
-  /** Two pulls are under way when each has asked for its config. */
-  const both = Promise.withResolvers<void>();
-  let configsOfBoth = 0;
-  /** Those that have been asked for and not answered; the first is answered when there are two. */
-  const layersOfFive = { pending: 0, most: 0, twoPending: Promise.withResolvers<void>() };
+  /** How a test wants the blobs below a name to be answered: true, when it has done so itself. */
+  type Answer = (incoming: IncomingMessage, response: ServerResponse) => Promise<boolean> | boolean;
+  const blobsBelow = new Map<string, Answer>();
   beforeAll(async () => {
     instance = await startInstance({ args: ['--max-concurrent-downloads', '2'] });
     shared = await layerOf('shared', 'one layer of many images');
-    registry = await serveImages(async (request, response) => {
-      const [, first, kind] = /^\/v2\/(\w+)\/\w+\/(\w+)\//.exec(request.url ?? '') ?? [];
-      if (kind !== 'blobs') return false;
-      if (first === 'both') {
-        configsOfBoth += 1;
-        if (configsOfBoth === 2) both.resolve();
-        await both.promise;
-      }
-      if (first === 'five' && isLayer(request)) {
-        layersOfFive.pending += 1;
-        layersOfFive.most = Math.max(layersOfFive.most, layersOfFive.pending);
-        if (layersOfFive.pending === 2) layersOfFive.twoPending.resolve();
-        await layersOfFive.twoPending.promise;
-        response.once('finish', () => {
-          layersOfFive.pending -= 1;
-        });
-      }
-      return first === 'cut' && sendInPieces(request, response);
+    registry = await serveImages((incoming, response) => {
+      const [, first = ''] = /^\/v2\/(\w+)\/\w+\/blobs\//.exec(incoming.url ?? '') ?? [];
+      return blobsBelow.get(first)?.(incoming, response) ?? false;
     });
   });
   afterAll(async () => {
@@ -50,11 +34,9 @@ describe('a registry', () => {
     await registry[Symbol.asyncDispose]();
   });
 
-  const isLayer = ({ url = '' }: IncomingMessage) =>
-    !registry.blobs
-      .get(url.split('/').at(-1) ?? '')
-      ?.toString()
-      .startsWith('{');
+  const digestIn = ({ url = '' }: IncomingMessage) => url.split('/').at(-1) ?? '';
+  const isLayer = (incoming: IncomingMessage) =>
+    registry.blobs.get(digestIn(incoming))?.toString().startsWith('{') === false;
   const asked = (digest: string) => registry.requests.filter((line) => line.endsWith(digest)).length;
   const repoTags = async (name: string) =>
     ((await instance.api(`GET /images/${name}/json`)).body as { RepoTags: string[] }).RepoTags;
@@ -87,6 +69,14 @@ describe('a registry', () => {
     const layer = await layerOf('both', Buffer.alloc(300_000, 'both'));
     const images = ['a', 'b'].map((name) => imageOf([layer], { labels: { name } }));
     for (const [index, image] of images.entries()) registry.add(`both/image:${index}`, image);
+    const isBothUnderWay = Promise.withResolvers<void>();
+    let configs = 0;
+    blobsBelow.set('both', async () => {
+      configs += 1;
+      if (configs === 2) isBothUnderWay.resolve();
+      await isBothUnderWay.promise;
+      return false;
+    });
     const outputs = await Promise.all(
       [0, 1].map((tag) => instance.berthOk(['pull', `${registry.host}/both/image:${tag}`])),
     );
@@ -96,10 +86,10 @@ describe('a registry', () => {
   });
 
   /** A hundred kilobytes of a blob per connection, which is cut then. */
-  function sendInPieces(request: IncomingMessage, response: ServerResponse): boolean {
-    const blob = registry.blobs.get(request.url?.split('/').at(-1) ?? '');
+  const sendInPieces: Answer = (incoming, response) => {
+    const blob = registry.blobs.get(digestIn(incoming));
     if (blob === undefined) return false;
-    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    const from = Number(/^bytes=(\d+)-$/.exec(incoming.headers.range ?? '')?.[1] ?? 0);
     const range = { 'Content-Range': `bytes ${from}-${blob.length - 1}/${blob.length}` };
     response.writeHead(from === 0 ? 200 : 206, {
       'Content-Length': blob.length - from,
@@ -108,19 +98,63 @@ describe('a registry', () => {
     const to = Math.min(from + 100_000, blob.length);
     response.write(blob.subarray(from, to), () => (to < blob.length ? response.destroy() : response.end()));
     return true;
-  }
+  };
+
+  it('gives a layer to a second pull when the first one, which was getting it, is given up', async () => {
+    const layer = await layerOf('left', Buffer.alloc(999_000, 'left'));
+    const layerDigest = digestOf(layer);
+    for (const name of ['first', 'second']) {
+      registry.add(`left/image:${name}`, imageOf([layer], { labels: { name } }));
+    }
+    const [isAsked, isSecondUnderWay] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    blobsBelow.set('left', (incoming, response) => {
+      if (!isLayer(incoming)) {
+        if (asked(layerDigest) > 0) isSecondUnderWay.resolve();
+        return false;
+      }
+      if (asked(layerDigest) > 1) return false;
+      response.writeHead(200, { 'Content-Length': layer.length }).write(layer.subarray(0, 1000));
+      isAsked.resolve();
+      return true; // and never gives the rest
+    });
+    const { socketPath } = instance;
+    const path = `/images/create?fromImage=${registry.host}/left/image&tag=first`;
+    const first = request({ socketPath, path, method: 'POST' }).on('error', () => {});
+    first.end();
+    await isAsked.promise;
+    const second = instance.berthOk(['pull', `${registry.host}/left/image:second`]);
+    await isSecondUnderWay.promise;
+    first.destroy();
+    expect(await second).toContain('Pull complete');
+    expect((await instance.api(`GET /images/${registry.host}/left/image:first/json`)).status).toBe(404);
+  });
 
   it('is asked for no more layers at a time than the daemon may', async () => {
     const layers = await Promise.all([...'abcde'].map((name) => layerOf(name, name)));
     registry.add('five/layers:1', imageOf(layers));
+    const areTwoPending = Promise.withResolvers<void>();
+    let pending = 0;
+    let most = 0;
+    blobsBelow.set('five', async (incoming, response) => {
+      if (!isLayer(incoming)) return false;
+      pending += 1;
+      most = Math.max(most, pending);
+      if (pending === 2) areTwoPending.resolve();
+      await areTwoPending.promise;
+      response.once('finish', () => {
+        pending -= 1;
+      });
+      return false;
+    });
     await instance.berthOk(['pull', `${registry.host}/five/layers:1`]);
-    expect(layersOfFive.most).toBe(2);
+    expect(most).toBe(2);
   });
 
   it('that cuts connections again and again gives an image all the same', async () => {
     const content = randomBytes(1_000_000);
     const image = imageOf([await layerOf('content', content)]);
     registry.add('cut/image:1', image);
+    blobsBelow.set('cut', sendInPieces);
     await instance.berthOk(['pull', `${registry.host}/cut/image:1`]);
     expect(asked(image.layers[0]?.digest ?? '')).toBeGreaterThanOrEqual(10);
     await instance.berthOk(['create', '--name', 'cut', `${registry.host}/cut/image:1`, 'true']);
