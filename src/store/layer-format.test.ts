@@ -2,7 +2,7 @@ import { mkdir, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { runChecked } from '../base/index.ts';
 import type { LayerFormatName } from './layer-format.ts';
 import {
@@ -18,6 +18,9 @@ import {
   temporaryFolder,
 } from './testing/images.ts';
 import type { UnpackedLayer } from './unpack/unpack-layer.ts';
+
+/** Most of these start programs; on a busy machine that takes its time. */
+vi.setConfig({ testTimeout: 60_000 });
 
 const obstacle = await mountObstacle();
 const whereMountable = test.skipIf(obstacle !== undefined);

@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { digestOf, parseDiffId, unavailable } from '../base/index.ts';
 import { filesIn, mountObstacle, runUnshared, tarOf, temporaryStore } from './testing/images.ts';
+
+/** Most of these start threads or programs; on a busy machine that takes its time. */
+vi.setConfig({ testTimeout: 60_000 });
 
 const obstacle = await mountObstacle();
 
@@ -199,7 +202,7 @@ describe.each(['erofs', 'folder'] as const)('the layer store: %s', (format) => {
     const before = performance.eventLoopUtilization();
     await opened.store.layers.unpackBlob(blob, parseDiffId(digestOf(large)));
     expect(performance.eventLoopUtilization(before).utilization).toBeLessThan(0.5);
-  }, 30_000);
+  });
 
   test.skipIf(obstacle !== undefined)('says so when the disk is full, and frees what it took', async () => {
     const { told, files } = JSON.parse((await runUnshared('fill-disk.ts', [format])).toString());

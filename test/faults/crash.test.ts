@@ -118,7 +118,7 @@ const KILLS = 50;
 const LONGEST_MILLISECONDS = 700;
 
 describe('after a SIGKILL of berthd at any time, the next start repairs everything', () => {
-  it(`${KILLS} times`, { timeout: 300_000 }, async () => {
+  it(`${KILLS} times`, { timeout: 600_000 }, async () => {
     const seed = Number(process.env.BERTH_SEED ?? Math.floor(Math.random() * 2 ** 31));
     process.stdout.write(`seed ${seed}: BERTH_SEED=${seed} repeats this run\n`);
     const random = randomNumbers(seed);

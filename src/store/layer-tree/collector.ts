@@ -46,14 +46,16 @@ export interface ContentOutput {
 export class LayerCollector implements TarSink {
   readonly #output: ContentOutput;
   readonly #rules: XattrRules;
+  readonly #maxMetadata: number;
   readonly #tree = new LayerTree();
   readonly #pendingLinks: PendingLink[] = [];
   readonly #foldersWithWhiteouts = new Set<DirectoryNode>();
-  /** Bytes so far, counted against {@link MAX_METADATA}. */
+  /** Bytes so far. */
   #metadata = 0;
   #isContentKept = false;
 
-  constructor(output: ContentOutput, rules: XattrRules) {
+  constructor(output: ContentOutput, rules: XattrRules, { maxMetadata = MAX_METADATA } = {}) {
+    this.#maxMetadata = maxMetadata;
     this.#output = output;
     this.#rules = rules;
   }
@@ -93,7 +95,7 @@ export class LayerCollector implements TarSink {
   #whiteout({ parent, name }: Place): void {
     const hidden = name.slice(WHITEOUT_PREFIX.length);
     checkName(hidden);
-    this.#account(hidden.length);
+    this.#account(NODE_COST + hidden.length);
     parent.whiteouts ??= new Set();
     parent.whiteouts.add(hidden);
     this.#foldersWithWhiteouts.add(parent);
@@ -202,8 +204,8 @@ export class LayerCollector implements TarSink {
 
   #account(bytes: number): void {
     this.#metadata += bytes;
-    if (this.#metadata > MAX_METADATA) {
-      throw invalid('the layer has more than 512 MiB of names and attributes');
+    if (this.#metadata > this.#maxMetadata) {
+      throw invalid(`the layer has more than ${this.#maxMetadata / 2 ** 20} MiB of names and attributes`);
     }
   }
 }
