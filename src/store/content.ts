@@ -16,6 +16,7 @@ import {
 } from '../base/index.ts';
 import type { ContentStore } from './contract.ts';
 import type { DataRoot } from './data-root.ts';
+import { GrowingFile } from './growing-file.ts';
 import type { Leases } from './leases.ts';
 import type { Trash } from './trash.ts';
 
@@ -88,6 +89,37 @@ export class FileContentStore implements ContentStore {
     }
   }
 
+  writeFollowed(
+    expected: { digest: Digest; size: number },
+    source: Readable,
+    signal?: AbortSignal,
+  ): { readonly stored: Promise<void>; readonly copy: Readable } {
+    const copy = new GrowingFile();
+    copy.on('error', () => {}); // its reader sees it, if there still is one
+    return { stored: this.#writeFollowed(expected, source, copy, signal), copy };
+  }
+
+  async #writeFollowed(
+    expected: { digest: Digest; size: number },
+    source: Readable,
+    copy: GrowingFile,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    try {
+      await this.#writeFile(async (file, path) => {
+        await copy.follow(path);
+        const written = await copyChecked(source, file, expected, signal, (size) => copy.grow(size));
+        copy.complete();
+        return written;
+      });
+    } catch (error) {
+      copy.destroy(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    } finally {
+      source.destroy();
+    }
+  }
+
   async add(
     source: Readable,
     signal?: AbortSignal,
@@ -122,14 +154,14 @@ export class FileContentStore implements ContentStore {
 
   /** Publishes what `fill` writes under the digest that it returns; nothing is kept when it fails. */
   async #writeFile<T extends { readonly digest: Digest }>(
-    fill: (file: FileHandle) => Promise<T>,
+    fill: (file: FileHandle, path: string) => Promise<T>,
   ): Promise<T> {
     const temporary = join(this.#root.temporary, `blob-${randomBytes(8).toString('hex')}`);
     try {
       const file = await open(temporary, 'wx', 0o600);
       let written: T;
       try {
-        written = await fill(file);
+        written = await fill(file, temporary);
         await file.sync();
       } finally {
         await file.close();
@@ -163,9 +195,10 @@ async function copyChecked(
   file: FileHandle,
   expected: { digest: Digest; size?: number },
   signal: AbortSignal | undefined,
+  onWritten = (_size: number) => {},
 ): Promise<Written> {
   const limit = expected.size ?? Number.POSITIVE_INFINITY;
-  const { digest, size } = await copy(source, file, limit, signal);
+  const { digest, size } = await copy(source, file, limit, signal, onWritten);
   if (expected.size !== undefined && size !== expected.size) {
     const seen = size > expected.size ? `more than ${expected.size}` : `${size}`;
     throw invalid(`content ${expected.digest} has ${seen} bytes instead of ${expected.size}`);
@@ -187,6 +220,7 @@ async function copy(
   file: FileHandle,
   limit: number,
   signal: AbortSignal | undefined,
+  onWritten = (_size: number) => {},
 ): Promise<Written> {
   const hash = createHash('sha256');
   let size = 0;
@@ -199,6 +233,7 @@ async function copy(
       if (size > limit) break;
       hash.update(chunk);
       await writeAll(file, chunk);
+      onWritten(size);
     }
   } finally {
     signal?.removeEventListener('abort', onAbort);

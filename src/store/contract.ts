@@ -28,6 +28,15 @@ export interface ContentStore {
    * nothing is kept then.
    */
   write(expected: { digest: Digest; size?: number }, source: Readable, signal?: AbortSignal): Promise<void>;
+  /**
+   * As {@link write}, for one who reads the bytes meanwhile: `copy` has them as soon as they are on the disk, and may be
+   * slower. It fails when the storing does; who does not read it to its end destroys it.
+   */
+  writeFollowed(
+    expected: { digest: Digest; size: number },
+    source: Readable,
+    signal?: AbortSignal,
+  ): { readonly stored: Promise<void>; readonly copy: Readable };
   /** Stores a stream durably under the digest that it turns out to have. */
   add(source: Readable, signal?: AbortSignal): Promise<{ readonly digest: Digest; readonly size: number }>;
   delete(digest: Digest): Promise<void>;

@@ -321,6 +321,30 @@ describe('an archive is loaded', () => {
     expect((await inspect(first.id)).RepoTags).toEqual([]);
   });
 
+  it('and a large layer is unpacked while the archive still comes', async () => {
+    const image = await makeImage({
+      text: 'early'.repeat(400_000),
+      compress: (data) => gzipSync(data, { level: 0 }),
+    });
+    const entries = [blob(image.layerBlob), blob(image.config), blob(image.manifest)];
+    const content = await tar([...entries, ...layout([named(image, 'docker.io/library/early:1')])]);
+    const layers = () => readdir(`${instance.dataRoot}/layers`);
+    const before = (await layers()).length;
+    const sending = request({
+      socketPath: instance.socketPath,
+      method: 'POST',
+      path: '/images/load?quiet=1',
+    });
+    const answered = once(sending, 'response');
+    const cut = 512 + image.layerBlob.length + 1024; // within the next entry
+    sending.write(content.subarray(0, cut));
+    await expect.poll(async () => (await layers()).length).toBe(before + 1);
+    sending.end(content.subarray(cut));
+    const [response] = (await answered) as [IncomingMessage];
+    expect((await buffer(response)).toString()).toContain('Loaded image: early:1');
+    expect((await inspect('early:1')).Id).toBe(image.id);
+  });
+
   it('with progress as JSON lines, unless it is to be quiet, and told as an event', async () => {
     const image = await makeImage({
       text: 'x'.repeat(2_000_000),

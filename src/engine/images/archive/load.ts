@@ -19,6 +19,7 @@ import { type ArchivedImage, type CheckedImage, checkImages } from './archived-i
 import { imagesOfDockerArchive } from './docker-archive.ts';
 import { imagesOfLayout } from './oci-layout.ts';
 import { type ReceivedArchive, receiveArchive } from './received-archive.ts';
+import { UnpackAhead } from './unpack-ahead.ts';
 
 /** One line of Docker's progress stream; `stream` is a result. */
 export type LoadProgress = PullProgress | { readonly stream: string };
@@ -56,9 +57,16 @@ export class ImageLoader {
   async #loadHeld(source: Readable, options: LoadOptions): Promise<Image[]> {
     const { content, images } = this.#store;
     await using holding = images.hold();
-    const onProgress = receiving(options);
-    const archive = await receiveArchive(source, { ...options, content, holding, onProgress });
+    await using ahead = await UnpackAhead.open(this.#store, holding);
+    const archive = await receiveArchive(source, {
+      ...{ content, holding, signal: options.signal, onProgress: receiving(options) },
+      writeBlob: (blob, bytes) => {
+        const onUnpack = telling(options, 'Loading layer', shortId(blob.digest), blob.size);
+        return ahead.write(blob, bytes, { signal: options.signal, onUnpack });
+      },
+    });
     const found = await checkImages(content, await this.#images(archive, options), options.platform);
+    await ahead.settled();
     await this.#unpack(found, holding, options);
     crashPoint('load.layers');
     const loaded: Image[] = [];

@@ -98,6 +98,11 @@ export interface ArchiveReceiver {
   readonly signal: AbortSignal;
   /** Bytes of one file so far. */
   readonly onProgress: (file: { path: string; size: number }, bytes: number) => void;
+  /** Stores a blob; throws `invalid` when it has another digest. */
+  readonly writeBlob: (
+    blob: { readonly digest: Digest; readonly size: number },
+    source: Readable,
+  ) => Promise<void>;
 }
 
 /**
@@ -145,7 +150,7 @@ async function receiveFile(
   path: string,
   size: number,
   chunks: AsyncIterable<Buffer>,
-  { content, holding, signal, onProgress }: ArchiveReceiver,
+  { content, holding, signal, onProgress, writeBlob }: ArchiveReceiver,
 ): Promise<ReceivedFile> {
   const source = Readable.from(
     counted(chunks, (bytes) => onProgress({ path, size }, bytes)),
@@ -159,7 +164,7 @@ async function receiveFile(
   }
   holding.add(expected);
   if (await content.has(expected)) await check(source, expected);
-  else await content.write({ digest: expected, size }, source, signal);
+  else await writeBlob({ digest: expected, size }, source);
   return { path, digest: expected, size };
 }
 
