@@ -82,11 +82,10 @@ class OciRegistryClient implements RegistryClient {
     );
   }
 
+  /** With the right to write, as its use is to decide what is pushed: a repository that is to come may not be read yet. */
   async hasManifest(reference: Reference, digest: Digest, options: Access): Promise<boolean> {
-    const { credentials, signal } = options;
-    const endpoint = await this.#registryItself(reference.domain, signal);
-    const access: AccessRequest = { action: 'pull', endpoint, reference, credentials, signal };
-    const url = `${endpoint.base}/v2/${reference.path}/manifests/${digest}`;
+    const access = await this.#pushAccess(reference, options);
+    const url = `${access.endpoint.base}/v2/${reference.path}/manifests/${digest}`;
     const headers = { accept: ACCEPTED_MANIFESTS };
     const response = await this.#authorized.send(access, url, { method: 'HEAD', headers });
     if (response.status !== 200 && response.status !== 404) throw await errorFrom(response, access);

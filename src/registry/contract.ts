@@ -104,7 +104,7 @@ export interface RegistryClient {
   resolve(reference: Reference, options: Access & { platform: Platform }): Promise<RemoteImage>;
   /** What a tag or digest names, without choosing a platform. Throws as {@link resolve}. */
   manifest(reference: Reference, options: Access): Promise<RemoteManifest>;
-  /** Whether the registry itself has a manifest of that digest in the reference's repository. */
+  /** Whether the registry itself has a manifest of that digest in the reference's repository. Throws as {@link pushBlob}. */
   hasManifest(reference: Reference, digest: Digest, options: Access): Promise<boolean>;
   /** A repository's tags, in the registry's order, however many pages they come on. Throws as {@link resolve}. */
   tags(repository: Pick<Reference, 'domain' | 'path'>, options: Access): Promise<readonly string[]>;

@@ -144,6 +144,24 @@ describe('a push', () => {
     expect(elsewhere.requests).toHaveLength(1);
   });
 
+  test('looks for a manifest with the right to write, since the repository may not be there to be read', async () => {
+    await using server = await serve((request, response) => {
+      if (request.url?.startsWith('/token')) {
+        response.end(JSON.stringify({ token: 'it' }));
+      } else if (request.headers.authorization !== 'Bearer it') {
+        const challenge = `Bearer realm="${server.url}/token",service="reg",scope="repository:a:pull"`;
+        sendError(response, 401, 'UNAUTHORIZED', 'no token', { 'www-authenticate': challenge });
+      } else {
+        response.writeHead(request.url?.endsWith(digestOf('there')) ? 200 : 404).end();
+      }
+    });
+    const has = (content: string) => client().hasManifest(server.reference('a'), digestOf(content), {});
+    expect([await has('there'), await has('missing')]).toEqual([true, false]);
+    expect(server.requests.find((line) => line.includes('/token'))).toContain(
+      new URLSearchParams({ scope: 'repository:a:pull,push' }).toString(),
+    );
+  });
+
   test('stores a manifest under its tag, and distrusts a registry that stored another', async () => {
     const bytes = Buffer.from('{}');
     let stored = digestOf(bytes);
