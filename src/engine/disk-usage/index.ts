@@ -84,10 +84,10 @@ export class DiskUsage {
   }
 
   async containers(): Promise<DiskUse<ContainerUsage>> {
-    const items: ContainerUsage[] = [];
-    for (const record of this.#parts.containers.list()) {
-      items.push({ record, sizes: await this.ofContainer(record) });
-    }
+    const records = this.#parts.containers.list();
+    const items: ContainerUsage[] = await Promise.all(
+      records.map(async (record) => ({ record, sizes: await this.ofContainer(record) })),
+    );
     const written = (counted: readonly ContainerUsage[]) =>
       counted.reduce((sum, { sizes }) => sum + sizes.written, 0);
     const idle = items.filter(({ record: { state } }) => !isActive(state) && state.status !== 'restarting');
