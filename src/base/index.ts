@@ -1,5 +1,6 @@
 export * from './atomic-file.ts';
 export * from './crash-points.ts';
+export * from './detach-keys.ts';
 export * from './digest.ts';
 export * from './duration.ts';
 export * from './errors.ts';

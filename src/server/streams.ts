@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Duplex, Writable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DetachScanner } from '../base/index.ts';
 import type { AttachSession } from '../runtime/index.ts';
 import { httpError } from './http-errors.ts';
 
@@ -12,20 +13,26 @@ export function multiplexed(stream: 'stdout' | 'stderr', data: Buffer): Buffer {
   return Buffer.concat([header, data]);
 }
 
-/**
- * Joins a hijacked connection and a process until the process ends or the client goes. The connection ends after
- * `settled`: a client that then asks how the process ended gets the answer.
- */
-export async function pump(
-  socket: Duplex,
-  session: AttachSession,
-  options: { terminal: boolean; settled?: Promise<unknown> },
-): Promise<void> {
-  void pumpInput(socket, session);
+/** How a connection and a process are joined. */
+export interface PumpOptions {
+  /** Output goes as it is, not in Docker's multiplexed stream. */
+  readonly raw: boolean;
+  /** In a terminal: the keys by which the client leaves it, and what is done then. */
+  readonly detach?: { readonly keys: readonly number[]; readonly onDetached: () => void };
+  /** The session outlives its client, whose output is dropped then: it tells how the process ends. */
+  readonly goesOn?: boolean;
+  /** The connection ends after this: a client that then asks how the process ended gets the answer. */
+  readonly settled?: Promise<unknown>;
+}
+
+/** Joins a hijacked connection and a process until the process ends, or the client goes or detaches. */
+export async function pump(socket: Duplex, session: AttachSession, options: PumpOptions): Promise<void> {
+  void pumpInput(socket, session, options);
   try {
     for await (const { stream, data } of session.output()) {
-      if (socket.destroyed) break;
-      await writeAll(socket, options.terminal ? data : multiplexed(stream, data));
+      const isGone = socket.destroyed || socket.writableEnded;
+      if (isGone && options.goesOn !== true) break;
+      if (!isGone) await writeAll(socket, options.raw ? data : multiplexed(stream, data));
     }
     if (!socket.destroyed) await options.settled;
   } finally {
@@ -34,13 +41,22 @@ export async function pump(
   }
 }
 
-async function pumpInput(socket: Duplex, session: AttachSession): Promise<void> {
+async function pumpInput(socket: Duplex, session: AttachSession, options: PumpOptions): Promise<void> {
+  const scanner = options.detach && new DetachScanner(options.detach.keys);
   try {
-    for await (const chunk of socket.iterator({ destroyOnReturn: false }))
-      await session.write(chunk as Buffer);
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+      const { send, detached } = scanner?.scan(chunk as Buffer) ?? { send: chunk as Buffer, detached: false };
+      if (send.length > 0) await session.write(send);
+      if (!detached) continue;
+      options.detach?.onDetached();
+      socket.end();
+      if (options.goesOn !== true) await session[Symbol.asyncDispose]();
+      return;
+    }
     await session.closeInput();
   } catch {
-    // The process closed its input or ended; the client learns of it by the end of the output.
+    // The client broke off; or the process closed its input or ended, which the end of the output tells.
+    if (options.goesOn === true) await session.closeInput().catch(() => {});
     socket.resume();
   }
 }

@@ -1,6 +1,5 @@
-import { invalid } from '../../base/index.ts';
+import { DEFAULT_DETACH_KEYS, DetachScanner, invalid, parseDetachKeys } from '../../base/index.ts';
 import { copyOutput, type HijackedStream } from '../../client/index.ts';
-import { DEFAULT_DETACH_KEYS, DetachScanner, parseDetachKeys } from './detach-keys.ts';
 
 /** What connects this process's streams with a container's. */
 export interface SessionOptions {

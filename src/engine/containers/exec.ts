@@ -26,6 +26,10 @@ export interface ExecConfig {
   readonly attachStdout: boolean;
   readonly attachStderr: boolean;
   readonly privileged: boolean;
+  /** By which a client leaves the terminal. */
+  readonly detachKeys: readonly number[];
+  /** Whether they were given, and are not Docker's own. */
+  readonly hasDetachKeys: boolean;
 }
 
 export type ExecState =
@@ -126,6 +130,12 @@ export class Execs {
     return [...this.#byId.values()].filter(
       ({ containerId, state }) => containerId === id && state.status === 'running',
     );
+  }
+
+  /** A client has left its terminal by the detach keys; the process goes on. */
+  noteDetached(reference: string): void {
+    const { id, containerId } = this.get(reference);
+    emit(this.#context, this.#context.collection.find(containerId), 'exec_detach', { execID: id });
   }
 
   /** Drops an exec that nobody will ask for again. */

@@ -91,6 +91,8 @@ const PROBE = {
   attachStdout: true,
   attachStderr: true,
   privileged: false,
+  detachKeys: [],
+  hasDetachKeys: false,
 };
 
 /** The beginning of the output; the rest is read and dropped, so that the probe is never held up. */

@@ -11,7 +11,7 @@ import { type Attachment, attachToContainer, PendingAttachments, resizeContainer
 import { ContainerCollection } from './collection.ts';
 import { type CommitOptions, commitContainer } from './commit.ts';
 import { type ContainerRecord, imagesOf, isAlive, type NetworkAttachment } from './container.ts';
-import { type ContainerContext, containerDirectory, logPath } from './context.ts';
+import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
 import { type EndReport, EndReports } from './end-reports.ts';
 import { Execs } from './exec.ts';
@@ -151,6 +151,11 @@ export class Containers {
 
   attach(reference: string, options: AttachOptions, signal: AbortSignal): Attachment {
     return attachToContainer(this.#context, reference, options, signal);
+  }
+
+  /** A client has left the terminal by the detach keys. */
+  noteDetached(reference: string): void {
+    emit(this.#context, this.find(reference), 'detach');
   }
 
   resize(reference: string, rows: number, columns: number): Promise<void> {

@@ -1,37 +1,62 @@
-import type { FastifyInstance } from 'fastify';
-import { errorMessage } from '../../base/index.ts';
+import type { Duplex } from 'node:stream';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { DEFAULT_DETACH_KEYS, errorMessage, invalid, parseDetachKeys } from '../../base/index.ts';
 import type { Engine, ExecConfig } from '../../engine/index.ts';
 import { Fields, Query } from '../fields.ts';
-import { hijack, MULTIPLEXED_STREAM, RAW_STREAM } from '../hijack.ts';
+import { hijack, MULTIPLEXED_STREAM, RAW_STREAM, takeSocket } from '../hijack.ts';
 import { clientSignal, multiplexed, pump } from '../streams.ts';
+import { WebSocketStream, webSocketAnswer } from '../web-socket.ts';
 import { storedOutput, writeEntries } from './container-logs.ts';
 
 /** Attach and exec: byte streams in both directions. */
 export function containerStreamRoutes(app: FastifyInstance, engine: Engine): void {
   const { containers } = engine;
 
-  app.post<Reference>('/containers/:name/attach', async (request, reply) => {
+  const attach = async (
+    request: FastifyRequest<Reference>,
+    open: (terminal: boolean) => { readonly connection: Duplex; readonly raw: boolean },
+  ) => {
+    const { name } = request.params;
     const query = new Query(request.query);
+    const keys = detachKeys(query.text('detachKeys'), 'detach');
     const streams = {
       stdin: query.flag('stdin'),
       stdout: query.flag('stdout'),
       stderr: query.flag('stderr'),
     };
-    const attachment = containers.attach(request.params.name, streams, clientSignal(request));
+    const attachment = containers.attach(name, streams, clientSignal(request));
     attachment.session.catch(() => {}); // reported below; the answer goes out before it is awaited
     const { terminal } = attachment;
-    const history = query.flag('logs') ? storedOutput(engine, request.params.name) : undefined;
-    const socket = hijack(request, reply, terminal ? RAW_STREAM : MULTIPLEXED_STREAM);
-    if (history !== undefined) await writeEntries(socket, history, { terminal });
+    const history = query.flag('logs') ? storedOutput(engine, name) : undefined;
+    const { connection, raw } = open(terminal);
+    if (history !== undefined) await writeEntries(connection, history, { terminal: raw });
     if (!query.flag('stream')) {
-      socket.end();
+      connection.end();
       return;
     }
     try {
-      await pump(socket, await attachment.session, { terminal });
+      const detach = { keys, onDetached: () => containers.noteDetached(name) };
+      await pump(connection, await attachment.session, { raw, ...(terminal ? { detach } : {}) });
     } catch {
-      socket.end(); // the start failed: the client hears why from the start's own answer
+      connection.end(); // the start failed: the client hears why from the start's own answer
     }
+  };
+
+  app.post<Reference>('/containers/:name/attach', (request, reply) =>
+    attach(request, (terminal) => ({
+      connection: hijack(request, reply, terminal ? RAW_STREAM : MULTIPLEXED_STREAM),
+      raw: terminal,
+    })),
+  );
+
+  app.get<Reference>('/containers/:name/attach/ws', (request, reply) => {
+    containers.find(request.params.name);
+    const answer = webSocketAnswer(request);
+    return attach(request, () => {
+      const socket = takeSocket(request, reply);
+      socket.write(answer);
+      return { connection: new WebSocketStream(socket), raw: true };
+    });
   });
 
   app.post<Reference>('/containers/:name/exec', (request, reply) => {
@@ -60,7 +85,13 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
       return;
     }
     const socket = hijack(request, reply, config.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
-    await pump(socket, session, { terminal: config.tty, settled: session.exited });
+    const leave = { keys: config.detachKeys, onDetached: () => execs.noteDetached(request.params.id) };
+    await pump(socket, session, {
+      raw: config.tty,
+      ...(config.tty ? { detach: leave } : {}),
+      goesOn: true,
+      settled: session.exited,
+    });
   });
 
   app.post<ExecReference>('/exec/:id/resize', async (request, reply) => {
@@ -88,7 +119,7 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
       OpenStdout: config.attachStdout,
       CanRemove: false,
       ContainerID: containerId,
-      DetachKeys: '',
+      DetachKeys: config.hasDetachKeys ? Buffer.from(config.detachKeys).toString('base64') : '',
       Pid: state.status === 'running' ? state.session.pid : state.status === 'exited' ? state.pid : 0,
     };
   });
@@ -102,8 +133,19 @@ interface ExecReference {
   Params: { id: string };
 }
 
+/** The keys' bytes; "" for Docker's own. */
+function detachKeys(text: string, kind: 'detach' | 'escape'): readonly number[] {
+  try {
+    return parseDetachKeys(text === '' ? DEFAULT_DETACH_KEYS : text);
+  } catch (cause) {
+    throw invalid(`Invalid ${kind} keys (${text}) provided`, { cause });
+  }
+}
+
 function parseExec(body: Fields): ExecConfig {
   return {
+    detachKeys: detachKeys(body.text('DetachKeys'), 'escape'),
+    hasDetachKeys: body.text('DetachKeys') !== '',
     args: body.texts('Cmd'),
     env: body.texts('Env'),
     user: body.text('User'),
