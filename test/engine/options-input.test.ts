@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sendHijack } from '../compat/send.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 describe('a container gets what its options hand in', () => {
@@ -98,7 +98,9 @@ describe('a container gets what its options hand in', () => {
     });
     expect(closed).toEqual({ code: 4, stdout: 'got a\nended\n', stderr: '' });
     const detached = await instance.berthOk(['run', '-d', '-i', 'busybox', 'cat']);
-    expect(await halfClosed(instance.socketPath, detached, 'late\n')).toContain('late\n');
+    const request = `POST /containers/${detached}/attach?stream=1&stdin=1&stdout=1`;
+    const step = { name: 'attach', kind: 'hijack', request, input: 'late\n' } as const;
+    expect((await sendHijack(instance.socketPath, step, request)).body.toString()).toContain('late\n');
     await instance.berthOk(['rm', '-f', detached]);
   });
 
@@ -121,16 +123,3 @@ describe('a container gets what its options hand in', () => {
     for (const server of servers) expect(text).toContain(server);
   });
 });
-
-/** Attaches, sends a text, closes only the sending side, and returns all that comes back. */
-async function halfClosed(socketPath: string, id: string, input: string): Promise<string> {
-  const socket = connect({ path: socketPath, allowHalfOpen: true });
-  const query = 'stream=1&stdin=1&stdout=1';
-  socket.write(
-    `POST /containers/${id}/attach?${query} HTTP/1.1\r\nHost: b\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
-  );
-  socket.end(input);
-  const parts: Buffer[] = [];
-  for await (const part of socket) parts.push(part as Buffer);
-  return Buffer.concat(parts).toString();
-}
