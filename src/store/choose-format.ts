@@ -11,9 +11,10 @@ import type { LayerFormat, LayerFormatName, PlaceTree } from './layer-format.ts'
 export async function chooseLayerFormat(
   wanted: LayerFormatName | undefined,
   placeTree: PlaceTree,
+  hasErofs: () => Promise<boolean> = kernelHasErofs,
 ): Promise<LayerFormat> {
   if (wanted === 'folder') return new FolderFormat(placeTree);
-  if (await kernelHasErofs()) return new ErofsFormat();
+  if (await hasErofs()) return new ErofsFormat();
   if (wanted === undefined) return new FolderFormat(placeTree);
   throw invalid('layers cannot be EROFS images: this kernel has no EROFS', {
     hint: 'Use a kernel with CONFIG_EROFS_FS (Linux 5.4 or newer), or --layer-format folder',

@@ -29,7 +29,7 @@ export async function checkImages(parts: CheckParts, options: CheckOptions): Pro
     options.onProgress(thing, done, blobs.length + allLayers.length);
     done += 1;
     const reason = await examine();
-    if (reason === undefined) return;
+    if (reason === undefined || (await isGone(parts, thing))) return;
     const outcome = options.repair ? await attempt(repair, options.signal) : ({ kind: 'none' } as const);
     if (outcome.kind !== 'done') broken.add(thing.digest);
     damages.push({ ...thing, reason, images: usersOf(records, thing.digest), repair: outcome });
@@ -67,6 +67,12 @@ function blobsToCheck(records: readonly ImageRecord[], present: readonly Digest[
     }),
   ]);
   return [...new Set([...present, ...needed])].sort();
+}
+
+/** Whether what was to be checked has been deleted with its images meanwhile. */
+async function isGone({ store }: CheckParts, { kind, digest }: CheckedThing): Promise<boolean> {
+  if (kind === 'layer') return store.layers.list().every(({ diffId }) => diffId !== digest);
+  return !(await store.content.has(digest)) && usersOf(store.images.records(), digest).length === 0;
 }
 
 async function attempt(repair: () => Promise<void>, signal: AbortSignal): Promise<Damage['repair']> {
