@@ -44,6 +44,9 @@ int listen_at(const char *path, struct failure *why);
 /* Receives one descriptor (SCM_RIGHTS); -1 when none came. */
 int receive_fd(int socket);
 
+/* Takes as many descriptors as we may have: one is held for each layer, network, socket, question. */
+void raise_descriptor_limit(void);
+
 /* Nanoseconds since the epoch. */
 uint64_t now(void);
 

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -37,14 +36,6 @@ static bool answers(const char *path) {
 
 static void say_ready(void) {
     if (write(READY_FD, "R", 1) == 1) close(READY_FD);
-}
-
-/* Each layer and network is a descriptor: take as many as we may have. */
-static void raise_descriptor_limit(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* Own mount namespace: what is mounted here never shows on the host, what is unmounted there goes here too. */

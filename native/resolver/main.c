@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,14 +15,6 @@
 #include "resolver.h"
 
 #define FIRST_OWN 3
-
-/* Two sockets a container, one for each forwarded question. */
-static void raise_descriptor_limit(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 static int open_resolver(struct resolver *resolver, int control, const char *folder, struct failure *why) {
     raise_descriptor_limit();
