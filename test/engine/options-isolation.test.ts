@@ -1,6 +1,7 @@
 import { readdir, readFile, readlink, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRefusal, shellOutput } from './busybox.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 describe('a container is isolated as its options say', () => {
@@ -11,15 +12,8 @@ describe('a container is isolated as its options say', () => {
   });
   afterAll(async () => instance[Symbol.asyncDispose]());
 
-  const inBusybox = async (script: string, ...options: string[]) => {
-    const args = ['run', '--rm', '--network', 'none', ...options, 'busybox', 'sh', '-c', script];
-    return (await instance.berthOk(args)).trim();
-  };
-  const refused = async (...options: string[]) => {
-    const { code, stderr } = await instance.berth(['create', ...options, 'busybox', 'true']);
-    expect(code).not.toBe(0);
-    return stderr;
-  };
+  const inBusybox = (script: string, ...options: string[]) => shellOutput(instance, script, options);
+  const refused = (...options: string[]) => createRefusal(instance, options);
 
   it("shares the host's process, IPC and UTS namespaces with the mode host", async () => {
     const namespaces = 'for name in pid ipc uts; do readlink /proc/self/ns/$name; done';

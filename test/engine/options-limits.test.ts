@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRefusal } from './busybox.ts';
 import { type Instance, startInstance } from './instance.ts';
 import { LIMIT_FILES } from './limit-files.ts';
 
@@ -17,11 +18,7 @@ describe('a container is limited as its options say', () => {
     instance.berth(['run', '--rm', '--network', 'none', ...options, 'busybox', 'sh', '-c', script]);
   const limits = async (names: readonly (keyof typeof LIMIT_FILES)[], ...options: string[]) =>
     (await inBusybox(names.map((name) => LIMIT_FILES[name]).join(';'), ...options)).stdout.trim().split('\n');
-  const refused = async (...options: string[]) => {
-    const { code, stderr } = await instance.berth(['create', ...options, 'busybox', 'true']);
-    expect(code).not.toBe(0);
-    return stderr;
-  };
+  const refused = (...options: string[]) => createRefusal(instance, options);
 
   it('by memory, swap and reservation', async () => {
     const options = ['-m', '64m', '--memory-swap', '96m', '--memory-reservation', '32m'];

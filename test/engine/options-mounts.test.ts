@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run, runChecked } from '../../src/base/index.ts';
+import { createRefusal, shellOutput } from './busybox.ts';
 import { type Instance, startInstance } from './instance.ts';
 
 describe('a container has the files that its options say', () => {
@@ -16,15 +17,8 @@ describe('a container has the files that its options say', () => {
     await rm(folder, { recursive: true });
   });
 
-  const inBusybox = async (script: string, ...options: string[]) => {
-    const args = ['run', '--rm', '--network', 'none', ...options, 'busybox', 'sh', '-c', script];
-    return (await instance.berthOk(args)).trim();
-  };
-  const refused = async (...options: string[]) => {
-    const { code, stderr } = await instance.berth(['create', ...options, 'busybox', 'true']);
-    expect(code).not.toBe(0);
-    return stderr;
-  };
+  const inBusybox = (script: string, ...options: string[]) => shellOutput(instance, script, options);
+  const refused = (...options: string[]) => createRefusal(instance, options);
 
   it('cannot write to its root with --read-only, but to what is mounted in it', async () => {
     const script = 'touch /file 2>/dev/null || echo refused; touch /tmp/file /dev/shm/file && echo written';
