@@ -25,6 +25,10 @@ export const acceptedDifferences: readonly Difference[] = [
     reason: 'an error before the stream has begun gets a status of its own instead of text in the stream',
   },
   {
+    where: /^detach\/exec with wrong keys\/status$/,
+    reason: 'wrong keys are bad input (400), as with attach, not an internal error (500)',
+  },
+  {
     where: /^attach\/attach to unknown\//,
     reason: 'the error is JSON, as everywhere; clients read both',
   },

@@ -7,6 +7,7 @@ import { health } from './health.ts';
 import { imageArchives } from './image-archives.ts';
 import { diskUsage, imageLists, imageRemoval, prunes, search } from './image-store.ts';
 import { stats, update } from './limits.ts';
+import { detach, logs } from './logs.ts';
 import { networkChanges } from './network-changes.ts';
 import { networkOptions } from './network-options.ts';
 import { badOptions, options } from './options.ts';
@@ -19,6 +20,8 @@ export const scripts: readonly Script[] = [
   system,
   containers,
   attach,
+  logs,
+  detach,
   badCreate,
   containerFiles,
   health,

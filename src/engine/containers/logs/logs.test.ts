@@ -188,7 +188,7 @@ describe('log options', () => {
   test.each([
     ['gelf', {}, 'not-implemented', 'the log driver gelf is not there yet'],
     ['fluentd', {}, 'not-implemented', 'the log driver fluentd is not there yet'],
-    ['foo', {}, 'not-found', 'plugin "foo" not found'],
+    ['foo', {}, 'invalid', 'plugin "foo" not found'],
     ['json-file', { foo: '1' }, 'invalid', "unknown log opt 'foo' for json-file log driver"],
     ['syslog', { 'max-size': '1m' }, 'invalid', "unknown log opt 'max-size' for syslog log driver"],
     ['json-file', { 'max-size': 'x' }, 'invalid', "invalid value for max-size: invalid size: 'x'"],

@@ -1,4 +1,4 @@
-import { BerthError, invalid, notFound, notImplemented, parseSize } from '../../../base/index.ts';
+import { BerthError, invalid, notImplemented, parseSize } from '../../../base/index.ts';
 
 /** A log driver and its options as the user gave them; they are known to be right. */
 export interface LogConfig {
@@ -95,7 +95,7 @@ function parseDriver(name: string): LogConfig['driver'] {
           hint: `Use one of ${Object.keys(OPTIONS).join(', ')}`,
         });
       }
-      throw notFound(`error looking up logging plugin ${name}: plugin "${name}" not found`, {
+      throw invalid(`error looking up logging plugin ${name}: plugin "${name}" not found`, {
         hint: `Use one of ${Object.keys(OPTIONS).join(', ')}`,
       });
   }
