@@ -1,4 +1,5 @@
 import { unlinkSync, writeFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { CommanderError } from 'commander';
 import { pino } from 'pino';
 import { asBerthError, invalid } from '../base/index.ts';
@@ -16,6 +17,8 @@ import { removeHostState } from './remove-host-state.ts';
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (process.getuid?.() !== 0) throw invalid('berthd must run as root', { hint: 'Start it with sudo' });
+  // bin/berthd keeps the young objects of this thread small; workers, which compute, have V8's own measure (MB).
+  setFlagsFromString('--max-semi-space-size=16');
   const log = pino({ level: options.debug ? 'debug' : 'info' }, logDestination());
   const stop = stopSignal();
 
