@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { buffer as content } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { digestOf, parseReference } from '../base/index.ts';
-import { createRegistryClient } from './client.ts';
+import { quickClient as client } from './testing/quick-client.ts';
 import {
   described,
   INDEX,
@@ -14,22 +14,8 @@ import {
   type TestServer,
   testImage,
 } from './testing/test-registry.ts';
-import type { Timing } from './transport.ts';
 
 const platform = { os: 'linux', architecture: 'amd64' };
-/** The same behaviour as by default, in less time. */
-const timing: Timing = { connect: 2000, stall: 300, retryDelays: [5, 10, 15], longestRetryAfter: 2000 };
-
-function client(mirrors: string[] = [], insecure: string[] = []) {
-  return createRegistryClient({ mirrors, insecure }, timing);
-}
-
-async function content(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
 /** Asks a registry that answers everything like this for an image. */
 async function failure(answer: (response: ServerResponse) => void, name = 'app:1') {
   await using server = await serve((_, response) => answer(response));
@@ -362,150 +348,5 @@ describe('credentials', () => {
     const challenge = { 'www-authenticate': 'Bearer realm="ftp://example.com/token"' };
     const error = await failure((response) => sendError(response, 401, 'UNAUTHORIZED', 'x', challenge));
     expect(error).toMatchObject({ kind: 'unavailable', message: expect.stringContaining('not secure') });
-  });
-});
-
-describe('a blob', () => {
-  const bytes = randomBytes(1_000_000);
-  const image = testImage(bytes);
-
-  test('is continued where a connection broke off', async () => {
-    const ranges: (string | undefined)[] = [];
-    await using server = await serve((request, response) => {
-      const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
-      ranges.push(request.headers.range);
-      response.writeHead(from === 0 ? 200 : 206, {
-        'content-length': bytes.length - from,
-        ...(from === 0 ? {} : { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }),
-      });
-      const isLast = ranges.length === 4;
-      const part = bytes.subarray(from, isLast ? undefined : from + 200_000);
-      response.write(part, () => (isLast ? response.end() : response.destroy()));
-    });
-    const blob = await client([server.url]).fetchBlob(parseReference('app:1'), image.layer, {});
-    expect((await content(blob)).equals(bytes)).toBe(true);
-    expect(ranges).toHaveLength(4);
-    expect(ranges[1]).toMatch(/^bytes=[1-9][0-9]*-$/);
-  });
-
-  test('is continued also where the registry sends everything again', async () => {
-    let count = 0;
-    await using server = await serve((_, response) => {
-      count += 1;
-      response.writeHead(200, { 'content-length': bytes.length });
-      if (count === 2) response.end(bytes);
-      else response.write(bytes.subarray(0, 300_000), () => response.destroy());
-    });
-    const blob = await client([server.url]).fetchBlob(parseReference('app:1'), image.layer, {});
-    expect((await content(blob)).equals(bytes)).toBe(true);
-  });
-
-  test('that never comes whole is given up, with the reason', async () => {
-    await using server = await serve((_, response) => {
-      response.writeHead(200, { 'content-length': bytes.length });
-      response.write(bytes.subarray(0, 10), () => response.destroy());
-    });
-    const blob = await client([server.url]).fetchBlob(parseReference('app:1'), image.layer, {});
-    await expect(content(blob)).rejects.toMatchObject({
-      kind: 'unavailable',
-      message: `${server.host} closed the connection`,
-    });
-  });
-
-  test('that stalls is given up, with the time-out', async () => {
-    await using server = await serve((_, response) => {
-      response.writeHead(200, { 'content-length': bytes.length });
-      response.write(bytes.subarray(0, 10));
-    });
-    const blob = await client([server.url]).fetchBlob(parseReference('app:1'), image.layer, {});
-    await expect(content(blob)).rejects.toMatchObject({
-      kind: 'unavailable',
-      message: `${server.host} stalled: time-out after 0.3 s without data`,
-    });
-  });
-
-  test('longer than its descriptor says is refused', async () => {
-    await using server = await serve((_, response) => sendBytes(response, bytes, 'x/y'));
-    const shorter = { ...image.layer, size: 10 };
-    const blob = await client([server.url]).fetchBlob(parseReference('app:1'), shorter, {});
-    await expect(content(blob)).rejects.toMatchObject({ kind: 'invalid' });
-  });
-
-  test('that nobody wants any more is let go', async () => {
-    await using server = await serve((_, response) => {
-      response.writeHead(200, { 'content-length': bytes.length });
-      response.write(bytes.subarray(0, 10));
-    });
-    const abort = new AbortController();
-    const blob = await client([server.url]).fetchBlob(parseReference('app:1'), image.layer, {
-      signal: abort.signal,
-    });
-    const reading = content(blob);
-    abort.abort();
-    await expect(reading).rejects.toMatchObject({ name: 'AbortError' });
-  });
-});
-
-describe('mirrors', () => {
-  const image = testImage();
-
-  test('are asked in order for what is on docker.io, without its credentials', async () => {
-    const seen: (string | undefined)[] = [];
-    await using empty = await serve((_, response) =>
-      sendError(response, 404, 'MANIFEST_UNKNOWN', 'manifest unknown'),
-    );
-    await using full = await serve((request, response) => {
-      seen.push(request.headers.authorization);
-      serveImage(image, request, response);
-    });
-    const registry = client([empty.url, full.url]);
-    const credentials = { username: 'ann', password: 'pass' };
-    await registry.resolve(parseReference('debian'), { platform, credentials });
-    await content(await registry.fetchBlob(parseReference('debian'), image.layer, { credentials }));
-    expect(empty.requests).toEqual(['GET /v2/library/debian/manifests/latest']);
-    expect(full.requests).toEqual([
-      'GET /v2/library/debian/manifests/latest',
-      `GET /v2/library/debian/blobs/${image.layer.digest}`,
-    ]);
-    expect(seen).toEqual([undefined, undefined]);
-  });
-
-  test('that garble an image are passed over', async () => {
-    await using broken = await serve((_, response) => response.end('<html>'));
-    await using full = await serve((request, response) => serveImage(image, request, response));
-    const resolved = await client([broken.url, full.url]).resolve(parseReference('debian'), { platform });
-    expect(resolved.digest).toBe(image.digest);
-  });
-
-  test('that all fail are named with their reasons', async () => {
-    await using empty = await serve((_, response) =>
-      sendError(response, 404, 'MANIFEST_UNKNOWN', 'manifest unknown'),
-    );
-    const resolving = client(['http://127.0.0.1:1', empty.url]).resolve(parseReference('debian'), {
-      platform,
-    });
-    await expect(resolving).rejects.toMatchObject({
-      kind: 'not-found',
-      message: expect.stringContaining('manifest for debian:latest not found: manifest unknown'),
-    });
-    await expect(resolving).rejects.toThrow(
-      'http://127.0.0.1:1: 127.0.0.1:1 could not be reached: connection refused',
-    );
-    await expect(resolving).rejects.toThrow('https://registry-1.docker.io: ');
-  });
-
-  test('are not asked for other registries', async () => {
-    await using mirror = await serve((_, response) => response.end());
-    await using server = await serve((request, response) => serveImage(image, request, response));
-    await client([mirror.url]).resolve(server.reference('app:1'), { platform });
-    expect(mirror.requests).toEqual([]);
-  });
-
-  test.each([
-    [['no url'], [], /invalid registry mirror "no url"/],
-    [['ftp://x'], [], /invalid registry mirror/],
-    [[], ['10.0.0.0/99'], /invalid insecure registry "10.0.0.0\/99"/],
-  ])('with options that make no sense are refused: %j %j', (mirrors, insecure, message) => {
-    expect(() => client(mirrors, insecure)).toThrow(message);
   });
 });
