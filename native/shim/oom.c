@@ -68,13 +68,16 @@ static char *cgroup_of(const char *process, const char *controller) {
     return found;
 }
 
-/* The container's own cgroup, or NULL: the one that we are in ourselves says nothing about the container. */
+/*
+ * The container's own cgroup, or NULL: the one that we are in ourselves says nothing about the container, nor does the
+ * root, which a process that has ended is shown in.
+ */
 static char *own_cgroup(pid_t pid, const char *controller) {
     char process[16];
     snprintf(process, sizeof(process), "%d", (int)pid);
     char *theirs = cgroup_of(process, controller);
     AUTO_TEXT ours = cgroup_of("self", controller);
-    if (theirs && ours && strcmp(theirs, ours) != 0) return theirs;
+    if (theirs && ours && strcmp(theirs, ours) != 0 && strcmp(theirs, "/") != 0) return theirs;
     free(theirs);
     return NULL;
 }

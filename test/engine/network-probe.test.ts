@@ -101,6 +101,7 @@ describe('a health check by a connection', () => {
     const restarts = '{{.RestartCount}} {{.State.Status}}';
     expect(await instance.berthOk(['inspect', '-f', restarts, id])).toBe('1 running');
     expect(await instance.berthOk(['exec', id, 'ls', '/srv/ok'])).toBe('/srv/ok');
+    expect(await instance.berthOk(['why', id])).toMatch(/the health check.*\(unhealthy: /);
     await instance.berthOk(['rm', '-f', id]);
     const policy = ['create', '--restart', 'on-unhealthy', 'busybox', 'true'];
     expect((await instance.berth(policy)).stderr).toContain('on-unhealthy needs a health check');

@@ -129,18 +129,22 @@ export class HealthChecks {
     if (health.status === check.health.status) return;
     const record = this.#context.collection.update(id, { health: health.status });
     emit(this.#context, record, `health_status: ${health.status}`);
-    if (health.status === 'unhealthy') this.#restart(id);
+    if (health.status === 'unhealthy') this.#restart(id, `unhealthy: ${firstLine(result.output)}`);
   }
 
   /** Not awaited: the stop of the container ends the probes that this is called from. */
-  #restart(id: ContainerId): void {
-    restartUnhealthy(this.#context, id).catch((error: unknown) => {
+  #restart(id: ContainerId, reason: string): void {
+    restartUnhealthy(this.#context, id, reason).catch((error: unknown) => {
       this.#context.parts.log.warn(
         { id, error: errorMessage(error) },
         'an unhealthy container could not be restarted',
       );
     });
   }
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n', 1)[0]?.slice(0, 200) ?? '';
 }
 
 interface Check {

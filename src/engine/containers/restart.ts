@@ -61,12 +61,16 @@ function hasRetries({ maximumRetries }: { readonly maximumRetries: number }, res
  * Stops and starts a container that its health check has just found unhealthy, where its policy says so and has restarts
  * left; the event says why.
  */
-export async function restartUnhealthy(context: ContainerContext, id: ContainerId): Promise<void> {
+export async function restartUnhealthy(
+  context: ContainerContext,
+  id: ContainerId,
+  reason: string,
+): Promise<void> {
   const record = context.collection.get(id);
   const restart = record?.host.restart;
   if (record === undefined || restart?.name !== 'on-unhealthy') return;
   if (!hasRetries(restart, record.restartCount)) return;
-  await stopContainer(context, id, {}, 'restart');
+  await stopContainer(context, id, {}, { by: 'health', reason });
   await context.collection.exclusively(id, async () => {
     const stopped = context.collection.get(id);
     if (stopped === undefined || isAlive(stopped.state)) return; // somebody else was quicker

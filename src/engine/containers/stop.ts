@@ -45,14 +45,14 @@ export async function stopContainer(
   context: ContainerContext,
   reference: string,
   options: StopOptions = {},
-  by: SignalSender = 'stop',
+  { by, reason }: Pick<EndOptions, 'by' | 'reason'> = { by: 'stop' },
 ): Promise<boolean> {
   const record = context.collection.find(reference);
   if (!admit(record, 'stop')) return false;
   context.collection.update(record.id, { stoppedByUser: true });
   const signal = signalNumber(options.signal ?? record.config.stopSignal ?? 'SIGTERM');
   const grace = options.timeout ?? record.config.stopTimeout ?? DEFAULT_GRACE;
-  await endProcess(context, record, { by, signal, grace });
+  await endProcess(context, record, { by, signal, grace, ...(reason === undefined ? {} : { reason }) });
   emit(context, record, 'stop');
   return true;
 }
@@ -110,7 +110,7 @@ export async function restartContainer(
   options: StopOptions = {},
 ): Promise<void> {
   const { id } = context.collection.find(reference);
-  await stopContainer(context, reference, options, 'restart');
+  await stopContainer(context, reference, options, { by: 'restart' });
   await context.collection.exclusively(id, async () => {
     const record = context.collection.update(id, { restartCount: 0, stoppedByUser: false });
     if (!isActive(record.state)) await startLocked(context, record);
@@ -183,7 +183,7 @@ export async function endProcess(
   const { reached, unreceived } = await deliver(context, record, supervisor, options);
   const timers = [unreceived];
   if (reached && grace >= 0 && signal !== constants.signals.SIGKILL) {
-    const reason = `it lived on for ${grace} s after ${signalName(signal)}`;
+    const reason = alsoBecause(options, `it lived on for ${grace} s after ${signalName(signal)}`);
     const giveUp = () => {
       clearTimeout(unreceived); // nothing is left to pass on
       kill(context, record, supervisor, { by, reason });
@@ -247,12 +247,13 @@ async function passOn(
   record: ContainerRecord,
   supervisor: Supervisor,
   pid: number,
-  { by, signal }: EndOptions,
+  options: EndOptions,
 ): Promise<void> {
+  const { by, signal } = options;
   const others = await othersOf(context, record, pid);
   if (others.length === 0) {
     const reason = `PID 1 has no handler for ${signalName(signal)} and is alone`;
-    kill(context, record, supervisor, { by, reason }, { reason });
+    kill(context, record, supervisor, { by, reason: alsoBecause(options, reason) }, { reason });
     return;
   }
   emit(context, record, 'kill', {
@@ -272,6 +273,11 @@ function kill(
   noteSignal(context, record.id, { by, signal: constants.signals.SIGKILL, reason });
   emit(context, record, 'kill', { signal: String(constants.signals.SIGKILL), ...attributes });
   void supervisor.signal(constants.signals.SIGKILL).catch(() => {}); // it has just ended
+}
+
+/** Why SIGKILL had to follow, behind why the container was to end at all. */
+function alsoBecause({ reason }: EndOptions, further: string): string {
+  return reason === undefined ? further : `${reason}; ${further}`;
 }
 
 /** Keeps who has sent which signal, so that the report of the end can tell it, also after a restart of berthd. */
