@@ -67,25 +67,46 @@ export class Execs {
     return id;
   }
 
-  /** Runs it; the session ends with the process. Throws as a container's start does when it cannot be started. */
+  /** Runs it; the session ends with the process. Throws as {@link prepare} and what it returns do. */
   async start(reference: string): Promise<ExecSession> {
+    return this.prepare(reference)();
+  }
+
+  /**
+   * Checks whether it can be run, and returns what runs it. Throws what is known before there is a process: what the
+   * container cannot give, an unknown user say. What it returns throws as a container's start does; the exec has then ended.
+   */
+  prepare(reference: string): () => Promise<ExecSession> {
     const exec = this.get(reference);
     if (exec.state.status !== 'created') throw conflict(`exec command ${exec.id} has already run`);
     const record = this.#context.collection.find(exec.containerId);
     admit(record, 'exec');
-    const owner = runningOf(this.#context, record);
+    const { supervisor } = runningOf(this.#context, record);
+    const spec = execSpec(this.#context, record, exec.config, supervisor);
+    return () => this.#start(exec, record, supervisor, spec);
+  }
+
+  async #start(
+    exec: Exec,
+    record: ContainerRecord,
+    supervisor: Supervisor,
+    spec: ReturnType<typeof execSpec>,
+  ): Promise<ExecSession> {
     const { config } = exec;
-    const session = await this.#run(exec, record, owner.supervisor);
+    const session = await this.#run(exec, record, supervisor, spec);
     this.#byId.set(exec.id, { ...exec, state: { status: 'running', session } });
     emit(this.#context, record, `exec_start: ${inWords(config)}`, { execID: exec.id });
     void session.exited.then((status) => this.#ended(exec, session.pid, status));
     return session;
   }
 
-  async #run(exec: Exec, record: ContainerRecord, supervisor: Supervisor): Promise<ExecSession> {
+  async #run(
+    exec: Exec,
+    record: ContainerRecord,
+    supervisor: Supervisor,
+    spec: ReturnType<typeof execSpec>,
+  ): Promise<ExecSession> {
     const { config } = exec;
-    // What the container cannot give, an unknown user say, is refused before there is a process that could fail.
-    const spec = execSpec(this.#context, record, config, supervisor);
     try {
       return await supervisor.exec(spec, {
         stdin: config.attachStdin,

@@ -66,25 +66,20 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
 
   app.post<ExecReference>('/exec/:id/start', async (request, reply) => {
     const { execs } = containers;
-    const detach = new Fields(request.body).flag('Detach');
-    const { config, state } = execs.get(request.params.id);
-    const started = execs.start(request.params.id);
-    // A command that cannot be run is told in the stream, as in Docker: its exit code stands in the inspection. What is
-    // refused before there is a process is an answer of its own.
-    const couldRun = state.status === 'created' && !detach;
-    if (couldRun && (await hasFailed(started)) && execs.get(request.params.id).state.status === 'exited') {
-      const socket = hijack(request, reply, config.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
-      const text = Buffer.from(`${errorMessage(await started.catch((error: unknown) => error))}\r\n`);
-      socket.end(config.tty ? text : multiplexed('stderr', text));
-      return;
-    }
-    const session = await started;
-    if (detach) {
-      void drain(session.output());
+    const { config } = execs.get(request.params.id);
+    const start = execs.prepare(request.params.id);
+    if (new Fields(request.body).flag('Detach')) {
+      void drain((await start()).output());
       reply.code(200);
       return;
     }
+    // Before there is a process, as in Docker: clients that read ahead (docker-py) lose what comes along with the head.
     const socket = hijack(request, reply, config.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
+    const session = await start().catch((error: unknown) => {
+      const text = Buffer.from(`${errorMessage(error)}\r\n`);
+      socket.end(config.tty ? text : multiplexed('stderr', text));
+    });
+    if (session === undefined) return; // its exit code stands in the inspection
     const leave = { keys: config.detachKeys, onDetached: () => execs.noteDetached(request.params.id) };
     await pump(socket, session, {
       raw: config.tty,
@@ -156,13 +151,6 @@ function parseExec(body: Fields): ExecConfig {
     attachStderr: body.flag('AttachStderr'),
     privileged: body.flag('Privileged'),
   };
-}
-
-function hasFailed(promise: Promise<unknown>): Promise<boolean> {
-  return promise.then(
-    () => false,
-    () => true,
-  );
 }
 
 async function drain(output: AsyncIterable<unknown>): Promise<void> {
