@@ -13,6 +13,7 @@ enum message {
     MESSAGE_RELEASE_NETWORK = 0x04, /* {network} */
     MESSAGE_OPEN_FILES = 0x05,      /* {socket, layer*, upper, work} or {socket, directory} */
     MESSAGE_UNMOUNT_LAYER = 0x06,   /* {layer} */
+    MESSAGE_AWAIT_CHILD = 0x07,     /* {pid} → OK once the process has gone, and with it its use of layers */
 
     /* To a supervisor. The first frame of a connection decides what it is: HELLO, ATTACH or EXEC. */
     MESSAGE_HELLO = 0x10,       /* control connection → STATE */

@@ -298,7 +298,10 @@ static void reap(struct launcher *launcher, pid_t pid) {
         /* The report may be in the pipe still, behind the news of the end. */
         while (child->report.fd >= 0) on_report(&child->report, EPOLLIN);
         release_disowned_network(child);
+        struct client *awaited_by = child->awaited_by;
+        uint16_t request = child->await_request;
         child_free(child);
+        if (awaited_by) connection_send(&awaited_by->connection, MESSAGE_OK, request, NULL, 0);
         return;
     }
 }
@@ -306,4 +309,17 @@ static void reap(struct launcher *launcher, pid_t pid) {
 void reap_children(struct launcher *launcher) {
     pid_t pid;
     while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) reap(launcher, pid);
+}
+
+int child_await(struct client *client, uint16_t request, pid_t pid, struct failure *why) {
+    struct child *child = client->launcher->children;
+    while (child && child->pid != pid) child = child->next;
+    if (!child) {
+        connection_send(&client->connection, MESSAGE_OK, request, NULL, 0);
+        return 0;
+    }
+    if (child->awaited_by) return fail(why, FAILURE_CONFLICT, "the end of process %d is awaited already", (int)pid);
+    child->awaited_by = client;
+    child->await_request = request;
+    return 0;
 }

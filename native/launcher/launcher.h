@@ -27,6 +27,8 @@ struct child {
     bool silence_is_success; /* a file worker's report is closed by its exec */
     struct client *client; /* NULL: nobody waits for the answer any more */
     uint16_t request;
+    struct client *awaited_by; /* NULL: nobody waits for its end */
+    uint16_t await_request;
     struct layer **layers;
     size_t layer_count;
     bool has_network;
@@ -58,6 +60,8 @@ int start_supervisor(struct client *client, uint16_t request, const struct plan 
 int start_file_worker(struct client *client, uint16_t request, const char *socket, const struct root_plan *root,
                       const char *directory, struct failure *why);
 void reap_children(struct launcher *launcher);
+/* Answers the request when the child has gone, at once when there is no such child. */
+int child_await(struct client *client, uint16_t request, pid_t pid, struct failure *why);
 bool children_use_network(const struct launcher *launcher, uint64_t handle);
 
 /* requests.c: the resolver lets go of it too. */

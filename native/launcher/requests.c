@@ -71,6 +71,14 @@ static int on_unmount_layer(struct client *client, const struct frame *frame, st
     return 0;
 }
 
+static int on_await_child(struct client *client, const struct frame *frame, struct failure *why) {
+    struct field field;
+    uint64_t pid;
+    if (only_field(frame, TAG_PID, &field, why) < 0) return -1;
+    if (!field_number(&field, &pid)) return fail(why, FAILURE_INVALID, "the pid is no number");
+    return child_await(client, frame->id, (pid_t)pid, why);
+}
+
 struct files_request {
     char *socket;
     char *directory;
@@ -125,6 +133,7 @@ static int on_request(struct client *client, const struct frame *frame, struct f
         case MESSAGE_RELEASE_NETWORK: return on_release_network(client, frame, why);
         case MESSAGE_OPEN_FILES: return on_open_files(client, frame, why);
         case MESSAGE_UNMOUNT_LAYER: return on_unmount_layer(client, frame, why);
+        case MESSAGE_AWAIT_CHILD: return on_await_child(client, frame, why);
         default: return fail(why, FAILURE_NOT_IMPLEMENTED, "the launcher knows no request %u", frame->type);
     }
 }
@@ -151,6 +160,7 @@ static void on_closed(struct connection *connection) {
     struct launcher *launcher = client->launcher;
     for (struct child *child = launcher->children; child; child = child->next) {
         if (child->client == client) child->client = NULL;
+        if (child->awaited_by == client) child->awaited_by = NULL;
     }
     for (struct client **link = &launcher->clients; *link; link = &(*link)->next) {
         if (*link != client) continue;

@@ -155,17 +155,20 @@ describe.skipIf(missing !== undefined)(`the launcher${reason}`, { timeout: 30_00
       const supervisor = await instance.launcher.launch(await instance.plan({ root }));
       await expect(instance.launcher.unmountLayer(layer)).rejects.toMatchObject({ kind: 'conflict' });
       await supervisor.discard();
-      await expect
-        .poll(() =>
-          instance.launcher.unmountLayer(layer).then(
-            () => true,
-            () => false,
-          ),
-        )
-        .toBe(true);
+      await supervisor.exited;
+      await instance.launcher.unmountLayer(layer);
       const mounts = await readFile(`/proc/${instance.launcherPid()}/mounts`, 'utf8');
       expect(mounts).not.toContain(layer);
       await instance.launcher.unmountLayer(join(instance.folder, 'never-mounted'));
+    });
+
+    test('waits for the processes of containers that have ended before it unmounts their layers', async () => {
+      const layer = join(instance.folder, 'just-used');
+      await mkdir(layer);
+      const root = { layers: [layer, instance.layer], writable: undefined };
+      const { supervisor } = await instance.start({ args: ['true'], plan: { root } });
+      await supervisor.exited;
+      await instance.launcher.unmountLayer(layer);
     });
 
     test('keeps a network namespace, with its loopback up, until it is released', async () => {

@@ -55,6 +55,8 @@ class LauncherClient implements Launcher {
   #connection: Promise<Connection> | undefined;
   /** Supervisors that we know, until they have ended: a container's next one waits for that. */
   readonly #supervisors = new Map<ContainerId, SupervisorConnection>();
+  /** Supervisors whose process may still be there, each with its end: until then it uses its layers. */
+  readonly #processes = new Map<SupervisorConnection, Promise<void>>();
 
   constructor(places: LauncherPlaces) {
     this.#places = places;
@@ -128,6 +130,8 @@ class LauncherClient implements Launcher {
   }
 
   async unmountLayer(path: string): Promise<void> {
+    const ending = [...this.#processes].filter(([supervisor]) => supervisor.hasEnded);
+    await Promise.all(ending.map(([, gone]) => gone));
     await this.#ask(message.unmountLayer, () => new FieldWriter().text(tag.layer, path).finish());
   }
 
@@ -201,7 +205,16 @@ class LauncherClient implements Launcher {
     supervisor.gone.then(() => {
       if (this.#supervisors.get(id) === supervisor) this.#supervisors.delete(id);
     });
+    const processGone = supervisor.gone
+      .then(() => (supervisor.hasEnded ? this.#awaitChild(supervisor.pid) : undefined))
+      .catch(() => {}) // a launcher that is gone holds nothing
+      .finally(() => this.#processes.delete(supervisor));
+    this.#processes.set(supervisor, processGone);
     return supervisor;
+  }
+
+  async #awaitChild(pid: number): Promise<void> {
+    await this.#ask(message.awaitChild, () => new FieldWriter().number(tag.pid, pid).finish());
   }
 
   /** A container that has just ended may still be cleaned up when it is started again. */

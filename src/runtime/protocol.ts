@@ -13,6 +13,7 @@ export const message = {
   releaseNetwork: 0x04,
   openFiles: 0x05,
   unmountLayer: 0x06,
+  awaitChild: 0x07,
 
   hello: 0x10,
   run: 0x11,
