@@ -66,7 +66,10 @@ export async function finishLocked(
   if (record === undefined || !isAlive(record.state)) return;
   const running = context.running.get(id);
   context.running.delete(id);
-  await disconnect(context, record, record.state.endpoints, running?.namespace);
+  // What cannot be taken away now must not keep the container from having ended: nothing else would ever say so.
+  await disconnect(context, record, record.state.endpoints, running?.namespace).catch((error: unknown) => {
+    context.parts.log.error({ id, error: errorMessage(error) }, 'a network of an ended container stays');
+  });
   await unmountShared(context, record);
   crashPoint('finish.disconnected');
   const restart = berthdRestarts(record, status);

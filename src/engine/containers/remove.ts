@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { type ContainerId, crashPoint, isBerthError } from '../../base/index.ts';
 import { type ContainerRecord, isAlive } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
+import { finishLocked } from './finish.ts';
 import { admit } from './operations.ts';
 import { endProcess } from './stop.ts';
 
@@ -38,7 +39,13 @@ async function endAndRemove(
   return context.collection.exclusively(id, async () => {
     const current = context.collection.get(id);
     if (current === undefined) return true; // with --rm the end itself has removed it
-    if (isAlive(current.state)) return false;
+    if (isAlive(current.state)) {
+      // Without a supervisor nobody will tell of its end: it came, and could not be recorded.
+      if (!context.running.has(id)) {
+        await finishLocked(context, id, { kind: 'unknown', finishedAt: new Date() });
+      }
+      return false;
+    }
     await removeLocked(context, current, options);
     return true;
   });
