@@ -213,8 +213,10 @@ class LauncherClient implements Launcher {
     return supervisor;
   }
 
+  /** Only the launcher that we know can have it as a child: none is sought for this. */
   async #awaitChild(pid: number): Promise<void> {
-    await this.#ask(message.awaitChild, () => new FieldWriter().number(tag.pid, pid).finish());
+    const connection = await this.#connection;
+    await connection?.channel.request(message.awaitChild, new FieldWriter().number(tag.pid, pid).finish());
   }
 
   /** A container that has just ended may still be cleaned up when it is started again. */
