@@ -205,8 +205,9 @@ class LauncherClient implements Launcher {
     supervisor.gone.then(() => {
       if (this.#supervisors.get(id) === supervisor) this.#supervisors.delete(id);
     });
-    const processGone = supervisor.gone
-      .then(() => (supervisor.hasEnded ? this.#awaitChild(supervisor.pid) : undefined))
+    const processGone = supervisor.exited
+      .then(() => supervisor.gone)
+      .then(() => this.#awaitChild(supervisor.pid))
       .catch(() => {}) // a launcher that is gone holds nothing
       .finally(() => this.#processes.delete(supervisor));
     this.#processes.set(supervisor, processGone);
