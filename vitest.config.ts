@@ -4,7 +4,13 @@ import { defineConfig } from 'vitest/config';
 const networkTests = ['src/network/driver.test.ts', 'src/network/reach/reach.test.ts'];
 
 /** Tests that start a daemon and real containers: scripts/test gives them a machine of their own. */
-const engineFolders = ['engine', 'clients', 'compat', 'faults'].map((name) => `test/${name}/**/*.test.ts`);
+const engineFolders = ['engine', 'clients', 'compat'].map((name) => `test/${name}/**/*.test.ts`);
+
+/** Tests that kill the daemon and cut its power, over and over. */
+const faultTests = ['test/faults/**/*.test.ts'];
+
+/** One file at a time: figures, ports and the machine's networks are shared. */
+const alone = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
@@ -13,34 +19,16 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{src,scripts,bench,test}/**/*.test.ts'],
-          exclude: [...networkTests, ...engineFolders],
+          exclude: [...networkTests, ...engineFolders, ...faultTests],
           maxWorkers: 2,
           // For what hangs; how long a test takes on a busy machine says nothing.
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
       },
-      {
-        test: {
-          name: 'network',
-          include: networkTests,
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
-        },
-      },
-      {
-        test: {
-          name: 'engine',
-          include: engineFolders,
-          // One file at a time: figures, ports and the machine's networks are shared.
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
+      { test: { name: 'network', include: networkTests, ...alone, sequence: { groupOrder: 1 } } },
+      { test: { name: 'engine', include: engineFolders, ...alone, sequence: { groupOrder: 2 } } },
+      { test: { name: 'faults', include: faultTests, ...alone, sequence: { groupOrder: 3 } } },
     ],
   },
 });

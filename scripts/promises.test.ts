@@ -49,3 +49,9 @@ test('a promise without a test is named, even when the item before it has one', 
     { line: 2, reason: 'this promise names no test (`file › test name`)' },
   ]);
 });
+
+test('a promise whose tests belong to another run is left to that', () => {
+  const elsewhere = (name: string) => !name.startsWith('test/engine/');
+  const markdown = '- It stops. `test/engine/run.test.ts › stops`\n- It is. `src/a.test.ts › is`';
+  expect(brokenPromises(markdown, report, '/repo', elsewhere).map(({ line }) => line)).toEqual([2]);
+});

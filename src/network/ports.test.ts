@@ -81,3 +81,8 @@ it('lists what the namespace of a process listens on, TCP and UDP apart', async 
 it('finds nothing for a process that is gone', async () => {
   expect(await listeningPorts(2 ** 22 + 1, 'tcp')).toEqual([]);
 });
+
+it("does not take the resolver's own sockets for a container's", async () => {
+  const port = await listen('127.0.0.11');
+  expect(await listeningPorts(process.pid, 'tcp')).not.toContain(port);
+});

@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { RESOLVER_ADDRESS } from './container-files.ts';
 
 export interface PortHolder {
   readonly pid: number;
@@ -30,9 +31,10 @@ export async function findPortHolder(
   return undefined;
 }
 
-/** The ports that processes in the network namespace of `pid` listen on, ascending. */
+/** The ports that a container's processes listen on, ascending; `pid` is one of them. */
 export async function listeningPorts(pid: number, protocol: 'tcp' | 'udp'): Promise<number[]> {
-  const sockets = await listSockets(`/proc/${pid}/net`, protocol);
+  const all = await listSockets(`/proc/${pid}/net`, protocol);
+  const sockets = all.filter(({ address }) => address !== RESOLVER_ADDRESS);
   return [...new Set(sockets.map(({ port }) => port))].sort((a, b) => a - b);
 }
 
