@@ -360,8 +360,10 @@ class BridgeDriver implements NetworkDriver {
     const networks = this.#book.hostInterfaces();
     for (const { name, master } of links) {
       const network = networks.get(name);
-      if (network?.driver === 'bridge' && master !== network.bridge)
-        await this.#host.run(plugIn(name, network));
+      if (network?.driver !== 'bridge' || master === network.bridge) continue;
+      await this.#host.run(plugIn(name, network)).catch((error: unknown) => {
+        if (!isLinkGone(error)) throw error; // it went with its container while berthd was starting
+      });
     }
   }
 

@@ -110,7 +110,8 @@ export function isLinkGone(error: unknown): boolean {
   return error instanceof BerthError && LINK_GONE.test(error.message);
 }
 
-const LINK_GONE = /Cannot find device/;
+/** ip's words when it looks the name up, and the kernel's when the interface goes just after that. */
+const LINK_GONE = /Cannot find device|No such device/;
 
 /** What iproute2 prints on standard error, as an error that says what the kernel minds. */
 export function ipFailure(stderr: string): BerthError {

@@ -44,6 +44,9 @@ export class LinkRemoval implements AsyncDisposable {
       );
       if (isThere) grouped += 1;
     }
-    if (grouped > 0) await this.#ip.run([`link del group ${this.#group}`]);
+    if (grouped === 0) return;
+    await this.#ip.run([`link del group ${this.#group}`]).catch((error: unknown) => {
+      if (!isLinkGone(error)) throw error; // the last of them went by itself
+    });
   }
 }
