@@ -141,11 +141,12 @@ class BridgeDriver implements NetworkDriver {
 
   removeNetwork(network: LinkedNetwork): Promise<void> {
     return this.#lock.run('networks', async () => {
+      if (network.driver === 'bridge') {
+        await this.#removal.remove([network.bridge]);
+        await this.#firewall.removeNetwork(network);
+        await this.#besideDocker.remove(network.bridge);
+      }
       this.#book.remove(network.id);
-      if (network.driver === 'macvlan') return;
-      await this.#removal.remove([network.bridge]);
-      await this.#firewall.removeNetwork(network);
-      await this.#besideDocker.remove(network.bridge);
     });
   }
 

@@ -1,7 +1,7 @@
-import { isBerthError, notImplemented } from '../../base/index.ts';
 import type { EngineClient, PortPassage, PortReport } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { joinHostPort } from '../container/port-list.ts';
+import { askExtension } from '../extension.ts';
 import { CliCommand } from '../grammar.ts';
 import { alignColumns } from '../output/table.ts';
 
@@ -18,20 +18,10 @@ export function portsCommand(cli: Cli, path: string): CliCommand {
   return command;
 }
 
-async function reportsOf(
-  client: EngineClient,
-  containers: readonly string[],
-): Promise<readonly PortReport[]> {
-  try {
-    return await client.containers.publishedPorts(containers);
-  } catch (error) {
-    if (isBerthError(error, 'not-found') && error.message.includes('page not found')) {
-      throw notImplemented('this engine does not look at who reaches its ports: it is not berth', {
-        cause: error,
-      });
-    }
-    throw error;
-  }
+function reportsOf(client: EngineClient, containers: readonly string[]): Promise<readonly PortReport[]> {
+  return askExtension('this engine does not look at who reaches its ports', () =>
+    client.containers.publishedPorts(containers),
+  );
 }
 
 /** One line for each port. */

@@ -1,6 +1,7 @@
-import { formatBinarySize, isBerthError, notImplemented } from '../../base/index.ts';
+import { formatBinarySize } from '../../base/index.ts';
 import type { ContainerEnd, ContainerEnds, EngineClient } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
+import { askExtension } from '../extension.ts';
 import { CliCommand } from '../grammar.ts';
 import { ago } from '../output/words.ts';
 import { forEachTarget } from '../targets.ts';
@@ -21,17 +22,10 @@ export function whyCommand(cli: Cli, path: string): CliCommand {
   return command;
 }
 
-async function endsOf(client: EngineClient, container: string): Promise<ContainerEnds> {
-  try {
-    return await client.containers.ends(container);
-  } catch (error) {
-    if (isBerthError(error, 'not-found') && error.message.includes('page not found')) {
-      throw notImplemented('this engine keeps no reports of how containers ended: it is not berth', {
-        cause: error,
-      });
-    }
-    throw error;
-  }
+function endsOf(client: EngineClient, container: string): Promise<ContainerEnds> {
+  return askExtension('this engine keeps no reports of how containers ended', () =>
+    client.containers.ends(container),
+  );
 }
 
 /** The text for one container, without a newline at its end. */

@@ -47,6 +47,13 @@ function walkBase(ruleset: Ruleset, chain: BaseChain, packet: Packet): Passage {
 
 const tableOf = ({ family, table }: Chain) => `${family} ${table}`;
 
+/** Conditions that nft does not spell out: iptables' own matches but for comments, limits and maps of verdicts. */
+function hidesCondition(expression: Record<string, unknown>): boolean {
+  const { xt } = expression;
+  if (isRecord(xt) && xt.type === 'match') return xt.name !== 'comment';
+  return 'limit' in expression || 'vmap' in expression;
+}
+
 /** Accepted for certain, stopped for certain by an obstacle, or neither. */
 type End = 'accepted' | 'through' | Obstacle;
 
@@ -89,8 +96,8 @@ class Walk {
           depth,
         },
       );
-      if (end === 'return' || end === 'accepted' || typeof end === 'object')
-        return end === 'return' ? 'through' : end;
+      if (end === 'return') return 'through';
+      if (end !== 'through') return end;
     }
     return 'through';
   }
@@ -99,17 +106,12 @@ class Walk {
     let result = reached;
     for (const expression of expressions) {
       if (!isRecord(expression)) continue;
-      const lookup = (set: string) => this.#ruleset.elements(family, table, set);
       const judged =
         'match' in expression
-          ? judge(expression.match, this.#packet, lookup)
-          : 'xt' in expression && isRecord(expression.xt) && expression.xt.type === 'match'
-            ? expression.xt.name === 'comment'
-              ? 'yes'
-              : 'maybe'
-            : 'limit' in expression || 'vmap' in expression
-              ? 'maybe'
-              : 'yes';
+          ? judge(expression.match, this.#packet, (set) => this.#ruleset.elements(family, table, set))
+          : hidesCondition(expression)
+            ? 'maybe'
+            : 'yes';
       if (judged === 'no') return 'no';
       if (judged === 'maybe') result = 'maybe';
     }
