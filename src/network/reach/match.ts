@@ -21,13 +21,14 @@ type Lookup = (set: string) => readonly unknown[];
 /** Judges one `match` of libnftables-json(5). */
 export function judge(match: unknown, packet: Packet, lookup: Lookup): Match {
   if (!isRecord(match)) return 'maybe';
-  const values = valuesOf(match.left, packet);
-  if (values === undefined) return 'maybe';
   const wanted =
     typeof match.right === 'string' && match.right.startsWith('@')
       ? lookup(match.right.slice(1))
       : match.right;
-  const found = isIn(values, wanted);
+  const isEmpty = Array.isArray(wanted) && wanted.length === 0;
+  const values = valuesOf(match.left, packet);
+  if (values === undefined && !isEmpty) return 'maybe';
+  const found = isEmpty ? 'no' : isIn(values ?? [], wanted);
   switch (match.op) {
     case '==':
     case 'in':

@@ -33,6 +33,11 @@ const RULES: readonly (readonly [string, string, Passage['kind']])[] = [
     'stopped',
   ],
   [
+    'an empty set',
+    chain('forward', 'accept', ['ip saddr @none drop'], 'set none { type ipv4_addr; }'),
+    'passed',
+  ],
+  [
     'another chain',
     chain(
       'forward',
