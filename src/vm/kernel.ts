@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { invalid, KeyedLock, notFound, syncDirectory, systemErrorCode } from '../base/index.ts';
+import { readKernelImage } from './kernel-image.ts';
+import { listModules, type ModuleList } from './kernel-modules.ts';
+import { withKernelPackage } from './kernel-package.ts';
+
+/** A kernel that virtual machines can be started with. */
+export interface Kernel {
+  /** "6.1.0-56-amd64". */
+  readonly version: string;
+  /** Its file, not compressed. */
+  readonly path: string;
+  /** Its modules' files, in the order in which they are to be loaded. */
+  readonly modules: readonly string[];
+  /** Whether it can share folders (9p): some kernels cannot. */
+  readonly sharesFolders: boolean;
+  /** Tells two kernels of the same version apart. */
+  readonly digest: string;
+  /** Where it came from: a file's path or a package's. */
+  readonly origin: string;
+}
+
+/** Where kernels are looked for. */
+export interface KernelPlaces {
+  /** Kernels that were made ready are kept here: <data root>/vm/kernels. */
+  readonly cache: string;
+  /** /etc/berth: its vmlinux or vmlinuz, with the folder modules beside. */
+  readonly configuration: string;
+}
+
+/** What a kept kernel's kernel.json holds. */
+interface KeptKernel {
+  readonly version: string;
+  readonly modules: readonly string[];
+  readonly sharesFolders: boolean;
+  readonly digest: string;
+  readonly origin: string;
+}
+
+/** A kernel's file with the folder of its modules, which may be missing: everything is built in then. */
+interface KernelFile {
+  readonly image: string;
+  readonly modules: string | undefined;
+}
+
+/** The name under which the fetched package's kernel is kept. */
+const PACKAGE = 'package';
+
+/**
+ * Finds kernels: the one that is named, else the one in /etc/berth, else that of a Debian package, which is fetched once.
+ * What is found is made ready (taken out of its compression, modules in order) and kept.
+ */
+export class Kernels {
+  readonly #places: KernelPlaces;
+  readonly #lock = new KeyedLock();
+
+  constructor(places: KernelPlaces) {
+    this.#places = places;
+  }
+
+  /** `named`: the path of a kernel. Throws `not-found` or `invalid` for a named or configured one that is none. */
+  async find(named: string | undefined, signal?: AbortSignal): Promise<Kernel> {
+    const file = named === undefined ? await this.#configured() : await namedKernel(named);
+    return file === undefined ? this.#fromPackage(signal) : this.#fromFile(file, signal);
+  }
+
+  async #configured(): Promise<KernelFile | undefined> {
+    for (const name of ['vmlinux', 'vmlinuz']) {
+      const image = join(this.#places.configuration, name);
+      if (await exists(image))
+        return { image, modules: await folderOrNone(join(this.#places.configuration, 'modules')) };
+    }
+    return undefined;
+  }
+
+  /** A file may be replaced at any time, so it is kept by what it holds. */
+  async #fromFile(file: KernelFile, signal?: AbortSignal): Promise<Kernel> {
+    const key = await fileKey(file);
+    return this.#lock.run(key, async () => {
+      return (await this.#kept(key)) ?? this.#keep(key, file, file.image, signal);
+    });
+  }
+
+  async #fromPackage(signal?: AbortSignal): Promise<Kernel> {
+    return this.#lock.run(PACKAGE, async () => {
+      const kept = await this.#kept(PACKAGE);
+      if (kept !== undefined) return kept;
+      await mkdir(this.#places.cache, { recursive: true, mode: 0o700 });
+      return withKernelPackage(
+        this.#places.cache,
+        (kernel) => this.#keep(PACKAGE, kernel, 'a Debian package', signal),
+        signal,
+      );
+    });
+  }
+
+  async #kept(key: string): Promise<Kernel | undefined> {
+    const folder = join(this.#places.cache, key);
+    try {
+      const kept = parseKept(await readFile(join(folder, 'kernel.json'), 'utf8'));
+      return kept && kernelIn(folder, kept);
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  async #keep(key: string, file: KernelFile, origin: string, signal?: AbortSignal): Promise<Kernel> {
+    const image = await readKernelImage(file.image, await readFile(file.image), signal);
+    if (image.architecture !== process.arch) {
+      throw invalid(`the kernel ${file.image} is for ${image.architecture}, this machine is ${process.arch}`);
+    }
+    const list: ModuleList =
+      file.modules === undefined ? { modules: [], absent: [] } : await listModules(file.modules, signal);
+    await mkdir(this.#places.cache, { recursive: true, mode: 0o700 });
+    const folder = await mkdtemp(join(this.#places.cache, 'new-'));
+    try {
+      const kept = await writeKernel(folder, image, list, origin);
+      await rm(join(this.#places.cache, key), { recursive: true, force: true });
+      await rename(folder, join(this.#places.cache, key));
+      await syncDirectory(this.#places.cache);
+      return kernelIn(join(this.#places.cache, key), kept);
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+}
+
+async function writeKernel(
+  folder: string,
+  image: { readonly version: string; readonly data: Buffer },
+  list: ModuleList,
+  origin: string,
+): Promise<KeptKernel> {
+  const hash = createHash('sha256').update(image.data);
+  await writeFile(join(folder, 'vmlinux'), image.data);
+  const modules: string[] = [];
+  for (const { name, data } of list.modules) {
+    hash.update(name).update(data);
+    modules.push(`${name}.ko`);
+    await writeFile(join(folder, `${name}.ko`), data);
+  }
+  const sharesFolders = !list.absent.includes('9p') && !list.absent.includes('9pnet_virtio');
+  const kept = { version: image.version, modules, sharesFolders, digest: hash.digest('hex'), origin };
+  await writeFile(join(folder, 'kernel.json'), JSON.stringify(kept));
+  return kept;
+}
+
+function kernelIn(folder: string, kept: KeptKernel): Kernel {
+  return {
+    ...kept,
+    path: join(folder, 'vmlinux'),
+    modules: kept.modules.map((name) => join(folder, name)),
+  };
+}
+
+/** Undefined when the file is not as this berth writes it: the kernel is then made ready again. */
+function parseKept(text: string): KeptKernel | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isKept(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isKept(value: unknown): value is KeptKernel {
+  if (typeof value !== 'object' || value === null) return false;
+  const { version, modules, sharesFolders, digest, origin } = value as Partial<Record<string, unknown>>;
+  return (
+    [version, digest, origin].every((text) => typeof text === 'string') &&
+    typeof sharesFolders === 'boolean' &&
+    Array.isArray(modules) &&
+    modules.every((name) => typeof name === 'string')
+  );
+}
+
+/** A named kernel's modules: the folder `modules` beside it, else the host's of the same version. */
+async function namedKernel(path: string): Promise<KernelFile> {
+  if (!(await exists(path))) throw notFound(`the kernel ${path} does not exist`);
+  const beside = await folderOrNone(join(dirname(path), 'modules'));
+  const version = /vmlinu[xz]-(.+)$/.exec(path)?.[1];
+  const host = version === undefined ? undefined : await folderOrNone(join('/lib/modules', version));
+  return { image: path, modules: beside ?? host };
+}
+
+async function fileKey({ image, modules }: KernelFile): Promise<string> {
+  const { size, mtimeNs, ino } = await stat(image, { bigint: true });
+  const identity = [image, size, mtimeNs, ino, modules, modules && (await stat(modules)).mtimeMs].join('\n');
+  return `file-${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+async function folderOrNone(path: string): Promise<string | undefined> {
+  return readdir(path).then(
+    () => path,
+    () => undefined,
+  );
+}
