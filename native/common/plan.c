@@ -8,51 +8,9 @@
 
 #define PORTS_MAX 16384
 
-int texts_add(struct texts *texts, char *owned) {
-    char **items = realloc(texts->items, (texts->count + 1) * sizeof(*items));
-    if (!items) return -1;
-    texts->items = items;
-    texts->items[texts->count++] = owned;
-    return 0;
-}
-
-void texts_free(struct texts *texts) {
-    for (size_t index = 0; index < texts->count; index++) free(texts->items[index]);
-    free(texts->items);
-    *texts = (struct texts){0};
-}
-
-static int broken(struct failure *why, const struct field *field) {
-    return fail(why, FAILURE_INVALID, "field %u of the plan is not valid", field->tag);
-}
-
-static int take_text(const struct field *field, char **into, struct failure *why) {
-    if (*into || field->length == 0) return broken(why, field);
-    *into = field_text(field);
-    return *into ? 0 : broken(why, field);
-}
-
-static int take_item(const struct field *field, struct texts *into, struct failure *why) {
-    char *text = field_text(field);
-    if (text && texts_add(into, text) == 0) return 0;
-    free(text);
-    return broken(why, field);
-}
-
-static int take_number(const struct field *field, uint64_t *into, struct failure *why) {
-    return field_number(field, into) ? 0 : broken(why, field);
-}
-
-static int take_flag(const struct field *field, bool *into, struct failure *why) {
-    uint64_t number;
-    if (!field_number(field, &number) || number > 1) return broken(why, field);
-    *into = number == 1;
-    return 0;
-}
-
 static int take_port_number(const struct field *field, uint16_t *into, struct failure *why) {
     uint64_t number;
-    if (!field_number(field, &number) || number > UINT16_MAX) return broken(why, field);
+    if (!field_number(field, &number) || number > UINT16_MAX) return field_broken(field, why);
     *into = (uint16_t)number;
     return 0;
 }
@@ -61,7 +19,7 @@ static int take_word(const struct field *field, const char *no, const char *yes,
     bool is_yes = field->length == strlen(yes) && memcmp(field->value, yes, field->length) == 0;
     bool is_no = field->length == strlen(no) && memcmp(field->value, no, field->length) == 0;
     *into = is_yes;
-    return is_yes || is_no ? 0 : broken(why, field);
+    return is_yes || is_no ? 0 : field_broken(field, why);
 }
 
 static int take_port_field(const struct field *field, struct port_plan *port, struct failure *why) {
@@ -72,7 +30,7 @@ static int take_port_field(const struct field *field, struct port_plan *port, st
         case PORT_TAG_HOST_PORT_LAST: return take_port_number(field, &port->host_port_last, why);
         case PORT_TAG_CONTAINER_IP: return take_text(field, &port->container_ip, why);
         case PORT_TAG_CONTAINER_PORT: return take_port_number(field, &port->container_port, why);
-        default: return broken(why, field);
+        default: return field_broken(field, why);
     }
 }
 
@@ -85,7 +43,7 @@ int port_decode(const struct field *outer, struct port_plan *port, struct failur
         if (take_port_field(&field, port, why) < 0) return -1;
     }
     if (result == FIELD_BROKEN || !port->host_ip || !port->container_ip || !port->container_port) {
-        return broken(why, outer);
+        return field_broken(outer, why);
     }
     return 0;
 }
@@ -97,9 +55,9 @@ void port_free(struct port_plan *port) {
 }
 
 static int take_port(const struct field *outer, struct plan *plan, struct failure *why) {
-    if (plan->port_count >= PORTS_MAX) return broken(why, outer);
+    if (plan->port_count >= PORTS_MAX) return field_broken(outer, why);
     struct port_plan *ports = realloc(plan->ports, (plan->port_count + 1) * sizeof(*ports));
-    if (!ports) return broken(why, outer);
+    if (!ports) return field_broken(outer, why);
     plan->ports = ports;
     return port_decode(outer, &ports[plan->port_count++], why);
 }
@@ -111,7 +69,7 @@ static int take_log_driver(const struct field *field, struct plan *plan, struct 
         plan->log_driver = (enum log_driver)index;
         return 0;
     }
-    return broken(why, field);
+    return field_broken(field, why);
 }
 
 static int take_send_field(const struct field *field, struct send_plan *send, struct failure *why) {
@@ -119,9 +77,9 @@ static int take_send_field(const struct field *field, struct send_plan *send, st
         case SEND_TAG_FORMAT: return take_word(field, "syslog", "journald", &send->journald, why);
         case SEND_TAG_ADDRESS: return take_text(field, &send->address, why);
         case SEND_TAG_CONSTANT:
-            return buffer_append(&send->constant, field->value, field->length) < 0 ? broken(why, field) : 0;
+            return buffer_append(&send->constant, field->value, field->length) < 0 ? field_broken(field, why) : 0;
         case SEND_TAG_FACILITY: return take_number(field, &send->facility, why);
-        default: return broken(why, field);
+        default: return field_broken(field, why);
     }
 }
 
@@ -133,12 +91,12 @@ static int take_send(const struct field *outer, struct send_plan *send, struct f
         if (take_send_field(&field, send, why) < 0) return -1;
     }
     bool is_whole = result == FIELD_END && send->address && send->constant.length > 0 && send->facility < 24;
-    return is_whole ? 0 : broken(why, outer);
+    return is_whole ? 0 : field_broken(outer, why);
 }
 
 static int take_restart(const struct field *field, uint64_t *policy, struct failure *why) {
     if (take_number(field, policy, why) < 0) return -1;
-    return *policy <= RESTART_ON_FAILURE ? 0 : broken(why, field);
+    return *policy <= RESTART_ON_FAILURE ? 0 : field_broken(field, why);
 }
 
 static int take_field(const struct field *field, struct plan *plan, struct failure *why) {
@@ -159,7 +117,7 @@ static int take_field(const struct field *field, struct plan *plan, struct failu
         case TAG_LOG_MAX_SIZE: return take_number(field, &plan->log_max_size, why);
         case TAG_LOG_MAX_FILES: return take_number(field, &plan->log_max_files, why);
         case TAG_LOG_ATTRIBUTES:
-            return buffer_append(&plan->log_attributes, field->value, field->length) < 0 ? broken(why, field) : 0;
+            return buffer_append(&plan->log_attributes, field->value, field->length) < 0 ? field_broken(field, why) : 0;
         case TAG_LOG_COMPRESSOR: return take_text(field, &plan->log_compressor, why);
         case TAG_LOG_SEND: return take_send(field, &plan->log_send, why);
         case TAG_SHM_SIZE: return take_number(field, &plan->shm_size, why);
@@ -169,7 +127,7 @@ static int take_field(const struct field *field, struct plan *plan, struct failu
         case TAG_RESTART: return take_restart(field, &plan->restart.policy, why);
         case TAG_RESTARTS: return take_number(field, &plan->restarts, why);
         case TAG_RESTART_MAXIMUM: return take_number(field, &plan->restart.maximum, why);
-        default: return broken(why, field);
+        default: return field_broken(field, why);
     }
 }
 

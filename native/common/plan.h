@@ -8,13 +8,8 @@
 
 #include "buffer.h"
 #include "failure.h"
+#include "fields.h"
 #include "frame.h"
-
-/* A list of owned strings. */
-struct texts {
-    char **items;
-    size_t count;
-};
 
 struct port_plan {
     bool udp;
@@ -84,8 +79,5 @@ void port_free(struct port_plan *port);
 
 /* Appends a port as one TAG_PORT field, with the port that was bound. */
 int port_encode(struct buffer *out, const struct port_plan *port, uint16_t bound_port);
-
-int texts_add(struct texts *texts, char *owned);
-void texts_free(struct texts *texts);
 
 #endif
