@@ -38,14 +38,14 @@ int take_number(const struct field *field, uint64_t *into, struct failure *why) 
 }
 
 int take_number_to(const struct field *field, uint64_t most, uint64_t *into, struct failure *why) {
-    uint64_t number;
+    uint64_t number = 0;
     if (!field_number(field, &number) || number > most) return field_broken(field, why);
     *into = number;
     return 0;
 }
 
 int take_flag(const struct field *field, bool *into, struct failure *why) {
-    uint64_t number;
+    uint64_t number = 0;
     if (take_number_to(field, 1, &number, why) < 0) return -1;
     *into = number == 1;
     return 0;
