@@ -134,8 +134,17 @@ enum guest_process_tag {
     GUEST_PROCESS_INIT = 20,    /* 1: berth's init is PID 1 and starts the command */
     GUEST_PROCESS_STOP_SIGNAL = 21,
     GUEST_PROCESS_STOP_GROUP = 22, /* 1: the stop signal goes to the other processes where PID 1 cannot receive it */
-    GUEST_PROCESS_WORKER = 23,  /* 1: berth's file worker (native/fs) in the root; its connection is STDIN and STDOUT */
+    GUEST_PROCESS_WORKER = 23,  /* one of berth's own in place of a program: enum guest_worker */
     GUEST_PROCESS_SECCOMP = 24, /* a compiled filter: struct sock_filter, repeated, as the kernel takes it */
+};
+
+/* Their connection is STDIN and STDOUT. The first three are the file worker (native/fs), each with another root. */
+enum guest_worker {
+    GUEST_WORKER_ROOT = 1,       /* what the processes see */
+    GUEST_WORKER_ROOT_ALONE = 2, /* the same without what is mounted in it */
+    GUEST_WORKER_CHANGES = 3,    /* what was written: overlayfs's upper folder */
+    GUEST_WORKER_CONNECT = 4,    /* passes bytes on to a TCP connection. ARGUMENT: a port, then the addresses to try in
+                                    order; STARTED once one has accepted, ERROR with its reason when none does */
 };
 
 /* What other payloads hold. */

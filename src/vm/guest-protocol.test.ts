@@ -35,6 +35,7 @@ describe("the guest's protocol", () => {
     { name: 'guest_process_tag', prefix: 'GUEST_PROCESS', values: protocol.processTag },
     { name: 'guest_tag', prefix: 'GUEST_TAG', values: protocol.guestTag },
     { name: 'guest_record_tag', prefix: 'GUEST_RECORD', values: protocol.recordTag },
+    { name: 'guest_worker', prefix: 'GUEST_WORKER', values: protocol.guestWorker },
     { name: 'guest_stream', prefix: 'GUEST_STREAM', values: protocol.guestStream },
   ])('has the same values of $name in C', ({ name, prefix, values }) => {
     expect(enumInC(name, prefix)).toEqual(values);

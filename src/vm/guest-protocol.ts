@@ -129,6 +129,13 @@ export const processTag = {
   seccomp: 24,
 } as const;
 
+export const guestWorker = {
+  root: 1,
+  rootAlone: 2,
+  changes: 3,
+  connect: 4,
+} as const;
+
 export const guestTag = {
   kind: 32,
   message: 33,
