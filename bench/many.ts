@@ -2,10 +2,10 @@
 // Writes its table into bench/README.md. `many.ts 200` takes other numbers than 1000.
 
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRegistry } from '../test/fixtures/registry.ts';
+import { ask, median, timed } from './api.ts';
 import { type BenchDaemon, docker, startBerthd } from './engines.ts';
 import { cpuSeconds, residentMemory, servingProcess } from './memory.ts';
 import { writeSection } from './readme.ts';
@@ -90,35 +90,6 @@ async function removeAll(berthd: BenchDaemon): Promise<void> {
 
 function socketOf({ host }: BenchDaemon): string {
   return host.slice('unix://'.length);
-}
-
-async function ask(berthd: BenchDaemon, method: string, path: string, body?: object): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const payload = body === undefined ? '' : JSON.stringify(body);
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(payload) };
-  const options = { socketPath: socketOf(berthd), method, path, headers, agent: false };
-  const sent = request(options, async (answer) => {
-    const status = answer.statusCode ?? 0;
-    let text = '';
-    for await (const chunk of answer) text += status < 400 ? '' : String(chunk);
-    if (status < 400) resolve();
-    else reject(new Error(`${method} ${path}: ${status} ${text}`));
-  });
-  sent.once('error', reject);
-  sent.end(payload);
-  await promise;
-}
-
-async function timed(work: () => Promise<void>): Promise<number> {
-  const before = performance.now();
-  await work();
-  return performance.now() - before;
-}
-
-async function median(times: number, measure: () => Promise<number>): Promise<number> {
-  const all: number[] = [];
-  for (let index = 0; index < times; index += 1) all.push(await measure());
-  return all.toSorted((a, b) => a - b)[Math.floor(times / 2)] ?? Number.NaN;
 }
 
 /** The share of a core that a process takes while nobody asks it for anything, in percent. */

@@ -16,7 +16,9 @@ export interface StreamProgram {
   decode(output: { readonly stdout: string; readonly stderr: string }): StreamAnswer | undefined;
 }
 
-export type StreamAnswer = { readonly kind: 'done' } | { readonly kind: 'refused'; readonly reason: string };
+export type StreamAnswer =
+  | { readonly kind: 'done'; readonly output?: string }
+  | { readonly kind: 'refused'; readonly reason: string };
 
 /**
  * A program that stays alive between batches of commands and reads them from a pipe: a batch costs a write, not a

@@ -27,9 +27,18 @@ export class IpStream implements AsyncDisposable {
 
   /** Runs commands up to the first that fails. Throws what {@link ipFailure} makes of it. */
   async run(commands: readonly string[]): Promise<void> {
-    if (commands.length === 0) return;
+    if (commands.length > 0) await this.#answerTo(commands);
+  }
+
+  /** What a command prints, a line for each object. Throws as {@link run} does. */
+  async ask(command: string): Promise<string> {
+    return (await this.#answerTo([command])).replace(LOOPBACK_LINE, '');
+  }
+
+  async #answerTo(commands: readonly string[]): Promise<string> {
     const answer = await this.#stream.run(commands);
     if (answer.kind === 'refused') throw ipFailure(answer.reason);
+    return answer.output ?? '';
   }
 
   /** Lets the program end by itself, without waiting for that. */
@@ -42,7 +51,7 @@ export class IpStream implements AsyncDisposable {
   }
 }
 
-/** `ip` ends with the first command that fails; the last one here prints the only line of a batch that does not. */
+/** `ip` ends with the first command that fails; a batch that does not is over when the last command here has printed its line. */
 function ipProgram(namespacePath: string | undefined): StreamProgram {
   const args = ['-oneline', '-batch', '-'];
   return {
@@ -50,9 +59,12 @@ function ipProgram(namespacePath: string | undefined): StreamProgram {
       ? { file: 'ip', args }
       : { file: 'nsenter', args: [`--net=${namespacePath}`, 'ip', ...args] }),
     encode: (commands) => [...commands, 'link show dev lo', ''].join('\n'),
-    decode: ({ stdout }) => (stdout.endsWith('\n') ? { kind: 'done' } : undefined),
+    decode: ({ stdout }) => (LOOPBACK_LINE.test(stdout) ? { kind: 'done', output: stdout } : undefined),
   };
 }
+
+/** Loopback is the first interface of each network namespace; nothing else is asked for it. */
+const LOOPBACK_LINE = /^1: lo: .*\n$/m;
 
 /** The host's interfaces. */
 export async function hostLinks(): Promise<HostLink[]> {
