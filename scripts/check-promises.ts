@@ -1,17 +1,20 @@
-// check-promises.ts PROMISES REPORT [--only FOLDER|--except FOLDER]: fails unless each promise names a test that ran and
-// passed; only promises of tests in the folder count, or all but those.
+// check-promises.ts PROMISES [--only|--except FOLDER...] -- RUN...: fails unless each promise names a test that ran and passed,
+// by the reports RUN.json; only promises of tests in the folders count, or all but those.
 import { readFileSync } from 'node:fs';
 import { brokenPromises } from './promises.ts';
 import { readReport } from './test-report.ts';
 
-const [promisesFile = '', reportFile = '', choice, folder = ''] = process.argv.slice(2);
-const isMeant = (test: string) => choice === undefined || test.startsWith(folder) === (choice === '--only');
-const report = readReport(reportFile);
-if (report === undefined) {
-  console.error('the test run wrote no report');
+const [promisesFile = '', ...words] = process.argv.slice(2);
+const end = words.indexOf('--');
+const [choice, ...folders] = words.slice(0, end);
+const isMeant = (test: string) =>
+  choice === undefined || folders.some((folder) => test.startsWith(folder)) === (choice === '--only');
+const reports = words.slice(end + 1).map((run) => readReport(`${run}.json`));
+const testResults = reports.flatMap((report) => report?.testResults ?? []);
+if (reports.includes(undefined)) {
+  console.error('a test run wrote no report');
   process.exitCode = 1;
-} else {
-  const broken = brokenPromises(readFileSync(promisesFile, 'utf8'), report, process.cwd(), isMeant);
-  for (const one of broken) console.error(`${promisesFile}:${one.line}: ${one.reason}`);
-  process.exitCode = broken.length === 0 ? 0 : 1;
 }
+const broken = brokenPromises(readFileSync(promisesFile, 'utf8'), { testResults }, process.cwd(), isMeant);
+for (const one of broken) console.error(`${promisesFile}:${one.line}: ${one.reason}`);
+if (broken.length > 0) process.exitCode = 1;
