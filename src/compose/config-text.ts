@@ -118,6 +118,8 @@ function serviceConfig(service: Service) {
     cgroup: service.cgroup,
     cgroup_parent: service.cgroupParent,
     runtime: service.runtime,
+    isolation: service.isolation,
+    storage_opt: service.storageOpt,
     shm_size: service.shmSize,
     stop_signal: service.stopSignal,
     stop_grace_period: service.stopGracePeriod === undefined ? undefined : `${service.stopGracePeriod}s`,

@@ -119,6 +119,8 @@ function hostConfig(project: Project, service: Service, place: ContainerPlace): 
     CgroupnsMode: service.cgroup,
     CgroupParent: service.cgroupParent,
     Runtime: service.runtime,
+    Isolation: service.isolation,
+    StorageOpt: withValues(service.storageOpt),
     OomScoreAdj: service.oomScoreAdj,
     OomKillDisable: service.oomKillDisable,
     Sysctls: withValues(service.sysctls),

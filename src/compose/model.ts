@@ -74,6 +74,10 @@ export interface Service {
   readonly cgroup: string | undefined;
   readonly cgroupParent: string | undefined;
   readonly runtime: string | undefined;
+  /** "default" or "vm". */
+  readonly isolation: string | undefined;
+  /** `size` of a virtual machine's disk. */
+  readonly storageOpt: ReadonlyMap<string, string | null>;
   readonly platform: string | undefined;
   /** Bytes. */
   readonly shmSize: number | undefined;

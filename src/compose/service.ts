@@ -105,6 +105,8 @@ export function parseService(name: string, node: Located, context: ServiceContex
     cgroup: get('cgroup', asText),
     cgroupParent: get('cgroup_parent', asText),
     runtime: get('runtime', asText),
+    isolation: get('isolation', asText),
+    storageOpt: get('storage_opt', asPairs) ?? new Map(),
     platform: get('platform', asText),
     shmSize: get('shm_size', asBytes),
     stopSignal: get('stop_signal', asText),

@@ -12,6 +12,7 @@ import {
   SeccompCache,
 } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
+import { unavailableMachines } from '../vm/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
 import { projectRoot } from './project-root.ts';
 
@@ -78,6 +79,10 @@ export async function openParts(
     hostFacts,
     seccomp: new SeccompCache(`${dataRoot}/seccomp`, hostFacts),
     runtimes,
+    machines: unavailableMachines(
+      'berth has no virtual machines yet',
+      'Leave out --isolation vm to run a container',
+    ),
     log,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

@@ -38,14 +38,14 @@ export async function openAttachSession(
 /** Starts a process in the container. Throws as `Supervisor.run`. */
 export async function openExecSession(
   { socketPath, version }: SessionAddress,
-  process: object,
+  process: object | Uint8Array,
   options: AttachOptions & { readonly terminal: boolean },
 ): Promise<ExecSession> {
   const session = await Session.open(socketPath, version);
   const payload = new FieldWriter()
     .number(tag.streams, bitsOf(options))
     .number(tag.terminal, Number(options.terminal))
-    .text(tag.process, JSON.stringify(process))
+    .bytes(tag.process, process instanceof Uint8Array ? process : Buffer.from(JSON.stringify(process)))
     .finish();
   const started = await session.request(message.exec, payload);
   return new Exec(session, numberOf(decodeFields(started.payload), tag.pid));

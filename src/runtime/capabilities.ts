@@ -96,6 +96,11 @@ export function capabilityNames(mask: string): string[] {
   return ALL_CAPABILITIES.filter((_, bit) => (bits >> BigInt(bit)) & 1n);
 }
 
+/** The mask of a set, as capset(2) takes it. */
+export function capabilityMask(names: readonly string[]): bigint {
+  return names.reduce((mask, name) => mask | (1n << BigInt(ALL_CAPABILITIES.indexOf(name))), 0n);
+}
+
 function normalize(member: 'CapAdd' | 'CapDrop', text: string, available: readonly string[]): string {
   const upper = text.toUpperCase();
   if (upper === 'ALL') return upper;

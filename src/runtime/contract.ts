@@ -200,8 +200,11 @@ export interface Supervisor {
   /** Gives up a prepared supervisor that was never run. */
   discard(): Promise<void>;
   attach(options: AttachOptions): Promise<AttachSession>;
-  /** `process` is an OCI process object. Throws like {@link run}. */
-  exec(process: object, options: AttachOptions & { readonly terminal: boolean }): Promise<ExecSession>;
+  /** `process` is an OCI process object, or what else its runtime takes for one. Throws like {@link run}. */
+  exec(
+    process: object | Uint8Array,
+    options: AttachOptions & { readonly terminal: boolean },
+  ): Promise<ExecSession>;
   /** Sends a signal to PID 1. */
   signal(number: number): Promise<void>;
   resize(rows: number, columns: number): Promise<void>;

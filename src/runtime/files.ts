@@ -29,6 +29,11 @@ export async function connectFileWorker(socketPath: string, signal?: AbortSignal
   }
 }
 
+/** A file worker that runs elsewhere, behind a socket that carries its protocol; it ends with the socket. */
+export function fileWorkerBehind(socket: Socket): FileWorker {
+  return new FileWorkerConnection(socket);
+}
+
 /**
  * The changes in an overlayfs upper folder as a layer tar (see `Launcher.packChanges`). The stream fails when the
  * folder cannot be packed whole. `nativeDirectory` holds berth-fs.

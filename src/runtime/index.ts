@@ -2,6 +2,7 @@ export * from './capabilities.ts';
 export * from './cdi.ts';
 export type * from './contract.ts';
 export * from './control-group.ts';
+export * from './control-group-settings.ts';
 export * from './control-group-usage.ts';
 export * from './devices.ts';
 export * from './environment.ts';

@@ -174,7 +174,10 @@ export class SupervisorConnection implements Supervisor {
     return openAttachSession(this.#sessionAddress(), options);
   }
 
-  exec(process: object, options: AttachOptions & { readonly terminal: boolean }): Promise<ExecSession> {
+  exec(
+    process: object | Uint8Array,
+    options: AttachOptions & { readonly terminal: boolean },
+  ): Promise<ExecSession> {
     return openExecSession(this.#sessionAddress(), process, options);
   }
 

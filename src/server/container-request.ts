@@ -15,6 +15,7 @@ import type { Fields } from './fields.ts';
 import { parseDeviceRequests, parseModes, refuseContradictions } from './host-modes.ts';
 import { parsePorts, portKey } from './port-bindings.ts';
 import { refuseMissingOptions } from './refused-options.ts';
+import { parseDiskSize } from './storage-options.ts';
 
 /** Parses the body of POST /containers/create into the engine's command (Engine API, ContainerCreate). */
 export function parseNewContainer(name: string, body: Fields): NewContainer {
@@ -109,12 +110,14 @@ function workingDir(path: string): string {
 }
 
 function parseHost(host: Fields): HostOptions {
+  const modes = parseModes(host);
   const autoRemove = host.flag('AutoRemove');
   const restart = parseRestart(host.object('RestartPolicy'));
   if (autoRemove && restart.name !== 'no')
     throw invalid(`can't create 'AutoRemove' container with restart policy`);
   return {
-    ...parseModes(host),
+    ...modes,
+    ...parseDiskSize(host, modes),
     mounts: parseMounts(host),
     volumesFrom: host.texts('VolumesFrom'),
     links: isOnDefaultNetwork(host.text('NetworkMode')) ? host.texts('Links') : [],
@@ -147,7 +150,6 @@ function parseHost(host: Fields): HostOptions {
     dnsSearch: host.texts('DnsSearch'),
     dnsOptions: host.texts('DnsOptions'),
     log: parseLog(host.object('LogConfig')),
-    runtime: host.text('Runtime') || undefined,
     oomScoreAdj: host.number('OomScoreAdj'),
     init: host.has('Init') ? host.flag('Init') : undefined,
     annotations: parseAnnotations(host),

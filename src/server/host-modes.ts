@@ -5,16 +5,21 @@ import type { Fields } from './fields.ts';
 
 type Modes = Pick<
   HostOptions,
-  'networkMode' | 'pidMode' | 'ipcMode' | 'utsMode' | 'usernsMode' | 'cgroupnsMode' | 'cgroupParent'
+  | 'networkMode'
+  | 'pidMode'
+  | 'ipcMode'
+  | 'utsMode'
+  | 'usernsMode'
+  | 'cgroupnsMode'
+  | 'cgroupParent'
+  | 'runtime'
+  | 'isolation'
 >;
 
 /** The namespaces and the control group in a HostConfig; throws `invalid` in Docker's words for a mode that there is not. */
 export function parseModes(host: Fields): Modes {
-  const isolation = host.text('Isolation');
-  if (isolation !== '' && isolation !== 'default') {
-    throw invalid(`invalid isolation (${isolation}): linux only supports 'default'`);
-  }
   return {
+    ...parseIsolation(host.text('Isolation'), host.text('Runtime')),
     networkMode: host.text('NetworkMode') || 'default',
     pidMode: mode(host, 'PidMode', 'PID', ['', 'host'], true),
     ipcMode: mode(host, 'IpcMode', 'IPC', ['', 'none', 'private', 'shareable', 'host'], true) || 'private',
@@ -23,6 +28,20 @@ export function parseModes(host: Fields): Modes {
     cgroupnsMode: cgroupnsMode(host.text('CgroupnsMode')),
     cgroupParent: cgroupParent(host.text('CgroupParent')),
   };
+}
+
+/** The runtime "vm" means the same as the isolation, for clients that have no word for the latter on Linux. */
+function parseIsolation(isolation: string, runtime: string): Pick<HostOptions, 'runtime' | 'isolation'> {
+  if (isolation !== '' && isolation !== 'default' && isolation !== 'vm') {
+    throw invalid(`invalid isolation (${isolation}): linux only supports 'default' and berth's 'vm'`);
+  }
+  if (isolation !== 'vm' && runtime !== 'vm') return { runtime: runtime || undefined };
+  if (runtime !== '' && runtime !== 'vm') {
+    throw invalid(`conflicting options: the isolation vm and the runtime ${runtime}`, {
+      hint: 'A virtual machine is no container of an OCI runtime: leave --runtime out',
+    });
+  }
+  return { runtime: undefined, isolation: 'vm' };
 }
 
 function mode(

@@ -4,12 +4,6 @@ import type { Fields } from './fields.ts';
 /** Options are refused by name rather than ignored: what `inspect` shows, the container feels. */
 export function refuseMissingOptions(body: Fields): void {
   const host = body.object('HostConfig');
-  const [storageOption] = host.object('StorageOpt').names();
-  if (storageOption !== undefined) {
-    throw notImplemented(`berth does not have the option HostConfig.StorageOpt "${storageOption}"`, {
-      hint: 'The writable layers of containers share the file system of the data root, and it has no quota for each',
-    });
-  }
   if (host.text('Cgroup') !== '') throw notImplemented('berth does not have the option HostConfig.Cgroup');
   refuseRealTime(host, 'HostConfig.');
 }

@@ -59,6 +59,7 @@ function serverLines(info: EngineInfo): Line[] {
     [' Init Binary', info.InitBinary],
     [' Security Options', info.SecurityOptions?.length ? '' : undefined],
     ...(info.SecurityOptions ?? []).flatMap(securityLines),
+    ...machineLines(info),
     [' Kernel Version', info.KernelVersion],
     [' Operating System', info.OperatingSystem],
     [' OSType', info.OSType],
@@ -77,6 +78,19 @@ function serverLines(info: EngineInfo): Line[] {
     [' Insecure Registries', info.RegistryConfig?.InsecureRegistryCIDRs ?? []],
     [' Registry Mirrors', info.RegistryConfig?.Mirrors ?? []],
     [' Live Restore Enabled', info.LiveRestoreEnabled],
+  ];
+}
+
+/** What berth's virtual machines run on; other engines say nothing. */
+function machineLines({ Berth: extension }: EngineInfo): Line[] {
+  const machines = extension?.VirtualMachines;
+  if (machines === undefined) return [];
+  const { Accelerator: accelerator, AcceleratorReason: reason } = machines;
+  return [
+    [' Virtual Machines', ''],
+    ['  Accelerator', reason === '' ? accelerator : `${accelerator} (${reason})`],
+    ['  Hypervisor', machines.Hypervisor],
+    ['  Guest Kernel', machines.Kernel],
   ];
 }
 

@@ -22,6 +22,7 @@ export interface ContainerFlags extends LimitFlags {
   readonly deviceWriteIops: readonly DeviceRate[];
   readonly gpus?: string;
   readonly isolation?: string;
+  readonly kernel?: string;
   readonly memorySwappiness?: number;
   readonly oomKillDisable?: boolean;
   readonly storageOpt: readonly string[];
@@ -146,7 +147,8 @@ function containerOptions(): Option[] {
       parseOperationRate,
     ),
     text('--gpus <gpu-request>', "GPU devices to add to the container ('all' to pass all GPUs)"),
-    text('--isolation <string>', 'Container isolation technology'),
+    text('--isolation <string>', 'Container isolation technology ("default", "vm")'),
+    text('--kernel <path>', "Kernel of a virtual machine, a file on the engine's host"),
     parsedOption(
       '--memory-swappiness <int>',
       'Tune container memory swappiness (0 to 100)',

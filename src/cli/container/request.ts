@@ -94,7 +94,7 @@ async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {
     RestartPolicy: flags.restart ?? { Name: 'no', MaximumRetryCount: 0 },
     CapAdd: listed(flags.capAdd),
     CapDrop: listed(flags.capDrop),
-    Annotations: flags.annotation.length === 0 ? undefined : parsePairs(flags.annotation),
+    Annotations: annotations(flags),
     BlkioDeviceReadBps: listed(flags.deviceReadBps),
     BlkioDeviceReadIOps: listed(flags.deviceReadIops),
     BlkioDeviceWriteBps: listed(flags.deviceWriteBps),
@@ -135,6 +135,12 @@ async function hostConfig(flags: ContainerFlags): Promise<HostConfig> {
     VolumeDriver: flags.volumeDriver,
     VolumesFrom: listed(flags.volumesFrom),
   };
+}
+
+/** Docker's API has no word for a kernel. */
+function annotations({ annotation, kernel }: ContainerFlags): HostConfig['Annotations'] {
+  const given = annotation.length === 0 ? undefined : parsePairs(annotation);
+  return kernel === undefined ? given : { ...given, 'berth.kernel': kernel };
 }
 
 function listed<T>(list: readonly T[]): readonly T[] | undefined {

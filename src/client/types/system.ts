@@ -19,7 +19,17 @@ export interface EngineVersion {
 }
 
 /** GET /info: the fields that this client reads. */
+/** What an engine's virtual machines run on; an extension of berth's. */
+export interface MachineHostInfo {
+  readonly Accelerator: string;
+  /** Why nothing faster; empty where there is nothing to explain. */
+  readonly AcceleratorReason: string;
+  readonly Hypervisor: string;
+  readonly Kernel: string;
+}
+
 export interface EngineInfo {
+  readonly Berth?: { readonly VirtualMachines: MachineHostInfo };
   readonly ID: string;
   readonly Name: string;
   readonly Containers: number;

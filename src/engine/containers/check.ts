@@ -9,12 +9,14 @@ import {
   rlimits,
   seccompFilter,
 } from '../../runtime/index.ts';
-import type { ContainerConfig, HostOptions, RestartPolicy } from './container.ts';
+import { type ContainerConfig, type HostOptions, isMachine, type RestartPolicy } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { requestedDevices } from './device-requests.ts';
 import { probePlan } from './healthcheck.ts';
 import { parseSecurity, seccompOf } from './security.ts';
-import { signalNumber } from './stop.ts';
+import { signalNumber } from './stop-signal.ts';
+import { checkMachine } from './vm/check.ts';
+import { guestFacts } from './vm/payload.ts';
 
 /**
  * Checks what a new container asks for, so that its creation says what its start would fail with. Returns what this host
@@ -26,7 +28,10 @@ export async function checkOptions(
   host: HostOptions,
 ): Promise<string[]> {
   const { hostFacts, runtimes } = context.parts;
-  requireRuntime(runtimes, host.runtime);
+  const isVm = isMachine({ host });
+  const facts = isVm ? guestFacts(hostFacts) : hostFacts;
+  if (isVm) await checkMachine(context, host);
+  else requireRuntime(runtimes, host.runtime);
   if (config.stopSignal !== undefined) signalNumber(config.stopSignal);
   requireHealthcheck(config, host.restart);
   if (Math.abs(host.oomScoreAdj) > 1000) {
@@ -34,22 +39,25 @@ export async function checkOptions(
   }
   containerCapabilities(
     { add: host.capAdd, drop: host.capDrop, privileged: host.privileged },
-    hostFacts.capabilities,
+    facts.capabilities,
   );
   const seccomp = await seccompOf(parseSecurity(host.securityOpt));
   if (seccomp.kind === 'custom') seccompFilter(seccomp, hostFacts);
-  requireOwnSysctls(host.sysctls, {
-    network: host.networkMode === 'host',
-    ipc: host.ipcMode === 'host',
-    uts: host.utsMode === 'host',
-  });
+  // All of a guest's are its own.
+  if (!isVm) {
+    requireOwnSysctls(host.sysctls, {
+      network: host.networkMode === 'host',
+      ipc: host.ipcMode === 'host',
+      uts: host.utsMode === 'host',
+    });
+  }
   for (const rule of host.deviceRules ?? []) parseDeviceRule(rule);
   for (const options of tmpfsOptionsOf(host)) checkTmpfsOptions(options.split(','));
   const { warnings: deviceWarnings } = await requestedDevices(context, host);
   for (const mode of [host.pidMode, host.ipcMode, host.utsMode]) requireOther(context, mode);
   return [
     ...ociResources(host.resources, [], hostFacts.cgroups).warnings,
-    ...rlimits(host.ulimits, hostFacts).warnings,
+    ...rlimits(host.ulimits, facts).warnings,
     ...deviceWarnings,
     ...(host.networkMode === 'host' && host.ports.length > 0
       ? ['Published ports are discarded when using host network mode']

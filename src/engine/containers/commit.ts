@@ -2,9 +2,10 @@ import { canonicalName, crashPoint, familiarName, type Reference } from '../../b
 import { changeConfig } from '../../build/index.ts';
 import type { HistoryEntry, Image, ImageConfig, ImageRuntimeConfig, Layer } from '../../store/index.ts';
 import { announceImage } from '../images/image-events.ts';
-import { type ContainerConfig, type ContainerRecord, commandOf } from './container.ts';
-import { type ContainerContext, containerDirectory, emit } from './context.ts';
+import { type ContainerConfig, type ContainerRecord, commandOf, isMachine } from './container.ts';
+import { type ContainerContext, emit } from './context.ts';
 import { imageOf } from './create.ts';
+import { packChanges } from './files/pack-changes.ts';
 import type { Healthcheck } from './healthcheck.ts';
 import { pauseContainer, unpauseContainer } from './stop.ts';
 
@@ -61,11 +62,13 @@ async function addImage(
 
 async function pausedWhile<T>(
   context: ContainerContext,
-  { id, state }: ContainerRecord,
+  record: ContainerRecord,
   pause: boolean,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (!pause || state.status !== 'running') return work();
+  const { id, state } = record;
+  // A guest that stands still tells nothing of its files.
+  if (!pause || state.status !== 'running' || isMachine(record)) return work();
   await pauseContainer(context, id);
   try {
     return await work();
@@ -77,12 +80,10 @@ async function pausedWhile<T>(
 
 async function packLayer(
   context: ContainerContext,
-  { id }: ContainerRecord,
+  record: ContainerRecord,
   signal: AbortSignal,
 ): Promise<Layer> {
-  const { parts } = context;
-  const upper = `${containerDirectory(context, id)}/upper`;
-  return parts.store.layers.unpackTar(await parts.launcher.packChanges(upper, signal), { signal });
+  return context.parts.store.layers.unpackTar(await packChanges(context, record, signal), { signal });
 }
 
 function imageConfig(

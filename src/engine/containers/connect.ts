@@ -2,7 +2,13 @@ import { type ContainerId, invalid, isBerthError, notFound } from '../../base/in
 import type { Endpoint, NamespaceHandle, Network, WantedAddresses } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
 import { isLinked } from '../networks.ts';
-import { type ContainerRecord, isActive, type NetworkAttachment, type PortBinding } from './container.ts';
+import {
+  type ContainerRecord,
+  isActive,
+  isMachine,
+  type NetworkAttachment,
+  type PortBinding,
+} from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { publishNames, withdrawNames } from './dns-names.ts';
 
@@ -107,11 +113,19 @@ export function addresses({ address, ipv6Address, macAddress, shape }: NetworkAt
 
 function joinedContainer(context: ContainerContext, reference: string): { id: ContainerId; path: string } {
   const other = context.collection.find(reference);
+  if (isMachine(other)) throw networkOfMachine(other);
   const path = context.running.get(other.id)?.supervisor.networkPath;
   if (!isActive(other.state)) {
     throw invalid(`cannot join network namespace of a non running container: ${other.id}`);
   }
   return { id: other.id, path: path ?? `/proc/${other.state.pid}/ns/net` };
+}
+
+/** A guest's sockets are in its own kernel: there is nothing on the host to join. */
+export function networkOfMachine({ name }: ContainerRecord) {
+  return invalid(`the network of the virtual machine ${name} cannot be joined: it ends in its own kernel`, {
+    hint: 'Connect both to one network; there they reach each other by name',
+  });
 }
 
 /** An empty host address means the network's choice, which is every one: a socket for IPv4 and one for IPv6. */

@@ -1,6 +1,7 @@
 import type { ContainerId, Digest } from '../../base/index.ts';
 import type { Endpoint, Shape } from '../../network/index.ts';
 import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
+import type { MachineStart } from '../../vm/index.ts';
 import type { SentSignal } from './end-cause.ts';
 import type { Healthcheck, HealthStatus } from './healthcheck.ts';
 import type { LogConfig } from './logs/options.ts';
@@ -94,6 +95,10 @@ export interface HostOptions {
   readonly utsMode: string;
   readonly log: LogConfig;
   readonly runtime: string | undefined;
+  /** A virtual machine with a kernel of its own; absent: namespaces of the host's kernel. */
+  readonly isolation?: 'vm';
+  /** Bytes of a virtual machine's disk for what it writes; absent: the default. */
+  readonly diskSize?: number;
   readonly oomScoreAdj: number;
   /** Whether an init becomes PID 1, before the command; undefined: not asked for, so none. */
   readonly init: boolean | undefined;
@@ -281,6 +286,20 @@ export interface RunningDetails {
   readonly startedAt: string;
   readonly endpoints: readonly Endpoint[];
   readonly ports: readonly PortPlan[];
+  /** Of a virtual machine. */
+  readonly machine?: MachineDetails;
+}
+
+/** What a virtual machine got at its start. Sizes are bytes. */
+export interface MachineDetails {
+  readonly processors: number;
+  readonly memory: number;
+  /** Of the disk for what it writes; undefined: it has none. */
+  readonly diskSize: number | undefined;
+  readonly accelerator: 'kvm' | 'tcg';
+  /** The guest's, as uname(1) says it. */
+  readonly kernel: string;
+  readonly start: MachineStart;
 }
 
 export type ContainerState =
@@ -325,6 +344,11 @@ export function isActive(state: ContainerState): state is ActiveState {
 /** Whether a process of the container exists now, or its restart policy will make one. */
 export function isAlive(state: ContainerState): state is AliveState {
   return isActive(state) || state.status === 'restarting';
+}
+
+/** Whether it is a virtual machine, with a kernel of its own. */
+export function isMachine({ host }: Pick<ContainerRecord, 'host'>): boolean {
+  return host.isolation === 'vm';
 }
 
 /** The arguments of PID 1: entrypoint, then command. */

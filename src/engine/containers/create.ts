@@ -13,12 +13,14 @@ import type { Image, ImageRuntimeConfig } from '../../store/index.ts';
 import { findImage } from '../images/resolve.ts';
 import { checkOptions } from './check.ts';
 import { nameTaken } from './collection.ts';
+import { networkOfMachine } from './connect.ts';
 import {
   type ContainerConfig,
   type ContainerRecord,
   commandOf,
   type HostOptions,
   imagesOf,
+  isMachine,
   type NetworkAttachment,
 } from './container.ts';
 import { type ContainerContext, containerDirectory, emit } from './context.ts';
@@ -28,6 +30,7 @@ import { requireLogging } from './logs/index.ts';
 import { settleMounts } from './mounts.ts';
 import { newContainerName, requireContainerName } from './names.ts';
 import { byPriority, checkNames } from './network-changes.ts';
+import { refuseUnsharable, requireOwnArchitecture } from './vm/refuse.ts';
 
 /** What a client asks for: the image's own values where it leaves something open. */
 export interface NewContainer {
@@ -55,6 +58,8 @@ export async function createContainer(context: ContainerContext, request: NewCon
   checkNetworks(context, request);
   await requireLogging(request.host.log);
   const warnings = await checkOptions(context, config, request.host);
+  if (isMachine(request))
+    requireOwnArchitecture(config.image, image.config.architecture, context.parts.hostFacts);
 
   const directory = containerDirectory(context, id);
   const madeVolumes: string[] = [];
@@ -63,6 +68,7 @@ export async function createContainer(context: ContainerContext, request: NewCon
     await mkdir(`${directory}/work`);
     crashPoint('create.folders');
     const mounts = await settleMounts(context, config, request.host, madeVolumes);
+    if (isMachine(request)) await refuseUnsharable(mounts);
     const record: ContainerRecord = {
       id,
       name,
@@ -161,7 +167,8 @@ function checkNetworks(context: ContainerContext, { host, networks }: NewContain
   for (const link of host.links ?? []) checkLink(context, parseLink(link).container);
   const { networkMode } = host;
   if (networkMode.startsWith('container:')) {
-    context.collection.find(networkMode.slice('container:'.length));
+    const joined = context.collection.find(networkMode.slice('container:'.length));
+    if (isMachine(joined)) throw networkOfMachine(joined);
     if (host.ports.length > 0) {
       throw invalid('conflicting options: port publishing and the container type network mode');
     }

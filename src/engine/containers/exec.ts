@@ -9,11 +9,12 @@ import {
   notFound,
 } from '../../base/index.ts';
 import type { ExecSession, ExitStatus, Supervisor } from '../../runtime/index.ts';
-import type { ContainerRecord } from './container.ts';
+import { type ContainerRecord, isMachine } from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
 import { admit } from './operations.ts';
 import { execSpec } from './spec.ts';
 import { explainCommandFailure, startExitCode } from './start-failure.ts';
+import { openGuestFiles } from './vm/guest.ts';
 
 /** A further process in a container (Engine API, ExecConfig). */
 export interface ExecConfig {
@@ -136,7 +137,9 @@ export class Execs {
       user: config.user === '' ? record.config.user : config.user,
     };
     return explainCommandFailure(error, query, log, async () => ({
-      worker: await launcher.openContainerFiles(supervisor),
+      worker: isMachine(record)
+        ? await openGuestFiles(this.#context, record)
+        : await launcher.openContainerFiles(supervisor),
       mounts: [],
     }));
   }

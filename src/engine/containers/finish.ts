@@ -1,7 +1,7 @@
 import { type ContainerId, crashPoint, errorMessage } from '../../base/index.ts';
 import type { ExitStatus, RestartEvent, RunEnd, StartedProcess, Supervisor } from '../../runtime/index.ts';
 import { disconnect } from './connect.ts';
-import { type ContainerRecord, type Ended, isActive, isAlive } from './container.ts';
+import { type ContainerRecord, type Ended, isActive, isAlive, isMachine } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { shortReason } from './end-cause.ts';
 import { type EndReport, reportOfEnd, reportOfFailedStart } from './end-reports.ts';
@@ -71,6 +71,7 @@ export async function finishLocked(
     context.parts.log.error({ id, error: errorMessage(error) }, 'a network of an ended container stays');
   });
   await unmountShared(context, record);
+  if (isMachine(record)) await context.parts.machines.release(id);
   crashPoint('finish.disconnected');
   const restart = berthdRestarts(record, status);
   const { ended, report } = await describeEnd(context, record, status, restart !== undefined);

@@ -1,11 +1,12 @@
 import { constants } from 'node:os';
 import { asBerthError, type ContainerId, formatDuration } from '../../base/index.ts';
 import type { ExecSession } from '../../runtime/index.ts';
-import { isActive } from './container.ts';
+import { type ContainerRecord, isActive, isMachine } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import type { Execs } from './exec.ts';
 import type { ProbePlan } from './healthcheck.ts';
-import { probeNetwork } from './network-probe.ts';
+import { type NetworkProbe, type ProbeAnswer, probeBy, probeNetwork } from './network-probe.ts';
+import { controlOf } from './vm/guest.ts';
 
 /** What one probe found out (Engine API, HealthcheckResult). */
 export interface ProbeResult {
@@ -36,15 +37,33 @@ export async function runProbe(
   const finished = (exitCode: number, output: string) => ({ start, end: new Date(), exitCode, output });
   const timeout = AbortSignal.timeout(plan.timeout);
   try {
-    const { state } = context.collection.find(container);
-    if (!isActive(state)) return finished(-1, 'the container has ended');
-    const tool = `${context.parts.settings.nativeDirectory}/berth-connect`;
-    const answer = await probeNetwork(tool, state.pid, probe, AbortSignal.any([signal, timeout]));
+    const record = context.collection.find(container);
+    if (!isActive(record.state)) return finished(-1, 'the container has ended');
+    const either = AbortSignal.any([signal, timeout]);
+    const answer = await connectAndAsk(context, record, record.state.pid, probe, either);
     return finished(answer.isWell ? 0 : 1, answer.output.slice(0, OUTPUT_LIMIT));
   } catch (error) {
     if (timeout.aborted) return finished(-1, timeoutMessage(plan));
     return finished(-1, asBerthError(error).describe());
   }
+}
+
+/** In its network, which a virtual machine has inside. */
+function connectAndAsk(
+  context: ContainerContext,
+  record: ContainerRecord,
+  pid: number,
+  probe: NetworkProbe,
+  signal: AbortSignal,
+): Promise<ProbeAnswer> {
+  if (isMachine(record)) {
+    return probeBy(
+      () => controlOf(context, record).connect(probe.port, probe.addresses, signal),
+      probe,
+      signal,
+    );
+  }
+  return probeNetwork(`${context.parts.settings.nativeDirectory}/berth-connect`, pid, probe, signal);
 }
 
 function timeoutMessage({ timeout }: Pick<ProbePlan, 'timeout'>): string {

@@ -10,7 +10,14 @@ import type { Volumes } from '../volumes.ts';
 import { type Attachment, attachToContainer, PendingAttachments, resizeContainer } from './attach.ts';
 import { ContainerCollection } from './collection.ts';
 import { type CommitOptions, commitContainer } from './commit.ts';
-import { type ContainerRecord, imagesOf, isAlive, type NetworkAttachment } from './container.ts';
+import {
+  type ContainerRecord,
+  imagesOf,
+  isActive,
+  isAlive,
+  isMachine,
+  type NetworkAttachment,
+} from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
 import { type EndReport, EndReports } from './end-reports.ts';
@@ -198,6 +205,13 @@ export class Containers {
   /** Bytes that a container's writable layer has on the disk. */
   async writtenSize(id: ContainerId): Promise<number> {
     return (await measureTree(`${containerDirectory(this.#context, id)}/upper`)).allocated;
+  }
+
+  /** The network namespace on the host as a path; empty while it has none. */
+  networkPath(record: ContainerRecord): string {
+    if (!isActive(record.state)) return '';
+    if (!isMachine(record)) return `/proc/${record.state.pid}/ns/net`;
+    return this.#context.running.get(record.id)?.supervisor.networkPath ?? '';
   }
 
   /** The containers that need an image, as their root or as a mount. */

@@ -17,7 +17,13 @@ import {
 } from '../../network/index.ts';
 import { isLinked } from '../networks.ts';
 import { addresses } from './connect.ts';
-import { type AliveState, type ContainerRecord, isAlive, type NetworkAttachment } from './container.ts';
+import {
+  type AliveState,
+  type ContainerRecord,
+  isAlive,
+  isMachine,
+  type NetworkAttachment,
+} from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { refreshNames } from './dns-names.ts';
 import { updateNetworkFiles } from './network-files.ts';
@@ -41,6 +47,7 @@ export async function connectToNetwork(
     checkAttachment(context, attachment, network);
     const wanted = { ...attachment, network: network.name };
     const state = livingState(context, record);
+    if (state !== undefined && isMachine(record)) throw fixedCards(record);
     if (state !== undefined) await connectRunning(context, record, state, wanted);
     else
       context.collection.update(id, { networks: byPriority([...others(context, record, network), wanted]) });
@@ -74,6 +81,7 @@ export async function disconnectFromNetwork(
     }
     const networks = record.networks.toSpliced(index, 1);
     if (state === undefined || endpoint === undefined) context.collection.update(id, { networks });
+    else if (isMachine(record)) throw fixedCards(record);
     else await disconnectRunning(context, record, state, { endpoint, networks });
     emitChange(context, 'disconnect', record, network);
   });
@@ -91,6 +99,13 @@ export function checkNames({ aliases, links = [] }: NetworkAttachment): void {
   if (bad === undefined) return;
   throw invalid(`invalid alias or link: "${bad}" is no name that DNS can carry`, {
     hint: 'It has labels of 1 to 63 bytes with dots between them, 253 bytes in all, and no white space',
+  });
+}
+
+/** Its cards are part of the machine as it was started. */
+function fixedCards({ name }: ContainerRecord): BerthError {
+  return conflict(`the network cards of the virtual machine ${name} cannot be changed while it runs`, {
+    hint: `Stop it first: berth stop ${name}`,
   });
 }
 

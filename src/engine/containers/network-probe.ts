@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { invalid } from '../../base/index.ts';
+import { errorMessage, invalid } from '../../base/index.ts';
 
 /** A connection to a port of the container, made in its own network namespace: its image needs no client. */
 export interface NetworkProbe {
@@ -78,12 +78,37 @@ export async function probeNetwork(
     }
     await ended;
     const isOpen = child.exitCode === 0;
-    const silent = probe.kind === 'http' ? 'the connection was closed without an answer' : 'connected';
+    const silent = probe.kind === 'http' ? NO_ANSWER : 'connected';
     return { isWell: isOpen && probe.kind === 'tcp', output: isOpen ? silent : (await reason).trim() };
   } finally {
     child.kill('SIGKILL');
   }
 }
+
+/**
+ * As {@link probeNetwork}, by a connection that `connect` makes; it rejects with the reason when nothing accepts.
+ */
+export async function probeBy(
+  connect: () => Promise<Socket>,
+  probe: NetworkProbe,
+  signal: AbortSignal,
+): Promise<ProbeAnswer> {
+  let socket: Socket;
+  try {
+    socket = await connect();
+  } catch (error) {
+    signal.throwIfAborted();
+    return { isWell: false, output: errorMessage(error) };
+  }
+  try {
+    if (probe.kind === 'tcp') return { isWell: true, output: 'connected' };
+    return (await ask(socket, probe, signal)) ?? { isWell: false, output: NO_ANSWER };
+  } finally {
+    socket.destroy();
+  }
+}
+
+const NO_ANSWER = 'the connection was closed without an answer';
 
 /** Undefined when the connection ends without an answer. */
 async function ask(

@@ -1,8 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { invalid, run, unavailable } from '../../base/index.ts';
 import { findControlGroup } from '../../runtime/index.ts';
+import { type ContainerRecord, isMachine } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { admitActive } from './operations.ts';
+import { controlOf } from './vm/guest.ts';
+import { guestProcessTable } from './vm/process-table.ts';
 
 /** What `ps` prints: its header's columns, and one row of as many for each process. */
 export interface ProcessTable {
@@ -10,7 +13,9 @@ export interface ProcessTable {
   readonly processes: readonly (readonly string[])[];
 }
 
-/** A container's processes as the host's `ps` shows them, by the host's pids. Throws `conflict` when it does not run. */
+/**
+ * A container's processes as the host's `ps` shows them, by the host's pids; a virtual machine's by those of its guest. Throws `conflict` when it does not run.
+ */
 export async function listProcesses(
   context: ContainerContext,
   reference: string,
@@ -18,10 +23,23 @@ export async function listProcesses(
 ): Promise<ProcessTable> {
   const record = context.collection.find(reference);
   const { pid } = admitActive(record, 'top');
+  if (isMachine(record)) return listGuestProcesses(context, record, options);
   const pids = await processesOf(context, record.id, pid);
   const { code, stdout, stderr } = await run('ps', options);
   if (code !== 0) throw invalid(`ps ${options.join(' ')} failed: ${firstLine(stderr)}`);
   const table = parseProcesses(stdout.toString(), pids);
+  emit(context, record, 'top');
+  return table;
+}
+
+async function listGuestProcesses(
+  context: ContainerContext,
+  record: ContainerRecord,
+  options: readonly string[],
+): Promise<ProcessTable> {
+  const control = controlOf(context, record);
+  const [records, accounts] = await Promise.all([control.processes(), control.statistics()]);
+  const table = guestProcessTable(records, options, accounts);
   emit(context, record, 'top');
   return table;
 }

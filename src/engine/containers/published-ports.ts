@@ -1,5 +1,5 @@
 import { listeningPorts, type PortReach, type PublishedPort } from '../../network/index.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerRecord, isActive, isMachine } from './container.ts';
 import type { ContainerContext } from './context.ts';
 
 /** A published port of a running container, who gets to it, and whether anything answers. */
@@ -21,7 +21,9 @@ export async function reportPublishedPorts(
     const { state } = container;
     const networkId = isActive(state) ? state.endpoints[0]?.networkId : undefined;
     if (!isActive(state) || networkId === undefined) return [];
-    return state.ports.map((port) => ({ container, pid: state.pid, port: { ...port, networkId } }));
+    // A guest's sockets cannot be seen from here.
+    const pid = isMachine(container) ? undefined : state.pid;
+    return state.ports.map((port) => ({ container, pid, port: { ...port, networkId } }));
   });
   const reaches = await context.parts.network.reach(
     published.map(({ port }) => port),
@@ -38,7 +40,8 @@ export async function reportPublishedPorts(
   );
 }
 
-async function isListening(pid: number, port: PublishedPort): Promise<boolean | undefined> {
+async function isListening(pid: number | undefined, port: PublishedPort): Promise<boolean | undefined> {
+  if (pid === undefined) return undefined;
   const ports = await listeningPorts(pid, port.protocol).catch(() => undefined);
   return ports?.includes(port.containerPort);
 }

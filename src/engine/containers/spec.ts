@@ -32,6 +32,7 @@ import {
   commandOf,
   type HostOptions,
   isActive,
+  isMachine,
   type ResourceLimits,
 } from './container.ts';
 import type { ContainerContext } from './context.ts';
@@ -40,6 +41,7 @@ import type { ExecConfig } from './exec.ts';
 import { sharedMemoryOf } from './host-mounts.ts';
 import { sourceOf } from './mounts.ts';
 import { parseSecurity, seccompOf } from './security.ts';
+import { execPayload, guestFacts } from './vm/payload.ts';
 
 /** A host file that is bind-mounted into the container: hosts, hostname, resolv.conf. */
 export interface FileMount {
@@ -55,7 +57,8 @@ export async function specOf(
 ): Promise<WithWarnings<OciSpec>> {
   const { config, host } = record;
   const { supervisor, files } = prepared;
-  const facts = context.parts.hostFacts;
+  const isVm = isMachine(record);
+  const facts = factsFor(context, record);
   const mounts = await Promise.all(record.mounts.map(mountInput));
   await requirePropagation(mounts);
   const edits = await deviceEdits(context, host);
@@ -86,7 +89,8 @@ export async function specOf(
       uts: sharedNamespace(context, host.utsMode, 'uts'),
       cgroup: cgroupNamespace(facts, host.cgroupnsMode),
     },
-    seccomp: await seccompOf(parseSecurity(host.securityOpt)),
+    // A profile guards the kernel that containers share.
+    seccomp: isVm ? { kind: 'unconfined' } : await seccompOf(parseSecurity(host.securityOpt)),
     resources: { ...host.resources, devices: await deviceLimits(host.resources) },
     oomScoreAdj: host.oomScoreAdj,
     sysctls: host.sysctls,
@@ -97,18 +101,19 @@ export async function specOf(
     cgroupParent: host.cgroupParent,
     annotations: host.annotations ?? {},
     hooks: edits.hooks,
-    init: host.init === true ? join(context.parts.settings.nativeDirectory, 'berth-init') : undefined,
+    init:
+      host.init === true && !isVm ? join(context.parts.settings.nativeDirectory, 'berth-init') : undefined,
   };
   return containerSpec(input, facts);
 }
 
-/** The OCI process of an exec session. */
+/** The process of an exec session, as the container's runtime takes it. */
 export function execSpec(
   context: ContainerContext,
   record: ContainerRecord,
   config: ExecConfig,
   supervisor: Supervisor,
-): object {
+): object | Uint8Array {
   const input = {
     ...processOf(
       record,
@@ -123,7 +128,8 @@ export function execSpec(
     terminal: config.tty,
     privileged: config.privileged || record.host.privileged,
   };
-  return processSpec(input, context.parts.hostFacts).value;
+  const { value: process } = processSpec(input, factsFor(context, record));
+  return isMachine(record) ? execPayload(process, config.attachStdin) : process;
 }
 
 /** The OCI configuration of a build step: Docker's defaults, no options. */
@@ -178,6 +184,10 @@ export function stepSpec(
     },
     facts,
   ).value;
+}
+
+function factsFor({ parts }: ContainerContext, record: ContainerRecord): HostFacts {
+  return isMachine(record) ? guestFacts(parts.hostFacts) : parts.hostFacts;
 }
 
 function processOf(
@@ -269,7 +279,13 @@ function sharedNamespace(
   if (mode === 'host') return { kind: 'host' };
   const reference = /^container:(.+)$/.exec(mode)?.[1];
   if (reference === undefined) throw invalid(`invalid ${type} mode: ${mode}`);
-  const { state, id } = context.collection.find(reference);
+  const other = context.collection.find(reference);
+  const { state, id } = other;
+  if (isMachine(other)) {
+    throw invalid(
+      `failed to join ${type.toUpperCase()} namespace: ${other.name} is a virtual machine, with a kernel of its own`,
+    );
+  }
   if (!isActive(state)) {
     throw conflict(`failed to join ${type.toUpperCase()} namespace: container ${id} is not running`);
   }

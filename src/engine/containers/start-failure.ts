@@ -2,8 +2,16 @@ import { BerthError, errorMessage, isBerthError } from '../../base/index.ts';
 import { findPortHolder } from '../../network/index.ts';
 import type { FileWorker } from '../../runtime/index.ts';
 import type { EngineLog } from '../parts.ts';
-import { type ContainerMount, type ContainerRecord, commandOf, isActive, isAlive } from './container.ts';
+import {
+  type ContainerMount,
+  type ContainerRecord,
+  commandOf,
+  isActive,
+  isAlive,
+  isMachine,
+} from './container.ts';
 import type { ContainerContext } from './context.ts';
+import { imageOf } from './create.ts';
 import { openRoot } from './files/open.ts';
 import { explainProgram } from './programs/explain-program.ts';
 import { viewOf } from './programs/file-view.ts';
@@ -26,9 +34,15 @@ export async function explainStartFailure(
     user: config.user,
   };
   return explainCommandFailure(known, query, context.parts.log, async () => ({
-    worker: await openRoot(context, record),
+    worker: await (isMachine(record) ? openImage(context, record) : openRoot(context, record)),
     mounts: isActive(record.state) ? [] : record.mounts,
   }));
+}
+
+/** What a virtual machine begins with: what it has written since is on its own disk. */
+async function openImage(context: ContainerContext, record: ContainerRecord): Promise<FileWorker> {
+  const { layers } = await imageOf(context, record);
+  return context.parts.launcher.openFiles({ layers: layers.map(({ path }) => path), writable: undefined });
 }
 
 /** Files to look at after a failure; the worker is closed then. */

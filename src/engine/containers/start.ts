@@ -7,10 +7,9 @@ import {
   type PortPlan,
   requireRuntime,
   type Supervisor,
-  type WithWarnings,
 } from '../../runtime/index.ts';
 import { type Connection, connect, disconnect } from './connect.ts';
-import type { ContainerRecord } from './container.ts';
+import { type ContainerRecord, isMachine, type MachineDetails } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, runtimeRoot } from './context.ts';
 import { imageOf } from './create.ts';
 import { reportOfFailedStart } from './end-reports.ts';
@@ -24,6 +23,7 @@ import { removeLocked } from './remove.ts';
 import { restartPlan } from './restart.ts';
 import { specOf } from './spec.ts';
 import { explainStartFailure, startExitCode } from './start-failure.ts';
+import { type PreparedStart, writeMachineBundle } from './vm/bundle.ts';
 import { fillVolumes } from './volume-copy.ts';
 
 /** What a start reports beside success. */
@@ -88,8 +88,8 @@ async function prepareAndRun(
     );
     supervisor = launched;
     crashPoint('start.launched');
-    const { value: spec, warnings } = await timeline.step('bundle', () =>
-      writeBundle(context, record, connection, launched),
+    const bundle = await timeline.step('bundle', () =>
+      writeBundle(context, record, { connection, supervisor: launched, layers: image.layers }, timeline),
     );
     await timeline.step('volumes', () => fillVolumes(context, record, image.layers));
     await timeline.step('ports', () => publish(context, record.id, launched.ports));
@@ -97,7 +97,7 @@ async function prepareAndRun(
     await timeline.step('attach', () => context.attachments.connect(record.id, launched));
     const { pid, startedAt } = await timeline.step('oci-runtime', () => launched.run());
     crashPoint('start.running');
-    learnSeccomp(context, record, spec);
+    if (bundle.kind === 'container') learnSeccomp(context, record, bundle.spec);
     context.running.set(record.id, { supervisor, namespace: connection.namespace });
     const started = await timeline.step('record', () =>
       context.collection.setState(record.id, {
@@ -106,17 +106,19 @@ async function prepareAndRun(
         startedAt: startedAt.toISOString(),
         endpoints: connection.endpoints,
         ports: launched.ports,
+        ...(bundle.kind === 'machine' ? { machine: bundle.machine } : {}),
       }),
     );
     crashPoint('start.recorded');
     emit(context, started, 'start');
     reportPortRefusals(context, started, supervisor);
     watchForEnd(context, record.id, supervisor);
-    return warnings;
+    return bundle.warnings;
   } catch (error) {
     if (supervisor !== undefined) await abandon(context, record, supervisor);
     await disconnect(context, record, connection.endpoints, connection.namespace);
     await unmountShared(context, record);
+    if (isMachine(record)) await context.parts.machines.release(record.id);
     throw error;
   }
 }
@@ -148,14 +150,16 @@ async function launch(
   layers: readonly { path: string }[],
 ): Promise<Supervisor> {
   const directory = containerDirectory(context, record.id);
-  const runtime = runtimeOf(context, record);
+  const isVm = isMachine(record);
+  const runtime = isVm ? context.parts.machines.runtime : runtimeOf(context, record);
   const log = await logPlan(record, logFilePath(context, record));
   return context.parts.launcher.launch({
     id: record.id,
     directory,
     root: {
       layers: layers.map(({ path }) => path),
-      writable: { upper: `${directory}/upper`, work: `${directory}/work` },
+      // A guest writes to a disk of its own; here its root is only looked at.
+      writable: isVm ? undefined : { upper: `${directory}/upper`, work: `${directory}/work` },
     },
     terminal: record.config.tty,
     openStdin: record.config.openStdin,
@@ -165,7 +169,7 @@ async function launch(
     log,
     restart: restartPlan(record.host.restart),
     restarts: record.restartCount,
-    shmSize: ownSharedMemory(record),
+    shmSize: isVm ? 0 : ownSharedMemory(record),
     runtime: {
       path: runtime.path,
       args: runtime.args,
@@ -174,19 +178,28 @@ async function launch(
   });
 }
 
+/** What a start runs, in its container's folder. */
+type Bundle = { readonly warnings: readonly string[] } & (
+  | { readonly kind: 'container'; readonly spec: OciSpec }
+  | { readonly kind: 'machine'; readonly machine: MachineDetails }
+);
+
 async function writeBundle(
   context: ContainerContext,
   record: ContainerRecord,
-  connection: Connection,
-  supervisor: Supervisor,
-): Promise<WithWarnings<OciSpec>> {
-  const files = await writeNetworkFiles(context, record, connection);
-  const spec = await specOf(context, record, { connection, supervisor, files });
-  const bundled = await context.parts.seccomp.apply(spec.value, runtimeOf(context, record));
+  prepared: PreparedStart,
+  timeline: Timeline,
+): Promise<Bundle> {
+  if (isMachine(record)) {
+    return { kind: 'machine', ...(await writeMachineBundle(context, record, prepared, timeline)) };
+  }
+  const files = await writeNetworkFiles(context, record, prepared.connection);
+  const { value: spec, warnings } = await specOf(context, record, { ...prepared, files });
+  const bundled = await context.parts.seccomp.apply(spec, runtimeOf(context, record));
   await writeFile(`${containerDirectory(context, record.id)}/config.json`, JSON.stringify(bundled), {
     mode: 0o600,
   });
-  return spec;
+  return { kind: 'container', spec, warnings };
 }
 
 function runtimeOf(context: ContainerContext, record: ContainerRecord): OciRuntime {

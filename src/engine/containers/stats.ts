@@ -3,8 +3,10 @@ import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isBerthError } from '../../base/index.ts';
 import { type ControlGroupUsage, findControlGroup, readUsage } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerRecord, isActive, isMachine } from './container.ts';
 import type { ContainerContext } from './context.ts';
+import { controlOf } from './vm/guest.ts';
+import { guestUsage } from './vm/usage.ts';
 
 /** What a container uses at one moment. Times are nanoseconds, sizes bytes. */
 export interface Usage extends ControlGroupUsage {
@@ -70,9 +72,11 @@ export async function* watchUsage(
 /** Undefined when the container does not run. */
 async function readContainerUsage(
   context: ContainerContext,
-  { id, state, host }: ContainerRecord,
+  record: ContainerRecord,
 ): Promise<Usage | undefined> {
+  const { id, state, host } = record;
   if (!isActive(state)) return undefined;
+  if (isMachine(record)) return readGuestUsage(context, record);
   const { pid } = state;
   try {
     const group = await findControlGroup({ pid, id }, context.parts.hostFacts.cgroups.version);
@@ -86,6 +90,28 @@ async function readContainerUsage(
     return { readAt: new Date(), ...usage, ...cpu, hostMemory: totalmem(), interfaces };
   } catch (error) {
     if (isBerthError(error, 'not-found')) return undefined; // it has just ended
+    throw error;
+  }
+}
+
+/** Undefined when the guest has just ended, or stands still. */
+async function readGuestUsage(
+  context: ContainerContext,
+  record: ContainerRecord,
+): Promise<Usage | undefined> {
+  if (record.state.status !== 'running') return undefined;
+  try {
+    const control = controlOf(context, record);
+    const [accounts, processes, cpu] = await Promise.all([
+      control.statistics(),
+      control.processes(),
+      readHostCpu(),
+    ]);
+    const interfaces = parseInterfaces(accounts.get('/proc/net/dev') ?? '');
+    const usage = guestUsage(accounts, processes.length);
+    return { readAt: new Date(), ...usage, ...cpu, hostMemory: totalmem(), interfaces };
+  } catch (error) {
+    if (isBerthError(error, 'unavailable')) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { systemErrorCode } from '../../base/index.ts';
+import { invalid, systemErrorCode } from '../../base/index.ts';
 
 /** How long PID 1 may live on after a signal that it cannot receive, before others get it (milliseconds). */
 export const UNRECEIVED_GRACE = 100;
@@ -83,6 +83,24 @@ export function signalIfThere(pid: number, signal: number): void {
 /** "SIGTERM" for 15, for messages. */
 export function signalName(number: number): string {
   return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? String(number);
+}
+
+/** A signal's number from "SIGTERM", "term" or "15"; throws `invalid`. */
+export function signalNumber(text: string): number {
+  const upper = text.toUpperCase();
+  const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
+  const known = Object.entries(constants.signals).find(([key]) => key === name)?.[1];
+  const number = known ?? (/^\d+$/.test(text) ? Number(text) : realTimeSignal(name));
+  if (number === undefined || number < 1 || number > 64) throw invalid(`invalid signal: ${text}`);
+  return number;
+}
+
+/** SIGRTMIN+n and SIGRTMAX-n, which Node does not list. */
+function realTimeSignal(name: string): number | undefined {
+  const match = /^SIGRT(MIN|MAX)(?:([+-])(\d+))?$/.exec(name);
+  if (match === null) return undefined;
+  const [, base, sign = '+', offset = '0'] = match;
+  return (base === 'MIN' ? 34 : 64) + (sign === '-' ? -1 : 1) * Number(offset);
 }
 
 async function namespaceOf(pid: number): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { type ContainerId, errorMessage, invalid, isBerthError } from '../../base/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive } from './container.ts';
+import { type ContainerRecord, isActive, isMachine } from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
 import type { SentSignal, SignalSender } from './end-cause.ts';
 import { admit, admitActive } from './operations.ts';
@@ -12,6 +12,7 @@ import {
   STOP_MODE_LABEL,
   signalIfThere,
   signalName,
+  signalNumber,
   UNRECEIVED_GRACE,
 } from './stop-signal.ts';
 
@@ -142,24 +143,6 @@ async function changePause(
   });
 }
 
-/** A signal's number from "SIGTERM", "term" or "15"; throws `invalid`. */
-export function signalNumber(text: string): number {
-  const upper = text.toUpperCase();
-  const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
-  const known = Object.entries(constants.signals).find(([key]) => key === name)?.[1];
-  const number = known ?? (/^\d+$/.test(text) ? Number(text) : realTimeSignal(name));
-  if (number === undefined || number < 1 || number > 64) throw invalid(`invalid signal: ${text}`);
-  return number;
-}
-
-/** SIGRTMIN+n and SIGRTMAX-n, which Node does not list. */
-function realTimeSignal(name: string): number | undefined {
-  const match = /^SIGRT(MIN|MAX)(?:([+-])(\d+))?$/.exec(name);
-  if (match === null) return undefined;
-  const [, base, sign = '+', offset = '0'] = match;
-  return (base === 'MIN' ? 34 : 64) + (sign === '-' ? -1 : 1) * Number(offset);
-}
-
 /**
  * Signals PID 1, then kills it when the grace time is over. A signal that the kernel drops for this PID 1 goes to the
  * container's other processes, so that a shell's child can end in peace; a PID 1 that is alone is killed at once. Resolves
@@ -232,14 +215,16 @@ async function deliver(
   return { reached: true, unreceived };
 }
 
-/** SIGKILL reaches every PID 1, and Docker's way can be asked for. */
+/** SIGKILL reaches every PID 1, a guest sees to its own processes, and Docker's way can be asked for. */
 function reachesOthers(record: ContainerRecord, signal: number): boolean {
+  if (isMachine(record)) return false;
   return signal !== constants.signals.SIGKILL && record.config.labels[STOP_MODE_LABEL] !== 'pid1';
 }
 
 /** The container's other processes; berth's own health probes are none. */
-async function othersOf(context: ContainerContext, { id }: ContainerRecord, pid: number): Promise<number[]> {
-  return otherProcesses(pid, await context.probes.pidsOf(id));
+async function othersOf(context: ContainerContext, record: ContainerRecord, pid: number): Promise<number[]> {
+  if (isMachine(record)) return []; // they are its guest's, which passes signals on by itself
+  return otherProcesses(pid, await context.probes.pidsOf(record.id));
 }
 
 async function passOn(

@@ -13,12 +13,14 @@ import {
   type HostOptions,
   isActive,
   isAlive,
+  isMachine,
   type ResourceLimits,
   type RestartPolicy,
 } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, runtimeRoot } from './context.ts';
 import { changePorts, type PortChange } from './publish.ts';
 import { restartPlan } from './restart.ts';
+import { changeMachine } from './vm/update.ts';
 
 /** What a client wants to be otherwise in a container that exists; what is absent or 0 stays as it is. */
 export interface ContainerChange {
@@ -47,7 +49,9 @@ export async function updateContainer(
       const ports = await changePorts(context, record, change.ports);
       const { host: before } = context.collection.update(id, ports);
       const host = { ...before, ...options };
-      const { warnings } = await applyIfRunning(context, record, host.resources);
+      const { warnings } = isMachine(record)
+        ? await changeMachine(context, record, host)
+        : await applyIfRunning(context, record, host.resources);
       if (isAlive(record.state)) await prepareRestarts(context, record, host);
       emit(context, context.collection.update(id, { host }), 'update');
       return warnings;
@@ -61,10 +65,12 @@ export async function updateContainer(
 /** The supervisor restarts the container by its own policy and from the bundle: both are to be the new ones. */
 async function prepareRestarts(
   context: ContainerContext,
-  { id }: ContainerRecord,
+  record: ContainerRecord,
   { resources, restart }: HostOptions,
 ): Promise<void> {
+  const { id } = record;
   await context.running.get(id)?.supervisor.setRestartPolicy(restartPlan(restart));
+  if (isMachine(record)) return; // what it runs from stays as it is while it runs
   const path = `${containerDirectory(context, id)}/config.json`;
   const spec = JSON.parse(await readFile(path, 'utf8')) as OciSpec;
   const { devices: _, ...limits } = ociResources(resources, [], context.parts.hostFacts.cgroups).resources;

@@ -135,6 +135,7 @@ export function containerInspect(record: ContainerRecord, facts: ContainerFacts,
     Mounts: mountPoints(record),
     Config: configInspect(record),
     NetworkSettings: networkSettings(record, facts),
+    ...machineMember(record, facts),
   };
 }
 
@@ -157,6 +158,30 @@ function stateInspect(state: ContainerState, health: Health | undefined) {
     StartedAt: active?.startedAt ?? ended?.startedAt ?? NEVER,
     FinishedAt: ended?.finishedAt ?? NEVER,
     ...(health === undefined ? {} : { Health: healthInspect(health) }),
+  };
+}
+
+/** An extension: what a virtual machine that runs got. */
+function machineMember({ state }: ContainerRecord, facts: ContainerFacts) {
+  if (!isActive(state) || state.machine === undefined) return {};
+  const { processors, memory, diskSize, accelerator, kernel, start } = state.machine;
+  const cards = state.endpoints.map(({ containerInterface, networkId, macAddress }) => ({
+    Name: containerInterface,
+    Network: facts.networkName(networkId),
+    MacAddress: macAddress,
+  }));
+  return {
+    Berth: {
+      VirtualMachine: {
+        Processors: processors,
+        Memory: memory,
+        DiskSize: diskSize ?? 0,
+        NetworkCards: cards,
+        Accelerator: accelerator,
+        Kernel: kernel,
+        Start: start.kind === 'warm' ? 'warm' : `cold: ${start.why}`,
+      },
+    },
   };
 }
 

@@ -161,7 +161,7 @@ export async function facts(
     networkId: (name) => names.networkId(name),
     logPath: engine.containers.logPath(record.id),
     directory: dirname(engine.containers.logPath(record.id)),
-    sandboxKey: isActive(record.state) ? `/proc/${record.state.pid}/ns/net` : '',
+    sandboxKey: engine.containers.networkPath(record),
     health: engine.containers.health(record),
     execs: engine.containers.execs.ofContainer(record.id).map(({ id }) => id),
     imageName: named === record.imageId ? record.config.image : shortId(record.imageId),

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { type Engine, isActive } from '../../engine/index.ts';
+import type { MachineHost, Part } from '../../vm/index.ts';
 import { API_VERSION, MIN_API_VERSION } from '../versions.ts';
 
 /** Ping, version, info. */
@@ -114,11 +115,33 @@ async function infoAnswer({ parts, containers, images }: Engine) {
     Swarm: { LocalNodeState: 'inactive' },
     LiveRestoreEnabled: true,
     Isolation: '',
+    Berth: { VirtualMachines: machineHost(await parts.machines.describe()) }, // an extension
     InitBinary: 'berth-init',
     CDISpecDirs: settings.cdiFolders,
     SecurityOptions: ['name=seccomp,profile=builtin', ...(cgroups.version === 2 ? ['name=cgroupns'] : [])],
     Warnings: null,
   };
+}
+
+/** What virtual machines run on here, or why they do not. */
+function machineHost({ accelerator, hypervisor, kernel }: MachineHost) {
+  return {
+    Accelerator: accelerator.name,
+    AcceleratorReason: accelerator.name === 'tcg' ? accelerator.why : '',
+    Hypervisor: partText(hypervisor, ({ path, version }) => `QEMU ${version} (${path})`),
+    Kernel: partText(kernel, ({ release: name, path }) => `${name} (${path})`),
+  };
+}
+
+function partText<T>(part: Part<T>, text: (ready: T) => string): string {
+  switch (part.state) {
+    case 'ready':
+      return text(part);
+    case 'fetched-on-first-use':
+      return `${part.name}, fetched at the first start`;
+    case 'missing':
+      return `missing: ${part.why}. ${part.hint}`;
+  }
 }
 
 /** The distribution's own name for itself (os-release(5)). */

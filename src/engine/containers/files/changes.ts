@@ -3,8 +3,9 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
 import type { FileWorker } from '../../../runtime/index.ts';
-import { type ContainerContext, containerDirectory } from '../context.ts';
+import type { ContainerContext } from '../context.ts';
 import { imageOf } from '../create.ts';
+import { packChanges } from './pack-changes.ts';
 
 /** A difference between a container's files and its image's. */
 export interface FileChange {
@@ -39,8 +40,7 @@ export async function listChanges(
   const opaque: string[] = [];
   /** Folders in which the runtime has made something; the container perhaps not. */
   const untouched = new Set<string>();
-  const upper = `${containerDirectory(context, record.id)}/upper`;
-  for (const path of await namesIn(await launcher.packChanges(upper, signal))) {
+  for (const path of await namesIn(await packChanges(context, record, signal))) {
     const folder = posix.dirname(path);
     const name = posix.basename(path);
     if (name === OPAQUE) opaque.push(folder);

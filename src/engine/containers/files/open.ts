@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { invalid, isBerthError, notFound, notImplemented } from '../../../base/index.ts';
+import { conflict, invalid, isBerthError, notFound, notImplemented } from '../../../base/index.ts';
 import type { FileWorker, Launcher } from '../../../runtime/index.ts';
-import { type ContainerMount, type ContainerRecord, isActive } from '../container.ts';
+import { type ContainerMount, type ContainerRecord, isActive, isMachine } from '../container.ts';
 import { type ContainerContext, containerDirectory, runningOf } from '../context.ts';
 import { imageOf } from '../create.ts';
+import { openGuestFiles } from '../vm/guest.ts';
 import { mountAt } from './paths.ts';
 
 /** A container's files at one path: as its processes see them while it runs, else as they will at the next start. */
@@ -68,6 +69,10 @@ export async function openRoot(
   { mounts } = { mounts: true },
 ): Promise<FileWorker> {
   const { launcher } = context.parts;
+  if (isMachine(record)) {
+    requireGuest(record);
+    return openGuestFiles(context, record, { mounts });
+  }
   if (isActive(record.state)) {
     return launcher.openContainerFiles(runningOf(context, record).supervisor, { mounts });
   }
@@ -79,6 +84,22 @@ export async function openRoot(
   return launcher.openFiles({
     layers: image.layers.map((layer) => layer.path),
     writable: { upper: `${directory}/upper`, work: `${directory}/work` },
+  });
+}
+
+/**
+ * Throws `conflict` for a virtual machine whose guest does not run: it alone reads its disk, as to mount a file system that a
+ * guest has written would be to trust it.
+ */
+export function requireGuest({ name, state }: ContainerRecord): void {
+  if (state.status === 'running') return;
+  if (state.status === 'paused') {
+    throw conflict(`the virtual machine ${name} is paused, and its files with it`, {
+      hint: `Let it go on first: berth unpause ${name}`,
+    });
+  }
+  throw conflict(`the files of the virtual machine ${name} are on its disk, which only its guest reads`, {
+    hint: `Start it first: berth start ${name}`,
   });
 }
 

@@ -1,0 +1,41 @@
+import type { Allotment, WantedResources } from '../../../vm/index.ts';
+import { type ContainerRecord, type HostOptions, isActive, isMachine } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
+
+/** Bytes of the disk that a virtual machine writes to, unless it says otherwise; only what is written takes space. */
+export const DEFAULT_DISK = 10 * 1024 ** 3;
+
+/**
+ * What a virtual machine gets, given those that run. Throws `invalid` for what no machine here can have, `conflict`
+ * when the others have too much already; both with the numbers.
+ */
+export function allotmentOf(
+  context: ContainerContext,
+  { id, host }: Pick<ContainerRecord, 'id' | 'host'>,
+): Allotment {
+  const running = context.collection.all().flatMap((record): Allotment[] => {
+    if (record.id === id || !isMachine(record) || !isActive(record.state)) return [];
+    const { machine } = record.state;
+    return machine === undefined ? [] : [machine];
+  });
+  return context.parts.machines.allot(wantedResources(host), running);
+}
+
+/** As the options say it. */
+export function wantedResources({ resources }: Pick<HostOptions, 'resources'>): WantedResources {
+  const { nanoCpus, cpuQuota, cpuPeriod, memory } = resources;
+  return { cpus: wantedCpus(nanoCpus, cpuQuota, cpuPeriod), memory: memory > 0 ? memory : undefined };
+}
+
+/** Microseconds; the kernel's own. */
+const DEFAULT_PERIOD = 100_000;
+
+function wantedCpus(nanoCpus: number, quota: number, period: number): number | undefined {
+  if (nanoCpus > 0) return nanoCpus / 1e9;
+  return quota > 0 ? quota / (period || DEFAULT_PERIOD) : undefined;
+}
+
+/** Undefined: nothing is written to a disk. */
+export function diskSizeOf({ host }: Pick<ContainerRecord, 'host'>): number | undefined {
+  return host.diskSize ?? DEFAULT_DISK;
+}
