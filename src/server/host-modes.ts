@@ -33,7 +33,9 @@ export function parseModes(host: Fields): Modes {
 /** The runtime "vm" means the same as the isolation, for clients that have no word for the latter on Linux. */
 function parseIsolation(isolation: string, runtime: string): Pick<HostOptions, 'runtime' | 'isolation'> {
   if (isolation !== '' && isolation !== 'default' && isolation !== 'vm') {
-    throw invalid(`invalid isolation (${isolation}): linux only supports 'default' and berth's 'vm'`);
+    throw invalid(`invalid isolation (${isolation}): linux only supports 'default'`, {
+      hint: "berth also has 'vm', a virtual machine",
+    });
   }
   if (isolation !== 'vm' && runtime !== 'vm') return { runtime: runtime || undefined };
   if (runtime !== '' && runtime !== 'vm') {

@@ -46,6 +46,10 @@ export const acceptedDifferences: readonly Difference[] = [
     reason: 'the message also tells what is wrong, and which filters there are',
   },
   {
+    where: /^bad-options\/isolation\/body\/message$/,
+    reason: 'the message also names the isolation that berth has besides',
+  },
+  {
     where: /^images\/list\/body\/0\/(RepoTags|RepoDigests|Containers)/,
     reason: 'an image is listed with all its names, as dockerd did before the containerd image store',
   },
@@ -131,7 +135,7 @@ export const acceptedDifferences: readonly Difference[] = [
     reason: "images carry BuildKit's comment, as its own builds do",
   },
   {
-    where: /\/(State\/Berth|body\/\d+\/Berth)(\/|$)/,
+    where: /\/(State\/Berth|body\/\d+\/Berth|info\/body\/Berth)(\/|$)/,
     reason: 'an extension: why the container ended or was not started',
   },
   {
