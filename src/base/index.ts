@@ -4,6 +4,7 @@ export * from './detach-keys.ts';
 export * from './digest.ts';
 export * from './duration.ts';
 export * from './errors.ts';
+export * from './fields.ts';
 export * from './framing.ts';
 export * from './ids.ts';
 export * from './keyed-lock.ts';

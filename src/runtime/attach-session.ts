@@ -1,4 +1,14 @@
-import { conflict, decodeFields, type Field, FieldWriter, type Frame } from '../base/index.ts';
+import {
+  conflict,
+  decodeFields,
+  type Field,
+  FieldWriter,
+  type Frame,
+  fieldOf,
+  numberOf,
+  optionalNumberOf,
+  timeOf,
+} from '../base/index.ts';
 import { Channel, connectSocket } from './channel.ts';
 import type {
   AttachOptions,
@@ -10,7 +20,7 @@ import type {
   RunFacts,
 } from './contract.ts';
 import { endDetails, NOT_RESTARTED } from './exit-record.ts';
-import { fieldOf, message, numberOf, optionalNumberOf, streamBit, tag, timeOf } from './protocol.ts';
+import { message, streamBit, tag } from './protocol.ts';
 import { runtimeFailure } from './runtime-failure.ts';
 
 /** So much unread output is kept here before the supervisor has to wait. */

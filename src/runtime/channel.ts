@@ -7,14 +7,16 @@ import {
   encodeFrame,
   type Frame,
   FrameDecoder,
+  fieldOf,
   internal,
   isBerthError,
   PREVIOUS_PROTOCOL_VERSION,
   PROTOCOL_VERSION,
   systemErrorCode,
+  textOf,
   unavailable,
 } from '../base/index.ts';
-import { fieldOf, message, tag, textOf } from './protocol.ts';
+import { message, tag } from './protocol.ts';
 import { runtimeFailure } from './runtime-failure.ts';
 
 /**

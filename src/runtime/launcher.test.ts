@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { decodeFields, encodeFrame, FrameDecoder, PROTOCOL_VERSION } from '../base/index.ts';
+import { decodeFields, encodeFrame, FrameDecoder, PROTOCOL_VERSION, textOf } from '../base/index.ts';
 import type { SupervisorPlan } from './contract.ts';
 import { openLauncher } from './launcher.ts';
-import { message, tag, textOf } from './protocol.ts';
+import { message, tag } from './protocol.ts';
 import { collect, ended, makeErofs, missingForContainers, TestInstance } from './test-instance.ts';
 
 const CRUN = '/usr/bin/crun';

@@ -10,6 +10,7 @@ import {
   type Frame,
   invalid,
   isBerthError,
+  numberOf,
   PROTOCOL_VERSION,
   unavailable,
 } from '../base/index.ts';
@@ -27,7 +28,7 @@ import type {
 import { hasRun, readExitRecord } from './exit-record.ts';
 import { connectFileWorker, packChanges, removeTree } from './files.ts';
 import { connectLauncher, type LauncherPlaces } from './launcher-process.ts';
-import { encodePlan, message, numberOf, tag, writeRoot } from './protocol.ts';
+import { encodePlan, message, tag, writeRoot } from './protocol.ts';
 import { findSupervisor, type SupervisorConnection } from './supervisor.ts';
 
 /**

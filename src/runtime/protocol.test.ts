@@ -1,19 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type ContainerId, decodeFields, FieldWriter } from '../base/index.ts';
+import { type ContainerId, decodeFields, FieldWriter, numberOf, textOf, timeOf } from '../base/index.ts';
 import type { PortPlan, SupervisorPlan } from './contract.ts';
-import {
-  decodePort,
-  encodePlan,
-  message,
-  numberOf,
-  stateValue,
-  streamBit,
-  tag,
-  textOf,
-  timeOf,
-} from './protocol.ts';
+import { decodePort, encodePlan, message, stateValue, streamBit, tag } from './protocol.ts';
 
 const header = readFileSync(join(import.meta.dirname, '../../native/common/protocol.h'), 'utf8');
 

@@ -4,7 +4,10 @@ import {
   type Field,
   FieldWriter,
   type Frame,
+  fieldOf,
   isBerthError,
+  numberOf,
+  timeOf,
 } from '../base/index.ts';
 import { removeAbandoned } from './abandoned.ts';
 import {
@@ -29,17 +32,7 @@ import type {
   Supervisor,
 } from './contract.ts';
 import { hasRun, readExitRecord } from './exit-record.ts';
-import {
-  decodePort,
-  encodePort,
-  fieldOf,
-  message,
-  numberOf,
-  stateValue,
-  tag,
-  timeOf,
-  writeRestart,
-} from './protocol.ts';
+import { decodePort, encodePort, message, stateValue, tag, writeRestart } from './protocol.ts';
 
 /** The container that a supervisor is for, and where it listens. */
 export interface SupervisorAddress {

@@ -1,0 +1,36 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Hypervisors, librariesIn } from './hypervisor.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hypervisor-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test('the libraries are read from what ldd says', () => {
+  const text = [
+    '\tlinux-vdso.so.1 (0x00007f511e98a000)',
+    '\tlibz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x00007f511e878000)',
+    '\tlibmissing.so.2 => not found',
+    '\t/lib64/ld-linux-x86-64.so.2 (0x00007f511e98c000)',
+  ].join('\n');
+  expect(librariesIn(text)).toEqual(['/lib/x86_64-linux-gnu/libz.so.1', '/lib64/ld-linux-x86-64.so.2']);
+});
+
+test('a host without QEMU is told what to install', async () => {
+  await expect(new Hypervisors(folder).find()).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: 'virtual machines need QEMU: qemu-system-x86_64 is not installed',
+    hint: 'Install it: apt-get install --no-install-recommends qemu-system-x86',
+  });
+});
+
+test('a program that is no QEMU is refused', async () => {
+  const path = join(folder, 'qemu-system-x86_64');
+  await writeFile(path, '#!/bin/sh\necho something else\n');
+  await chmod(path, 0o755);
+  await expect(new Hypervisors(folder).find()).rejects.toThrow(path);
+});

@@ -1,0 +1,104 @@
+import { access, realpath, stat } from 'node:fs/promises';
+import { delimiter, dirname, join, normalize } from 'node:path';
+import { KeyedLock, notImplemented, run, runChecked, systemErrorCode, unavailable } from '../base/index.ts';
+import type { VmFile } from './vm-plan.ts';
+
+/** QEMU as it is installed here. */
+export interface Hypervisor {
+  readonly path: string;
+  /** "7.2.22". */
+  readonly version: string;
+  /** Changes when the program is replaced. */
+  readonly identity: string;
+  /** All that it reads to run: program, libraries, modules and firmware; each has the same path in QEMU's root. */
+  readonly files: readonly VmFile[];
+}
+
+/** The processors that berth has machines for. */
+const programs: Partial<Record<NodeJS.Architecture, string>> = { x64: 'qemu-system-x86_64' };
+
+/** Finds QEMU, and asks it about itself once for as long as the program stays the same. */
+export class Hypervisors {
+  readonly #searchPath: string;
+  readonly #lock = new KeyedLock();
+  #known: Hypervisor | undefined;
+
+  /** `searchPath` as in PATH. */
+  constructor(searchPath: string) {
+    this.#searchPath = searchPath;
+  }
+
+  /** Throws `unavailable` when QEMU is not installed, with what to install. */
+  async find(signal?: AbortSignal): Promise<Hypervisor> {
+    const path = await findProgram(this.#searchPath);
+    const identity = await identityOf(path);
+    return this.#lock.run('ask', async () => {
+      if (this.#known?.path === path && this.#known.identity === identity) return this.#known;
+      this.#known = { path, identity, ...(await ask(path, signal)) };
+      return this.#known;
+    });
+  }
+}
+
+async function findProgram(searchPath: string): Promise<string> {
+  const name = programs[process.arch];
+  if (name === undefined) {
+    throw notImplemented(`berth has no virtual machines for ${process.arch} processors yet`);
+  }
+  for (const folder of searchPath.split(delimiter)) {
+    if (await isThere(join(folder, name))) return realpath(join(folder, name));
+  }
+  throw unavailable(`virtual machines need QEMU: ${name} is not installed`, {
+    hint: 'Install it: apt-get install --no-install-recommends qemu-system-x86',
+  });
+}
+
+async function identityOf(path: string): Promise<string> {
+  const { size, mtimeNs, ino } = await stat(path, { bigint: true });
+  return `${ino}-${size}-${mtimeNs}`;
+}
+
+async function ask(path: string, signal?: AbortSignal): Promise<Pick<Hypervisor, 'version' | 'files'>> {
+  const options = signal === undefined ? {} : { signal };
+  const [about, libraries, firmware] = await Promise.all([
+    runChecked(path, ['--version'], options),
+    run('ldd', [path], options), // fails for a program without libraries
+    runChecked(path, ['-L', 'help'], options),
+  ]);
+  const version = /version (\S+)/.exec(about.stdout.toString())?.[1];
+  if (version === undefined) throw unavailable(`${path} does not say its version`);
+  const folders = firmware.stdout.toString().trim().split('\n');
+  return { version, files: await filesOf(path, librariesIn(libraries.stdout.toString()), folders) };
+}
+
+/** The files in what ldd(1) prints: "name => path (address)", or the loader's path alone. */
+export function librariesIn(text: string): string[] {
+  return [...text.matchAll(/^\s*(?:\S+ => )?(\/\S+) \(0x[0-9a-f]+\)$/gm)].map(([, path = '']) => path);
+}
+
+async function filesOf(
+  program: string,
+  libraries: readonly string[],
+  firmware: readonly string[],
+): Promise<VmFile[]> {
+  const libraryFolders = new Set(await Promise.all(libraries.map(async (path) => realpath(dirname(path)))));
+  const modules = [...libraryFolders].map((folder) => join(folder, 'qemu'));
+  const folders: string[] = [];
+  for (const folder of [...modules, ...firmware.map(normalize)])
+    if (await isThere(folder)) folders.push(folder);
+  return [
+    { hostPath: program, name: program },
+    ...libraries.map((path) => ({ hostPath: path, name: path })),
+    ...folders.map((path) => ({ hostPath: path, name: path })),
+  ];
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}

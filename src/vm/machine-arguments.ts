@@ -1,0 +1,181 @@
+import type { Accelerator } from './contract.ts';
+import { GUEST_LAYER_LUN, GUEST_PORT, GUEST_SHARE_TAG, GUEST_WRITABLE_LUN } from './guest-protocol.ts';
+import type { VmStep } from './vm-plan.ts';
+import { VM_AGENT_DESCRIPTOR, VM_QMP_DESCRIPTOR, VM_STATE_DESCRIPTOR, VM_TAP_DESCRIPTOR } from './vm-plan.ts';
+
+/** What decides a guest's devices: a template serves machines of its own shape only. */
+export interface MachineShape {
+  readonly accelerator: Accelerator['name'];
+  readonly processors: number;
+  /** Bytes, a multiple of 1 MiB. */
+  readonly memory: number;
+  /** Network cards. */
+  readonly cards: number;
+}
+
+/** Where a guest's memory and processors come from. */
+export type MachineOrigin =
+  /** A kernel boots. */
+  | { readonly kind: 'cold'; readonly boot: Boot }
+  /** The same, for a template: the memory is the file's, and nothing is joined to the cards. */
+  | { readonly kind: 'template'; readonly boot: Boot; readonly memoryFile: string }
+  /** A template goes on: the memory is a copy of the file's on write, the rest comes by {@link restoreSteps}. */
+  | { readonly kind: 'warm'; readonly memoryFile: string };
+
+/** The kernel of a guest and how it is told about its machine. Paths are those that QEMU sees. */
+export interface Boot {
+  readonly kernel: string;
+  readonly initramfs: string;
+  /** Of the host's time stamp counter; undefined: the guest finds out, which takes its time. */
+  readonly counterKilohertz: number | undefined;
+}
+
+/** Writes QEMU's arguments: its descriptors are those of vm-plan.h, `shares` is the folder that the guest may mount. */
+export function machineArguments(shape: MachineShape, origin: MachineOrigin, shares: string): string[] {
+  return [
+    ...machineType(shape),
+    ...memory(shape, origin),
+    ...(origin.kind === 'warm' ? ['-incoming', 'defer'] : bootArguments(origin.boot)),
+    ...channels(),
+    ...devices(shape, origin, shares),
+    ...confinement,
+  ];
+}
+
+/** The address of card `index` until the guest gives it its own; a template's clones would all have the same. */
+export function cardAddress(index: number): string {
+  return `52:54:00:00:00:${index.toString(16).padStart(2, '0')}`;
+}
+
+/**
+ * microvm has no PCI and no BIOS to wait for; without ACPI its virtio devices could only be named on the kernel's command
+ * line, which Debian's kernels do not read.
+ */
+function machineType({ accelerator, processors, memory }: MachineShape): string[] {
+  return [
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-M', 'microvm,acpi=on,isa-serial=on,memory-backend=ram'],
+    ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
+    ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
+    ...['-smp', String(processors), '-m', `${memory / 1024 ** 2}M`],
+    ...['-global', 'virtio-mmio.force-legacy=false'],
+  ];
+}
+
+function memory({ memory }: MachineShape, origin: MachineOrigin): string[] {
+  if (origin.kind === 'cold') return ['-object', `memory-backend-ram,id=ram,size=${memory}`];
+  const share = origin.kind === 'template' ? 'on' : 'off';
+  return [
+    '-object',
+    `memory-backend-file,id=ram,size=${memory},mem-path=${escaped(origin.memoryFile)},share=${share}`,
+  ];
+}
+
+function bootArguments({ kernel, initramfs, counterKilohertz }: Boot): string[] {
+  // There is no timer to measure the counter with but one that a busy host delays: every second boot then hangs.
+  const counter = counterKilohertz === undefined ? [] : [`tsc_early_khz=${counterKilohertz}`, 'tsc=reliable'];
+  const words = [
+    ...['console=ttyS0', 'quiet', 'panic=-1', 'reboot=t'],
+    ...counter,
+    ...['no_timer_check', 'cryptomgr.notests', 'random.trust_cpu=on', 'noreplace-smp'],
+  ];
+  return ['-kernel', kernel, '-initrd', initramfs, '-append', words.join(' '), '-S'];
+}
+
+function channels(): string[] {
+  return [
+    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
+    ...['-chardev', `socket,id=qmp,fd=${VM_QMP_DESCRIPTOR}`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `socket,id=agent,fd=${VM_AGENT_DESCRIPTOR}`],
+  ];
+}
+
+/** The same devices in the same order for a template and its clones. Disks are added later: a template has none. */
+function devices({ cards }: MachineShape, origin: MachineOrigin, shares: string): string[] {
+  return [
+    ...['-device', 'virtio-serial-device', '-device', `virtserialport,chardev=agent,name=${GUEST_PORT}`],
+    ...['-device', 'virtio-scsi-device,id=disks'],
+    ...['-device', 'virtio-rng-device'],
+    ...['-device', 'virtio-balloon-device,free-page-reporting=on'],
+    ...['-fsdev', `local,id=shares,path=${escaped(shares)},security_model=passthrough,multidevs=remap`],
+    ...['-device', `virtio-9p-device,fsdev=shares,mount_tag=${GUEST_SHARE_TAG}`],
+    ...Array.from({ length: cards }, (_, index) => card(index, origin)).flat(),
+  ];
+}
+
+/** What is behind a card is no part of a template's state. */
+function card(index: number, origin: MachineOrigin): string[] {
+  const end = origin.kind === 'template' ? `hubport,hubid=${index}` : `tap,fd=${VM_TAP_DESCRIPTOR + index}`;
+  return [
+    ...['-netdev', `${end},id=net${index}`],
+    ...['-device', `virtio-net-device,netdev=net${index},mac=${cardAddress(index)}`],
+  ];
+}
+
+const confinement = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'];
+
+/** A comma ends an option's value for QEMU, two are one. */
+function escaped(path: string): string {
+  return path.replaceAll(',', ',,');
+}
+
+/** The disks of a machine, as QEMU sees them; undefined: it has none of the kind. */
+export interface MachineDisks {
+  readonly layers: string | undefined;
+  readonly writable: string | undefined;
+}
+
+/** What is said by QMP until a machine that boots runs. */
+export function bootSteps(disks: MachineDisks): VmStep[] {
+  return [command('qmp_capabilities'), ...diskSteps(disks), command('cont')];
+}
+
+/** The same for one that goes on from a template. The state has everything but the memory (x-ignore-shared). */
+export function restoreSteps(disks: MachineDisks): VmStep[] {
+  return [
+    command('qmp_capabilities'),
+    migrationCapabilities,
+    command('migrate-incoming', { uri: `fd:${VM_STATE_DESCRIPTOR}` }),
+    { event: 'MIGRATION', words: ['"completed"'] },
+    ...diskSteps(disks),
+    command('cont'),
+  ];
+}
+
+export const migrationCapabilities: VmStep & { command: object } = command('migrate-set-capabilities', {
+  capabilities: ['x-ignore-shared', 'events'].map((capability) => ({ capability, state: true })),
+});
+
+function diskSteps({ layers, writable }: MachineDisks): VmStep[] {
+  const steps: VmStep[] = [];
+  if (layers !== undefined) {
+    const file = { driver: 'file', filename: layers, 'read-only': true };
+    steps.push(
+      command('blockdev-add', { 'node-name': 'layers', driver: 'vmdk', 'read-only': true, file }),
+      addDisk('layers', GUEST_LAYER_LUN),
+    );
+  }
+  if (writable !== undefined) {
+    const file = { driver: 'file', filename: writable, discard: 'unmap' };
+    steps.push(
+      command('blockdev-add', { 'node-name': 'writable', driver: 'raw', discard: 'unmap', file }),
+      addDisk('writable', GUEST_WRITABLE_LUN),
+    );
+  }
+  return steps;
+}
+
+function addDisk(drive: string, lun: number): VmStep {
+  return command('device_add', {
+    driver: 'scsi-hd',
+    id: `${drive}-disk`,
+    bus: 'disks.0',
+    drive,
+    'scsi-id': 0,
+    lun,
+  });
+}
+
+function command(execute: string, args?: Record<string, unknown>): VmStep & { command: object } {
+  return { command: args === undefined ? { execute } : { execute, arguments: args } };
+}
