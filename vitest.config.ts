@@ -9,6 +9,9 @@ const engineFolders = ['engine', 'clients', 'compat'].map((name) => `test/${name
 /** Tests that kill the daemon and cut its power, over and over. */
 const faultTests = ['test/faults/**/*.test.ts'];
 
+/** Tests that boot virtual machines. */
+const machineTests = ['test/vm/**/*.test.ts'];
+
 /** One file at a time: figures, ports and the machine's networks are shared. */
 const alone = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 };
 
@@ -19,7 +22,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{src,scripts,bench,test}/**/*.test.ts'],
-          exclude: [...networkTests, ...engineFolders, ...faultTests],
+          exclude: [...networkTests, ...engineFolders, ...faultTests, ...machineTests],
           maxWorkers: 2,
           // For what hangs; how long a test takes on a busy machine says nothing.
           testTimeout: 30_000,
@@ -29,6 +32,7 @@ export default defineConfig({
       { test: { name: 'network', include: networkTests, ...alone, sequence: { groupOrder: 1 } } },
       { test: { name: 'engine', include: engineFolders, ...alone, sequence: { groupOrder: 2 } } },
       { test: { name: 'faults', include: faultTests, ...alone, sequence: { groupOrder: 3 } } },
+      { test: { name: 'vm', include: machineTests, ...alone, sequence: { groupOrder: 4 } } },
     ],
   },
 });

@@ -1,0 +1,21 @@
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { type Instance, startInstance } from '../engine/instance.ts';
+
+/** Where scripts/setup-machines keeps the kernel. */
+const KERNELS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-kernels`;
+
+/**
+ * Starts berthd in fresh folders, with a kernel as if it had fetched one before, and busybox. The data root is not on a
+ * tmpfs: QEMU opens what is below it without the host's caches.
+ */
+export async function startMachines(): Promise<Instance> {
+  await using cleanup = new AsyncDisposableStack();
+  const dataRoot = await mkdtemp('/tmp/berth-machines-');
+  cleanup.defer(() => rm(dataRoot, { recursive: true, force: true }));
+  await mkdir(`${dataRoot}/vm`, { recursive: true });
+  await cp(KERNELS, `${dataRoot}/vm/kernels`, { recursive: true });
+  const instance = cleanup.use(await startInstance({ dataRoot }));
+  await instance.berthOk(['pull', '-q', 'busybox:latest']);
+  const closing = cleanup.move();
+  return Object.assign(instance, { [Symbol.asyncDispose]: () => closing.disposeAsync() });
+}
