@@ -12,6 +12,7 @@
 #include "common/io.h"
 #include "common/protocol.h"
 #include "common/root.h"
+#include "crash-point.h"
 #include "launcher.h"
 
 #define REPORT_MAX 16384
@@ -72,6 +73,11 @@ static void answer_without_report(struct child *child) {
     answer(child, MESSAGE_ERROR, NULL, 0);
 }
 
+void child_disown(struct child *child) {
+    child->client = NULL;
+    loop_close(&child->launcher->loop, &child->report);
+}
+
 static void on_report(struct watch *watch, uint32_t events) {
     (void)events;
     struct child *child = container_of(watch, struct child, report);
@@ -86,7 +92,10 @@ static void on_report(struct watch *watch, uint32_t events) {
     struct frame frame;
     size_t used;
     switch (frame_decode(child->reported.data, child->reported.length, REPORT_MAX, &frame, &used)) {
-        case FRAME_WHOLE: answer(child, frame.type, frame.payload, frame.length); break;
+        case FRAME_WHOLE:
+            crash_point("child.reported");
+            answer(child, frame.type, frame.payload, frame.length);
+            break;
         case FRAME_IMPOSSIBLE: answer_without_report(child); break;
         case FRAME_INCOMPLETE: break;
     }
@@ -126,6 +135,7 @@ static int spawn(struct child *child, void (*body)(const void *context, int repo
         report_failure(writing, why);
         _exit(1);
     }
+    crash_point("child.forked");
     child->pid = pid;
     child->next = child->launcher->children;
     child->launcher->children = child;
@@ -301,6 +311,7 @@ static void reap(struct launcher *launcher, pid_t pid) {
         struct client *awaited_by = child->awaited_by;
         uint16_t request = child->await_request;
         child_free(child);
+        crash_point("child.reaped");
         if (awaited_by) connection_send(&awaited_by->connection, MESSAGE_OK, request, NULL, 0);
         return;
     }

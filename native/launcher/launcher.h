@@ -60,6 +60,11 @@ int start_supervisor(struct client *client, uint16_t request, const struct plan 
 int start_file_worker(struct client *client, uint16_t request, const char *socket, const struct root_plan *root,
                       const char *directory, struct failure *why);
 void reap_children(struct launcher *launcher);
+/*
+ * Who asked for it has gone. A supervisor that has not reported yet finds nobody to report to, and undoes what it did; one that
+ * has can be found by its socket. A file worker ends when its one client does.
+ */
+void child_disown(struct child *child);
 /* Answers the request when the child has gone, at once when there is no such child. */
 int child_await(struct client *client, uint16_t request, pid_t pid, struct failure *why);
 bool children_use_network(const struct launcher *launcher, uint64_t handle);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "crash-point.h"
 
 /* Forces the way before Linux 6.12, so that it can be tested on a newer kernel: BERTH_LAYER_MOUNT=loop. */
 static bool loop_forced(void) {
@@ -134,6 +135,7 @@ struct layer *layers_get(struct layers *layers, const char *path, struct failure
     }
     struct layer *layer = layer_mount(layers, path, why);
     if (!layer) return NULL;
+    crash_point("layer.mounted");
     layer->next = layers->first;
     layers->first = layer;
     return layer;

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "crash-point.h"
 #include "launcher.h"
 
 #define READY_FD 3
@@ -99,9 +100,12 @@ static int open_launcher(struct launcher *launcher, const char *socket, const ch
     if (loop_open(&launcher->loop) < 0) return fail_errno(why, "epoll");
     if (find_programs(launcher, why) < 0 || networks_open(&launcher->networks, why) < 0) return -1;
     if (enter_own_mounts(launcher, folder, why) < 0) return -1;
+    crash_point("start.mounts");
     if (watch_signals(launcher, why) < 0 || resolver_open(launcher, folder, why) < 0) return -1;
     if (host_servers_open(&launcher->host_servers, &launcher->loop, launcher->resolver.folder, why) < 0) return -1;
-    return watch_socket(launcher, socket, why);
+    if (watch_socket(launcher, socket, why) < 0) return -1;
+    crash_point("start.listening");
+    return 0;
 }
 
 /* Two that start at once: the second waits for the lock and then finds that the first one answers. */

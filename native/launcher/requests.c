@@ -5,6 +5,7 @@
 
 #include "common/io.h"
 #include "common/protocol.h"
+#include "crash-point.h"
 #include "launcher.h"
 
 #define REQUEST_MAX (1024u * 1024)
@@ -36,6 +37,7 @@ static int on_launch(struct client *client, const struct frame *frame, struct fa
 static int on_create_network(struct client *client, const struct frame *frame, struct failure *why) {
     int handle = networks_create(&client->launcher->networks, client, why);
     if (handle < 0) return -1;
+    crash_point("network.created");
     resolver_update(client->launcher);
     send_number(client, MESSAGE_OK, frame->id, TAG_NETWORK, (uint64_t)handle);
     return 0;
@@ -57,6 +59,7 @@ static int on_release_network(struct client *client, const struct frame *frame, 
         return fail(why, FAILURE_NOT_FOUND, "no network namespace has the handle %llu", (unsigned long long)handle);
     }
     release_network(client->launcher, network);
+    crash_point("network.released");
     connection_send(&client->connection, MESSAGE_OK, frame->id, NULL, 0);
     return 0;
 }
@@ -67,6 +70,7 @@ static int on_unmount_layer(struct client *client, const struct frame *frame, st
     AUTO_TEXT path = field_text(&field);
     if (!path) return fail(why, FAILURE_INVALID, "the layer's path is not valid");
     if (layers_forget(&client->launcher->layers, path, why) < 0) return -1;
+    crash_point("layer.unmounted");
     connection_send(&client->connection, MESSAGE_OK, frame->id, NULL, 0);
     return 0;
 }
@@ -159,7 +163,7 @@ static void on_closed(struct connection *connection) {
     struct client *client = container_of(connection, struct client, connection);
     struct launcher *launcher = client->launcher;
     for (struct child *child = launcher->children; child; child = child->next) {
-        if (child->client == client) child->client = NULL;
+        if (child->client == client) child_disown(child);
         if (child->awaited_by == client) child->awaited_by = NULL;
     }
     for (struct client **link = &launcher->clients; *link; link = &(*link)->next) {

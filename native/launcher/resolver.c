@@ -14,6 +14,7 @@
 
 #include "common/io.h"
 #include "common/resolver-protocol.h"
+#include "crash-point.h"
 #include "launcher.h"
 
 #define SECOND 1000000000ull
@@ -64,6 +65,7 @@ static int start(struct launcher *launcher) {
     pid_t pid = fork();
     if (pid < 0) return -1;
     if (pid == 0) run_resolver(launcher, theirs);
+    crash_point("resolver.started");
     resolver->pid = pid;
     resolver->started = now();
     resolver->socket = (struct watch){.fd = take_fd(&ours), .ready = on_socket};

@@ -205,16 +205,16 @@ static int prepare(struct supervisor *supervisor, const struct arguments *argume
     return listen_for_clients(supervisor, why);
 }
 
-static void report(int pipe, uint8_t type, const struct buffer *payload) {
+static int report(int pipe, uint8_t type, const struct buffer *payload) {
     AUTO_BUFFER out = {0};
     frame_append(&out, type, 0, payload->data, payload->length);
-    if (write_all(pipe, out.data, out.length) < 0) log_line("the launcher does not listen: %s", strerror(errno));
+    return write_all(pipe, out.data, out.length);
 }
 
-static void report_ready(int pipe) {
+static int report_ready(int pipe) {
     AUTO_BUFFER payload = {0};
     field_append_number(&payload, TAG_PID, (uint64_t)getpid());
-    report(pipe, MESSAGE_OK, &payload);
+    return report(pipe, MESSAGE_OK, &payload);
 }
 
 static void report_failure(int pipe, const struct failure *why, size_t taken_port) {
@@ -222,7 +222,7 @@ static void report_failure(int pipe, const struct failure *why, size_t taken_por
     field_append_text(&payload, TAG_KIND, why->kind);
     field_append_text(&payload, TAG_MESSAGE, why->message);
     if (taken_port != SIZE_MAX) field_append_number(&payload, TAG_PORT_INDEX, taken_port);
-    report(pipe, MESSAGE_ERROR, &payload);
+    if (report(pipe, MESSAGE_ERROR, &payload) < 0) log_line("the launcher does not listen: %s", why->message);
 }
 
 /* Everything that was prepared is undone before the failure is told. */
@@ -243,7 +243,11 @@ static int supervise(struct supervisor *supervisor, struct arguments *arguments)
         return give_up(supervisor, arguments->report, &why, taken_port);
     }
     release_layers(arguments);
-    report_ready(arguments->report);
+    if (report_ready(arguments->report) < 0) {
+        /* Whoever looked for us before we listened will not look again. */
+        fail(&why, FAILURE_UNAVAILABLE, "whoever asked for the supervisor has gone");
+        return give_up(supervisor, arguments->report, &why, taken_port);
+    }
     close_fd(&arguments->report);
     if (loop_run(&supervisor->loop) == 0) return 0;
     log_line("the supervisor of %s ends: %s", supervisor->plan.id, strerror(errno));

@@ -27,7 +27,7 @@ export async function openParts(
   const { dataRoot, execRoot } = options;
   await mkdir(dataRoot, { recursive: true, mode: 0o711 });
   await mkdir(`${execRoot}/runtime`, { recursive: true, mode: 0o711 });
-  const nativeDirectory = `${projectRoot()}/native/build`;
+  const nativeDirectory = process.env.BERTH_NATIVE_DIRECTORY ?? `${projectRoot()}/native/build`;
   const instance = instanceName(dataRoot);
 
   await using opened = new AsyncDisposableStack();

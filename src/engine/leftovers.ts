@@ -8,12 +8,14 @@ import type { EngineParts } from './parts.ts';
 
 /**
  * What a berthd that was killed left half done, undone at the next start: supervisors of starts that were never
- * acknowledged, build steps that nobody waits for, folders of containers that never came to be.
+ * acknowledged, build steps that nobody waits for, folders of containers that never came to be, file workers that nobody
+ * has connected to.
  */
 export async function removeLeftovers(
   parts: EngineParts,
   records: readonly ContainerRecord[],
 ): Promise<void> {
+  await parts.launcher.endAbandonedWorkers();
   const containers = `${parts.settings.dataRoot}/containers`;
   const steps = `${parts.settings.dataRoot}/build/steps`;
   for (const { id, state } of records) {

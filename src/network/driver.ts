@@ -6,6 +6,7 @@ import {
   isBerthError,
   KeyedLock,
   run,
+  runChecked,
 } from '../base/index.ts';
 import { AddressBook, fullBridge } from './address-book.ts';
 import { BesideDocker } from './beside-docker.ts';
@@ -43,7 +44,7 @@ import { readRuleset } from './reach/ruleset.ts';
 import { shapeEndpoint } from './shape.ts';
 import { makeSandbox, type Sandbox, type SandboxMaker, SpareSandboxes } from './spare-sandboxes.ts';
 import { checkSources, DEFAULT_SUBNETS, localSubnets, type SubnetSource } from './subnets.ts';
-import { configure, makePair, plugIn, reorderRoutes } from './veth.ts';
+import { configure, flushRoutes, giveRoutes, makePair, plugIn, reorderRoutes } from './veth.ts';
 
 export interface NetworkDriverOptions {
   /** At most 8 lower-case letters and digits; in the names of all that is made on the host. */
@@ -78,6 +79,8 @@ class BridgeDriver implements NetworkDriver {
   readonly #removal = new LinkRemoval();
   readonly #maker: SandboxMaker;
   readonly #spares: SpareSandboxes;
+  /** Connected by an earlier berthd, which may have been killed between a change of their routes and its record. */
+  readonly #inherited = new Set<ContainerId>();
   /** Choosing a subnet and making its bridge is one step. */
   readonly #lock = new KeyedLock();
 
@@ -154,7 +157,10 @@ class BridgeDriver implements NetworkDriver {
     return this.#lock.run('networks', async () => {
       this.#book.clear();
       for (const network of state.networks) this.#book.add(network);
-      for (const endpoint of state.endpoints) this.#book.remember(endpoint);
+      for (const endpoint of state.endpoints) {
+        this.#book.remember(endpoint);
+        this.#inherited.add(endpoint.containerId);
+      }
       await this.#removeLeftovers();
       const links = await hostLinks();
       const bridges = state.networks.filter((network) => network.driver === 'bridge');
@@ -246,10 +252,23 @@ class BridgeDriver implements NetworkDriver {
       ...endpoint,
       metric: index < free ? index : index + 1,
     }));
-    const commands = reorderRoutes(endpoints, ordered);
-    if (commands.length > 0) await runInside(namespacePath, commands);
+    await this.#changeRoutes(endpoints, ordered, namespacePath);
     for (const endpoint of ordered) this.#book.replace(endpoint);
     return ordered;
+  }
+
+  async #changeRoutes(
+    before: readonly Endpoint[],
+    after: readonly Endpoint[],
+    namespacePath: string,
+  ): Promise<void> {
+    const isInherited = before.some(({ containerId }) => this.#inherited.delete(containerId));
+    if (isInherited) {
+      for (const flush of flushRoutes(before))
+        await runChecked('nsenter', [`--net=${namespacePath}`, ...flush]);
+    }
+    const commands = isInherited ? giveRoutes(after) : reorderRoutes(before, after);
+    if (commands.length > 0) await runInside(namespacePath, commands);
   }
 
   async disconnect(endpoint: Endpoint, namespacePath?: string): Promise<void> {

@@ -65,6 +65,27 @@ export function reorderRoutes(before: readonly Endpoint[], after: readonly Endpo
   ];
 }
 
+/** In the namespace, each a command of its own: takes away the default routes of interfaces, whatever they are. */
+export function flushRoutes(endpoints: readonly Endpoint[]): string[][] {
+  return endpoints.flatMap(({ containerInterface, ipv6 }) =>
+    ['-4', ...(ipv6 === undefined ? [] : ['-6'])].map((family) => [
+      'ip',
+      family,
+      'route',
+      'flush',
+      'exact',
+      'default',
+      'dev',
+      containerInterface,
+    ]),
+  );
+}
+
+/** In the namespace: the default routes of interfaces that have none. */
+export function giveRoutes(endpoints: readonly Endpoint[]): string[] {
+  return endpoints.flatMap((endpoint) => changeRoutes('add', endpoint));
+}
+
 function changeRoutes(verb: 'add' | 'del', endpoint: Endpoint): string[] {
   const { gateway, ipv6, containerInterface: name } = endpoint;
   const metric = metricOf(endpoint);

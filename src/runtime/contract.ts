@@ -294,6 +294,8 @@ export interface Launcher extends AsyncDisposable {
    * xattrs left out, sorted, deterministic (OCI image-spec, layer.md#representing-changes).
    */
   packChanges(upper: string, signal?: AbortSignal): Promise<Readable>;
+  /** Ends file workers that a killed berthd had started and not connected to. */
+  endAbandonedWorkers(): Promise<void>;
   createNetworkNamespace(): Promise<NetworkNamespace>;
   releaseNetworkNamespace(namespace: NetworkNamespace): Promise<void>;
   /** Forgets a layer image that is about to be deleted; throws `conflict` while a root uses it. */

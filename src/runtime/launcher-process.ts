@@ -61,10 +61,13 @@ async function saysReady(pipe: Readable): Promise<boolean> {
   return done !== true;
 }
 
-/** Variables that force the ways of older kernels (`native/common/root.h`, `native/launcher/layers.c`). */
+/**
+ * Variables that force the ways of older kernels (`native/common/root.h`, `native/launcher/layers.c`), and the one that the
+ * launcher with crash points reads (`native/launcher/crash-point.h`).
+ */
 function forTests(): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    ['BERTH_ROOT_JOIN', 'BERTH_LAYER_MOUNT'].flatMap((name) => {
+    ['BERTH_ROOT_JOIN', 'BERTH_LAYER_MOUNT', 'BERTH_LAUNCHER_CRASH'].flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
     }),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { unlink } from 'node:fs/promises';
+import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
@@ -73,12 +73,16 @@ class LauncherClient implements Launcher {
     await this.#waitForEarlier(plan.id);
     await noteRuntime(plan);
     signal?.throwIfAborted();
-    await this.#ask(message.launch, (pid) => {
+    const answer = await this.#askOnce(message.launch, (pid) => {
       if (plan.network !== undefined) checkHolder(plan.network, pid);
       return encodePlan(plan, this.#socketOf(plan.id));
     });
+    // Without an answer: a supervisor that had reported to the launcher listens and needs it no more, any other ends.
     const supervisor = await this.#findSupervisor(plan.id, plan.directory);
-    if (supervisor === undefined) throw unavailable(`the supervisor of container ${plan.id} ended at once`);
+    if (supervisor === undefined) {
+      const ended = answer === undefined ? 'the launcher ended as it started' : 'it ended at once:';
+      throw unavailable(`${ended} the supervisor of container ${plan.id}`);
+    }
     if (signal?.aborted) {
       await supervisor.discard();
       signal.throwIfAborted();
@@ -182,19 +186,20 @@ class LauncherClient implements Launcher {
     return join(this.#places.execRoot, 's', `${id.slice(0, 16)}.sock`);
   }
 
-  /** A request; one that a dying launcher did not answer goes to the next launcher. */
-  async #ask(
-    type: number,
-    payload?: (launcherPid: number) => Uint8Array,
-  ): Promise<{ readonly answer: Frame; readonly pid: number }> {
-    for (let attempt = 1; ; attempt++) {
-      const { channel, pid } = await this.connect();
-      try {
-        return { answer: await channel.request(type, payload?.(pid)), pid };
-      } catch (error) {
-        if (attempt > 1 || channel.isOpen || !isBerthError(error, 'unavailable')) throw error;
-        await channel.closed;
-      }
+  /** A request that may be made twice; one that a dying launcher did not answer goes to the next launcher. */
+  async #ask(type: number, payload?: (launcherPid: number) => Uint8Array): Promise<Answer> {
+    return (await this.#askOnce(type, payload)) ?? (await this.#askOnce(type, payload)) ?? lostLauncher();
+  }
+
+  /** A request; undefined when the launcher ended before it answered, but perhaps not before it did something. */
+  async #askOnce(type: number, payload?: (launcherPid: number) => Uint8Array): Promise<Answer | undefined> {
+    const { channel, pid } = await this.connect();
+    try {
+      return { answer: await channel.request(type, payload?.(pid)), pid };
+    } catch (error) {
+      if (channel.isOpen || !isBerthError(error, 'unavailable')) throw error;
+      await channel.closed;
+      return undefined;
     }
   }
 
@@ -229,23 +234,58 @@ class LauncherClient implements Launcher {
     await earlier.gone;
   }
 
+  async endAbandonedWorkers(): Promise<void> {
+    const folder = this.#workerFolder();
+    for (const name of await readdir(folder)) {
+      await endWorker(join(folder, name));
+      await unlink(join(folder, name)).catch(() => {});
+    }
+  }
+
   async #openWorker(
     describe: (request: FieldWriter) => FieldWriter,
     signal?: AbortSignal,
   ): Promise<FileWorker> {
-    const path = join(this.#places.execRoot, 'f', `${randomBytes(8).toString('hex')}.sock`);
+    const first = await this.#openWorkerOnce(describe, signal);
+    return first ?? (await this.#openWorkerOnce(describe, signal)) ?? lostLauncher();
+  }
+
+  /** Undefined when the launcher ended; a worker that it may have started before has ended, too. */
+  async #openWorkerOnce(
+    describe: (request: FieldWriter) => FieldWriter,
+    signal?: AbortSignal,
+  ): Promise<FileWorker | undefined> {
+    const path = join(this.#workerFolder(), `${randomBytes(8).toString('hex')}.sock`);
     signal?.throwIfAborted();
     try {
-      await this.#ask(message.openFiles, () => describe(new FieldWriter().text(tag.socket, path)).finish());
-      return await connectFileWorker(path, signal);
+      const answer = await this.#askOnce(message.openFiles, () =>
+        describe(new FieldWriter().text(tag.socket, path)).finish(),
+      );
+      if (answer !== undefined) return await connectFileWorker(path, signal);
+      await endWorker(path);
+      return undefined;
     } catch (error) {
-      // The worker waits for its one client: one that comes and goes ends it.
-      (await connectSocket(path).catch(() => undefined))?.destroy();
+      await endWorker(path);
       throw error;
     } finally {
       await unlink(path).catch(() => {});
     }
   }
+
+  #workerFolder(): string {
+    return join(this.#places.execRoot, 'f');
+  }
+}
+
+/** An answer, and the launcher that gave it. */
+interface Answer {
+  readonly answer: Frame;
+  readonly pid: number;
+}
+
+/** Ends a file worker that still waits for its one client: one that comes and goes. */
+async function endWorker(path: string): Promise<void> {
+  (await connectSocket(path).catch(() => undefined))?.destroy();
 }
 
 /** The longest path of a unix socket, from unix(7): 108 bytes with the zero at the end. */

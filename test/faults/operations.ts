@@ -1,6 +1,6 @@
 import type { CrashPoint } from '../../src/base/index.ts';
 
-/** Something that users do, and where it can be cut off. `DOCKERFILES` stands for a build context, `ARCHIVE` for a file. */
+/** Something that users do with images, and where it can be cut off. `DOCKERFILES` stands for a build context, `ARCHIVE` for a file. */
 export interface Operation {
   readonly before: readonly (readonly string[])[];
   readonly commands: readonly (readonly string[])[];
@@ -53,37 +53,32 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     commands: [['image', 'prune', '-a', '-f']],
     points: ['delete.forgotten', 'prune.image'],
   },
-  run: {
-    before: [PULL],
-    commands: [
-      ['run', '-d', '--name', 'one', '-p', '127.0.0.1::80', 'busybox', 'sleep', '1000'],
-      ['run', '--rm', '--name', 'two', 'busybox', 'true'],
-      ['exec', 'one', 'true'],
-      ['stop', '-t', '0', 'one'],
-      ['rm', 'one'],
-    ],
-    points: [
-      'create.folders',
-      'create.recorded',
-      'start.connected',
-      'start.launched',
-      'start.published',
-      'start.running',
-      'start.recorded',
-      'finish.disconnected',
-      'finish.recorded',
-      'remove.forgotten',
-      'remove.done',
-    ],
-  },
-  network: {
-    before: [PULL, ['run', '-d', '--name', 'one', 'busybox', 'sleep', '1000']],
-    commands: [
-      ['network', 'create', 'second'],
-      ['network', 'connect', 'second', 'one'],
-      ['network', 'disconnect', 'second', 'one'],
-      ['network', 'rm', 'second'],
-    ],
-    points: ['connect.plugged', 'connect.recorded', 'disconnect.recorded', 'disconnect.unplugged'],
-  },
 };
+
+/** Where what clients do with containers can be cut off. */
+export const CONTAINER_POINTS = [
+  'create.folders',
+  'create.recorded',
+  'start.connected',
+  'start.launched',
+  'start.published',
+  'start.running',
+  'start.recorded',
+  'finish.disconnected',
+  'finish.recorded',
+  'remove.forgotten',
+  'remove.done',
+] as const satisfies readonly CrashPoint[];
+
+/** The same for their networks and published ports. */
+export const NETWORK_POINTS = [
+  'connect.ordered',
+  'connect.plugged',
+  'connect.recorded',
+  'disconnect.recorded',
+  'disconnect.closed',
+  'disconnect.unplugged',
+  'update.published',
+  'update.withdrawn',
+  'update.recorded',
+] as const satisfies readonly CrashPoint[];

@@ -223,6 +223,7 @@ async function plugIn(
   const { network: driver } = context.parts;
   const namespacePath = namespaceOf(context, record);
   const present = await driver.orderRoutes(state.endpoints, namespacePath, place);
+  crashPoint('connect.ordered');
   try {
     const options = { ...addresses(wanted), metric: place };
     return { endpoint: await driver.connect(record.id, network, namespacePath, options), present };

@@ -1,4 +1,4 @@
-import { type ContainerId, conflict, invalid } from '../../base/index.ts';
+import { type ContainerId, conflict, crashPoint, invalid } from '../../base/index.ts';
 import type { PublishedPort } from '../../network/index.ts';
 import type { PortPlan, Supervisor } from '../../runtime/index.ts';
 import { portPlans } from './connect.ts';
@@ -44,8 +44,10 @@ export async function changePorts(
   if (supervisor === undefined) throw conflict(`container ${record.name} is just ending`);
   const plans = portPlans(context, change.add, state.endpoints);
   const added = await publishAll(context, record.id, supervisor, plans);
+  crashPoint('update.published');
   await context.parts.network.unpublish(record.id, removed);
   for (const port of removed) await supervisor.withdraw(port);
+  crashPoint('update.withdrawn');
   return { ...changed, state: { ...state, ports: [...without(state.ports, removed), ...added] } };
 }
 

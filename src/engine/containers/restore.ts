@@ -7,6 +7,7 @@ import { type ContainerContext, containerDirectory } from './context.ts';
 import { namedContainer } from './dns-names.ts';
 import { finishLocked, noteRestarted, noteRestarting, watchForEnd } from './finish.ts';
 import { keepShared } from './host-mounts.ts';
+import { settlePorts } from './port-moves.ts';
 import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
 import { resumeRestart } from './restart.ts';
@@ -25,18 +26,20 @@ export interface Survivors {
 export async function findSurvivors(context: ContainerContext): Promise<Survivors> {
   const living: LivingContainer[] = [];
   const found: Found[] = [];
-  for (const record of context.collection.all()) {
-    const { state } = record;
-    if (!isAlive(state)) continue;
-    const answer = await context.parts.launcher.reconnect(record.id, containerDirectory(context, record.id));
+  for (const known of context.collection.all()) {
+    if (!isAlive(known.state)) continue;
+    const answer = await context.parts.launcher.reconnect(known.id, containerDirectory(context, known.id));
     if (answer !== undefined && isSupervisor(answer)) {
+      const record = await settlePorts(context, known, answer);
+      const { state } = record;
+      if (!isAlive(state)) continue;
       context.running.set(record.id, { supervisor: answer, namespace: undefined });
       keepShared(context, record);
       const ports = state.ports.filter(({ hostIp }) => !hostIp.includes(':'));
       living.push({ id: record.id, endpoints: state.endpoints, ports });
       found.push({ record, supervisor: answer });
-    } else if (answer !== undefined || state.status !== 'restarting') {
-      found.push({ record, status: answer ?? { kind: 'unknown', finishedAt: new Date() } });
+    } else if (answer !== undefined || known.state.status !== 'restarting') {
+      found.push({ record: known, status: answer ?? { kind: 'unknown', finishedAt: new Date() } });
     }
   }
   return { living, names: () => namesOfLiving(context), settle: () => settle(context, found) };

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { BerthError, conflict, errorMessage, writeFileAtomic } from '../../base/index.ts';
+import { BerthError, conflict, crashPoint, errorMessage, writeFileAtomic } from '../../base/index.ts';
 import {
   changeResources,
   type OciSpec,
@@ -48,6 +48,7 @@ export async function updateContainer(
       const options = changedOptions(record, change);
       const ports = await changePorts(context, record, change.ports);
       const { host: before } = context.collection.update(id, ports);
+      crashPoint('update.recorded');
       const host = { ...before, ...options };
       const { warnings } = isMachine(record)
         ? await changeMachine(context, record, host)
