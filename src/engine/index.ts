@@ -22,7 +22,7 @@ export type {
 } from './images/index.ts';
 export { LayerShares } from './images/layer-shares.ts';
 export type { ListedManifest } from './images/listed-manifests.ts';
-export { isBridge, isLinked, type NetworkRecord, type NewNetwork } from './networks.ts';
+export { isBridge, isLinked, NETWORK_DRIVERS, type NetworkRecord, type NewNetwork } from './networks.ts';
 export type { EngineLog, EngineParts, EngineSettings } from './parts.ts';
 export type { Pruned, PruneSelection } from './prune.ts';
 export type { NewVolume, Volume } from './volumes.ts';

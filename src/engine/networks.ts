@@ -162,6 +162,9 @@ export class Networks {
   }
 }
 
+/** Those that there are; the last two have one network each. */
+export const NETWORK_DRIVERS: readonly Network['driver'][] = ['bridge', 'macvlan', 'host', 'none'];
+
 /** What a running container occupies, for {@link Networks.restore}. */
 export interface LivingContainer {
   readonly id: ContainerId;

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { DiffId, Digest } from '../base/index.ts';
+import type { LayerFormatName } from './layer-format.ts';
 
 /** OCI image-spec, descriptor.md. */
 export interface Descriptor {
@@ -66,6 +67,8 @@ export interface LayerCopy extends AsyncDisposable {
 
 /** Read-only layers by diff ID. Safe for concurrent use; one diff ID is unpacked at most once at a time. */
 export interface LayerStore {
+  /** How it keeps the layers that come from now on; older ones may be of the other format. */
+  readonly formatName: LayerFormatName;
   get(diffId: DiffId): Promise<Layer | undefined>;
   /**
    * Unpacks a blob that the content store holds (gzip, zstd or plain tar, by its magic bytes) and checks its

@@ -47,6 +47,10 @@ export class UnpackedLayerStore implements LayerStore {
     this.#parts = parts;
   }
 
+  get formatName() {
+    return this.#parts.format.name;
+  }
+
   async get(diffId: DiffId): Promise<Layer | undefined> {
     return this.find(diffId);
   }

@@ -34,6 +34,17 @@ describe('on layers that are folders, as where the kernel has no EROFS,', () => 
     expect(await instance.berthOk(['run', '--rm', 'busybox', 'sh', '-c', script])).toBe('works\n1');
   });
 
+  it('info names what is really there: the format of layers, the drivers of networks and logs', async () => {
+    const { body } = await instance.api('GET /info');
+    expect(body).toMatchObject({
+      DriverStatus: [['Layer format', 'folders']],
+      Plugins: {
+        Network: ['bridge', 'macvlan', 'host', 'none'],
+        Log: ['json-file', 'local', 'none', 'syslog', 'journald'],
+      },
+    });
+  });
+
   it('an image is built, pushed, removed and pulled again, with all that its layers hide', async () => {
     const before = await layers();
     const name = `${new URL(registry.url).host}/built`;

@@ -57,7 +57,7 @@ export type { Exec, ExecConfig } from './exec.ts';
 export type { FileChange, PathFacts } from './files/index.ts';
 export type { Health } from './health.ts';
 export type { Healthcheck, HealthStatus } from './healthcheck.ts';
-export { type LogConfig, type LogEntry, type LogOptions, parseLogConfig } from './logs/index.ts';
+export { LOG_DRIVERS, type LogConfig, type LogEntry, type LogOptions, parseLogConfig } from './logs/index.ts';
 export type { ProcessTable } from './processes.ts';
 export type { PortChange, PortSelection } from './publish.ts';
 export type { PublishedPortReport } from './published-ports.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import type { FastifyInstance } from 'fastify';
-import { type Engine, isActive } from '../../engine/index.ts';
+import { type Engine, isActive, LOG_DRIVERS, NETWORK_DRIVERS } from '../../engine/index.ts';
 import type { MachineHost, Part } from '../../vm/index.ts';
 import { API_VERSION, MIN_API_VERSION } from '../versions.ts';
 
@@ -59,6 +59,13 @@ function versionAnswer({ parts }: Engine) {
   };
 }
 
+const LAYER_FORMATS = { erofs: 'EROFS', folder: 'folders' } as const;
+
+async function forwardsIPv4(): Promise<boolean> {
+  const setting = await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8').catch(() => '');
+  return setting.trim() === '1';
+}
+
 async function infoAnswer({ parts, containers, images }: Engine) {
   const all = containers.list();
   const count = (status: string) => all.filter(({ state }) => state.status === status).length;
@@ -72,12 +79,12 @@ async function infoAnswer({ parts, containers, images }: Engine) {
     ContainersStopped: all.filter(({ state }) => !isActive(state)).length,
     Images: (await images.list()).length,
     Driver: 'overlayfs',
-    DriverStatus: [['Layer format', 'EROFS']],
+    DriverStatus: [['Layer format', LAYER_FORMATS[parts.store.layers.formatName]]],
     Plugins: {
       Volume: ['local'],
-      Network: ['bridge', 'host', 'none'],
+      Network: NETWORK_DRIVERS,
       Authorization: null,
-      Log: ['json-file', 'none'],
+      Log: LOG_DRIVERS,
     },
     MemoryLimit: cgroups.memory,
     SwapLimit: cgroups.swap,
@@ -86,7 +93,7 @@ async function infoAnswer({ parts, containers, images }: Engine) {
     CPUShares: cgroups.cpu,
     CPUSet: cgroups.cpuset,
     PidsLimit: cgroups.pids,
-    IPv4Forwarding: true,
+    IPv4Forwarding: await forwardsIPv4(),
     Debug: false,
     OomKillDisable: false,
     SystemTime: new Date().toISOString(),

@@ -6,7 +6,7 @@ import { logSettings } from './options.ts';
 import { type LogPlace, type LogRange, readLogFiles } from './read.ts';
 
 export type { LogEntry } from './entry.ts';
-export { type LogConfig, parseLogConfig } from './options.ts';
+export { LOG_DRIVERS, type LogConfig, parseLogConfig } from './options.ts';
 export { logPlan, requireLogging } from './plan.ts';
 export { readLogFiles } from './read.ts';
 

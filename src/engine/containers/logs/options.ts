@@ -66,6 +66,9 @@ const OPTIONS: Readonly<Record<LogConfig['driver'], readonly string[]>> = {
   journald: [...COMMON, ...ATTRIBUTES],
 };
 
+/** Those that there are. */
+export const LOG_DRIVERS: readonly string[] = Object.keys(OPTIONS);
+
 /** Drivers of Docker that berth refuses by name. */
 const NOT_HERE = ['gelf', 'fluentd', 'awslogs', 'splunk', 'gcplogs', 'etwlogs', 'logentries'];
 
@@ -92,11 +95,11 @@ function parseDriver(name: string): LogConfig['driver'] {
     default:
       if (NOT_HERE.includes(name)) {
         throw notImplemented(`the log driver ${name} is not there yet`, {
-          hint: `Use one of ${Object.keys(OPTIONS).join(', ')}`,
+          hint: `Use one of ${LOG_DRIVERS.join(', ')}`,
         });
       }
       throw invalid(`error looking up logging plugin ${name}: plugin "${name}" not found`, {
-        hint: `Use one of ${Object.keys(OPTIONS).join(', ')}`,
+        hint: `Use one of ${LOG_DRIVERS.join(', ')}`,
       });
   }
 }
