@@ -7,7 +7,8 @@
  *     berth-fs unpack DIR          unpacks the tar on standard input below DIR
  *     berth-fs unpack-layer DIR CONTENTS
  *                                  makes a layer's tree, durably, in the empty DIR; files' contents may lie in CONTENTS
- *     berth-fs remove-tree DIR     removes DIR, whatever its modes and owners are
+ *     berth-fs remove-trees        removes folders, whatever their modes and owners are: each path on standard input ends
+ *                                  with a 0, and is answered by a line, "done" or a failure
  *
  * Failures are one line on standard error and exit code 1; a wrong command line is exit code 2.
  */
@@ -82,6 +83,24 @@ static int report(int result, struct failure *failure) {
     return 1;
 }
 
+/* One process for many: to start one for each would cost more than most removals do. */
+static int run_remove_trees(void) {
+    char *path = NULL;
+    size_t size = 0;
+    for (ssize_t length; (length = getdelim(&path, &size, 0, stdin)) > 0 && path[length - 1] == 0;) {
+        struct failure failure;
+        if (remove_tree(path, &failure) == 0) {
+            puts("done");
+        } else {
+            make_printable(&failure);
+            printf("%s: %s\n", failure.kind, failure.message);
+        }
+        if (fflush(stdout) != 0) break; /* nobody is left who would want to know */
+    }
+    free(path);
+    return 0;
+}
+
 static int serve_at(const char *path, const char *socket) {
     struct failure failure;
     int root = open_folder(path, &failure);
@@ -99,12 +118,13 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(const char *path, struct failure *failure);
-    } commands[] = {{"pack-changes", run_pack_changes}, {"unpack", run_unpack}, {"remove-tree", remove_tree}};
+    } commands[] = {{"pack-changes", run_pack_changes}, {"unpack", run_unpack}};
 
     umask(0);
     signal(SIGPIPE, SIG_IGN);
     if (argc == 2 && strcmp(argv[1], "serve") == 0) return serve(ROOT_DESCRIPTOR, LISTENER_DESCRIPTOR);
     if (argc == 4 && strcmp(argv[1], "serve") == 0) return serve_at(argv[2], argv[3]);
+    if (argc == 2 && strcmp(argv[1], "remove-trees") == 0) return run_remove_trees();
     struct failure failure;
     if (argc == 4 && strcmp(argv[1], "unpack-layer") == 0)
         return report(run_unpack_layer(argv[2], argv[3], &failure), &failure);
@@ -112,7 +132,7 @@ int main(int argc, char **argv) {
         if (strcmp(argv[1], commands[at].name) == 0) return report(commands[at].run(argv[2], &failure), &failure);
     }
     fputs("usage: berth-fs serve [DIR SOCKET] | pack-changes DIR | unpack DIR | unpack-layer DIR CONTENTS | "
-          "remove-tree DIR\n",
+          "remove-trees\n",
           stderr);
     return 2;
 }

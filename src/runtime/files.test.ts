@@ -9,7 +9,8 @@ import { pack as tarPack } from 'tar-stream';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { runChecked } from '../base/index.ts';
 import type { FileWorker } from './contract.ts';
-import { connectFileWorker, packChanges, removeTree, unpackInto } from './files.ts';
+import { connectFileWorker, packChanges, unpackInto } from './files.ts';
+import { TreeRemover } from './tree-remover.ts';
 
 const native = join(import.meta.dirname, '../../native/build');
 const isRoot = process.getuid?.() === 0;
@@ -245,22 +246,40 @@ describe.skipIf(!isRoot)('layer changes (needs root and overlayfs)', () => {
 });
 
 describe('trees on the host', () => {
-  test('removeTree removes all but follows no link, and a missing folder is fine', async () => {
+  test('are removed whole, no link is followed, and a missing one is fine', async () => {
+    await using trees = new TreeRemover(native);
     await mkdir(join(folder, 'tree/a/b'), { recursive: true, mode: 0o500 });
     await writeFile(join(folder, 'outside'), 'stays');
     await symlink(folder, join(folder, 'tree/link'));
-    await removeTree(native, join(folder, 'tree'));
-    await removeTree(native, join(folder, 'tree'));
+    await trees.remove(join(folder, 'tree'));
+    await trees.remove(join(folder, 'tree'));
     expect(await readdir(folder)).toEqual(['outside']);
-    await expect(removeTree(native, '/')).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(trees.remove('/')).rejects.toMatchObject({ kind: 'invalid' });
   });
 
-  test.skipIf(!isRoot)('removeTree stops at a mount (needs root)', async () => {
+  test('are removed many at a time, and one that cannot be removed fails alone', async () => {
+    await using trees = new TreeRemover(native);
+    const names = Array.from({ length: 50 }, (_, index) => join(folder, `tree-${index}`));
+    for (const name of names) await mkdir(join(name, 'a/b'), { recursive: true });
+    const removals = names.flatMap((name) => [trees.remove(name), trees.remove('relative')]);
+    const results = await Promise.allSettled(removals);
+    const failed = results.filter(({ status }) => status === 'rejected');
+    expect(failed).toHaveLength(50);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('cannot be removed without berth-fs, and that is said', async () => {
+    await using trees = new TreeRemover(join(folder, 'nowhere'));
+    await expect(trees.remove(join(folder, 'tree'))).rejects.toThrow('berth-fs could not be started');
+  });
+
+  test.skipIf(!isRoot)('are removed up to a mount, whose content stays (needs root)', async () => {
+    await using trees = new TreeRemover(native);
     await mkdir(join(folder, 'tree/mounted'), { recursive: true });
     await runChecked('mount', ['-t', 'tmpfs', 'none', join(folder, 'tree/mounted')]);
     try {
       await writeFile(join(folder, 'tree/mounted/precious'), '');
-      await expect(removeTree(native, join(folder, 'tree'))).rejects.toThrow('mounted is a mount point');
+      await expect(trees.remove(join(folder, 'tree'))).rejects.toThrow('mounted is a mount point');
       expect(await readdir(join(folder, 'tree/mounted'))).toEqual(['precious']);
     } finally {
       await runChecked('umount', [join(folder, 'tree/mounted')]);

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { asBerthError, type BerthError, run, unavailable } from '../base/index.ts';
+import { asBerthError, type BerthError, unavailable } from '../base/index.ts';
 import type { FileWorker } from './contract.ts';
 import { workerFailure } from './file-protocol.ts';
 import { FileWorkerConnection } from './file-worker.ts';
@@ -61,16 +61,6 @@ export async function packChanges(
     })(),
     { objectMode: false },
   );
-}
-
-/** Removes a folder and all below it, whatever its owners and modes are; one that is missing is fine. */
-export async function removeTree(nativeDirectory: string, path: string, signal?: AbortSignal): Promise<void> {
-  const result = await run(
-    join(nativeDirectory, 'berth-fs'),
-    ['remove-tree', path],
-    signal === undefined ? {} : { signal },
-  );
-  if (result.code !== 0) throw reportedFailure(result.stderr);
 }
 
 /** Unpacks a tar below a host folder; its entries cannot leave the folder. */
@@ -131,7 +121,7 @@ function exitOf(child: ReturnType<typeof spawn>): Promise<void> {
 }
 
 /** berth-fs reports "kind: message" in one line. */
-function reportedFailure(report: string): BerthError {
+export function reportedFailure(report: string): BerthError {
   const [, kind = '', message = ''] = /^([a-z-]+): (.*)$/m.exec(report) ?? [];
   return workerFailure(kind, message || `berth-fs failed: ${report.trim() || 'it was killed'}`);
 }

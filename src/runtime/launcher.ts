@@ -26,10 +26,11 @@ import type {
   SupervisorPlan,
 } from './contract.ts';
 import { hasRun, readExitRecord } from './exit-record.ts';
-import { connectFileWorker, packChanges, removeTree } from './files.ts';
+import { connectFileWorker, packChanges } from './files.ts';
 import { connectLauncher, type LauncherPlaces } from './launcher-process.ts';
 import { encodePlan, message, tag, writeRoot } from './protocol.ts';
 import { findSupervisor, type SupervisorConnection } from './supervisor.ts';
+import { TreeRemover } from './tree-remover.ts';
 
 /**
  * The launcher of the instance whose run-time state is in `execRoot`: the one that runs, or a new one. A launcher
@@ -58,9 +59,11 @@ class LauncherClient implements Launcher {
   readonly #supervisors = new Map<ContainerId, SupervisorConnection>();
   /** Supervisors whose process may still be there, each with its end: until then it uses its layers. */
   readonly #processes = new Map<SupervisorConnection, Promise<void>>();
+  readonly #trees: TreeRemover;
 
   constructor(places: LauncherPlaces) {
     this.#places = places;
+    this.#trees = new TreeRemover(places.nativeDirectory);
   }
 
   /** The connection, made anew when the launcher that it led to has gone. */
@@ -118,7 +121,7 @@ class LauncherClient implements Launcher {
   }
 
   removeTree(path: string): Promise<void> {
-    return removeTree(this.#places.nativeDirectory, path);
+    return this.#trees.remove(path);
   }
 
   async createNetworkNamespace(): Promise<NetworkNamespace> {
@@ -144,6 +147,7 @@ class LauncherClient implements Launcher {
     for (const supervisor of this.#supervisors.values()) supervisor.disconnect();
     const connection = await this.#connection?.catch(() => undefined);
     await connection?.channel[Symbol.asyncDispose]();
+    await this.#trees[Symbol.asyncDispose]();
   }
 
   async #openConnection(signal?: AbortSignal): Promise<Connection> {

@@ -1,6 +1,8 @@
 import type { DocumentStore } from './contract.ts';
 import { type Database, text } from './database.ts';
 
+const PUT = 'INSERT OR REPLACE INTO documents (collection, key, document) VALUES (?, ?, ?)';
+
 /** Documents as JSON in the metadata database. What was put is what comes back; who reads knows its type. */
 export class DatabaseDocumentStore implements DocumentStore {
   readonly #database: Database;
@@ -25,12 +27,11 @@ export class DatabaseDocumentStore implements DocumentStore {
   }
 
   put(collection: string, key: string, document: unknown): void {
-    this.#database.run(
-      'INSERT OR REPLACE INTO documents (collection, key, document) VALUES (?, ?, ?)',
-      collection,
-      key,
-      JSON.stringify(document),
-    );
+    this.#database.run(PUT, collection, key, JSON.stringify(document));
+  }
+
+  putBuffered(collection: string, key: string, document: unknown): void {
+    this.#database.runBuffered(PUT, collection, key, JSON.stringify(document));
   }
 
   delete(collection: string, key: string): void {

@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { type DiffId, digestOf, parseDiffId, parseDigest } from '../base/index.ts';
 import type { Store } from './contract.ts';
+import { Database } from './database.ts';
+import { DatabaseDocumentStore } from './documents.ts';
 import { filesIn, tarOf, temporaryStore } from './testing/images.ts';
 import { placeTree } from './testing/place-tree.ts';
 
@@ -275,6 +278,21 @@ describe('documents', () => {
     documents.delete('volumes', 'a');
     expect(documents.get('volumes', 'a')).toBeUndefined();
     expect(documents.get('networks', 'a')).toBe('text');
+  });
+
+  test('that did not wait for the disk are there for the next who opens them, and later ones wait again', async () => {
+    await using opened = await temporaryStore();
+    const path = join(opened.root, 'documents.db');
+    using first = new Database(path);
+    const documents = new DatabaseDocumentStore(first);
+    documents.putBuffered('c', 'a', 1);
+    documents.transaction(() => documents.putBuffered('c', 'b', 2));
+    expect(first.get('PRAGMA synchronous')).toEqual({ synchronous: 2 }); // FULL
+    using second = new Database(path);
+    expect(new DatabaseDocumentStore(second).all('c')).toEqual([
+      { key: 'a', document: 1 },
+      { key: 'b', document: 2 },
+    ]);
   });
 
   test('change all together or not at all, also when nested', async () => {

@@ -69,4 +69,33 @@ describe('the life of a container', () => {
     expect(await removed).toEqual({ status: 200, body: { StatusCode: 7 } });
     expect(await instance.api('POST /containers/waited/wait')).toMatchObject({ status: 404 });
   });
+
+  it('is listed as it is after each change: of its name, state, image and networks', async () => {
+    await instance.berthOk(['network', 'create', 'listed-net']);
+    await instance.berthOk(['tag', 'busybox', 'listed:1']);
+    const run = ['run', '-d', '--name', 'listed', '--network', 'listed-net'];
+    await instance.berthOk([...run, 'listed:1', 'sleep', '1000']);
+    const listed = async () => {
+      const rows = await instance.berthOk([
+        'ps',
+        '-a',
+        '--format',
+        '{{.Names}} {{.Image}} {{.State}} {{.Networks}}',
+      ]);
+      return rows.split('\n').filter((row) => row.startsWith('listed'));
+    };
+    expect(await listed()).toEqual(['listed listed:1 running listed-net']);
+    await instance.berthOk(['rename', 'listed', 'listed-again']);
+    expect(await listed()).toEqual(['listed-again listed:1 running listed-net']);
+    await instance.berthOk(['network', 'connect', 'bridge', 'listed-again']);
+    expect(await listed()).toEqual(['listed-again listed:1 running bridge,listed-net']);
+    await instance.berthOk(['network', 'disconnect', 'listed-net', 'listed-again']);
+    expect(await listed()).toEqual(['listed-again listed:1 running bridge']);
+    await instance.berthOk(['kill', 'listed-again']);
+    expect(await listed()).toEqual(['listed-again listed:1 exited bridge']);
+    await instance.berthOk(['rmi', '-f', 'listed:1']);
+    expect(await listed()).toEqual([expect.stringMatching(/^listed-again [0-9a-f]{12} exited bridge$/)]);
+    await instance.berthOk(['rm', 'listed-again']);
+    await instance.berthOk(['network', 'rm', 'listed-net']);
+  });
 });

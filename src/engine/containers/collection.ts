@@ -64,6 +64,24 @@ export class ContainerCollection {
     return record;
   }
 
+  /**
+   * As {@link update}, but a loss of power may undo it up to the container's next change: for what is meant for the end
+   * that is being brought about, and of which nobody is told before that is recorded.
+   */
+  prepare(
+    id: ContainerId,
+    change: Partial<Pick<ContainerRecord, 'stoppedByUser' | 'lastSignal'>>,
+  ): ContainerRecord {
+    const record = { ...this.#existing(id), ...change };
+    try {
+      this.#documents.putBuffered(COLLECTION, id, record);
+    } catch (error) {
+      if (!isBerthError(error, 'unavailable')) throw error; // a full disk must not keep a container from being stopped
+    }
+    this.#byId.set(id, record);
+    return record;
+  }
+
   setState(id: ContainerId, state: ContainerState): ContainerRecord {
     return this.update(id, { state });
   }
@@ -74,7 +92,7 @@ export class ContainerCollection {
    */
   note(
     id: ContainerId,
-    change: Partial<Pick<ContainerRecord, 'state' | 'lastSignal' | 'restartCount'>>,
+    change: Partial<Pick<ContainerRecord, 'state' | 'restartCount'>>,
     beside: () => void = () => {},
   ): ContainerRecord {
     try {

@@ -33,7 +33,7 @@ async function endAndRemove(
   if (record === undefined) return true;
   if (options.force !== true) admit(record, 'rm');
   if (isAlive(record.state)) {
-    context.collection.update(id, { stoppedByUser: true });
+    context.collection.prepare(id, { stoppedByUser: true });
     await endProcess(context, record, { by: 'rm', signal: constants.signals.SIGKILL, grace: -1 });
   }
   return context.collection.exclusively(id, async () => {

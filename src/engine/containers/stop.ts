@@ -50,7 +50,7 @@ export async function stopContainer(
 ): Promise<boolean> {
   const record = context.collection.find(reference);
   if (!admit(record, 'stop')) return false;
-  context.collection.update(record.id, { stoppedByUser: true });
+  context.collection.prepare(record.id, { stoppedByUser: true });
   const signal = signalNumber(options.signal ?? record.config.stopSignal ?? 'SIGTERM');
   const grace = options.timeout ?? record.config.stopTimeout ?? DEFAULT_GRACE;
   await endProcess(context, record, { by, signal, grace, ...(reason === undefined ? {} : { reason }) });
@@ -268,7 +268,7 @@ function alsoBecause({ reason }: EndOptions, further: string): string {
 /** Keeps who has sent which signal, so that the report of the end can tell it, also after a restart of berthd. */
 function noteSignal(context: ContainerContext, id: ContainerId, sent: Omit<SentSignal, 'at'>): void {
   if (context.collection.get(id) === undefined) return; // removed meanwhile
-  context.collection.note(id, { lastSignal: { ...sent, at: new Date().toISOString() } });
+  context.collection.prepare(id, { lastSignal: { ...sent, at: new Date().toISOString() } });
 }
 
 /** Resolves when berthd has recorded the container's end. */

@@ -1,4 +1,3 @@
-import { humanDuration } from '../../base/index.ts';
 import {
   type ContainerRecord,
   type ContainerSizes,
@@ -15,13 +14,17 @@ import {
   shortReason,
 } from '../../engine/index.ts';
 import type { Endpoint, Shape } from '../../network/index.ts';
-import { type HostConfigFacts, hostConfig, networkMode } from './host-config.ts';
+import { type HostConfigFacts, hostConfig } from './host-config.ts';
 
-/** What formatting needs beside the record. */
-export interface ContainerFacts extends HostConfigFacts {
+/** How networks are called and known. */
+export interface NetworkFacts {
   readonly networkName: (id: string) => string;
   /** "" for a name that is no network's. */
   readonly networkId: (name: string) => string;
+}
+
+/** What inspect needs beside the record. */
+export interface ContainerFacts extends HostConfigFacts, NetworkFacts {
   readonly logPath: string;
   /** The container's own folder. */
   readonly directory: string;
@@ -30,78 +33,16 @@ export interface ContainerFacts extends HostConfigFacts {
   readonly health: Health | undefined;
   /** Ids of running exec sessions. */
   readonly execs: readonly string[];
-  /** The image's name as lists show it; its id when the name was moved to another image. */
-  readonly imageName: string;
   /** Only where they were asked for. */
   readonly sizes?: ContainerSizes;
 }
 
-/** One row of GET /containers/json (Engine API, ContainerSummary). */
-export function containerSummary(record: ContainerRecord, facts: ContainerFacts) {
-  const { id, name, imageId, config, state, createdAt, host } = record;
-  return {
-    Id: id,
-    Names: [`/${name}`],
-    Image: facts.imageName,
-    ImageID: imageId,
-    Command: commandOf(config).map(quoted).join(' '),
-    Created: Math.floor(Date.parse(createdAt) / 1000),
-    Ports: portList(record),
-    ...sizeMembers(facts),
-    Labels: config.labels,
-    State: state.status,
-    Status: statusText(state, facts.health),
-    HostConfig: { NetworkMode: networkMode(host.networkMode) },
-    NetworkSettings: { Networks: networks(record, facts) },
-    Mounts: mountPoints(record),
-    ...reasonMember(state),
-  };
-}
-
-/** An extension: why it ended or was not started, in a few words; `Status` is Docker's to the letter. */
-function reasonMember(state: ContainerState) {
-  const reason = reasonOf(state);
-  return reason === undefined ? {} : { Berth: { Reason: reason } };
-}
-
-function reasonOf(state: ContainerState): string | undefined {
-  if (state.status === 'created') return state.error?.message;
-  return isActive(state) ? undefined : state.reason;
-}
-
 /** Docker leaves out what is 0. */
-function sizeMembers({ sizes }: ContainerFacts) {
+export function sizeMembers({ sizes }: Pick<ContainerFacts, 'sizes'>) {
   return {
     ...(sizes === undefined || sizes.written === 0 ? {} : { SizeRw: sizes.written }),
     ...(sizes === undefined || sizes.root === 0 ? {} : { SizeRootFs: sizes.root }),
   };
-}
-
-/** As `docker ps` shows an argument: quoted where a shell would need it. */
-function quoted(argument: string): string {
-  return /[\s"']/.test(argument) ? `'${argument.replaceAll("'", `'"'"'`)}'` : argument;
-}
-
-/** "Up 3 minutes", "Exited (0) 2 hours ago", as `docker ps` words it. */
-export function statusText(state: ContainerState, health?: Health, now = Date.now()): string {
-  const since = (time: string) => humanDuration(now - Date.parse(time));
-  switch (state.status) {
-    case 'created':
-      return 'Created';
-    case 'running':
-      return `Up ${since(state.startedAt)}${healthText(health)}`;
-    case 'paused':
-      return `Up ${since(state.startedAt)} (Paused)`;
-    case 'restarting':
-      return `Restarting (${state.exitCode}) ${since(state.finishedAt)} ago`;
-    case 'exited':
-      return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
-  }
-}
-
-function healthText(health: Health | undefined): string {
-  if (health === undefined) return '';
-  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
 }
 
 /** GET /containers/{id}/json (Engine API, ContainerInspectResponse). */
@@ -268,23 +209,7 @@ function keySet(keys: readonly string[]): Record<string, object> {
   return Object.fromEntries(keys.map((key) => [key, {}]));
 }
 
-/** Published ports first by address, then the exposed ones that are not. */
-function portList({ state, config }: ContainerRecord) {
-  if (!isActive(state)) return [];
-  const published = state.ports.map((port) => ({
-    IP: port.hostIp,
-    PrivatePort: port.containerPort,
-    PublicPort: port.hostPort,
-    Type: port.protocol,
-  }));
-  const known = new Set(published.map(({ PrivatePort, Type }) => `${PrivatePort}/${Type}`));
-  const exposed = config.exposedPorts
-    .filter((key) => !known.has(key))
-    .map((key) => ({ PrivatePort: Number(key.split('/')[0]), Type: key.split('/')[1] ?? 'tcp' }));
-  return [...exposed, ...published];
-}
-
-function mountPoints({ mounts }: ContainerRecord) {
+export function mountPoints({ mounts }: ContainerRecord) {
   return mounts.flatMap((mount) => {
     if (mount.type === 'tmpfs') return mount.listed === true ? [tmpfsPoint(mount.target)] : [];
     const common = { Source: mount.source, Destination: mount.target, RW: !mount.readOnly };
@@ -341,7 +266,7 @@ function inspectPorts({ state, config }: ContainerRecord) {
   return ports;
 }
 
-function networks(record: ContainerRecord, facts: ContainerFacts) {
+export function networks(record: ContainerRecord, facts: NetworkFacts) {
   const { networkMode: mode } = record.host;
   if (mode === 'host' || mode === 'none') {
     return { [mode]: endpointInspect(record, undefined, mode, facts) };
@@ -362,7 +287,7 @@ function endpointInspect(
   record: ContainerRecord,
   endpoint: Endpoint | undefined,
   network: string,
-  facts: ContainerFacts,
+  facts: NetworkFacts,
 ) {
   const attachment = record.networks.find((candidate) => candidate.network === network);
   return {

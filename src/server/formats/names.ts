@@ -1,4 +1,5 @@
-import type { Engine } from '../../engine/index.ts';
+import { shortId } from '../../base/index.ts';
+import type { ContainerRecord, Engine } from '../../engine/index.ts';
 
 /** Names of images and networks, each looked up once for all rows of an answer: the metadata database is asked for every one. */
 export class Names {
@@ -8,6 +9,16 @@ export class Names {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+  }
+
+  /** The image's name as lists show it: its id when the name was moved to another image. */
+  async imageName({ config, imageId }: ContainerRecord): Promise<string> {
+    return (await this.imageId(config.image)) === imageId ? config.image : shortId(imageId);
+  }
+
+  /** The same text as long as all networks are called the same. */
+  networksKey(): string {
+    return JSON.stringify(this.#allNetworks());
   }
 
   /** The id of the image of that name now; undefined: there is none. */

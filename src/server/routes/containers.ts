@@ -1,12 +1,13 @@
 import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { invalid, shortId, Timeline } from '../../base/index.ts';
+import { invalid, Timeline } from '../../base/index.ts';
 import { type ContainerRecord, type Engine, isActive, isAlive } from '../../engine/index.ts';
 import { parseNewContainer } from '../container-request.ts';
 import { parseContainerChange } from '../container-resources.ts';
 import { Fields, Query } from '../fields.ts';
 import { type Filters, parseFilters, passes, passesLabels } from '../filters.ts';
-import { type ContainerFacts, containerInspect, containerSummary } from '../formats/container.ts';
+import { type ContainerFacts, containerInspect } from '../formats/container.ts';
+import { containerSummary, type SummaryFacts, SummaryTexts } from '../formats/container-summary.ts';
 import { Names } from '../formats/names.ts';
 import { serverTiming } from '../formats/server-timing.ts';
 import { clientSignal, plainHeaders } from '../streams.ts';
@@ -31,8 +32,9 @@ const LIST_FILTERS = [
 /** Containers: list, create, inspect and the operations without a stream. */
 export function containerRoutes(app: FastifyInstance, engine: Engine): void {
   const { containers } = engine;
+  const texts = new SummaryTexts();
 
-  app.get('/containers/json', async (request) => {
+  app.get('/containers/json', async (request, reply) => {
     const query = new Query(request.query);
     const limit = query.number('limit') ?? 0;
     const filters = parseFilters(query, LIST_FILTERS);
@@ -42,11 +44,16 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
       .list()
       .filter((record) => (all || isAlive(record.state)) && matches(engine, record, filters));
     const shown = limit > 0 ? selected.slice(0, limit) : selected;
-    const size = query.flag('size');
     const names = new Names(engine);
-    return Promise.all(
-      shown.map(async (record) => containerSummary(record, await facts(engine, record, { names, size }))),
-    );
+    if (query.flag('size'))
+      return Promise.all(shown.map((record) => summaryWithSizes(engine, record, names)));
+    const networksKey = names.networksKey();
+    const rows: string[] = [];
+    for (const record of shown) {
+      rows.push(texts.row(record, await summaryFacts(engine, record, names), networksKey));
+    }
+    reply.type('application/json');
+    return `[${rows.join(',')}]`;
   });
 
   app.post('/containers/create', async (request, reply) => {
@@ -60,7 +67,7 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
   app.get<Reference>('/containers/:name/json', async (request) => {
     const record = containers.find(request.params.name);
     const size = new Query(request.query).flag('size');
-    return containerInspect(record, await facts(engine, record, { size }), containers.ends(record));
+    return containerInspect(record, await inspectFacts(engine, record, size), containers.ends(record));
   });
 
   app.post<Reference>('/containers/:name/start', async (request, reply) => {
@@ -149,13 +156,28 @@ interface Reference {
   Params: { name: string };
 }
 
-/** What the formats need to know beside a record. */
-export async function facts(
+/** What a row of a list needs to know beside a record. */
+export async function summaryFacts(
   engine: Engine,
   record: ContainerRecord,
-  { names = new Names(engine), size = false }: { names?: Names; size?: boolean } = {},
-): Promise<ContainerFacts> {
-  const named = await names.imageId(record.config.image);
+  names: Names,
+): Promise<SummaryFacts> {
+  return {
+    networkName: (id) => names.networkName(id),
+    networkId: (name) => names.networkId(name),
+    health: engine.containers.health(record),
+    imageName: await names.imageName(record),
+  };
+}
+
+async function summaryWithSizes(engine: Engine, record: ContainerRecord, names: Names) {
+  const sizes = await engine.diskUsage.ofContainer(record);
+  return containerSummary(record, { ...(await summaryFacts(engine, record, names)), sizes });
+}
+
+/** What inspect needs to know beside a record. */
+async function inspectFacts(engine: Engine, record: ContainerRecord, size: boolean): Promise<ContainerFacts> {
+  const names = new Names(engine);
   return {
     networkName: (id) => names.networkName(id),
     networkId: (name) => names.networkId(name),
@@ -164,7 +186,6 @@ export async function facts(
     sandboxKey: engine.containers.networkPath(record),
     health: engine.containers.health(record),
     execs: engine.containers.execs.ofContainer(record.id).map(({ id }) => id),
-    imageName: named === record.imageId ? record.config.image : shortId(record.imageId),
     defaultRuntime: engine.parts.runtimes.preferred?.name ?? '',
     ...(size ? { sizes: await engine.diskUsage.ofContainer(record) } : {}),
     cgroupNamespace: engine.parts.hostFacts.cgroups.version === 2 ? 'private' : 'host',

@@ -2,13 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import { invalid } from '../../base/index.ts';
 import type { DiskUse, Engine } from '../../engine/index.ts';
 import { Query } from '../fields.ts';
-import { containerSummary } from '../formats/container.ts';
+import { containerSummary } from '../formats/container-summary.ts';
 import { cachedLayerSummary, dataRootAnswer } from '../formats/disk-usage.ts';
 import { imageSummary } from '../formats/image.ts';
 import { Names } from '../formats/names.ts';
 import { volumeInspect } from '../formats/volume.ts';
 import { clientSignal } from '../streams.ts';
-import { facts } from './containers.ts';
+import { summaryFacts } from './containers.ts';
 
 const TYPES = ['container', 'image', 'volume', 'build-cache'];
 
@@ -50,7 +50,7 @@ export function diskUsageRoutes(app: FastifyInstance, engine: Engine): void {
     const use = await diskUsage.containers();
     const names = new Names(engine);
     const items = use.items.map(async ({ record, sizes }) =>
-      containerSummary(record, { ...(await facts(engine, record, { names })), sizes }),
+      containerSummary(record, { ...(await summaryFacts(engine, record, names)), sizes }),
     );
     return { Containers: await Promise.all(items), ContainerUsage: totals(use) };
   }

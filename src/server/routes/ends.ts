@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Engine } from '../../engine/index.ts';
-import { endInspect, statusText } from '../formats/container.ts';
+import { endInspect } from '../formats/container.ts';
+import { statusText } from '../formats/container-summary.ts';
 
 /** GET /berth/containers/{id}/ends, an extension: why a container died, or why it did not start. */
 export function endRoutes(app: FastifyInstance, { containers }: Engine): void {

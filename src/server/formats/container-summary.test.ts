@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { statusText } from './container.ts';
+import { statusText } from './container-summary.ts';
 
 const now = Date.parse('2026-01-02T00:00:00Z');
 const running = { pid: 1, endpoints: [], ports: [] };
