@@ -1,12 +1,13 @@
-// Measures a berthd with many running containers: memory, ps, CPU while idle, mounts, and what one more start costs.
-// Writes its table into bench/README.md. `many.ts 200` takes other numbers than 1000.
+// Measures a berthd with many running containers, without a network and on the bridge: memory, ps, CPU while idle, mounts,
+// what one more start costs, and how soon all are removed. Writes its table into bench/README.md. `many.ts 200` takes
+// other numbers than 1000.
 
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRegistry } from '../test/fixtures/registry.ts';
 import { ask, median, timed } from './api.ts';
-import { type BenchDaemon, docker, startBerthd } from './engines.ts';
+import { type BenchDaemon, docker, type Engine, startBerthd } from './engines.ts';
 import { cpuSeconds, residentMemory, servingProcess } from './memory.ts';
 import { writeSection } from './readme.ts';
 import { machine, verdict } from './report.ts';
@@ -17,9 +18,12 @@ const IDLE = 20;
 const STARTS = 15;
 const LISTS = 15;
 
+const NETWORKS = ['none', 'bridge'] as const;
+type Network = (typeof NETWORKS)[number];
+
 interface Figures {
-  /** Milliseconds. */
-  readonly start: number;
+  /** Milliseconds of `docker run --rm`, by the network of the container. */
+  readonly starts: Readonly<Record<Network, number>>;
   /** Milliseconds of `docker ps`, as a whole process, and of the request alone. */
   readonly ps: number;
   readonly list: number;
@@ -28,6 +32,14 @@ interface Figures {
   /** Share of a core, in percent. */
   readonly idle: number;
   readonly mounts: number;
+}
+
+/** With all of them running. */
+interface Crowd extends Figures {
+  readonly network: Network;
+  /** Seconds. */
+  readonly started: number;
+  readonly removed: number;
 }
 
 async function main(): Promise<void> {
@@ -39,12 +51,14 @@ async function main(): Promise<void> {
   const engine = { name: 'berth', version: '', host: berthd.host, env: process.env };
   const pid = await servingProcess(socketOf(berthd));
   await docker(engine, 'pull', '-q', image);
-  const measure = async (): Promise<Figures> => ({
-    start: await median(STARTS, () =>
+  const start = (network: Network) =>
+    median(STARTS, () =>
       timed(async () => {
-        await docker(engine, 'run', '--rm', '--network', 'none', image, 'true');
+        await docker(engine, 'run', '--rm', '--network', network, image, 'true');
       }),
-    ),
+    );
+  const measure = async (): Promise<Figures> => ({
+    starts: { none: await start('none'), bridge: await start('bridge') },
     ps: await median(LISTS, () => timed(async () => void (await docker(engine, 'ps', '-q')))),
     list: await median(LISTS, () => timed(async () => void (await ask(berthd, 'GET', '/containers/json')))),
     idle: await idleShare(pid),
@@ -53,21 +67,24 @@ async function main(): Promise<void> {
   });
   const before = await measure();
   console.log('with none:', before);
-  const began = performance.now();
-  await startAll(berthd, image);
-  const seconds = (performance.now() - began) / 1000;
-  const after = await measure();
-  console.log(`with ${count}, started in ${seconds.toFixed(0)} s:`, after);
-  cleanup.defer(() => removeAll(berthd));
-  const text = table(load, before, after, seconds);
+  cleanup.defer(() => removeAll(engine));
+  const crowds: Crowd[] = [];
+  for (const network of NETWORKS) {
+    const started = (await timed(() => startAll(berthd, image, network))) / 1000;
+    const figures = await measure();
+    const removed = (await timed(() => removeAll(engine))) / 1000;
+    crowds.push({ ...figures, network, started, removed });
+    console.log(`with ${count}:`, crowds.at(-1));
+  }
+  const text = table(load, before, crowds);
   console.log(`\n${text}`);
   writeSection('many', text);
 }
 
 /** Ten at a time, over the API. */
-async function startAll(berthd: BenchDaemon, image: string): Promise<void> {
-  const body = { Image: image, Cmd: ['sleep', 'infinity'], HostConfig: { NetworkMode: 'none' } };
-  const names = Array.from({ length: count }, (_, index) => `berth-bench-many-${index}`);
+async function startAll(berthd: BenchDaemon, image: string, network: Network): Promise<void> {
+  const body = { Image: image, Cmd: ['sleep', 'infinity'], HostConfig: { NetworkMode: network } };
+  const names = namesOfAll();
   await Promise.all(
     Array.from({ length: 10 }, async () => {
       for (let name = names.pop(); name !== undefined; name = names.pop()) {
@@ -78,14 +95,13 @@ async function startAll(berthd: BenchDaemon, image: string): Promise<void> {
   );
 }
 
-async function removeAll(berthd: BenchDaemon): Promise<void> {
-  const names = Array.from({ length: count }, (_, index) => `berth-bench-many-${index}`);
-  await Promise.all(
-    Array.from({ length: 10 }, async () => {
-      for (let name = names.pop(); name !== undefined; name = names.pop())
-        await ask(berthd, 'DELETE', `/containers/${name}?force=1`);
-    }),
-  );
+/** By one docker CLI, as a user would. */
+async function removeAll(engine: Engine): Promise<void> {
+  await docker(engine, 'rm', '-f', ...namesOfAll());
+}
+
+function namesOfAll(): string[] {
+  return Array.from({ length: count }, (_, index) => `berth-bench-many-${index}`);
 }
 
 function socketOf({ host }: BenchDaemon): string {
@@ -100,33 +116,70 @@ async function idleShare(pid: number): Promise<number> {
   return ((cpuSeconds(pid) - before) / IDLE) * 100;
 }
 
-function table(load: number, before: Figures, after: Figures, seconds: number): string {
+function table(load: number, before: Figures, crowds: readonly Crowd[]): string {
   const row = (title: string, show: (figures: Figures) => string, goal = '') =>
-    `| ${title} | ${show(before)} | ${show(after)} | ${goal} |`;
-  const slower = after.start / before.start;
+    `| ${[title, show(before), ...crowds.map(show), goal].join(' | ')} |`;
+  const ofCrowds = (title: string, show: (crowd: Crowd) => string, goal = '') =>
+    `| ${[title, '', ...crowds.map(show), goal].join(' | ')} |`;
+  const all = (holds: (crowd: Crowd) => boolean) => crowds.every(holds);
+  const startRow = (network: Network) =>
+    row(
+      `run --rm --network ${network} IMAGE true (ms)`,
+      ({ starts }) => starts[network].toFixed(0),
+      verdict(
+        '≤ 1.2 ×',
+        all(({ starts }) => starts[network] <= 1.2 * before.starts[network]),
+      ),
+    );
+  const titles = ['many containers', 'none running', ...crowds.map(({ network }) => `${count}, ${network}`)];
   return [
     `- ${machine(load)}`,
-    `- ${count} containers that sleep, without a network; started in ${seconds.toFixed(0)} s, ten at a time; medians`,
+    `- ${count} containers that sleep, without a network and then on the bridge; started ten at a time; medians`,
     '',
-    `| many containers | none running | ${count} running | goal |`,
-    '| - | - | - | - |',
+    `| ${[...titles, 'goal'].join(' | ')} |`,
+    '| - | - | - | - | - |',
     row(
       'berthd, resident (MB)',
       ({ resident }) => resident.toFixed(0),
-      verdict('< 200', after.resident < 200),
+      verdict(
+        '< 200',
+        all(({ resident }) => resident < 200),
+      ),
     ),
-    row('docker ps -q, the whole process (ms)', ({ ps }) => ps.toFixed(0), verdict('< 50', after.ps < 50)),
-    row('GET /containers/json alone (ms)', ({ list }) => list.toFixed(0)),
-    row('berthd while idle (% of a core)', ({ idle }) => idle.toFixed(2), verdict('< 1', after.idle < 1)),
+    row(
+      'docker ps -q, the whole process (ms)',
+      ({ ps }) => ps.toFixed(0),
+      verdict(
+        '< 50',
+        all(({ ps }) => ps < 50),
+      ),
+    ),
+    row('GET /containers/json alone (ms)', ({ list }) => list.toFixed(1)),
+    row(
+      'berthd while idle (% of a core)',
+      ({ idle }) => idle.toFixed(2),
+      verdict(
+        '< 1',
+        all(({ idle }) => idle < 1),
+      ),
+    ),
     row(
       "the host's mounts",
       ({ mounts }) => String(mounts),
-      verdict('as before', after.mounts === before.mounts),
+      verdict(
+        'as before',
+        all(({ mounts }) => mounts === before.mounts),
+      ),
     ),
-    row(
-      'run --rm --network none IMAGE true (ms)',
-      ({ start }) => start.toFixed(0),
-      verdict('≤ 1.2 ×', slower <= 1.2),
+    ...NETWORKS.map(startRow),
+    ofCrowds('all started (s)', ({ started }) => started.toFixed(1)),
+    ofCrowds(
+      'docker rm -f of all (s)',
+      ({ removed }) => removed.toFixed(1),
+      verdict(
+        '< 10',
+        all(({ removed }) => removed < 10),
+      ),
     ),
   ].join('\n');
 }
