@@ -14,7 +14,7 @@ import { machine, verdict } from './report.ts';
 
 const [count = 1000] = process.argv.slice(2).map(Number);
 /** Seconds in which nobody asks berthd for anything. */
-const IDLE = 20;
+const IDLE = 10;
 const STARTS = 15;
 const LISTS = 15;
 

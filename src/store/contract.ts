@@ -225,14 +225,14 @@ export interface DocumentStore {
   all<T>(collection: string): readonly { key: string; document: T }[];
   get<T>(collection: string, key: string): T | undefined;
   put(collection: string, key: string, document: unknown): void;
-  /**
-   * As {@link put}, without waiting for the disk: it outlives a crash of berthd, and a loss of power once any later change
-   * was made that waited. For what only matters until such a change.
-   */
-  putBuffered(collection: string, key: string, document: unknown): void;
   delete(collection: string, key: string): void;
   /** Several changes, all or none. */
   transaction<T>(work: () => T): T;
+  /**
+   * Does changes without waiting for the disk: they outlive a crash of berthd, and a loss of power once any later change
+   * was made that waited. For what only matters until such a change.
+   */
+  buffered<T>(work: () => T): T;
 }
 
 /** Everything that one data root holds. */

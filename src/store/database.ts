@@ -98,12 +98,15 @@ export class Database implements Disposable {
     return Number(refusedWhenFull(() => this.#statement(sql).run(...values)).changes);
   }
 
-  /** As {@link run}, without waiting for the disk: the next change that waits brings this one to it, too. */
-  runBuffered(sql: string, ...values: (string | number | null)[]): number {
-    if (this.#depth > 0) return this.run(sql, ...values); // in a transaction its end decides
+  /**
+   * Does changes without waiting for the disk: the next one that waits brings them to it, too. In a transaction its end
+   * decides.
+   */
+  buffered<T>(work: () => T): T {
+    if (this.#depth > 0) return work();
     this.#connection.exec('PRAGMA synchronous = NORMAL');
     try {
-      return this.run(sql, ...values);
+      return work();
     } finally {
       this.#connection.exec('PRAGMA synchronous = FULL');
     }

@@ -30,8 +30,8 @@ export class DatabaseDocumentStore implements DocumentStore {
     this.#database.run(PUT, collection, key, JSON.stringify(document));
   }
 
-  putBuffered(collection: string, key: string, document: unknown): void {
-    this.#database.runBuffered(PUT, collection, key, JSON.stringify(document));
+  buffered<T>(work: () => T): T {
+    return this.#database.buffered(work);
   }
 
   delete(collection: string, key: string): void {

@@ -285,8 +285,8 @@ describe('documents', () => {
     const path = join(opened.root, 'documents.db');
     using first = new Database(path);
     const documents = new DatabaseDocumentStore(first);
-    documents.putBuffered('c', 'a', 1);
-    documents.transaction(() => documents.putBuffered('c', 'b', 2));
+    documents.buffered(() => documents.put('c', 'a', 1));
+    documents.buffered(() => documents.transaction(() => documents.put('c', 'b', 2)));
     expect(first.get('PRAGMA synchronous')).toEqual({ synchronous: 2 }); // FULL
     using second = new Database(path);
     expect(new DatabaseDocumentStore(second).all('c')).toEqual([

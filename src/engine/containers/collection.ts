@@ -74,7 +74,7 @@ export class ContainerCollection {
   ): ContainerRecord {
     const record = { ...this.#existing(id), ...change };
     try {
-      this.#documents.putBuffered(COLLECTION, id, record);
+      this.#documents.buffered(() => this.#documents.put(COLLECTION, id, record));
     } catch (error) {
       if (!isBerthError(error, 'unavailable')) throw error; // a full disk must not keep a container from being stopped
     }
@@ -88,18 +88,21 @@ export class ContainerCollection {
 
   /**
    * As {@link update}, for what has happened already: on a full disk it counts all the same, and is written with
-   * the record's next change. `beside` is written with it, or not at all.
+   * the record's next change. `beside` is written with it, or not at all. Where the container's removal follows, that
+   * brings it to the disk.
    */
   note(
     id: ContainerId,
     change: Partial<Pick<ContainerRecord, 'state' | 'restartCount'>>,
-    beside: () => void = () => {},
+    { beside = () => {}, removalFollows = false }: NoteOptions = {},
   ): ContainerRecord {
-    try {
-      return this.#documents.transaction(() => {
+    const write = () =>
+      this.#documents.transaction(() => {
         beside();
         return this.update(id, change);
       });
+    try {
+      return removalFollows ? this.#documents.buffered(write) : write();
     } catch (error) {
       if (!isBerthError(error, 'unavailable')) throw error;
       const record = { ...this.#existing(id), ...change };
@@ -145,6 +148,11 @@ export class ContainerCollection {
     this.#byId.set(record.id, record);
     this.#byName.set(record.name, record.id);
   }
+}
+
+interface NoteOptions {
+  readonly beside?: () => void;
+  readonly removalFollows?: boolean;
 }
 
 /** The refusal of a name that another container has, in Docker's words. */

@@ -23,6 +23,8 @@ export interface ContainerContext {
   readonly collection: ContainerCollection;
   /** Handles of what runs now; gone from here when it has ended. */
   readonly running: Map<ContainerId, RunningContainer>;
+  /** What is removed as soon as it has ended. */
+  readonly removing: Set<ContainerId>;
   readonly attachments: PendingAttachments;
   readonly endings: Endings;
   readonly probes: RunningProbes;

@@ -63,9 +63,14 @@ export async function reportOfEnd(
   context: ContainerContext,
   record: ContainerRecord,
   status: Exclude<ExitStatus, { kind: 'not-restarted' }>,
-  run: { readonly startedAt: string; readonly exitCode: number; readonly restarted: boolean },
+  run: {
+    readonly startedAt: string;
+    readonly exitCode: number;
+    readonly restarted: boolean;
+    readonly withLog: boolean;
+  },
 ): Promise<EndReport> {
-  const { startedAt, exitCode, restarted } = run;
+  const { startedAt, exitCode, restarted, withLog } = run;
   return {
     startedAt,
     finishedAt: status.finishedAt.toISOString(),
@@ -73,7 +78,7 @@ export async function reportOfEnd(
     cause: endCause(status, startedAt, record.lastSignal),
     ...(status.kind === 'exited' && status.memory !== undefined ? { memory: status.memory } : {}),
     restarted,
-    log: await lastLines(context, record, startedAt),
+    log: withLog ? await lastLines(context, record, startedAt) : [],
   };
 }
 

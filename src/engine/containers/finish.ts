@@ -34,11 +34,14 @@ export async function noteRestarting(context: ContainerContext, id: ContainerId,
   const record = context.collection.get(id);
   if (record === undefined || !isAlive(record.state)) return;
   const { endpoints, ports } = record.state;
-  const { ended, report } = await describeEnd(context, record, end, true);
+  const { ended, report } = await describeEnd(context, record, end, {
+    restarted: true,
+    removalFollows: false,
+  });
   const restarting = context.collection.note(
     id,
     { state: { status: 'restarting', ...ended, endpoints, ports }, restartCount: end.run.restarts },
-    () => context.ends.add(id, report),
+    { beside: () => context.ends.add(id, report) },
   );
   announceDeath(context, restarting, ended);
 }
@@ -74,7 +77,9 @@ export async function finishLocked(
   if (isMachine(record)) await context.parts.machines.release(id);
   crashPoint('finish.disconnected');
   const restart = berthdRestarts(record, status);
-  const { ended, report } = await describeEnd(context, record, status, restart !== undefined);
+  const removalFollows = restart === undefined && (record.host.autoRemove || context.removing.has(id));
+  const ends = { restarted: restart !== undefined, removalFollows };
+  const { ended, report } = await describeEnd(context, record, status, ends);
   const restartCount = restart?.count ?? restartsOf(status) ?? record.restartCount;
   // A restart that was given up is no further end, one that failed is.
   const isEnd = isActive(record.state) || status.kind === 'not-restarted';
@@ -87,8 +92,11 @@ export async function finishLocked(
           : { status: 'restarting', ...ended, endpoints: [], ports: [] },
       restartCount,
     },
-    () => {
-      if (isEnd) context.ends.add(id, report);
+    {
+      beside: () => {
+        if (isEnd) context.ends.add(id, report);
+      },
+      removalFollows,
     },
   );
   crashPoint('finish.recorded');
@@ -119,7 +127,7 @@ async function describeEnd(
   context: ContainerContext,
   record: ContainerRecord,
   status: ExitStatus,
-  restarted: boolean,
+  { restarted, removalFollows }: { readonly restarted: boolean; readonly removalFollows: boolean },
 ): Promise<{ ended: Ended; report: EndReport }> {
   const startedAt = startOf(record, status);
   const finishedAt = status.finishedAt.toISOString();
@@ -134,7 +142,12 @@ async function describeEnd(
   }
   const isKnown = status.kind === 'exited';
   const exitCode = isKnown ? status.code : UNKNOWN_EXIT;
-  const report = await reportOfEnd(context, record, status, { startedAt, exitCode, restarted });
+  const report = await reportOfEnd(context, record, status, {
+    startedAt,
+    exitCode,
+    restarted,
+    withLog: !removalFollows, // nobody could read it
+  });
   const reason = shortReason(report);
   const ended = {
     exitCode,

@@ -81,6 +81,7 @@ export class Containers {
       imageMounts: new ImageMounts(parts.settings.execRoot),
       collection: new ContainerCollection(parts.store.documents),
       running: new Map(),
+      removing: new Set(),
       attachments: new PendingAttachments(),
       endings: new Endings(),
       probes: new RunningProbes(),

@@ -20,7 +20,11 @@ export async function removeContainer(
   options: RemoveOptions = {},
 ): Promise<void> {
   const { id } = context.collection.find(reference);
-  while (!(await endAndRemove(context, id, options)));
+  try {
+    while (!(await endAndRemove(context, id, options)));
+  } finally {
+    context.removing.delete(id);
+  }
 }
 
 /** False when a start came in between: the container runs again. */
@@ -34,6 +38,7 @@ async function endAndRemove(
   if (options.force !== true) admit(record, 'rm');
   if (isAlive(record.state)) {
     context.collection.prepare(id, { stoppedByUser: true });
+    context.removing.add(id);
     await endProcess(context, record, { by: 'rm', signal: constants.signals.SIGKILL, grace: -1 });
   }
   return context.collection.exclusively(id, async () => {

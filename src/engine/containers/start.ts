@@ -65,7 +65,11 @@ export async function startLocked(
     const exitCode = startExitCode(reason);
     const state = { status: 'created', error: { message: reason.describe(), exitCode } } as const;
     const report = reportOfFailedStart(exitCode, reason.describe());
-    const failed = context.collection.note(record.id, { state }, () => context.ends.add(record.id, report));
+    const failed = context.collection.note(
+      record.id,
+      { state },
+      { beside: () => context.ends.add(record.id, report) },
+    );
     context.endings.announce(record.id, 'next-exit', { exitCode, error: reason.describe() });
     if (record.host.autoRemove) await removeLocked(context, failed, { removeVolumes: true });
     throw reason;
