@@ -1,0 +1,154 @@
+/* From one machine of the plan to a guest that is ready: QEMU, its script, the guest's READY. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "monitor.h"
+#include "qemu.h"
+#include "runtime-log.h"
+#include "state-folder.h"
+
+uint64_t microseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_nsec / 1000u;
+}
+
+static const struct machine_plan *machine_of(const struct monitor *monitor) {
+    return &monitor->plan.machines[monitor->machine];
+}
+
+/* ---- what QEMU says ---- */
+
+static void look_whether_ready(struct monitor *monitor) {
+    if (monitor->phase != PHASE_BOOTING || !monitor->is_ready || !monitor->ready_awaited) return;
+    monitor->ready_after = microseconds() - monitor->started_at;
+    machine_ready(monitor);
+}
+
+static void on_script_done(struct qmp *qmp) {
+    struct monitor *monitor = container_of(qmp, struct monitor, qmp);
+    monitor->ready_awaited = true;
+    if (machine_of(monitor)->state) guest_send(&monitor->guest, GUEST_PING, 0, NULL, 0);
+    look_whether_ready(monitor);
+}
+
+static void on_script_failed(struct qmp *qmp, const struct failure *why) {
+    boot_give_up(container_of(qmp, struct monitor, qmp), why);
+}
+
+static void on_event(struct qmp *qmp, struct span name, struct span line) {
+    struct monitor *monitor = container_of(qmp, struct monitor, qmp);
+    if (!json_is_text(name, "SHUTDOWN")) return;
+    struct span reason = json_member(json_member(line, "data"), "reason");
+    if (reason.at) json_text(reason, monitor->shutdown_reason, sizeof(monitor->shutdown_reason));
+}
+
+static const struct qmp_events QMP_EVENTS = {
+    .script_done = on_script_done, .script_failed = on_script_failed, .event = on_event};
+
+/* ---- what the guest says ---- */
+
+static void on_ready(struct guest *guest) {
+    struct monitor *monitor = container_of(guest, struct monitor, guest);
+    monitor->is_ready = true;
+    look_whether_ready(monitor);
+}
+
+static void on_question(struct guest *guest, uint16_t id, bool by_tcp, const uint8_t *message, size_t length) {
+    struct monitor *monitor = container_of(guest, struct monitor, guest);
+    names_ask(&monitor->names, id, by_tcp, message, length);
+}
+
+static void on_out_of_memory(struct guest *guest) {
+    (void)guest; /* a process that ended of it says so itself */
+}
+
+static void on_broken(struct guest *guest, const char *why) {
+    struct monitor *monitor = container_of(guest, struct monitor, guest);
+    snprintf(monitor->broken, sizeof(monitor->broken), "%s", why);
+    machine_kill(monitor);
+}
+
+static const struct guest_events GUEST_EVENTS = {
+    .ready = on_ready, .question = on_question, .out_of_memory = on_out_of_memory, .broken = on_broken};
+
+/* ---- a machine ---- */
+
+static int listen_to(struct monitor *monitor, struct qemu_ends *ends) {
+    int result = words_open(&monitor->console, &monitor->loop, take_fd(&ends->console));
+    if (words_open(&monitor->words, &monitor->loop, take_fd(&ends->words)) < 0) result = -1;
+    if (qmp_open(&monitor->qmp, &monitor->loop, take_fd(&ends->qmp), machine_of(monitor), &QMP_EVENTS) < 0) result = -1;
+    if (guest_open(&monitor->guest, &monitor->loop, take_fd(&ends->agent), &GUEST_EVENTS) < 0) result = -1;
+    return result;
+}
+
+static int start_machine(struct monitor *monitor, struct failure *why) {
+    const struct qemu_start start = {.machine = machine_of(monitor),
+                                     .user_namespace = monitor->user_namespace,
+                                     .owner = monitor->plan.uid_base,
+                                     .scratch = monitor->scratch,
+                                     .taps = monitor->taps,
+                                     .tap_count = monitor->plan.taps.count};
+    struct qemu_ends ends;
+    monitor->ready_awaited = monitor->is_ready = monitor->has_failed = false;
+    monitor->broken[0] = monitor->shutdown_reason[0] = 0;
+    monitor->started_at = microseconds();
+    pid_t qemu = qemu_start(&start, &ends, why);
+    if (qemu < 0) return -1;
+    monitor->qemu = qemu;
+    if (listen_to(monitor, &ends) < 0) {
+        fail_errno(why, "QEMU cannot be listened to");
+        boot_give_up(monitor, why);
+        return 0; /* it is decided when QEMU has gone */
+    }
+    if (state_write(monitor->folder, getpid(), qemu, &monitor->plan, why) < 0) {
+        boot_give_up(monitor, why);
+        return 0;
+    }
+    monitor_set_timer(monitor, start.machine->boot_timeout);
+    qmp_begin(&monitor->qmp);
+    return 0;
+}
+
+/* False when it was the last one. */
+static bool pass_over(struct monitor *monitor, const struct failure *why) {
+    if (monitor->machine + 1 >= monitor->plan.machine_count) return false;
+    monitor->passed_over[monitor->machine++] = *why;
+    runtime_log(monitor->log, "warning", why->message);
+    return true;
+}
+
+int boot_begin(struct monitor *monitor, struct failure *why) {
+    while (start_machine(monitor, why) < 0) {
+        if (!pass_over(monitor, why)) return -1;
+    }
+    return 0;
+}
+
+void boot_give_up(struct monitor *monitor, const struct failure *why) {
+    if (!monitor->has_failed) monitor->failure = *why;
+    monitor->has_failed = true;
+    machine_kill(monitor);
+}
+
+static void explain_end(struct monitor *monitor, struct failure *why) {
+    char words[512];
+    char console[512];
+    words_text(&monitor->words, words, sizeof(words));
+    words_text(&monitor->console, console, sizeof(console));
+    const char *last = words[0] ? words : console;
+    fail(why, FAILURE_INTERNAL, "the virtual machine ended before it had booted%s%s%s%s", monitor->broken[0] ? ": " : "",
+         monitor->broken, last[0] ? ": " : "", last);
+}
+
+void boot_ended(struct monitor *monitor) {
+    struct failure why = monitor->failure;
+    if (!monitor->has_failed) explain_end(monitor, &why);
+    if (pass_over(monitor, &why) && boot_begin(monitor, &why) == 0) return;
+    machine_fail(monitor, &why);
+}

@@ -1,0 +1,57 @@
+#include "confine.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define BIT(number) (UINT64_C(1) << (number))
+
+const uint64_t FILE_CAPABILITIES = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) |
+                                   BIT(CAP_FSETID);
+
+/* Threads: of the processors and of QEMU's own pool for input and output, which ends at 64. */
+#define PROCESSES_MAX 1024
+#define DESCRIPTORS_MAX 65536
+
+static int set_limits(struct failure *why) {
+    static const struct {
+        int resource;
+        rlim_t value;
+    } LIMITS[] = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, PROCESSES_MAX}, {RLIMIT_NOFILE, DESCRIPTORS_MAX}, {RLIMIT_MSGQUEUE, 0}};
+    for (size_t index = 0; index < sizeof(LIMITS) / sizeof(*LIMITS); index++) {
+        const struct rlimit limit = {.rlim_cur = LIMITS[index].value, .rlim_max = LIMITS[index].value};
+        if (setrlimit((unsigned)LIMITS[index].resource, &limit) < 0) return fail_errno(why, "QEMU's limits");
+    }
+    return 0;
+}
+
+static int set_capabilities(uint64_t mask, struct failure *why) {
+    for (int number = 0; number < 64; number++) {
+        if (mask & BIT(number)) continue;
+        if (prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0 && errno != EINVAL) return fail_errno(why, "capabilities");
+    }
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+    for (int half = 0; half < 2; half++) {
+        data[half].effective = data[half].permitted = (uint32_t)(mask >> (32 * half));
+    }
+    return syscall(SYS_capset, &header, data) < 0 ? fail_errno(why, "capabilities") : 0;
+}
+
+int confine(int user_namespace, uint64_t capabilities, struct failure *why) {
+    if (set_limits(why) < 0) return -1;
+    if (setns(user_namespace, CLONE_NEWUSER) < 0) return fail_errno(why, "QEMU's user namespace");
+    if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
+        return fail_errno(why, "QEMU's user");
+    }
+    if (set_capabilities(capabilities, why) < 0) return -1;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail_errno(why, "no_new_privs");
+    /* Last: a change of the user clears it. */
+    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? fail_errno(why, "the end with the monitor") : 0;
+}

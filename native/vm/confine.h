@@ -1,0 +1,18 @@
+/* Gives up what a program does not need before it is executed. */
+#ifndef BERTH_VM_CONFINE_H
+#define BERTH_VM_CONFINE_H
+
+#include <stdint.h>
+
+#include "common/failure.h"
+
+/* What QEMU needs to give files their owners on behalf of the guest (capabilities(7)), in its own namespace. */
+extern const uint64_t FILE_CAPABILITIES;
+
+/*
+ * Becomes root of `user_namespace` with no capability but those of the mask (bit N is capability N), there and for
+ * everything that is executed, with limits, without new privileges; killed when the parent dies. The caller is root.
+ */
+int confine(int user_namespace, uint64_t capabilities, struct failure *why);
+
+#endif

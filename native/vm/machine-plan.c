@@ -1,0 +1,273 @@
+#include "machine-plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/frame.h"
+#include "common/io.h"
+#include "common/vm-plan.h"
+
+#define PLAN_MAX (16u * 1024 * 1024)
+#define REPEATED_MAX 65536u
+#define BOOT_TIMEOUT_MAX (60u * 60 * 1000)
+
+typedef int (*take_field)(const struct field *field, void *into, struct failure *why);
+
+static int broken(const char *where, const struct field *field, struct failure *why) {
+    return fail(why, FAILURE_INVALID, "field %u of %s is not valid", field->tag, where);
+}
+
+static int take_fields(const uint8_t *payload, size_t length, const char *where, take_field take, void *into,
+                       struct failure *why) {
+    size_t at = 0;
+    struct field field = {0};
+    enum field_result result;
+    while ((result = field_next(payload, length, &at, &field)) == FIELD_NEXT) {
+        if (take(&field, into, why) < 0) return -1;
+    }
+    return result == FIELD_END ? 0 : fail(why, FAILURE_INVALID, "a field of %s ends after it", where);
+}
+
+static int take_nested(const struct field *outer, const char *where, take_field take, void *into, struct failure *why) {
+    return take_fields(outer->value, outer->length, where, take, into, why);
+}
+
+static int take_text(const struct field *field, const char *where, char **into, struct failure *why) {
+    if (*into || field->length == 0) return broken(where, field, why);
+    *into = field_text(field);
+    return *into ? 0 : broken(where, field, why);
+}
+
+static int take_item(const struct field *field, const char *where, struct texts *into, struct failure *why) {
+    char *text = into->count < REPEATED_MAX ? field_text(field) : NULL;
+    if (text && texts_add(into, text) == 0) return 0;
+    free(text);
+    return broken(where, field, why);
+}
+
+static int take_flag(const struct field *field, const char *where, bool *into, struct failure *why) {
+    uint64_t number = 0;
+    if (!field_number(field, &number) || number > 1) return broken(where, field, why);
+    *into = number == 1;
+    return 0;
+}
+
+static int take_bytes(const struct field *field, const char *where, struct buffer *into, struct failure *why) {
+    if (into->length > 0 || buffer_append(into, field->value, field->length) < 0) return broken(where, field, why);
+    return 0;
+}
+
+/* Room for one more item of `size` bytes, all zero. NULL: there are too many. */
+static void *add_item(void *items_pointer, size_t *count, size_t size) {
+    void **items = items_pointer;
+    if (*count >= REPEATED_MAX) return NULL;
+    uint8_t *larger = realloc(*items, (*count + 1) * size);
+    if (!larger) return NULL;
+    *items = larger;
+    uint8_t *item = larger + (*count)++ * size;
+    memset(item, 0, size);
+    return item;
+}
+
+/* ---- a machine ---- */
+
+static int take_file_field(const struct field *field, void *into, struct failure *why) {
+    static const char WHERE[] = "a file of the plan";
+    struct file_plan *file = into;
+    switch (field->tag) {
+        case VM_FILE_HOST_PATH: return take_text(field, WHERE, &file->host_path, why);
+        case VM_FILE_NAME: return take_text(field, WHERE, &file->name, why);
+        case VM_FILE_WRITABLE: return take_flag(field, WHERE, &file->writable, why);
+        case VM_FILE_IDMAP: return take_flag(field, WHERE, &file->idmap, why);
+        default: return broken(WHERE, field, why);
+    }
+}
+
+static bool leads_up(const char *path) {
+    for (const char *at = path; (at = strstr(at, "..")); at += 2) {
+        if ((at == path || at[-1] == '/') && (at[2] == '/' || at[2] == 0)) return true;
+    }
+    return false;
+}
+
+static int take_file(const struct field *outer, struct machine_plan *machine, struct failure *why) {
+    struct file_plan *file = add_item(&machine->files, &machine->file_count, sizeof(*file));
+    if (!file) return broken("a machine of the plan", outer, why);
+    if (take_nested(outer, "a file of the plan", take_file_field, file, why) < 0) return -1;
+    bool is_whole = file->host_path && file->name && file->name[0] == '/' && file->name[1] && !leads_up(file->name);
+    return is_whole ? 0 : broken("a machine of the plan", outer, why);
+}
+
+static int take_step_field(const struct field *field, void *into, struct failure *why) {
+    static const char WHERE[] = "an event of the plan";
+    struct step_plan *step = into;
+    switch (field->tag) {
+        case VM_AWAIT_EVENT: return take_text(field, WHERE, &step->event, why);
+        case VM_AWAIT_WORD: return take_item(field, WHERE, &step->words, why);
+        default: return broken(WHERE, field, why);
+    }
+}
+
+static int take_step(const struct field *outer, struct machine_plan *machine, struct failure *why) {
+    static const char WHERE[] = "a machine of the plan";
+    struct step_plan *step = add_item(&machine->steps, &machine->step_count, sizeof(*step));
+    if (!step) return broken(WHERE, outer, why);
+    if (outer->tag == VM_MACHINE_QMP) return take_text(outer, WHERE, &step->command, why);
+    if (take_nested(outer, "an event of the plan", take_step_field, step, why) < 0) return -1;
+    return step->event ? 0 : broken(WHERE, outer, why);
+}
+
+static int take_machine_field(const struct field *field, void *into, struct failure *why) {
+    static const char WHERE[] = "a machine of the plan";
+    struct machine_plan *machine = into;
+    switch (field->tag) {
+        case VM_MACHINE_PROGRAM: return take_text(field, WHERE, &machine->program, why);
+        case VM_MACHINE_ARGUMENT: return take_item(field, WHERE, &machine->arguments, why);
+        case VM_MACHINE_FILE: return take_file(field, machine, why);
+        case VM_MACHINE_QMP:
+        case VM_MACHINE_AWAIT: return take_step(field, machine, why);
+        case VM_MACHINE_STATE: return take_text(field, WHERE, &machine->state, why);
+        case VM_MACHINE_TEMPLATE_MEMORY: return take_text(field, WHERE, &machine->template_memory, why);
+        case VM_MACHINE_BOOT_TIMEOUT:
+            if (field_number(field, &machine->boot_timeout) && machine->boot_timeout <= BOOT_TIMEOUT_MAX) return 0;
+            return broken(WHERE, field, why);
+        default: return broken(WHERE, field, why);
+    }
+}
+
+static int take_machine(const struct field *outer, struct vm_plan *plan, struct failure *why) {
+    struct machine_plan *machine = add_item(&plan->machines, &plan->machine_count, sizeof(*machine));
+    if (!machine) return broken("the plan", outer, why);
+    if (take_nested(outer, "a machine of the plan", take_machine_field, machine, why) < 0) return -1;
+    if (machine->program && machine->boot_timeout > 0) return 0;
+    return fail(why, FAILURE_INVALID, "a machine of the plan lacks its program or its boot's time");
+}
+
+/* ---- cgroups ---- */
+
+static int take_setting_field(const struct field *field, void *into, struct failure *why) {
+    static const char WHERE[] = "a cgroup's setting in the plan";
+    struct setting_plan *setting = into;
+    switch (field->tag) {
+        case VM_SETTING_FILE: return take_text(field, WHERE, &setting->file, why);
+        case VM_SETTING_VALUE: return take_text(field, WHERE, &setting->value, why);
+        default: return broken(WHERE, field, why);
+    }
+}
+
+static int take_cgroup_field(const struct field *field, void *into, struct failure *why) {
+    static const char WHERE[] = "a cgroup of the plan";
+    struct cgroup_plan *cgroup = into;
+    if (field->tag == VM_CGROUP_FOLDER) return take_text(field, WHERE, &cgroup->folder, why);
+    if (field->tag != VM_CGROUP_SETTING) return broken(WHERE, field, why);
+    struct setting_plan *setting = add_item(&cgroup->settings, &cgroup->setting_count, sizeof(*setting));
+    if (!setting) return broken(WHERE, field, why);
+    if (take_nested(field, "a cgroup's setting in the plan", take_setting_field, setting, why) < 0) return -1;
+    return setting->file && setting->value ? 0 : broken(WHERE, field, why);
+}
+
+static int take_cgroup(const struct field *outer, struct vm_plan *plan, struct failure *why) {
+    struct cgroup_plan *cgroup = add_item(&plan->cgroups, &plan->cgroup_count, sizeof(*cgroup));
+    if (!cgroup) return broken("the plan", outer, why);
+    if (take_nested(outer, "a cgroup of the plan", take_cgroup_field, cgroup, why) < 0) return -1;
+    return cgroup->folder && cgroup->folder[0] == '/' ? 0 : broken("the plan", outer, why);
+}
+
+/* ---- the whole ---- */
+
+static int take_uid_base(const struct field *field, uid_t *into, struct failure *why) {
+    uint64_t number = 0;
+    if (!field_number(field, &number) || number == 0 || number > UINT32_MAX - VM_ID_COUNT) {
+        return broken("the plan", field, why);
+    }
+    *into = (uid_t)number;
+    return 0;
+}
+
+static int take_plan_field(const struct field *field, void *into, struct failure *why) {
+    static const char WHERE[] = "the plan";
+    struct vm_plan *plan = into;
+    switch (field->tag) {
+        case VM_PLAN_MACHINE: return take_machine(field, plan, why);
+        case VM_PLAN_UID_BASE: return take_uid_base(field, &plan->uid_base, why);
+        case VM_PLAN_NETWORK: return take_text(field, WHERE, &plan->network, why);
+        case VM_PLAN_TAP: return take_item(field, WHERE, &plan->taps, why);
+        case VM_PLAN_CGROUP: return take_cgroup(field, plan, why);
+        case VM_PLAN_SETUP: return take_bytes(field, WHERE, &plan->setup, why);
+        case VM_PLAN_PROCESS: return take_bytes(field, WHERE, &plan->process, why);
+        default: return broken(WHERE, field, why);
+    }
+}
+
+int vm_plan_decode(const uint8_t *payload, size_t length, struct vm_plan *plan, struct failure *why) {
+    *plan = (struct vm_plan){0};
+    if (take_fields(payload, length, "the plan", take_plan_field, plan, why) < 0) return -1;
+    if (plan->machine_count == 0 || plan->uid_base == 0 || plan->process.length == 0) {
+        return fail(why, FAILURE_INVALID, "the plan lacks a machine, its user or its process");
+    }
+    if (plan->taps.count > 0 && !plan->network) {
+        return fail(why, FAILURE_INVALID, "the plan names interfaces and no network namespace");
+    }
+    return 0;
+}
+
+int vm_plan_read(const char *directory, struct vm_plan *plan, struct failure *why) {
+    *plan = (struct vm_plan){0};
+    AUTO_BUFFER content = {0};
+    AUTO_CLOSE folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE file = folder < 0 ? -1 : openat(folder, VM_PLAN_FILE, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || read_until_end(file, &content, PLAN_MAX) < 0) return fail_errno(why, "the plan of the machine");
+    return vm_plan_decode(content.data, content.length, plan, why);
+}
+
+static void machine_free(struct machine_plan *machine) {
+    for (size_t index = 0; index < machine->file_count; index++) {
+        free(machine->files[index].host_path);
+        free(machine->files[index].name);
+    }
+    for (size_t index = 0; index < machine->step_count; index++) {
+        free(machine->steps[index].command);
+        free(machine->steps[index].event);
+        texts_free(&machine->steps[index].words);
+    }
+    free(machine->program);
+    texts_free(&machine->arguments);
+    free(machine->files);
+    free(machine->steps);
+    free(machine->state);
+    free(machine->template_memory);
+}
+
+static void cgroup_free(struct cgroup_plan *cgroup) {
+    for (size_t index = 0; index < cgroup->setting_count; index++) {
+        free(cgroup->settings[index].file);
+        free(cgroup->settings[index].value);
+    }
+    free(cgroup->folder);
+    free(cgroup->settings);
+}
+
+void vm_plan_free(struct vm_plan *plan) {
+    for (size_t index = 0; index < plan->machine_count; index++) machine_free(&plan->machines[index]);
+    for (size_t index = 0; index < plan->cgroup_count; index++) cgroup_free(&plan->cgroups[index]);
+    free(plan->machines);
+    free(plan->cgroups);
+    free(plan->network);
+    texts_free(&plan->taps);
+    buffer_free(&plan->setup);
+    buffer_free(&plan->process);
+    *plan = (struct vm_plan){0};
+}
+
+bool machine_shares_folders(const struct machine_plan *machine) {
+    for (size_t index = 0; index < machine->file_count; index++) {
+        struct stat status;
+        const struct file_plan *file = &machine->files[index];
+        if (file->idmap && stat(file->host_path, &status) == 0 && S_ISDIR(status.st_mode)) return true;
+    }
+    return false;
+}

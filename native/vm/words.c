@@ -1,0 +1,62 @@
+#include "words.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/io.h"
+
+void words_add(struct words *words, const uint8_t *data, size_t length) {
+    if (length > WORDS_MAX) {
+        data += length - WORDS_MAX;
+        length = WORDS_MAX;
+    }
+    if (words->length + length > WORDS_MAX) {
+        size_t forgotten = words->length + length - WORDS_MAX;
+        words->length -= forgotten;
+        memmove(words->data, words->data + forgotten, words->length);
+    }
+    memcpy(words->data + words->length, data, length);
+    words->length += length;
+}
+
+/* One piece; false at the end, or when nothing is there. */
+static bool take(struct words *words) {
+    uint8_t piece[1024];
+    ssize_t count = RETRY(read(words->watch.fd, piece, sizeof(piece)));
+    if (count > 0) words_add(words, piece, (size_t)count);
+    if (count == 0) loop_watch(words->loop, &words->watch, 0);
+    return count > 0;
+}
+
+static void on_words(struct watch *watch, uint32_t events) {
+    (void)events;
+    take(container_of(watch, struct words, watch));
+}
+
+int words_open(struct words *words, struct loop *loop, int fd) {
+    words->watch = (struct watch){.fd = fd, .ready = on_words};
+    words->loop = loop;
+    words->length = 0;
+    if (set_nonblocking(fd) == 0 && loop_watch(loop, &words->watch, EPOLLIN) == 0) return 0;
+    loop_close(loop, &words->watch);
+    return -1;
+}
+
+/* A guest that floods its console is not waited for. */
+void words_close(struct words *words) {
+    if (words->watch.fd < 0) return;
+    for (int pieces = 0; pieces < 64 && take(words); pieces++) continue;
+    loop_close(words->loop, &words->watch);
+}
+
+void words_text(const struct words *words, char *into, size_t size) {
+    size_t from = words->length > size - 1 ? words->length - (size - 1) : 0;
+    size_t used = 0;
+    for (size_t at = from; at < words->length; at++) {
+        uint8_t byte = words->data[at];
+        if (byte == '\n' || byte >= ' ') into[used++] = (char)byte;
+    }
+    while (used > 0 && into[used - 1] == '\n') used--;
+    into[used] = 0;
+}

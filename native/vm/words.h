@@ -1,0 +1,30 @@
+/* The last words of a program: what it wrote into a pipe, the beginning forgotten. */
+#ifndef BERTH_VM_WORDS_H
+#define BERTH_VM_WORDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/loop.h"
+
+#define WORDS_MAX 2048
+
+struct words {
+    struct watch watch;
+    struct loop *loop;
+    uint8_t data[WORDS_MAX];
+    size_t length;
+};
+
+/* Listens to a pipe's end, which it takes over. */
+int words_open(struct words *words, struct loop *loop, int fd);
+
+/* Takes what is in the pipe still, and closes it. */
+void words_close(struct words *words);
+
+void words_add(struct words *words, const uint8_t *data, size_t length);
+
+/* The last lines as text for people: printable, without an end of line behind. Empty where nothing was said. */
+void words_text(const struct words *words, char *into, size_t size);
+
+#endif
