@@ -25,7 +25,10 @@ static int set_limits(struct failure *why) {
         rlim_t value;
     } LIMITS[] = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, PROCESSES_MAX}, {RLIMIT_NOFILE, DESCRIPTORS_MAX}, {RLIMIT_MSGQUEUE, 0}};
     for (size_t index = 0; index < sizeof(LIMITS) / sizeof(*LIMITS); index++) {
-        const struct rlimit limit = {.rlim_cur = LIMITS[index].value, .rlim_max = LIMITS[index].value};
+        struct rlimit limit;
+        if (getrlimit((unsigned)LIMITS[index].resource, &limit) < 0) return fail_errno(why, "QEMU's limits");
+        if (LIMITS[index].value < limit.rlim_max) limit.rlim_max = LIMITS[index].value;
+        limit.rlim_cur = limit.rlim_max;
         if (setrlimit((unsigned)LIMITS[index].resource, &limit) < 0) return fail_errno(why, "QEMU's limits");
     }
     return 0;

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/frame.h"
+#include "common/fields.h"
 #include "common/io.h"
 #include "common/vm-plan.h"
 
@@ -15,49 +15,8 @@
 #define REPEATED_MAX 65536u
 #define BOOT_TIMEOUT_MAX (60u * 60 * 1000)
 
-typedef int (*take_field)(const struct field *field, void *into, struct failure *why);
-
-static int broken(const char *where, const struct field *field, struct failure *why) {
-    return fail(why, FAILURE_INVALID, "field %u of %s is not valid", field->tag, where);
-}
-
-static int take_fields(const uint8_t *payload, size_t length, const char *where, take_field take, void *into,
-                       struct failure *why) {
-    size_t at = 0;
-    struct field field = {0};
-    enum field_result result;
-    while ((result = field_next(payload, length, &at, &field)) == FIELD_NEXT) {
-        if (take(&field, into, why) < 0) return -1;
-    }
-    return result == FIELD_END ? 0 : fail(why, FAILURE_INVALID, "a field of %s ends after it", where);
-}
-
-static int take_nested(const struct field *outer, const char *where, take_field take, void *into, struct failure *why) {
-    return take_fields(outer->value, outer->length, where, take, into, why);
-}
-
-static int take_text(const struct field *field, const char *where, char **into, struct failure *why) {
-    if (*into || field->length == 0) return broken(where, field, why);
-    *into = field_text(field);
-    return *into ? 0 : broken(where, field, why);
-}
-
-static int take_item(const struct field *field, const char *where, struct texts *into, struct failure *why) {
-    char *text = into->count < REPEATED_MAX ? field_text(field) : NULL;
-    if (text && texts_add(into, text) == 0) return 0;
-    free(text);
-    return broken(where, field, why);
-}
-
-static int take_flag(const struct field *field, const char *where, bool *into, struct failure *why) {
-    uint64_t number = 0;
-    if (!field_number(field, &number) || number > 1) return broken(where, field, why);
-    *into = number == 1;
-    return 0;
-}
-
-static int take_bytes(const struct field *field, const char *where, struct buffer *into, struct failure *why) {
-    if (into->length > 0 || buffer_append(into, field->value, field->length) < 0) return broken(where, field, why);
+static int take_bytes(const struct field *field, struct buffer *into, struct failure *why) {
+    if (into->length > 0 || buffer_append(into, field->value, field->length) < 0) return field_broken(field, why);
     return 0;
 }
 
@@ -76,14 +35,13 @@ static void *add_item(void *items_pointer, size_t *count, size_t size) {
 /* ---- a machine ---- */
 
 static int take_file_field(const struct field *field, void *into, struct failure *why) {
-    static const char WHERE[] = "a file of the plan";
     struct file_plan *file = into;
     switch (field->tag) {
-        case VM_FILE_HOST_PATH: return take_text(field, WHERE, &file->host_path, why);
-        case VM_FILE_NAME: return take_text(field, WHERE, &file->name, why);
-        case VM_FILE_WRITABLE: return take_flag(field, WHERE, &file->writable, why);
-        case VM_FILE_IDMAP: return take_flag(field, WHERE, &file->idmap, why);
-        default: return broken(WHERE, field, why);
+        case VM_FILE_HOST_PATH: return take_text(field, &file->host_path, why);
+        case VM_FILE_NAME: return take_text(field, &file->name, why);
+        case VM_FILE_WRITABLE: return take_flag(field, &file->writable, why);
+        case VM_FILE_IDMAP: return take_flag(field, &file->idmap, why);
+        default: return field_broken(field, why);
     }
 }
 
@@ -96,53 +54,48 @@ static bool leads_up(const char *path) {
 
 static int take_file(const struct field *outer, struct machine_plan *machine, struct failure *why) {
     struct file_plan *file = add_item(&machine->files, &machine->file_count, sizeof(*file));
-    if (!file) return broken("a machine of the plan", outer, why);
-    if (take_nested(outer, "a file of the plan", take_file_field, file, why) < 0) return -1;
+    if (!file) return field_broken(outer, why);
+    if (take_inner_fields(outer, take_file_field, file, why) < 0) return -1;
     bool is_whole = file->host_path && file->name && file->name[0] == '/' && file->name[1] && !leads_up(file->name);
-    return is_whole ? 0 : broken("a machine of the plan", outer, why);
+    return is_whole ? 0 : field_broken(outer, why);
 }
 
 static int take_step_field(const struct field *field, void *into, struct failure *why) {
-    static const char WHERE[] = "an event of the plan";
     struct step_plan *step = into;
     switch (field->tag) {
-        case VM_AWAIT_EVENT: return take_text(field, WHERE, &step->event, why);
-        case VM_AWAIT_WORD: return take_item(field, WHERE, &step->words, why);
-        default: return broken(WHERE, field, why);
+        case VM_AWAIT_EVENT: return take_text(field, &step->event, why);
+        case VM_AWAIT_WORD: return take_item(field, &step->words, why);
+        default: return field_broken(field, why);
     }
 }
 
 static int take_step(const struct field *outer, struct machine_plan *machine, struct failure *why) {
-    static const char WHERE[] = "a machine of the plan";
     struct step_plan *step = add_item(&machine->steps, &machine->step_count, sizeof(*step));
-    if (!step) return broken(WHERE, outer, why);
-    if (outer->tag == VM_MACHINE_QMP) return take_text(outer, WHERE, &step->command, why);
-    if (take_nested(outer, "an event of the plan", take_step_field, step, why) < 0) return -1;
-    return step->event ? 0 : broken(WHERE, outer, why);
+    if (!step) return field_broken(outer, why);
+    if (outer->tag == VM_MACHINE_QMP) return take_text(outer, &step->command, why);
+    if (take_inner_fields(outer, take_step_field, step, why) < 0) return -1;
+    return step->event ? 0 : field_broken(outer, why);
 }
 
 static int take_machine_field(const struct field *field, void *into, struct failure *why) {
-    static const char WHERE[] = "a machine of the plan";
     struct machine_plan *machine = into;
     switch (field->tag) {
-        case VM_MACHINE_PROGRAM: return take_text(field, WHERE, &machine->program, why);
-        case VM_MACHINE_ARGUMENT: return take_item(field, WHERE, &machine->arguments, why);
+        case VM_MACHINE_PROGRAM: return take_text(field, &machine->program, why);
+        case VM_MACHINE_ARGUMENT: return take_item(field, &machine->arguments, why);
         case VM_MACHINE_FILE: return take_file(field, machine, why);
         case VM_MACHINE_QMP:
         case VM_MACHINE_AWAIT: return take_step(field, machine, why);
-        case VM_MACHINE_STATE: return take_text(field, WHERE, &machine->state, why);
-        case VM_MACHINE_TEMPLATE_MEMORY: return take_text(field, WHERE, &machine->template_memory, why);
-        case VM_MACHINE_BOOT_TIMEOUT:
-            if (field_number(field, &machine->boot_timeout) && machine->boot_timeout <= BOOT_TIMEOUT_MAX) return 0;
-            return broken(WHERE, field, why);
-        default: return broken(WHERE, field, why);
+        case VM_MACHINE_STATE: return take_text(field, &machine->state, why);
+        case VM_MACHINE_TEMPLATE_MEMORY: return take_text(field, &machine->template_memory, why);
+        case VM_MACHINE_BOOT_TIMEOUT: return take_number_to(field, BOOT_TIMEOUT_MAX, &machine->boot_timeout, why);
+        default: return field_broken(field, why);
     }
 }
 
 static int take_machine(const struct field *outer, struct vm_plan *plan, struct failure *why) {
     struct machine_plan *machine = add_item(&plan->machines, &plan->machine_count, sizeof(*machine));
-    if (!machine) return broken("the plan", outer, why);
-    if (take_nested(outer, "a machine of the plan", take_machine_field, machine, why) < 0) return -1;
+    if (!machine) return field_broken(outer, why);
+    if (take_inner_fields(outer, take_machine_field, machine, why) < 0) return -1;
     if (machine->program && machine->boot_timeout > 0) return 0;
     return fail(why, FAILURE_INVALID, "a machine of the plan lacks its program or its boot's time");
 }
@@ -150,31 +103,29 @@ static int take_machine(const struct field *outer, struct vm_plan *plan, struct 
 /* ---- cgroups ---- */
 
 static int take_setting_field(const struct field *field, void *into, struct failure *why) {
-    static const char WHERE[] = "a cgroup's setting in the plan";
     struct setting_plan *setting = into;
     switch (field->tag) {
-        case VM_SETTING_FILE: return take_text(field, WHERE, &setting->file, why);
-        case VM_SETTING_VALUE: return take_text(field, WHERE, &setting->value, why);
-        default: return broken(WHERE, field, why);
+        case VM_SETTING_FILE: return take_text(field, &setting->file, why);
+        case VM_SETTING_VALUE: return take_text(field, &setting->value, why);
+        default: return field_broken(field, why);
     }
 }
 
 static int take_cgroup_field(const struct field *field, void *into, struct failure *why) {
-    static const char WHERE[] = "a cgroup of the plan";
     struct cgroup_plan *cgroup = into;
-    if (field->tag == VM_CGROUP_FOLDER) return take_text(field, WHERE, &cgroup->folder, why);
-    if (field->tag != VM_CGROUP_SETTING) return broken(WHERE, field, why);
+    if (field->tag == VM_CGROUP_FOLDER) return take_text(field, &cgroup->folder, why);
+    if (field->tag != VM_CGROUP_SETTING) return field_broken(field, why);
     struct setting_plan *setting = add_item(&cgroup->settings, &cgroup->setting_count, sizeof(*setting));
-    if (!setting) return broken(WHERE, field, why);
-    if (take_nested(field, "a cgroup's setting in the plan", take_setting_field, setting, why) < 0) return -1;
-    return setting->file && setting->value ? 0 : broken(WHERE, field, why);
+    if (!setting) return field_broken(field, why);
+    if (take_inner_fields(field, take_setting_field, setting, why) < 0) return -1;
+    return setting->file && setting->value ? 0 : field_broken(field, why);
 }
 
 static int take_cgroup(const struct field *outer, struct vm_plan *plan, struct failure *why) {
     struct cgroup_plan *cgroup = add_item(&plan->cgroups, &plan->cgroup_count, sizeof(*cgroup));
-    if (!cgroup) return broken("the plan", outer, why);
-    if (take_nested(outer, "a cgroup of the plan", take_cgroup_field, cgroup, why) < 0) return -1;
-    return cgroup->folder && cgroup->folder[0] == '/' ? 0 : broken("the plan", outer, why);
+    if (!cgroup) return field_broken(outer, why);
+    if (take_inner_fields(outer, take_cgroup_field, cgroup, why) < 0) return -1;
+    return cgroup->folder && cgroup->folder[0] == '/' ? 0 : field_broken(outer, why);
 }
 
 /* ---- the whole ---- */
@@ -182,30 +133,29 @@ static int take_cgroup(const struct field *outer, struct vm_plan *plan, struct f
 static int take_uid_base(const struct field *field, uid_t *into, struct failure *why) {
     uint64_t number = 0;
     if (!field_number(field, &number) || number == 0 || number > UINT32_MAX - VM_ID_COUNT) {
-        return broken("the plan", field, why);
+        return field_broken(field, why);
     }
     *into = (uid_t)number;
     return 0;
 }
 
 static int take_plan_field(const struct field *field, void *into, struct failure *why) {
-    static const char WHERE[] = "the plan";
     struct vm_plan *plan = into;
     switch (field->tag) {
         case VM_PLAN_MACHINE: return take_machine(field, plan, why);
         case VM_PLAN_UID_BASE: return take_uid_base(field, &plan->uid_base, why);
-        case VM_PLAN_NETWORK: return take_text(field, WHERE, &plan->network, why);
-        case VM_PLAN_TAP: return take_item(field, WHERE, &plan->taps, why);
+        case VM_PLAN_NETWORK: return take_text(field, &plan->network, why);
+        case VM_PLAN_TAP: return take_item(field, &plan->taps, why);
         case VM_PLAN_CGROUP: return take_cgroup(field, plan, why);
-        case VM_PLAN_SETUP: return take_bytes(field, WHERE, &plan->setup, why);
-        case VM_PLAN_PROCESS: return take_bytes(field, WHERE, &plan->process, why);
-        default: return broken(WHERE, field, why);
+        case VM_PLAN_SETUP: return take_bytes(field, &plan->setup, why);
+        case VM_PLAN_PROCESS: return take_bytes(field, &plan->process, why);
+        default: return field_broken(field, why);
     }
 }
 
 int vm_plan_decode(const uint8_t *payload, size_t length, struct vm_plan *plan, struct failure *why) {
     *plan = (struct vm_plan){0};
-    if (take_fields(payload, length, "the plan", take_plan_field, plan, why) < 0) return -1;
+    if (take_fields(payload, length, take_plan_field, plan, why) < 0) return -1;
     if (plan->machine_count == 0 || plan->uid_base == 0 || plan->process.length == 0) {
         return fail(why, FAILURE_INVALID, "the plan lacks a machine, its user or its process");
     }

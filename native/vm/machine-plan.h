@@ -9,7 +9,7 @@
 
 #include "common/buffer.h"
 #include "common/failure.h"
-#include "common/plan.h"
+#include "common/fields.h"
 
 struct file_plan {
     char *host_path;

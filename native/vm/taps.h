@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "common/failure.h"
-#include "common/plan.h"
+#include "common/fields.h"
 
 /*
  * Makes a tap for each interface of the namespace that the caller is in. `taps` gets as many descriptors; on a failure
