@@ -22,9 +22,25 @@ static int take_word(const struct field *field, const char *no, const char *yes,
     return is_yes || is_no ? 0 : field_broken(field, why);
 }
 
+static const char *const PROTOCOLS[] = {[PORT_TCP] = "tcp", [PORT_UDP] = "udp", [PORT_SCTP] = "sctp"};
+
+const char *protocol_name(enum port_protocol protocol) {
+    return PROTOCOLS[protocol];
+}
+
+static int take_protocol(const struct field *field, enum port_protocol *into, struct failure *why) {
+    for (size_t index = 0; index < sizeof(PROTOCOLS) / sizeof(*PROTOCOLS); index++) {
+        const char *name = PROTOCOLS[index];
+        if (field->length != strlen(name) || memcmp(field->value, name, field->length) != 0) continue;
+        *into = (enum port_protocol)index;
+        return 0;
+    }
+    return field_broken(field, why);
+}
+
 static int take_port_field(const struct field *field, struct port_plan *port, struct failure *why) {
     switch (field->tag) {
-        case PORT_TAG_PROTOCOL: return take_word(field, "tcp", "udp", &port->udp, why);
+        case PORT_TAG_PROTOCOL: return take_protocol(field, &port->protocol, why);
         case PORT_TAG_HOST_IP: return take_text(field, &port->host_ip, why);
         case PORT_TAG_HOST_PORT: return take_port_number(field, &port->host_port, why);
         case PORT_TAG_HOST_PORT_LAST: return take_port_number(field, &port->host_port_last, why);
@@ -170,7 +186,7 @@ void plan_free(struct plan *plan) {
 
 int port_encode(struct buffer *out, const struct port_plan *port, uint16_t bound_port) {
     AUTO_BUFFER fields = {0};
-    if (field_append_text(&fields, PORT_TAG_PROTOCOL, port->udp ? "udp" : "tcp") < 0 ||
+    if (field_append_text(&fields, PORT_TAG_PROTOCOL, protocol_name(port->protocol)) < 0 ||
         field_append_text(&fields, PORT_TAG_HOST_IP, port->host_ip) < 0 ||
         field_append_number(&fields, PORT_TAG_HOST_PORT, bound_port) < 0 ||
         field_append_text(&fields, PORT_TAG_CONTAINER_IP, port->container_ip) < 0 ||

@@ -11,14 +11,19 @@
 #include "fields.h"
 #include "frame.h"
 
+enum port_protocol { PORT_TCP, PORT_UDP, PORT_SCTP };
+
 struct port_plan {
-    bool udp;
+    enum port_protocol protocol;
     char *host_ip;
     uint16_t host_port;
     uint16_t host_port_last; /* 0: that port and no other */
     char *container_ip;
     uint16_t container_port;
 };
+
+/* "tcp". */
+const char *protocol_name(enum port_protocol protocol);
 
 struct root_plan {
     struct texts layers; /* the bottom one first */

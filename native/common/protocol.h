@@ -100,7 +100,7 @@ enum tag {
 };
 
 enum port_tag {
-    PORT_TAG_PROTOCOL = 1, /* "tcp" or "udp" */
+    PORT_TAG_PROTOCOL = 1, /* "tcp", "udp" or "sctp" */
     PORT_TAG_HOST_IP = 2,
     PORT_TAG_HOST_PORT = 3,
     PORT_TAG_CONTAINER_IP = 4,

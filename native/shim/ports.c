@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "common/io.h"
 
@@ -40,23 +41,49 @@ static uint16_t port_of(int fd) {
 static void on_ready(struct watch *watch, uint32_t events) {
     (void)events;
     struct port *port = container_of(watch, struct port, watch);
-    if (port->plan.udp) udp_receive(port);
+    if (port->plan.protocol == PORT_UDP) udp_receive(port);
     else tcp_accept(port);
 }
 
-static int bind_at(const struct port_plan *plan, uint16_t number, struct failure *why) {
+/* Where the kernel has no SCTP, none of its sockets can take the port, and an abstract name (unix(7)) keeps other containers off. */
+static int bind_name(const struct port_plan *plan, uint16_t number, struct failure *why) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int length = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "berth/sctp/%s/%u", plan->host_ip, number);
+    AUTO_CLOSE fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return fail_errno(why, "no socket for %s", plan->host_ip);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+    if (bind(fd, (const struct sockaddr *)&name, size) < 0) return fail_errno(why, "bind");
+    return take_fd(&fd);
+}
+
+/* Held and nothing more: all clients are translated in the kernel. */
+static int bind_sctp(const struct port_plan *plan, uint16_t number, struct failure *why) {
     struct sockaddr_storage address;
     socklen_t length;
     if (parse_address(plan->host_ip, number, &address, &length, why) < 0) return -1;
-    int type = (plan->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    AUTO_CLOSE fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP);
+    if (fd < 0) return bind_name(plan, number, why);
+    const int on = 1;
+    if (address.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&address, length) < 0) return fail_errno(why, "bind");
+    return take_fd(&fd);
+}
+
+static int bind_at(const struct port_plan *plan, uint16_t number, struct failure *why) {
+    if (plan->protocol == PORT_SCTP) return bind_sctp(plan, number, why);
+    bool udp = plan->protocol == PORT_UDP;
+    struct sockaddr_storage address;
+    socklen_t length;
+    if (parse_address(plan->host_ip, number, &address, &length, why) < 0) return -1;
+    int type = (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
     AUTO_CLOSE fd = socket(address.ss_family, type, 0);
     if (fd < 0) return fail_errno(why, "no socket for %s", plan->host_ip);
     const int on = 1;
     /* IPv4 has a plan of its own. For TCP, connections of an earlier container may still be in TIME_WAIT. */
     if (address.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    if (!plan->udp) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (!udp) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(fd, (struct sockaddr *)&address, length) < 0) return fail_errno(why, "bind");
-    if (!plan->udp && listen(fd, 1024) < 0) return fail_errno(why, "listen");
+    if (!udp && listen(fd, 1024) < 0) return fail_errno(why, "listen");
     return take_fd(&fd);
 }
 
@@ -69,7 +96,7 @@ static bool is_open(const struct port_plan *plan) {
 static uint16_t twin_port(const struct ports *ports, const struct port_plan *plan) {
     for (size_t index = 0; index < ports->count; index++) {
         const struct port *other = ports->items[index];
-        if (other->watch.fd >= 0 && other->plan.udp == plan->udp &&
+        if (other->watch.fd >= 0 && other->plan.protocol == plan->protocol &&
             other->plan.container_port == plan->container_port && other->plan.host_port == plan->host_port) {
             return other->bound;
         }
@@ -77,24 +104,30 @@ static uint16_t twin_port(const struct ports *ports, const struct port_plan *pla
     return 0;
 }
 
-static int bind_port(const struct ports *ports, const struct port_plan *plan, struct failure *why) {
-    uint16_t twin = is_open(plan) ? twin_port(ports, plan) : 0;
-    int fd = twin ? bind_at(plan, twin, why) : -1;
-    uint32_t last = is_open(plan) && plan->host_port ? plan->host_port_last : plan->host_port;
-    for (uint32_t port = plan->host_port; fd < 0 && port <= last; port++) {
+/* Dynamic ports (RFC 6335, 6): those of SCTP are chosen here, as a kernel without it cannot. */
+#define DYNAMIC_FIRST 49152
+
+static int bind_port(const struct ports *ports, const struct port_plan *plan, uint16_t *bound, struct failure *why) {
+    *bound = is_open(plan) ? twin_port(ports, plan) : 0;
+    int fd = *bound ? bind_at(plan, *bound, why) : -1;
+    bool is_chosen_here = plan->protocol == PORT_SCTP && plan->host_port == 0;
+    uint32_t first = is_chosen_here ? DYNAMIC_FIRST : plan->host_port;
+    uint32_t last = is_chosen_here ? UINT16_MAX : is_open(plan) && plan->host_port ? plan->host_port_last : plan->host_port;
+    for (uint32_t port = first; fd < 0 && port <= last; port++) {
         errno = 0;
-        fd = bind_at(plan, (uint16_t)port, why);
+        *bound = (uint16_t)port;
+        fd = bind_at(plan, *bound, why);
         if (fd < 0 && errno != EADDRINUSE) break;
     }
+    if (fd >= 0 && *bound == 0) *bound = port_of(fd);
     return fd;
 }
 
 static int explain(const struct port_plan *plan, struct failure *why) {
-    const char *protocol = plan->udp ? "udp" : "tcp";
     bool v6 = strchr(plan->host_ip, ':') != NULL;
     const char *format = v6 ? "[%s]:%u/%s" : "%s:%u/%s";
     char name[96];
-    snprintf(name, sizeof(name), format, plan->host_ip, plan->host_port, protocol);
+    snprintf(name, sizeof(name), format, plan->host_ip, plan->host_port, protocol_name(plan->protocol));
     if (errno == EADDRINUSE && is_open(plan)) {
         return fail(why, FAILURE_CONFLICT, "every port from %s to %u is already in use", name, plan->host_port_last);
     }
@@ -110,9 +143,8 @@ static int bind_new(struct ports *ports, struct port *port, struct failure *why)
     const struct port_plan *plan = &port->plan;
     if (parse_address(plan->container_ip, plan->container_port, &port->target, &port->target_length, why) < 0) return -1;
     errno = 0;
-    port->watch.fd = bind_port(ports, plan, why);
+    port->watch.fd = bind_port(ports, plan, &port->bound, why);
     if (port->watch.fd < 0) return errno ? explain(plan, why) : -1;
-    port->bound = port_of(port->watch.fd);
     return 0;
 }
 
@@ -165,7 +197,7 @@ int ports_bind(struct ports *ports, struct loop *loop, struct plan *plan, size_t
 }
 
 static bool is_same(const struct port *port, const struct port_plan *plan) {
-    return port->watch.fd >= 0 && port->bound == plan->host_port && port->plan.udp == plan->udp &&
+    return port->watch.fd >= 0 && port->bound == plan->host_port && port->plan.protocol == plan->protocol &&
            strcmp(port->plan.host_ip, plan->host_ip) == 0;
 }
 
@@ -181,7 +213,7 @@ void ports_withdraw(struct ports *ports, const struct port_plan *plan) {
 void ports_serve(struct ports *ports) {
     for (size_t index = 0; index < ports->count; index++) {
         struct port *port = ports->items[index];
-        if (port->watch.fd >= 0) loop_watch(ports->loop, &port->watch, EPOLLIN);
+        if (port->watch.fd >= 0 && port->plan.protocol != PORT_SCTP) loop_watch(ports->loop, &port->watch, EPOLLIN);
     }
 }
 

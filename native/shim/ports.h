@@ -1,6 +1,7 @@
 /*
  * The host ports of the container. The supervisor holds them from the preparation to the exit, so that nobody else
- * takes them, and forwards what reaches its sockets: that is loopback clients, the others are translated in the kernel.
+ * takes them, and forwards what reaches its sockets: that is loopback clients, the others are translated in the kernel. SCTP is
+ * never forwarded.
  */
 #ifndef BERTH_PORTS_H
 #define BERTH_PORTS_H

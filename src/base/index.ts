@@ -10,6 +10,7 @@ export * from './ids.ts';
 export * from './keyed-lock.ts';
 export * from './moment.ts';
 export * from './nearest-word.ts';
+export * from './port-protocol.ts';
 export * from './raw-json.ts';
 export * from './reference.ts';
 export * from './size.ts';

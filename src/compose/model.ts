@@ -1,3 +1,5 @@
+import type { PortProtocol } from '../base/index.ts';
+
 /** A Compose project: files merged, variables replaced, short forms made long (Compose Spec). */
 export interface Project {
   readonly name: string;
@@ -168,7 +170,7 @@ export interface ServiceBuild {
 }
 
 export interface ServicePort {
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: PortProtocol;
   readonly containerPort: number;
   readonly hostIp: string;
   /** "" lets the kernel choose. */

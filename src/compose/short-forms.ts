@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { isPortProtocol } from '../base/index.ts';
 import type { ServicePort, ServiceVolume } from './model.ts';
 
 /** Splits a command line into arguments as a shell would: blanks, quotes, backslashes; nothing is expanded. */
@@ -30,7 +31,7 @@ export function splitCommand(text: string): string[] {
 /** `[[ip:]host:]container[/protocol]`, with ranges. Throws a plain Error that shows the part that is wrong. */
 export function parsePortShort(text: string): ServicePort[] {
   const [address = '', protocol = 'tcp'] = text.split('/');
-  if (protocol !== 'tcp' && protocol !== 'udp') throw new Error(`invalid proto: ${protocol} in "${text}"`);
+  if (!isPortProtocol(protocol)) throw new Error(`invalid proto: ${protocol} in "${text}"`);
   const match = /^(?:(?:(\[[^\]]+\]|[^:]*):)?([^:]*):)?([^:]+)$/.exec(address);
   const [, ip = '', host = '', container = ''] = match ?? [];
   const containerPorts = portRange(container, text);

@@ -40,13 +40,19 @@ export async function ensureBridge(
     // nodad: nobody else is on the link yet, and the address must be usable at once.
     ...(ipv6 === undefined
       ? []
-      : [`addr replace ${ipv6.gateway}/${parseSubnet(ipv6.subnet).prefixLength} dev ${bridge} nodad`]),
+      : [
+          `addr replace ${ipv6.gateway}/${parseSubnet(ipv6.subnet).prefixLength} dev ${bridge} nodad`,
+          `addr replace ${LINK_LOCAL} dev ${bridge} nodad`,
+        ]),
     `link set ${bridge} up`,
   ]);
   if (internal) return;
   await enableForwarding();
   if (ipv6 !== undefined) await enableIPv6Forwarding();
 }
+
+/** Where the host asks from for a container that it forwards to (kernel, ndisc_send_ns): without it, nobody gets in by IPv6. */
+const LINK_LOCAL = 'fe80::1/64';
 
 const FORWARDING = '/proc/sys/net/ipv4/ip_forward';
 

@@ -1,4 +1,4 @@
-import type { ContainerId, NetworkId } from '../base/index.ts';
+import type { ContainerId, NetworkId, PortProtocol } from '../base/index.ts';
 import type { AddressRange } from './address-pool.ts';
 import type { PortReach } from './reach/port-reach.ts';
 
@@ -97,7 +97,7 @@ export interface Shape {
 
 /** A published port whose host port is known. */
 export interface PublishedPort {
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: PortProtocol;
   readonly hostIp: string;
   readonly hostPort: number;
   readonly containerIp: string;

@@ -129,6 +129,12 @@ describe.runIf(inSandbox)('the network driver', () => {
     const neighbour = await namespaces.neighbourWithIPv6(7);
     await namespaces.serve(neighbour, 80, '::');
     await namespaces.serve(a, 80, '::');
+    await namespaces.serve(b, 80, '::');
+    const silent = { protocol: 'tcp', containerIp: addressIn(network, '99'), containerPort: 80 } as const;
+    await driver.publish(b.containerId, [{ ...silent, hostIp: '::', hostPort: 8086 }]);
+    await inside(neighbour, 'ping', '-c1', '-w9', neighbour.hostAddress); // until IPv6 is up on the link
+    // The host has never heard of it: it must ask who has that address, for somebody else.
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8086)).toBe(neighbour.address);
     expect(await seenFrom(a, neighbour.address, 80)).toBe(neighbour.hostAddress);
     expect(await seenFrom(neighbour, addressIn(network, '2'), 80)).toBeUndefined();
     const port = { protocol: 'tcp', containerIp: addressIn(network, '2'), containerPort: 80 } as const;

@@ -98,14 +98,24 @@ export class Firewall implements AsyncDisposable {
     const { protocol, hostIp, hostPort } = wanted;
     for (const [holder, ports] of this.#published) {
       if (holder === containerId) continue;
-      const isTaken = ports.some((port) => keyOf(port) === keyOf(wanted));
-      if (isTaken) {
+      if (ports.some((port) => overlap(port, wanted))) {
         throw conflict(
           `${hostIp}:${hostPort}/${protocol} is published by container ${shortId(holder)} already`,
         );
       }
     }
   }
+}
+
+/** An address and every address of its family are in each other's way, as for sockets. */
+function overlap(one: PublishedPort, other: PublishedPort): boolean {
+  const isAny = ({ hostIp }: PublishedPort) => hostIp === '0.0.0.0' || hostIp === '::';
+  return (
+    one.protocol === other.protocol &&
+    one.hostPort === other.hostPort &&
+    one.hostIp.includes(':') === other.hostIp.includes(':') &&
+    (one.hostIp === other.hostIp || isAny(one) || isAny(other))
+  );
 }
 
 /** What only one container of a host can have. */

@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import type { PortProtocol } from '../base/index.ts';
 import { RESOLVER_ADDRESS } from './container-files.ts';
 
 export interface PortHolder {
@@ -8,10 +9,10 @@ export interface PortHolder {
 
 /**
  * The process that holds a host port, if one of this pid namespace does. An address that is empty or unspecified
- * stands for every one, and so does that of a socket.
+ * stands for every one, and so does that of a socket. Nobody is found for SCTP, whose ports only engines hold.
  */
 export async function findPortHolder(
-  protocol: 'tcp' | 'udp',
+  protocol: PortProtocol,
   ip: string,
   port: number,
 ): Promise<PortHolder | undefined> {
@@ -31,8 +32,8 @@ export async function findPortHolder(
   return undefined;
 }
 
-/** The ports that a container's processes listen on, ascending; `pid` is one of them. */
-export async function listeningPorts(pid: number, protocol: 'tcp' | 'udp'): Promise<number[]> {
+/** The ports that a container's processes listen on, ascending; `pid` is one of them. SCTP's are not known: none. */
+export async function listeningPorts(pid: number, protocol: PortProtocol): Promise<number[]> {
   const all = await listSockets(`/proc/${pid}/net`, protocol);
   const sockets = all.filter(({ address }) => address !== RESOLVER_ADDRESS);
   return [...new Set(sockets.map(({ port }) => port))].sort((a, b) => a - b);
@@ -46,9 +47,10 @@ interface ListeningSocket {
 }
 
 /** States in /proc/net/tcp and udp that mean "listens" (include/net/tcp_states.h): LISTEN, and CLOSE for UDP. */
-const LISTENING = { tcp: '0A', udp: '07' };
+const LISTENING = { tcp: '0A', udp: '07' } as const;
 
-async function listSockets(folder: string, protocol: 'tcp' | 'udp'): Promise<ListeningSocket[]> {
+async function listSockets(folder: string, protocol: PortProtocol): Promise<ListeningSocket[]> {
+  if (protocol === 'sctp') return [];
   const tables = await Promise.all(
     [protocol, `${protocol}6`].map((name) => readFile(`${folder}/${name}`, 'utf8').catch(() => '')),
   );

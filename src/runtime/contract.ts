@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { BerthError, ContainerId } from '../base/index.ts';
+import type { BerthError, ContainerId, PortProtocol } from '../base/index.ts';
 
 /** The file systems that a root is joined from. All paths are absolute host paths. */
 export interface RootPlan {
@@ -9,9 +9,9 @@ export interface RootPlan {
   readonly writable: { readonly upper: string; readonly work: string } | undefined;
 }
 
-/** A host port that the supervisor holds and, for loopback clients, forwards. */
+/** A host port that the supervisor holds and, for loopback clients of TCP and UDP, forwards. */
 export interface PortPlan {
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: PortProtocol;
   /** "0.0.0.0", "::", or one address of the host. */
   readonly hostIp: string;
   /** 0: the kernel chooses. */

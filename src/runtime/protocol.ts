@@ -1,4 +1,11 @@
-import { type Field, FieldWriter, numberOf, textOf } from '../base/index.ts';
+import {
+  type Field,
+  FieldWriter,
+  isPortProtocol,
+  numberOf,
+  type PortProtocol,
+  textOf,
+} from '../base/index.ts';
 import type { LogPlan, LogSendPlan, PortPlan, RestartPlan, RootPlan, SupervisorPlan } from './contract.ts';
 import { encodeLogAttributes } from './log-attributes.ts';
 
@@ -192,10 +199,15 @@ export function encodePort(port: PortPlan): Buffer {
 /** A port out of {@link tag.port}. Throws RangeError when a field is missing. */
 export function decodePort(fields: readonly Field[]): PortPlan {
   return {
-    protocol: textOf(fields, portTag.protocol) === 'udp' ? 'udp' : 'tcp',
+    protocol: protocolOf(textOf(fields, portTag.protocol)),
     hostIp: textOf(fields, portTag.hostIp),
     hostPort: numberOf(fields, portTag.hostPort),
     containerIp: textOf(fields, portTag.containerIp),
     containerPort: numberOf(fields, portTag.containerPort),
   };
+}
+
+function protocolOf(text: string): PortProtocol {
+  if (!isPortProtocol(text)) throw new RangeError(`a port has the unknown protocol ${text}`);
+  return text;
 }

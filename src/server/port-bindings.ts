@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { invalid, notImplemented } from '../base/index.ts';
+import { invalid, isPortProtocol, PORT_PROTOCOLS } from '../base/index.ts';
 import type { PortBinding, PortSelection } from '../engine/index.ts';
 import type { Fields } from './fields.ts';
 
@@ -25,8 +25,10 @@ export function parseSelections(selections: Fields): PortSelection[] {
 
 function containerPort(key: string): Pick<PortBinding, 'protocol' | 'containerPort'> {
   const [port = '', protocol] = portKey(key).split('/');
-  if (protocol !== 'tcp' && protocol !== 'udp') {
-    throw notImplemented(`publishing ${protocol} ports is not there yet: ${key}`);
+  if (!isPortProtocol(protocol)) {
+    throw invalid(`invalid proto: ${protocol}`, {
+      hint: `A port's protocol is one of ${PORT_PROTOCOLS.join(', ')}`,
+    });
   }
   return { protocol, containerPort: Number(port) };
 }

@@ -34,14 +34,14 @@ static void a_whole_plan_is_understood(void) {
     field_append_number(&out, TAG_TERMINAL, 1);
     field_append_text(&out, TAG_LOG_DRIVER, "json-file");
     field_append_text(&out, TAG_LOG_PATH, "/log");
-    const struct port_plan port = {.udp = true, .host_ip = "::", .container_ip = "10.0.0.2", .container_port = 53};
+    const struct port_plan port = {.protocol = PORT_UDP, .host_ip = "::", .container_ip = "10.0.0.2", .container_port = 53};
     port_encode(&out, &port, 5353);
     struct plan plan;
     struct failure why;
     CHECK(plan_decode(out.data, out.length, &plan, &why) == 0);
     CHECK(plan.root.layers.count == 2 && strcmp(plan.root.layers.items[1], "/top") == 0);
     CHECK(plan.terminal && !plan.open_stdin && plan.log_driver == LOG_JSON_FILE && !plan.has_network);
-    CHECK(plan.port_count == 1 && plan.ports[0].udp && plan.ports[0].host_port == 5353);
+    CHECK(plan.port_count == 1 && plan.ports[0].protocol == PORT_UDP && plan.ports[0].host_port == 5353);
     CHECK(strcmp(plan.ports[0].host_ip, "::") == 0);
     plan_free(&plan);
 }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { invalid } from '../../base/index.ts';
+import { invalid, isPortProtocol } from '../../base/index.ts';
 import type { PortBinding } from '../../client/index.ts';
 
 /** What `-p` and `--expose` ask for, as the API takes it. */
@@ -67,7 +67,7 @@ function hostPort(host: PortRange | undefined, containerCount: number, offset: n
 function splitProtocol(spec: string): [string, string] {
   const [rest = '', protocol = 'tcp'] = spec.split('/');
   const lower = protocol.toLowerCase();
-  if (!['tcp', 'udp', 'sctp'].includes(lower)) throw invalid(`invalid proto: ${protocol}`);
+  if (!isPortProtocol(lower)) throw invalid(`invalid proto: ${protocol}`);
   return [rest, lower];
 }
 

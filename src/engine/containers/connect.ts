@@ -1,4 +1,4 @@
-import { type ContainerId, invalid, isBerthError, notFound } from '../../base/index.ts';
+import { type ContainerId, invalid, isBerthError, isPortProtocol, notFound } from '../../base/index.ts';
 import type { Endpoint, NamespaceHandle, Network, WantedAddresses } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
 import { isLinked } from '../networks.ts';
@@ -148,9 +148,28 @@ export function portPlans(
   const everywhere = (network?.driver === 'bridge' ? network.publishAt : undefined) ?? '0.0.0.0';
   return bindings.flatMap((binding) => {
     const plan = { ...binding, hostIp: binding.hostIp === '' ? everywhere : binding.hostIp };
-    return withIPv6(plan).map((each) => ({ ...each, containerIp: reachedAt(first, each.hostIp) }));
+    const plans = withIPv6(plan).map((each) => ({ ...each, containerIp: reachedAt(first, each.hostIp) }));
+    return plan.protocol === 'sctp' ? translatable(plans) : plans;
   });
 }
+
+/** Nobody forwards SCTP: only what the kernel translates is published. Throws `invalid` where that is nothing. */
+function translatable(plans: readonly PortPlan[]): PortPlan[] {
+  const found = plans.filter(
+    ({ hostIp, containerIp }) => !isLoopback(hostIp) && hostIp.includes(':') === containerIp.includes(':'),
+  );
+  const [plan] = plans;
+  if (found.length > 0 || plan === undefined) return found;
+  const { hostIp, hostPort } = plan;
+  throw invalid(
+    isLoopback(hostIp)
+      ? `the port ${hostPort}/sctp cannot be published on ${hostIp}: only the kernel leads SCTP to containers, and not from loopback`
+      : `the port ${hostPort}/sctp cannot be published on ${hostIp}: the container has no IPv6 address`,
+    { hint: 'Publish it on every address, or on one of the host that other hosts reach' },
+  );
+}
+
+const isLoopback = (address: string) => address === '::1' || address.startsWith('127.');
 
 /** A port for every IPv4 address is held on IPv6 too, as Docker does; a kernel-chosen one stays on IPv4. */
 function withIPv6<Plan extends { readonly hostIp: string; readonly hostPort: number }>(port: Plan): Plan[] {
@@ -170,7 +189,7 @@ function exposedBindings({ config, host }: ContainerRecord) {
   const published = new Set(host.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
   return config.exposedPorts.flatMap((exposed) => {
     const [port, protocol = 'tcp'] = exposed.split('/');
-    if (published.has(exposed) || (protocol !== 'tcp' && protocol !== 'udp')) return [];
+    if (published.has(exposed) || !isPortProtocol(protocol)) return [];
     return [{ protocol, containerPort: Number(port), hostIp: '', hostPort: 0 } as const];
   });
 }

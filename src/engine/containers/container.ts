@@ -1,4 +1,4 @@
-import type { ContainerId, Digest } from '../../base/index.ts';
+import type { ContainerId, Digest, PortProtocol } from '../../base/index.ts';
 import type { Endpoint, Shape } from '../../network/index.ts';
 import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
 import type { MachineStart } from '../../vm/index.ts';
@@ -169,7 +169,7 @@ export type RestartPolicy =
   | { readonly name: 'on-unhealthy'; readonly maximumRetries: number };
 
 export interface PortBinding {
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: PortProtocol;
   readonly containerPort: number;
   /** "" is every address. */
   readonly hostIp: string;

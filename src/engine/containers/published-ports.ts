@@ -41,7 +41,7 @@ export async function reportPublishedPorts(
 }
 
 async function isListening(pid: number | undefined, port: PublishedPort): Promise<boolean | undefined> {
-  if (pid === undefined) return undefined;
+  if (pid === undefined || port.protocol === 'sctp') return undefined;
   const ports = await listeningPorts(pid, port.protocol).catch(() => undefined);
   return ports?.includes(port.containerPort);
 }

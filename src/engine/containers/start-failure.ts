@@ -1,4 +1,4 @@
-import { BerthError, errorMessage, isBerthError } from '../../base/index.ts';
+import { BerthError, errorMessage, isBerthError, type PortProtocol } from '../../base/index.ts';
 import { findPortHolder } from '../../network/index.ts';
 import type { FileWorker } from '../../runtime/index.ts';
 import type { EngineLog } from '../parts.ts';
@@ -170,7 +170,7 @@ async function takenPort(
 async function portHolder(
   context: ContainerContext,
   record: ContainerRecord,
-  protocol: 'tcp' | 'udp',
+  protocol: PortProtocol,
   hostIp: string,
   hostPort: number,
 ): Promise<string | undefined> {

@@ -1,10 +1,11 @@
+import { isPortProtocol, type PortProtocol } from '../../base/index.ts';
 import { contains, parseAddress, parseSubnet } from '../ip.ts';
 import { isRecord } from './ruleset.ts';
 
 /** What is known of the packets in question; what is not can be anything. */
 export interface Packet {
   readonly family: 'ip' | 'ip6';
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: PortProtocol;
   readonly destination: string | undefined;
   readonly destinationPort: number;
   readonly inInterface: string | undefined;
@@ -78,7 +79,7 @@ function payloadValue(
     if (protocol === 'th' || protocol === packet.protocol) return packet.destinationPort;
     return NO_SUCH_FIELD;
   }
-  if (protocol === 'tcp' || protocol === 'udp')
+  if (typeof protocol === 'string' && isPortProtocol(protocol))
     return protocol === packet.protocol ? undefined : NO_SUCH_FIELD;
   if (protocol === 'ip' || protocol === 'ip6') {
     if (protocol !== packet.family) return NO_SUCH_FIELD;
