@@ -72,6 +72,7 @@ void supervisor_deleted_for_restart(struct supervisor *supervisor) {
 
 void supervisor_restart_failed(struct supervisor *supervisor, const struct buffer *words) {
     supervisor->end.finished = now();
+    exit_record_write_earlier(supervisor->earlier, supervisor->earlier_count);
     exit_record_write(&supervisor->end, words);
     supervisor->phase = PHASE_EXITED;
     sessions_announce_end(supervisor, words);

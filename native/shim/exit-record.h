@@ -12,6 +12,12 @@
  *     restarts 0
  *
  * Behind that, when a restart failed, an empty line and the OCI runtime's words.
+ *
+ * The ends before it that a restart followed are in the file `exits`, for a berthd that was away: a line each, the oldest
+ * first, of the same numbers in the same order.
+ *
+ *     berth-exits 1
+ *     7 0 0 1048576 0 1764030000123456789 1764030001123456789 1
  */
 #ifndef BERTH_EXIT_RECORD_H
 #define BERTH_EXIT_RECORD_H
@@ -39,5 +45,8 @@ void exit_record_prepare(void);
  * `words` may be NULL. Failure goes to the log: nobody can do more about it.
  */
 void exit_record_write(const struct run_end *end, const struct buffer *words);
+
+/* Before the record of the last end. */
+void exit_record_write_earlier(const struct run_end *ends, size_t count);
 
 #endif

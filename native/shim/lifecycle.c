@@ -283,6 +283,7 @@ void supervisor_init_ended(struct supervisor *supervisor) {
                                        .finished = now(),
                                        .restarts = supervisor->restart.count};
     log_close(&supervisor->log);
+    if (delay < 0) exit_record_write_earlier(supervisor->earlier, supervisor->earlier_count);
     exit_record_write(&supervisor->end, NULL);
     if (delay >= 0) {
         supervisor_restart_in(supervisor, (uint64_t)delay);

@@ -102,6 +102,7 @@ export type ExitStatus =
       readonly memory?: MemoryEnd;
       /** Undefined for a further process, and where the supervisor is of the version before. */
       readonly run: RunFacts | undefined;
+      readonly earlier?: EarlierEnds;
     }
   /** The restart that the policy asks for failed. */
   | {
@@ -109,6 +110,7 @@ export type ExitStatus =
       readonly reason: BerthError;
       readonly finishedAt: Date;
       readonly run: RunFacts;
+      readonly earlier?: EarlierEnds;
     }
   | { readonly kind: 'unknown'; readonly finishedAt: Date };
 
@@ -121,6 +123,12 @@ export interface RunFacts {
 
 /** The end of a run that is followed by a restart. */
 export type RunEnd = Extract<ExitStatus, { kind: 'exited' }> & { readonly run: RunFacts };
+
+/**
+ * Ends before the last one that a restart followed, the last 32, the oldest first: of a container that has ended while
+ * nobody was connected to its supervisor.
+ */
+export type EarlierEnds = readonly RunEnd[];
 
 /** What a supervisor does by its restart policy. */
 export type RestartEvent =

@@ -63,6 +63,26 @@ describe('an exit record', () => {
     });
   });
 
+  test('has the ends that came before it, each followed by a restart', async () => {
+    const last =
+      'berth-exit 2\ncode 7\noom 0\nstarted 1764030002000000000\nfinished 1764030003000000000\nrestarts 2\n';
+    const earlier = [
+      '6 0 0 1048576 0 1764030000000000000 1764030001000000000 1',
+      '137 9 1 67108864 67108864 1764030001500000000 1764030001900000000 2',
+    ];
+    await writeFile(join(folder, 'exit'), last);
+    await writeFile(join(folder, 'exits'), `berth-exits 1\n${earlier.join('\n')}\n`);
+    expect(await readExitRecord(folder)).toMatchObject({
+      code: 7,
+      earlier: [
+        { code: 6, oomKilled: false, run: { restarts: 1, startedAt: new Date('2025-11-25T00:20:00Z') } },
+        { code: 137, signal: 9, oomKilled: true, memory: { limit: 67_108_864 }, run: { restarts: 2 } },
+      ],
+    });
+    await writeFile(join(folder, 'exits'), 'of another version\n');
+    expect(await readExitRecord(folder)).not.toHaveProperty('earlier');
+  });
+
   test('is undefined where there is none', async () => {
     expect(await readExitRecord(folder)).toBeUndefined();
     await writeFile(join(folder, 'exit'), '\0'.repeat(256)); // of a power cut

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internal, systemErrorCode } from '../base/index.ts';
-import type { ExitStatus } from './contract.ts';
+import type { EarlierEnds, ExitStatus } from './contract.ts';
 import { runtimeFailure } from './runtime-failure.ts';
 
 /**
@@ -15,7 +15,26 @@ export async function readExitRecord(directory: string): Promise<ExitStatus | un
   if (/^\0*$/.test(text)) return undefined; // a power cut came before its text
   const record = parseExitRecord(text);
   if (record === undefined) throw internal(`the exit record ${path} is damaged`);
-  return record;
+  const earlier = parseEarlierEnds((await readOptional(join(directory, 'exits'))) ?? '');
+  return earlier.length === 0 || record.kind === 'unknown' ? record : { ...record, earlier };
+}
+
+/** The lines of the file `exits`; what is not one is left out, as these ends are of the past. */
+function parseEarlierEnds(text: string): EarlierEnds {
+  const [head, ...lines] = text.split('\n');
+  if (head !== 'berth-exits 1') return [];
+  return lines.flatMap((line) => {
+    const [code, signal, oom, peak, limit, started, finished, restarts] = line.split(' ');
+    if (started === undefined || finished === undefined || restarts === undefined) return [];
+    return {
+      kind: 'exited',
+      code: Number(code),
+      oomKilled: oom === '1',
+      finishedAt: timeOf(finished),
+      run: { startedAt: timeOf(started), restarts: Number(restarts) },
+      ...endDetails({ signal: Number(signal), peak: Number(peak), limit: Number(limit) }),
+    };
+  });
 }
 
 /**

@@ -66,13 +66,23 @@ describe('a restart policy', () => {
   });
 
   it('is at its end when berthd is back: the last exit code, the count and the reason', async () => {
-    await start('spent', 'sleep 0.5; echo run; exit 7', '--restart', 'on-failure:2');
+    const script = 'sleep 0.5; echo x >> /runs; echo run $(wc -l < /runs); exit 7';
+    await start('spent', script, '--restart', 'on-failure:2');
     const waiting = instance.berth(['wait', 'spent']);
     await instance.killDaemon();
     await waiting;
     await instance.startDaemon();
     await expect.poll(() => state('spent'), { timeout: 10_000 }).toBe('exited 7 2');
-    expect(await instance.berthOk(['logs', 'spent'])).toBe('run\nrun\nrun');
+    expect(await instance.berthOk(['logs', 'spent'])).toBe('run 1\nrun 2\nrun 3');
+    expect(await history('spent')).toEqual(['die 7', 'start', 'die 7', 'start', 'die 7']);
+    const { body } = await instance.api('GET /berth/containers/spent/ends');
+    const end = (number: number) =>
+      expect.objectContaining({
+        ExitCode: 7,
+        Restarted: number < 3,
+        Log: [expect.objectContaining({ Text: `run ${number}` })],
+      });
+    expect(body).toMatchObject({ Ends: [end(3), end(2), end(1)] });
     await instance.berthOk(['rm', 'spent']);
   });
 

@@ -35,6 +35,8 @@ const KEPT_LINES = 10;
 const LINE_LIMIT = 512;
 /** Entries at the log's end that are looked at; a long line has several. */
 const READ_ENTRIES = 20;
+/** The same for a run that others have followed: what they wrote stands behind its lines. */
+const READ_ENTRIES_OF_PAST = 2000;
 
 /** The last ends of each container, on disk only: nobody asks for them often. */
 export class EndReports {
@@ -58,19 +60,23 @@ export class EndReports {
   }
 }
 
+/** What the engine knows of a run that has ended. */
+export interface EndedRun {
+  readonly startedAt: string;
+  readonly exitCode: number;
+  readonly restarted: boolean;
+  /** What of the log is the run's: up to the start of the next one where that has come. */
+  readonly log: 'unread' | { readonly until: string | undefined };
+}
+
 /** The report of a run that has ended. */
 export async function reportOfEnd(
   context: ContainerContext,
   record: ContainerRecord,
   status: Exclude<ExitStatus, { kind: 'not-restarted' }>,
-  run: {
-    readonly startedAt: string;
-    readonly exitCode: number;
-    readonly restarted: boolean;
-    readonly withLog: boolean;
-  },
+  run: EndedRun,
 ): Promise<EndReport> {
-  const { startedAt, exitCode, restarted, withLog } = run;
+  const { startedAt, exitCode, restarted, log } = run;
   return {
     startedAt,
     finishedAt: status.finishedAt.toISOString(),
@@ -78,7 +84,7 @@ export async function reportOfEnd(
     cause: endCause(status, startedAt, record.lastSignal),
     ...(status.kind === 'exited' && status.memory !== undefined ? { memory: status.memory } : {}),
     restarted,
-    log: withLog ? await lastLines(context, record, startedAt) : [],
+    log: log === 'unread' ? [] : await lastLines(context, record, startedAt, log.until),
   };
 }
 
@@ -98,14 +104,16 @@ async function lastLines(
   context: ContainerContext,
   record: ContainerRecord,
   startedAt: string,
+  until: string | undefined,
 ): Promise<EndLogLine[]> {
   const place = logPlaceOf(context, record);
   if (place === undefined) return [];
   try {
     const pieces: Piece[] = [];
-    const range = { tail: READ_ENTRIES, since: startedAt, until: undefined };
+    const tail = until === undefined ? READ_ENTRIES : READ_ENTRIES_OF_PAST;
+    const range = { tail, since: startedAt, until };
     for await (const batch of readLogFiles(place, range, undefined)) pieces.push(...batch.map(pieceOf));
-    return joinPieces(pieces).slice(-KEPT_LINES);
+    return joinPieces(pieces.slice(-READ_ENTRIES)).slice(-KEPT_LINES);
   } catch (error) {
     context.parts.log.warn(
       { id: record.id, error: errorMessage(error) },

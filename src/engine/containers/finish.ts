@@ -4,7 +4,7 @@ import { disconnect } from './connect.ts';
 import { type ContainerRecord, type Ended, isActive, isAlive, isMachine } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { shortReason } from './end-cause.ts';
-import { type EndReport, reportOfEnd, reportOfFailedStart } from './end-reports.ts';
+import { type EndedRun, type EndReport, reportOfEnd, reportOfFailedStart } from './end-reports.ts';
 import { unmountShared } from './host-mounts.ts';
 import { removeLocked } from './remove.ts';
 import { berthdRestarts, scheduleRestart } from './restart.ts';
@@ -29,14 +29,22 @@ async function noteRestart(context: ContainerContext, id: ContainerId, event: Re
   else noteRestarted(context, id, event.started);
 }
 
-/** The supervisor will start the container again; the caller holds the container's lock. */
-export async function noteRestarting(context: ContainerContext, id: ContainerId, end: RunEnd): Promise<void> {
+/**
+ * The supervisor will start the container again, or has done so at the time of `next`; the caller holds the container's
+ * lock.
+ */
+export async function noteRestarting(
+  context: ContainerContext,
+  id: ContainerId,
+  end: RunEnd,
+  next?: Date,
+): Promise<void> {
   const record = context.collection.get(id);
   if (record === undefined || !isAlive(record.state)) return;
   const { endpoints, ports } = record.state;
   const { ended, report } = await describeEnd(context, record, end, {
     restarted: true,
-    removalFollows: false,
+    log: { until: next?.toISOString() },
   });
   const restarting = context.collection.note(
     id,
@@ -78,8 +86,10 @@ export async function finishLocked(
   crashPoint('finish.disconnected');
   const restart = berthdRestarts(record, status);
   const removalFollows = restart === undefined && (record.host.autoRemove || context.removing.has(id));
-  const ends = { restarted: restart !== undefined, removalFollows };
-  const { ended, report } = await describeEnd(context, record, status, ends);
+  const { ended, report } = await describeEnd(context, record, status, {
+    restarted: restart !== undefined,
+    log: removalFollows ? 'unread' : { until: undefined }, // nobody could read it
+  });
   const restartCount = restart?.count ?? restartsOf(status) ?? record.restartCount;
   // A restart that was given up is no further end, one that failed is.
   const isEnd = isActive(record.state) || status.kind === 'not-restarted';
@@ -127,7 +137,7 @@ async function describeEnd(
   context: ContainerContext,
   record: ContainerRecord,
   status: ExitStatus,
-  { restarted, removalFollows }: { readonly restarted: boolean; readonly removalFollows: boolean },
+  { restarted, log }: Pick<EndedRun, 'restarted' | 'log'>,
 ): Promise<{ ended: Ended; report: EndReport }> {
   const startedAt = startOf(record, status);
   const finishedAt = status.finishedAt.toISOString();
@@ -142,12 +152,7 @@ async function describeEnd(
   }
   const isKnown = status.kind === 'exited';
   const exitCode = isKnown ? status.code : UNKNOWN_EXIT;
-  const report = await reportOfEnd(context, record, status, {
-    startedAt,
-    exitCode,
-    restarted,
-    withLog: !removalFollows, // nobody could read it
-  });
+  const report = await reportOfEnd(context, record, status, { startedAt, exitCode, restarted, log });
   const reason = shortReason(report);
   const ended = {
     exitCode,

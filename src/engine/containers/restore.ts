@@ -1,6 +1,6 @@
 import { errorMessage } from '../../base/index.ts';
 import type { NamedContainer } from '../../network/index.ts';
-import type { ExitStatus, RunEnd, Supervisor } from '../../runtime/index.ts';
+import type { ExitStatus, RunEnd, StartedProcess, Supervisor } from '../../runtime/index.ts';
 import type { LivingContainer } from '../networks.ts';
 import { type ContainerRecord, isAlive } from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
@@ -68,7 +68,10 @@ async function settle(context: ContainerContext, found: readonly Found[]): Promi
       watchForEnd(context, one.record.id, one.supervisor);
     } else {
       const { record, status } = one;
-      await context.collection.exclusively(record.id, () => finishLocked(context, record.id, status));
+      await context.collection.exclusively(record.id, async () => {
+        await makeUp(context, record, pastOf(status));
+        await finishLocked(context, record.id, status);
+      });
     }
   }
   for (const record of context.collection.all()) {
@@ -86,23 +89,40 @@ async function catchUp(
   record: ContainerRecord,
   supervisor: Supervisor,
 ): Promise<void> {
-  const { state } = record;
+  const { started, isRestarting, earlierEnds } = supervisor;
+  await makeUp(context, record, { ends: earlierEnds, last: isRestarting ? undefined : started });
+}
+
+/** Runs of a container that nobody was there to see. */
+interface Past {
+  /** Each followed by a restart; the oldest first. */
+  readonly ends: readonly RunEnd[];
+  /** The run after them; undefined where there was none yet. */
+  readonly last: StartedProcess | undefined;
+}
+
+function pastOf(status: ExitStatus): Past {
+  if (status.kind === 'unknown' || status.run === undefined) return { ends: [], last: undefined };
+  const { run, earlier = [] } = status;
+  return { ends: earlier, last: { pid: 0, startedAt: run.startedAt } };
+}
+
+async function makeUp(context: ContainerContext, { id, state }: ContainerRecord, past: Past): Promise<void> {
   if (!isAlive(state)) return;
   const known = Date.parse(state.startedAt);
-  const isNew = ({ run }: RunEnd) =>
-    state.status === 'restarting' ? run.startedAt.getTime() > known : run.startedAt.getTime() >= known;
-  const ends = supervisor.earlierEnds.filter(isNew);
-  const starts = supervisor.earlierEnds.map(({ run }) => run.startedAt.getTime());
-  for (const end of ends) {
-    const next = starts.find((time) => time > end.run.startedAt.getTime());
-    // The one that follows the last end is the one that runs now, or there is none yet.
-    await noteRestarting(context, record.id, end);
-    if (next !== undefined) noteRestarted(context, record.id, { pid: 0, startedAt: new Date(next) });
+  const starts: StartedProcess[] = past.ends.map(({ run }) => ({ pid: 0, startedAt: run.startedAt }));
+  if (past.last !== undefined) starts.push(past.last);
+  const startAfter = (time: number) => starts.find(({ startedAt }) => startedAt.getTime() > time);
+  const isKnownToHaveEnded = state.status === 'restarting';
+  const first = startAfter(known);
+  if (isKnownToHaveEnded && first !== undefined) noteRestarted(context, id, first);
+  for (const end of past.ends) {
+    const startedAt = end.run.startedAt.getTime();
+    if (isKnownToHaveEnded ? startedAt <= known : startedAt < known) continue;
+    const next = startAfter(startedAt);
+    await noteRestarting(context, id, end, next?.startedAt);
+    if (next !== undefined) noteRestarted(context, id, next);
   }
-  const { started } = supervisor;
-  if (supervisor.isRestarting || started === undefined) return;
-  const isKnown = state.status !== 'restarting' && started.startedAt.getTime() === known;
-  if (!isKnown) noteRestarted(context, record.id, started);
 }
 
 /** "always" starts again even after a stop by the user, "unless-stopped" does not (Docker's rule). */
