@@ -42,9 +42,14 @@ export async function withKernelPackage<T>(
   }
 }
 
+/** The package that stands for Debian's newest kernel. */
+export function kernelPackage(): string {
+  return `linux-image-${debianArchitecture[process.arch] ?? process.arch}`;
+}
+
 /** What Debian's linux-image-ARCHITECTURE stands for at present: linux-image-6.1.0-56-amd64. */
 async function newestPackage(signal?: AbortSignal): Promise<string> {
-  const meta = `linux-image-${debianArchitecture[process.arch] ?? process.arch}`;
+  const meta = kernelPackage();
   const options = signal === undefined ? {} : { signal };
   const { stdout } = await runChecked('apt-cache', ['depends', '--important', meta], options);
   const name = /Depends: (linux-image-\S+)/.exec(stdout.toString())?.[1];

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { invalid, KeyedLock, notFound, syncDirectory, systemErrorCode } from '../base/index.ts';
 import { readKernelImage } from './kernel-image.ts';
 import { listModules, type ModuleList } from './kernel-modules.ts';
-import { withKernelPackage } from './kernel-package.ts';
+import { kernelPackage, withKernelPackage } from './kernel-package.ts';
 
 /** A kernel that virtual machines can be started with. */
 export interface Kernel {
@@ -21,6 +21,11 @@ export interface Kernel {
   /** Where it came from: a file's path or a package's. */
   readonly origin: string;
 }
+
+/** A kernel that is ready, or the package that would be fetched for one. */
+export type KernelSeen =
+  | { readonly state: 'ready'; readonly release: string; readonly path: string }
+  | { readonly state: 'fetched-on-first-use'; readonly name: string };
 
 /** Where kernels are looked for. */
 export interface KernelPlaces {
@@ -64,6 +69,14 @@ export class Kernels {
   async find(named: string | undefined, signal?: AbortSignal): Promise<Kernel> {
     const file = named === undefined ? await this.#configured() : await namedKernel(named);
     return file === undefined ? this.#fromPackage(signal) : this.#fromFile(file, signal);
+  }
+
+  /** The kernel of machines that name none, if it is here already. */
+  async look(signal?: AbortSignal): Promise<KernelSeen> {
+    const file = await this.#configured();
+    const kernel = file === undefined ? await this.#kept(PACKAGE) : await this.#fromFile(file, signal);
+    if (kernel === undefined) return { state: 'fetched-on-first-use', name: kernelPackage() };
+    return { state: 'ready', release: kernel.version, path: kernel.path };
   }
 
   async #configured(): Promise<KernelFile | undefined> {

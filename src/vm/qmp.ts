@@ -24,6 +24,7 @@ export class Qmp {
     const lines = createInterface({ input: stream });
     lines.on('line', (line) => this.#take(line));
     lines.on('close', () => this.#fail(unavailable('QEMU has ended')));
+    lines.on('error', () => {}); // the stream's own
     stream.on('error', (error) => this.#fail(unavailable(`QEMU does not answer: ${errorMessage(error)}`)));
   }
 

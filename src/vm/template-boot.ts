@@ -14,6 +14,7 @@ import {
   migrationCapabilities,
 } from './machine-arguments.ts';
 import { Qmp } from './qmp.ts';
+import { VM_AGENT_DESCRIPTOR, VM_QMP_DESCRIPTOR } from './vm-plan.ts';
 
 /** A guest that is not there by then hangs: even a host that is busy with thirty other things boots one in half of it. */
 const BOOT_TIMEOUT_MS = 120_000;
@@ -52,23 +53,30 @@ export async function bootTemplate(template: TemplateBoot): Promise<Buffer> {
   const ended = endOf(child);
   const words = lastWords(child);
   try {
-    const state = await Promise.race([ended, aborted(signal), stateOf(child, template)]);
-    return state;
-  } catch (error) {
-    throw unavailable(`a guest could not be booted for a template: ${errorMessage(error)}${words()}`, {
-      cause: error,
+    const early = ended.then((how) => {
+      throw unavailable(how);
     });
+    return await Promise.race([early, aborted(signal), stateOf(child, template)]);
+  } catch (error) {
+    child.kill('SIGKILL');
+    const how = await ended;
+    // A channel that closes is only how its end is seen.
+    const reason = how === KILLED ? errorMessage(error) : how;
+    throw unavailable(`a guest could not be booted for a template: ${reason}${words()}`, { cause: error });
   } finally {
     child.kill('SIGKILL');
-    await ended.catch(() => {});
+    await ended;
   }
 }
 
+const KILLED = 'QEMU has ended (SIGKILL)';
+
 async function stateOf(child: ChildProcess, { socketDirectory }: TemplateBoot): Promise<Buffer> {
-  const qmp = new Qmp(channelOf(child, 4));
-  const ready = guestReady(channelOf(child, 3));
-  await qmp.perform(bootSteps({ layers: undefined, writable: undefined }));
-  await ready;
+  const qmp = new Qmp(channelOf(child, VM_QMP_DESCRIPTOR));
+  await Promise.all([
+    guestReady(channelOf(child, VM_AGENT_DESCRIPTOR)),
+    qmp.perform(bootSteps({ layers: undefined, writable: undefined })),
+  ]);
   await qmp.perform([{ command: { execute: 'stop' } }, migrationCapabilities]);
   await using receiver = await receiveState(socketDirectory);
   await qmp.perform([
@@ -121,15 +129,15 @@ async function receiveState(
 
 function channelOf(child: ChildProcess, descriptor: number): Duplex {
   const channel: unknown = child.stdio[descriptor];
-  if (channel instanceof Duplex) return channel;
+  if (channel instanceof Duplex) return channel.on('error', () => {}); // its end says enough
   throw internal(`descriptor ${descriptor} of QEMU is no channel`);
 }
 
-/** Rejects when the process ends or could not be started. */
-async function endOf(child: ChildProcess): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  child.once('error', reject);
-  child.once('exit', (code, signal) => reject(unavailable(`QEMU has ended (${signal ?? code})`)));
+/** How the process ended, or that it could not be started. */
+function endOf(child: ChildProcess): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  child.once('error', (error) => resolve(`QEMU could not be started: ${error.message}`));
+  child.once('close', (code, signal) => resolve(`QEMU has ended (${signal ?? code})`));
   return promise;
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BerthError, digestOf, errorMessage, syncDirectory, systemErrorCode } from '../base/index.ts';
 import type { Hypervisor } from './hypervisor.ts';
@@ -12,13 +12,23 @@ const FORMAT = 1;
 /** How far two measurements of the same counter may be apart. */
 const COUNTER_TOLERANCE = 0.001;
 
+/** The beginning of the name of a folder that is no template yet. */
+const UNFINISHED = 'new-';
+
+/** So many are kept: who changes kernels or sizes all the time does not fill the disk with templates. */
+const KEPT = 8;
+
 /** For so long a template that could not be made is not tried again: each machine boots by itself meanwhile. */
 const FAILURE_MEMORY_MS = 60_000;
 
 /** What a template is made from. Paths are the host's. */
-export interface TemplateRecipe {
+export interface TemplateRecipe extends TemplateBasis {
   readonly shape: MachineShape;
   readonly boot: Boot;
+}
+
+/** What all templates that are of use on this host at present have in common. */
+export interface TemplateBasis {
   readonly hypervisor: Pick<Hypervisor, 'path' | 'version' | 'identity'>;
   /** What the kernel and the initramfs hold. */
   readonly kernelDigest: string;
@@ -29,7 +39,7 @@ export interface TemplateRecipe {
 
 /** A booted guest that waits for its SETUP: read-only files. */
 export interface Template {
-  /** Names it among templates: what it was made from. */
+  /** Names it among templates: "5f0c3e9b2a7d4c61-tcg-1x512M-1". */
   readonly key: string;
   readonly memory: string;
   readonly state: string;
@@ -80,24 +90,33 @@ export class Templates {
     await rm(join(this.#directory, key), { recursive: true, force: true });
   }
 
-  /** Bytes on disk of each template. */
-  async sizes(): Promise<ReadonlyMap<string, number>> {
-    const sizes = new Map<string, number>();
+  /** Bytes on disk: of all templates, and of those that {@link prune} would delete. */
+  async usage(basis: TemplateBasis | undefined): Promise<{ readonly all: number; readonly stale: number }> {
+    let all = 0;
+    let stale = 0;
     for (const name of await namesIn(this.#directory)) {
-      sizes.set(name, await sizeOnDisk(join(this.#directory, name)));
+      const size = await sizeOnDisk(join(this.#directory, name));
+      all += size;
+      if (this.#isStale(name, basis)) stale += size;
     }
-    return sizes;
+    return { all, stale };
   }
 
-  /** Deletes every template but those that are being made; returns the bytes that they took. Clones have names of their own for its files. */
-  async prune(): Promise<number> {
-    let freed = 0;
-    for (const [name, size] of await this.sizes()) {
-      if (this.#making.size > 0 && name.startsWith('new-')) continue;
-      await this.discard(name);
-      freed += size;
+  /**
+   * Deletes the templates of another basis, all of them when there is none; returns the bytes that they took. A machine
+   * that runs has names of its own for its template's files.
+   */
+  async prune(basis: TemplateBasis | undefined): Promise<number> {
+    const { stale } = await this.usage(basis);
+    for (const name of await namesIn(this.#directory)) {
+      if (this.#isStale(name, basis)) await this.discard(name);
     }
-    return freed;
+    return stale;
+  }
+
+  #isStale(name: string, basis: TemplateBasis | undefined): boolean {
+    if (name.startsWith(UNFINISHED)) return this.#making.size === 0;
+    return basis === undefined || !name.startsWith(`${basisKey(basis)}-`);
   }
 
   /** Gives up what is being made. */
@@ -125,12 +144,15 @@ export class Templates {
     if (record === undefined || !isSameCounter(record.counterKilohertz, recipe.boot.counterKilohertz)) {
       return undefined;
     }
-    return (await isWhole(template, record)) ? template : undefined;
+    if (!(await isWhole(template, record))) return undefined;
+    const now = new Date();
+    await utimes(join(this.#directory, key), now, now);
+    return template;
   }
 
   async #make(key: string, recipe: TemplateRecipe): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const folder = await mkdtemp(join(this.#directory, 'new-'));
+    const folder = await mkdtemp(join(this.#directory, UNFINISHED));
     try {
       const memory = join(folder, 'memory');
       const state = await bootTemplate({
@@ -148,10 +170,20 @@ export class Templates {
       await this.discard(key);
       await rename(folder, join(this.#directory, key));
       await syncDirectory(this.#directory);
+      await this.#forgetOldest();
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** Deletes those that were used longest ago. */
+  async #forgetOldest(): Promise<void> {
+    const names = (await namesIn(this.#directory)).filter((name) => !name.startsWith(UNFINISHED));
+    const used = await Promise.all(
+      names.map(async (name) => ({ name, at: (await stat(join(this.#directory, name))).mtimeMs })),
+    );
+    for (const { name } of used.toSorted((a, b) => b.at - a.at).slice(KEPT)) await this.discard(name);
   }
 
   #templateAt(key: string): Template {
@@ -162,13 +194,14 @@ export class Templates {
 
 /** The same recipe has the same key. How often the counter was measured does not matter. */
 export function templateKey(recipe: TemplateRecipe): string {
-  const { shape, hypervisor, kernelDigest, initramfsDigest, processor } = recipe;
-  const parts = [
-    ...[FORMAT, hypervisor.path, hypervisor.version, hypervisor.identity],
-    ...[kernelDigest, initramfsDigest, processor],
-    ...[shape.accelerator, shape.processors, shape.memory, shape.cards],
-  ];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+  const { accelerator, processors, memory, cards } = recipe.shape;
+  return `${basisKey(recipe)}-${accelerator}-${processors}x${memory / 1024 ** 2}M-${cards}`;
+}
+
+function basisKey({ hypervisor, kernelDigest, initramfsDigest, processor }: TemplateBasis): string {
+  const { path, version, identity } = hypervisor;
+  const parts = [FORMAT, path, version, identity, kernelDigest, initramfsDigest, processor];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
 function isSameCounter(kept: number | null, measured: number | undefined): boolean {

@@ -1,0 +1,124 @@
+import { mkdir } from 'node:fs/promises';
+import type { MachineRequest } from './contract.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { writeLayerDisk } from './layer-disk.ts';
+import {
+  type Boot,
+  bootSteps,
+  type MachineDisks,
+  type MachineShape,
+  machineArguments,
+  restoreSteps,
+} from './machine-arguments.ts';
+import type { MachineFolder } from './machine-folder.ts';
+import type { Template } from './template.ts';
+import type { VmFile, VmMachine } from './vm-plan.ts';
+import type { WritableDisks } from './writable-disk.ts';
+
+/** A guest that is not there by then hangs, however busy the host is. */
+const WARM_TIMEOUT_MS = 30_000;
+const COLD_TIMEOUT_MS = 120_000;
+
+/** Where things are in QEMU's root. */
+const place = {
+  kernel: '/kernel',
+  initramfs: '/initramfs',
+  memory: '/memory',
+  disks: '/disks',
+  writable: '/disks/writable',
+  shares: '/shares',
+};
+
+/** What every way of starting one machine has. */
+export interface MachineBody {
+  readonly hypervisor: Pick<Hypervisor, 'path' | 'files'>;
+  readonly shape: MachineShape;
+  readonly disks: MachineDisks;
+  /** In QEMU's root, beside its program. */
+  readonly files: readonly VmFile[];
+}
+
+/** A machine that boots. Paths of `boot` are the host's. */
+export async function coldMachine(body: MachineBody, boot: Boot, folder: MachineFolder): Promise<VmMachine> {
+  const { kernel, initramfs } = place;
+  const files: VmFile[] = [
+    { hostPath: await folder.keep(boot.kernel, 'kernel'), name: kernel, idmap: true },
+    { hostPath: await folder.keep(boot.initramfs, 'initramfs'), name: initramfs, idmap: true },
+  ];
+  return {
+    ...common(body, files),
+    args: machineArguments(body.shape, { kind: 'cold', boot: { ...boot, kernel, initramfs } }, place.shares),
+    script: bootSteps(body.disks),
+    state: undefined,
+    templateMemory: undefined,
+    bootTimeout: COLD_TIMEOUT_MS,
+  };
+}
+
+/** A machine that goes on from a template. */
+export async function warmMachine(
+  body: MachineBody,
+  template: Template,
+  folder: MachineFolder,
+): Promise<VmMachine> {
+  const memory = {
+    hostPath: await folder.keep(template.memory, 'memory'),
+    name: place.memory,
+    idmap: true,
+  };
+  return {
+    ...common(body, [memory]),
+    args: machineArguments(body.shape, { kind: 'warm', memoryFile: place.memory }, place.shares),
+    script: restoreSteps(body.disks),
+    state: await folder.keep(template.state, 'state'),
+    templateMemory: place.memory,
+    bootTimeout: WARM_TIMEOUT_MS,
+  };
+}
+
+function common({ hypervisor, shape, files }: MachineBody, more: readonly VmFile[]) {
+  const devices: VmFile[] = shape.accelerator === 'kvm' ? [{ hostPath: '/dev/kvm', name: '/dev/kvm' }] : [];
+  return { program: hypervisor.path, files: [...hypervisor.files, ...devices, ...files, ...more] };
+}
+
+/** Makes a machine's disks and finds what it shares. Files of the host's root are root's for QEMU, too, which is another user. */
+export async function machineFiles(
+  { layers, writableSize, shares }: MachineRequest,
+  folder: MachineFolder,
+  writableDisks: WritableDisks,
+  signal?: AbortSignal,
+): Promise<{ readonly disks: MachineDisks; readonly files: readonly VmFile[] }> {
+  const files: VmFile[] = [];
+  const disks: { -readonly [Kind in keyof MachineDisks]: MachineDisks[Kind] } = {
+    layers: undefined,
+    writable: undefined,
+  };
+  if (layers.length > 0) {
+    const disk = await writeLayerDisk(folder.path, layers);
+    disks.layers = `${place.disks}/${disk.descriptor.name}`;
+    for (const { path, name } of [disk.descriptor, ...disk.extents]) {
+      files.push({ hostPath: path, name: `${place.disks}/${name}`, idmap: true });
+    }
+  }
+  if (writableSize !== undefined) {
+    const hostPath = folder.file('writable');
+    await writableDisks.provide(hostPath, writableSize, signal);
+    disks.writable = place.writable;
+    files.push({ hostPath, name: place.writable, writable: true, idmap: true });
+  }
+  return { disks, files: [...files, ...(await sharedFiles(shares, folder))] };
+}
+
+async function sharedFiles(shares: MachineRequest['shares'], folder: MachineFolder): Promise<VmFile[]> {
+  if (shares.length > 0) {
+    return shares.map(({ path, kind, readOnly }, index) => ({
+      hostPath: path,
+      name: `${place.shares}/${index}${kind === 'file' ? '/file' : ''}`,
+      writable: !readOnly,
+      idmap: true,
+    }));
+  }
+  const nothing = folder.file('nothing');
+  await mkdir(nothing, { recursive: true });
+  return [{ hostPath: nothing, name: place.shares }];
+}

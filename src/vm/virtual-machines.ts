@@ -1,0 +1,221 @@
+import { readdir, stat, writeFile } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import {
+  asBerthError,
+  type ContainerId,
+  errorMessage,
+  invalid,
+  systemErrorCode,
+  type Timeline,
+} from '../base/index.ts';
+import { HostProbe, measurementsBy } from './accelerator.ts';
+import type {
+  Accelerator,
+  Allotment,
+  MachineHost,
+  MachineRequest,
+  MachineStart,
+  MachineStorage,
+  Part,
+  PreparedMachine,
+  VirtualMachines,
+  WantedResources,
+} from './contract.ts';
+import { guestInitramfs } from './guest-initramfs.ts';
+import { type Hypervisor, Hypervisors } from './hypervisor.ts';
+import { type Kernel, Kernels } from './kernel.ts';
+import type { Boot, MachineShape } from './machine-arguments.ts';
+import { MachineFolder } from './machine-folder.ts';
+import { coldMachine, type MachineBody, machineFiles, warmMachine } from './machine-plan.ts';
+import { allotResources } from './resources.ts';
+import { type Template, type TemplateBasis, Templates } from './template.ts';
+import { UserRanges } from './user-ranges.ts';
+import { encodeVmPlan, VM_PLAN_FILE } from './vm-plan.ts';
+import { WritableDisks } from './writable-disk.ts';
+
+export interface MachinePlaces {
+  /** Everything that machines share is kept below its folder `vm`. */
+  readonly dataRoot: string;
+  /** For sockets, which need a short path. */
+  readonly execRoot: string;
+  /** Where berth's native programs are. */
+  readonly nativeDirectory: string;
+  /** /etc/berth: may hold a kernel. */
+  readonly configuration: string;
+}
+
+/** What a machine on this host stands on. */
+interface Foundation extends TemplateBasis {
+  readonly hypervisor: Hypervisor;
+  readonly accelerator: Accelerator;
+  readonly kernel: Kernel;
+  readonly boot: Boot;
+}
+
+/** The virtual machines of an instance: QEMU's, each from a template where that is possible. */
+export class QemuMachines implements VirtualMachines, AsyncDisposable {
+  readonly runtime: VirtualMachines['runtime'];
+  readonly #places: MachinePlaces;
+  readonly #folder: string;
+  readonly #host: HostProbe;
+  readonly #hypervisors = new Hypervisors(process.env.PATH ?? '/usr/bin:/bin');
+  readonly #kernels: Kernels;
+  readonly #templates: Templates;
+  readonly #disks: WritableDisks;
+  readonly #users: UserRanges;
+
+  constructor(places: MachinePlaces) {
+    const program = join(places.nativeDirectory, 'berth-vm');
+    const folder = join(places.dataRoot, 'vm');
+    this.runtime = { path: program, args: [] };
+    this.#places = places;
+    this.#folder = folder;
+    this.#host = new HostProbe(measurementsBy(program));
+    this.#kernels = new Kernels({ cache: join(folder, 'kernels'), configuration: places.configuration });
+    this.#templates = new Templates(join(folder, 'templates'), places.execRoot);
+    this.#disks = new WritableDisks(join(folder, 'disks'));
+    this.#users = new UserRanges(join(folder, 'users'));
+  }
+
+  async describe(signal?: AbortSignal): Promise<MachineHost> {
+    const [accelerator, hypervisor, kernel] = await Promise.all([
+      this.#host.accelerator(),
+      part<Pick<Hypervisor, 'path' | 'version'>>(async () => {
+        const { path, version } = await this.#hypervisors.find(signal);
+        return { state: 'ready', path, version };
+      }),
+      part<{ readonly release: string; readonly path: string }>(() => this.#kernels.look(signal)),
+    ]);
+    return { accelerator, hypervisor, kernel };
+  }
+
+  allot(wanted: WantedResources, running: readonly Allotment[]): Allotment {
+    return allotResources(wanted, running, { processors: availableParallelism(), memory: totalmem() });
+  }
+
+  async prepare(request: MachineRequest, timeline: Timeline, signal?: AbortSignal): Promise<PreparedMachine> {
+    const foundation = await timeline.step('kernel', () => this.#foundation(request.kernel, signal));
+    const { accelerator, kernel } = foundation;
+    if (request.shares.length > 0 && !kernel.sharesFolders) throw sharesNothing(kernel, request);
+    const shape = shapeOf(request, accelerator);
+    const template = await timeline.step('template', () => this.#template(shape, foundation, signal));
+    await timeline.step('disks', () => this.#writePlan(request, foundation, shape, template, signal));
+    return { accelerator, kernelRelease: kernel.version, start: startOf(template) };
+  }
+
+  async release(id: ContainerId): Promise<void> {
+    await this.#users.release(id);
+  }
+
+  async usage(): Promise<MachineStorage> {
+    const basis = await this.#presentBasis();
+    const { all, stale } = await this.#templates.usage(basis);
+    const kernels = await sizeOf(join(this.#folder, 'kernels'));
+    return { kernels, templates: all, reclaimable: stale };
+  }
+
+  async prune(): Promise<number> {
+    return this.#templates.prune(await this.#presentBasis());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#templates[Symbol.asyncDispose]();
+  }
+  async #foundation(named: string | undefined, signal?: AbortSignal): Promise<Foundation> {
+    const [hypervisor, accelerator, counterKilohertz, processor, kernel] = await Promise.all([
+      this.#hypervisors.find(signal),
+      this.#host.accelerator(),
+      this.#host.counterKilohertz(),
+      this.#host.processor(),
+      this.#kernels.find(named, signal),
+    ]);
+    const cache = join(this.#folder, 'initramfs');
+    const initramfs = await guestInitramfs(cache, this.#places.nativeDirectory, kernel);
+    return {
+      ...{ hypervisor, accelerator, processor, kernel },
+      kernelDigest: kernel.digest,
+      initramfsDigest: initramfs.digest,
+      boot: { kernel: kernel.path, initramfs: initramfs.path, counterKilohertz },
+    };
+  }
+
+  /** What new machines of the default kernel stand on; undefined while something is missing or not fetched yet. */
+  async #presentBasis(): Promise<TemplateBasis | undefined> {
+    const { hypervisor, kernel } = await this.describe();
+    if (hypervisor.state !== 'ready' || kernel.state !== 'ready') return undefined;
+    return this.#foundation(undefined);
+  }
+
+  /** Whatever prevents a template, the machine can still boot by itself. */
+  async #template(shape: MachineShape, foundation: Foundation, signal?: AbortSignal): Promise<Source> {
+    try {
+      return { template: await this.#templates.provide({ ...foundation, shape }, signal) };
+    } catch (error) {
+      signal?.throwIfAborted();
+      return { template: undefined, why: errorMessage(error) };
+    }
+  }
+
+  async #writePlan(
+    request: MachineRequest,
+    foundation: Foundation,
+    shape: MachineShape,
+    { template }: Source,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const folder = await MachineFolder.open(request.directory);
+    const { hypervisor, boot } = foundation;
+    const body: MachineBody = {
+      ...(await machineFiles(request, folder, this.#disks, signal)),
+      ...{ hypervisor, shape },
+    };
+    const warm = template === undefined ? [] : [await warmMachine(body, template, folder)];
+    const plan = encodeVmPlan({
+      machines: [...warm, await coldMachine(body, boot, folder)],
+      uidBase: await this.#users.take(request.id),
+      network: request.network,
+      cgroups: request.controlGroups,
+      setup: request.setup,
+      process: request.process,
+    });
+    await writeFile(join(request.directory, VM_PLAN_FILE), plan, { mode: 0o600 });
+  }
+}
+
+/** What a machine starts from; without a template it boots. */
+type Source = { readonly template: Template } | { readonly template: undefined; readonly why: string };
+
+function startOf(source: Source): MachineStart {
+  if (source.template === undefined) return { kind: 'cold', why: source.why };
+  return { kind: 'warm', template: source.template.key };
+}
+
+function shapeOf({ allotment, network }: MachineRequest, { name }: Accelerator): MachineShape {
+  return { ...allotment, accelerator: name, cards: network?.interfaces.length ?? 0 };
+}
+
+function sharesNothing(kernel: Kernel, { shares }: MachineRequest): Error {
+  return invalid(`${shares[0]?.path} cannot be shared: the kernel ${kernel.version} has no 9p`, {
+    hint: 'Leave out --kernel to have a kernel that shares folders',
+  });
+}
+
+async function part<T>(find: () => Promise<Part<T>>): Promise<Part<T>> {
+  try {
+    return await find();
+  } catch (error) {
+    const { message, hint = '' } = asBerthError(error);
+    return { state: 'missing', why: message, hint };
+  }
+}
+
+/** Bytes on disk of the files in the folders of a folder. */
+async function sizeOf(directory: string): Promise<number> {
+  const entries = await readdir(directory, { recursive: true }).catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
+  });
+  const sizes = entries.map(async (name) => (await stat(join(directory, name))).blocks * 512);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
