@@ -2,6 +2,7 @@
  * berth-fs: file operations that Node cannot do, in a process of their own.
  *
  *     berth-fs serve               file operations below the folder on fd 3, for one connection to the socket on fd 4
+ *     berth-fs serve-connected     the same, where fd 4 is the connection
  *     berth-fs serve DIR SOCKET    the same for any folder, at a socket that it makes; says "ready" when it listens
  *     berth-fs pack-changes DIR    the layer tar of an overlayfs upper folder, on standard output
  *     berth-fs unpack DIR          unpacks the tar on standard input below DIR
@@ -31,6 +32,7 @@
 
 #define ROOT_DESCRIPTOR 3
 #define LISTENER_DESCRIPTOR 4
+#define CONNECTION_DESCRIPTOR 4
 
 static int open_folder(const char *path, struct failure *failure) {
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -123,6 +125,10 @@ int main(int argc, char **argv) {
     umask(0);
     signal(SIGPIPE, SIG_IGN);
     if (argc == 2 && strcmp(argv[1], "serve") == 0) return serve(ROOT_DESCRIPTOR, LISTENER_DESCRIPTOR);
+    if (argc == 2 && strcmp(argv[1], "serve-connected") == 0) {
+        serve_connection(ROOT_DESCRIPTOR, CONNECTION_DESCRIPTOR);
+        return 0;
+    }
     if (argc == 4 && strcmp(argv[1], "serve") == 0) return serve_at(argv[2], argv[3]);
     if (argc == 2 && strcmp(argv[1], "remove-trees") == 0) return run_remove_trees();
     struct failure failure;
@@ -131,8 +137,8 @@ int main(int argc, char **argv) {
     for (size_t at = 0; argc == 3 && at < sizeof commands / sizeof *commands; at++) {
         if (strcmp(argv[1], commands[at].name) == 0) return report(commands[at].run(argv[2], &failure), &failure);
     }
-    fputs("usage: berth-fs serve [DIR SOCKET] | pack-changes DIR | unpack DIR | unpack-layer DIR CONTENTS | "
-          "remove-trees\n",
+    fputs("usage: berth-fs serve [DIR SOCKET] | serve-connected | pack-changes DIR | unpack DIR | "
+          "unpack-layer DIR CONTENTS | remove-trees\n",
           stderr);
     return 2;
 }

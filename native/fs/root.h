@@ -8,14 +8,12 @@
 #include <sys/types.h>
 
 #include "common/failure.h"
+#include "common/in-root.h"
 
 struct owner {
     uid_t uid;
     gid_t gid;
 };
-
-/* open(2) inside the root; O_CLOEXEC is added. Returns -1 with errno. */
-int open_in_root(int root, const char *path, int flags);
 
 /*
  * Opens the folder that holds the last component of `path` (symlinks before it are followed) and points `name` at that

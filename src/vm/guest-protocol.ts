@@ -99,7 +99,6 @@ export const mountTag = {
   destination: 3,
   readOnly: 4,
   options: 5,
-  copyUp: 6,
 } as const;
 
 export const processTag = {
@@ -160,7 +159,6 @@ export const recordTag = {
   stat: 2,
   status: 3,
   command: 4,
-  user: 5,
 } as const;
 
 export const guestStream = {
