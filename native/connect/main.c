@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/io.h"
+#include "common/tcp-relay.h"
 #include "connect.h"
 
 #define CLIENT 3

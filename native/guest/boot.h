@@ -7,6 +7,7 @@
 /* Where things are once the guest has booted. */
 #define LAYERS_DIRECTORY "/layers"       /* one mount for each layer */
 #define WRITABLE_DIRECTORY "/writable"   /* what the processes write */
+#define CHANGES_DIRECTORY WRITABLE_DIRECTORY "/upper" /* of it, overlayfs's upper folder */
 #define ROOT_DIRECTORY "/root"           /* the layers joined: the processes' root */
 #define SHARES_DIRECTORY "/shares"       /* the host's folders */
 #define FILES_DIRECTORY "/files"         /* files that are mounted over the root's */

@@ -18,9 +18,7 @@
 #include "credentials.h"
 #include "program.h"
 #include "root-view.h"
-
-#define WORKER_ROOT 3
-#define WORKER_CONNECTION 4
+#include "worker.h"
 
 _Noreturn static void give_up(int channel, const struct failure *why) {
     char word[LAUNCH_WORD_MAX];
@@ -128,37 +126,27 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The worker has PID 1's rights in the processes' mounts, and its root as a descriptor. */
-static int execute_worker(const struct launch *launch, int program, struct failure *why) {
-    AUTO_CLOSE root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    AUTO_CLOSE connection = fcntl(launch->connection, F_DUPFD_CLOEXEC, 10);
-    AUTO_CLOSE high_root = fcntl(root, F_DUPFD_CLOEXEC, 10);
-    AUTO_CLOSE high_program = fcntl(program, F_DUPFD_CLOEXEC, 10);
-    if (dup2(high_root, WORKER_ROOT) < 0 || dup2(connection, WORKER_CONNECTION) < 0) {
-        return fail_errno(why, "the file worker");
-    }
-    char *const arguments[] = {"berth-fs", "serve-connected", NULL};
-    char *const environment[] = {NULL};
-    fexecve(high_program, arguments, environment);
-    return fail_errno(why, "the file worker");
-}
-
 static int become(const struct launch *launch, struct failure *why) {
     const struct process_plan *plan = launch->process;
-    /* Opened while there is a way to it. */
-    AUTO_CLOSE worker = plan->worker ? open(WORKER_PROGRAM, O_PATH | O_CLOEXEC) : -1;
     setsid();
+    if (plan->worker) {
+        reset_signals();
+        return become_worker(launch, why);
+    }
     if (join_groups(plan, why) < 0 || enter_namespaces(launch, why) < 0) return -1;
     if (launch->setup && enter_root(launch->setup, plan->directory, plan->init, why) < 0) return -1;
     if (take_standard(launch, why) < 0) return -1;
     reset_signals();
-    if (plan->worker) return execute_worker(launch, worker, why);
     if (take_limits(plan, why) < 0 || take_credentials(plan, why) < 0) return -1;
     return execute_program(plan, why);
 }
 
 /* New processes are born into the namespace that the parent names; it is itself in the one that it was born into. */
 static pid_t fork_inside(const struct launch *launch, struct failure *why) {
+    if (launch->process->worker) {
+        pid_t worker = fork();
+        return worker < 0 ? fail_errno(why, "no more processes") : worker;
+    }
     int entered = launch->setup ? unshare(CLONE_NEWPID) : setns(launch->namespaces->pid, CLONE_NEWPID);
     if (entered < 0) return fail_errno(why, "the processes' namespace");
     pid_t pid = fork();

@@ -17,7 +17,6 @@
 #include "identity.h"
 #include "links.h"
 
-#define UPPER WRITABLE_DIRECTORY "/upper"
 #define WORK WRITABLE_DIRECTORY "/work"
 #define SCRATCH "/scratch"
 
@@ -51,17 +50,17 @@ static int *open_layers(size_t count, struct failure *why) {
 static int make_upper(int top, struct failure *why) {
     struct stat root;
     if (mkdir(WORK, 0755) < 0 && errno != EEXIST) return fail_errno(why, WORK);
-    if (mkdir(UPPER, 0755) < 0) return errno == EEXIST ? 0 : fail_errno(why, UPPER);
-    if (fstatat(top, "", &root, AT_EMPTY_PATH) < 0 || chmod(UPPER, root.st_mode & 07777) < 0 ||
-        chown(UPPER, root.st_uid, root.st_gid) < 0) {
-        return fail_errno(why, UPPER);
+    if (mkdir(CHANGES_DIRECTORY, 0755) < 0) return errno == EEXIST ? 0 : fail_errno(why, CHANGES_DIRECTORY);
+    if (fstatat(top, "", &root, AT_EMPTY_PATH) < 0 || chmod(CHANGES_DIRECTORY, root.st_mode & 07777) < 0 ||
+        chown(CHANGES_DIRECTORY, root.st_uid, root.st_gid) < 0) {
+        return fail_errno(why, CHANGES_DIRECTORY);
     }
     return 0;
 }
 
 static int join_layers(int *layers, size_t count, struct failure *why) {
     if (make_upper(layers[count - 1], why) < 0) return -1;
-    struct root_source source = {.layers = layers, .count = count, .upper = UPPER, .work = WORK, .scratch = SCRATCH};
+    struct root_source source = {.layers = layers, .count = count, .upper = CHANGES_DIRECTORY, .work = WORK, .scratch = SCRATCH};
     AUTO_CLOSE root = join_root(&source, why);
     if (root < 0) return -1;
     if (move_mount(root, "", AT_FDCWD, ROOT_DIRECTORY, MOVE_MOUNT_F_EMPTY_PATH) < 0) {

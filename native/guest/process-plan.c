@@ -74,7 +74,7 @@ static int take_process_field(const struct field *field, void *into, struct fail
         case GUEST_PROCESS_INIT: return take_flag(field, &plan->init, why);
         case GUEST_PROCESS_STOP_SIGNAL: return take_number_to(field, (uint64_t)SIGRTMAX, &plan->stop_signal, why);
         case GUEST_PROCESS_STOP_GROUP: return take_flag(field, &plan->stop_group, why);
-        case GUEST_PROCESS_WORKER: return take_flag(field, &plan->worker, why);
+        case GUEST_PROCESS_WORKER: return take_number_to(field, GUEST_WORKER_CONNECT, &plan->worker, why);
         case GUEST_PROCESS_SECCOMP: return take_seccomp(field, plan, why);
         default: return field_broken(field, why);
     }
@@ -83,7 +83,7 @@ static int take_process_field(const struct field *field, void *into, struct fail
 int process_decode(const uint8_t *payload, size_t length, struct process_plan *plan, struct failure *why) {
     *plan = (struct process_plan){.umask = 0022, .oom_score = 1000};
     if (take_fields(payload, length, take_process_field, plan, why) < 0) return -1;
-    bool has_program = plan->arguments.count > 0 || plan->worker;
+    bool has_program = plan->arguments.count > 0 || plan->worker != 0;
     return has_program ? 0 : fail(why, FAILURE_INVALID, "the process has no command");
 }
 

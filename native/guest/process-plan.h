@@ -47,7 +47,7 @@ struct process_plan {
     bool init;
     uint64_t stop_signal; /* 0: none */
     bool stop_group;
-    bool worker;
+    uint64_t worker; /* enum guest_worker; 0: a program */
     struct buffer seccomp; /* struct sock_filter, repeated */
 };
 

@@ -43,8 +43,8 @@ static struct process *process_new(struct guest *guest, uint16_t id, const struc
     if (!process) return NULL;
     process->guest = guest;
     process->id = id;
-    process->is_main = id == GUEST_MAIN_PROCESS;
-    process->is_worker = plan->worker;
+    process->is_main = id == GUEST_MAIN_PROCESS && !plan->worker;
+    process->is_worker = plan->worker != 0;
     process->terminal = plan->terminal;
     process->kills_before = memory_kills();
     process->stop_signal = plan->stop_group ? (int)plan->stop_signal : 0;
@@ -130,7 +130,7 @@ static int launch(struct process *process, const struct process_plan *plan, stru
     if (result == 0) {
         struct guest *guest = process->guest;
         struct launch how = {.process = plan,
-                             .setup = process->is_main ? &guest->setup : NULL,
+                             .setup = process->is_main && !plan->worker ? &guest->setup : NULL,
                              .namespaces = &guest->namespaces,
                              .own_pid_namespace = guest->own_pid_namespace,
                              .standard = {theirs.standard[0], theirs.standard[1], theirs.standard[2]},
@@ -143,10 +143,11 @@ static int launch(struct process *process, const struct process_plan *plan, stru
     return result;
 }
 
-static int check_order(struct guest *guest, uint16_t id, struct failure *why) {
+static int check_order(struct guest *guest, uint16_t id, const struct process_plan *plan, struct failure *why) {
     const struct process *main = process_find(guest, GUEST_MAIN_PROCESS);
     if (!guest->is_set_up) return fail(why, FAILURE_CONFLICT, "the machine is not set up");
     if (process_find(guest, id)) return fail(why, FAILURE_CONFLICT, "there is a process %u", id);
+    if (plan->worker) return 0;
     if (id == GUEST_MAIN_PROCESS) {
         return guest->namespaces.pid < 0 ? 0 : fail(why, FAILURE_CONFLICT, "the machine's process has ended");
     }
@@ -154,7 +155,7 @@ static int check_order(struct guest *guest, uint16_t id, struct failure *why) {
 }
 
 int process_start(struct guest *guest, uint16_t id, const struct process_plan *plan, struct failure *why) {
-    if (check_order(guest, id, why) < 0) return -1;
+    if (check_order(guest, id, plan, why) < 0) return -1;
     struct process *process = process_new(guest, id, plan);
     if (!process) return fail_errno(why, "the process");
     /* With a terminal there is one only once the process has made it. */

@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { type Instance, startInstance } from '../engine/instance.ts';
 
 /** Where scripts/setup-machines keeps the kernel. */
-const KERNELS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-kernels`;
+export const KERNELS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-kernels`;
 
 /**
  * Starts berthd in fresh folders, with a kernel as if it had fetched one before, and busybox. The data root is not on a
