@@ -172,6 +172,7 @@ enum guest_record_tag {
     GUEST_RECORD_STAT = 2,    /* /proc/PID/stat as it is: state, parent, terminal, times (proc(5)) */
     GUEST_RECORD_STATUS = 3,  /* /proc/PID/status as it is: users and groups */
     GUEST_RECORD_COMMAND = 4, /* /proc/PID/cmdline: arguments, each with a zero byte behind it */
+    GUEST_RECORD_USER = 5,    /* its effective user's name in the root's passwd, else the number */
 };
 
 enum guest_stream { GUEST_STREAM_STDIN = 0, GUEST_STREAM_STDOUT = 1, GUEST_STREAM_STDERR = 2 };

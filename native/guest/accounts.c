@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "boot.h"
 #include "common/frame.h"
 #include "common/guest-protocol.h"
+#include "common/in-root.h"
 #include "common/io.h"
 
 #define FILE_MAX (64u * 1024)
@@ -57,11 +60,38 @@ void append_statistics(struct buffer *payload) {
     }
 }
 
+/* The name that the root's passwd has for it, else the number. */
+static void user_name(uid_t uid, char *name, size_t size) {
+    AUTO_CLOSE root = open(ROOT_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int passwd = root < 0 ? -1 : open_in_root(root, "/etc/passwd", O_RDONLY);
+    FILE *file = passwd < 0 ? NULL : fdopen(passwd, "re");
+    snprintf(name, size, "%u", uid);
+    for (struct passwd *entry; file && (entry = fgetpwent(file));) {
+        if (entry->pw_uid != uid) continue;
+        snprintf(name, size, "%s", entry->pw_name);
+        break;
+    }
+    if (file) fclose(file);
+}
+
+/* The second number behind "Uid:" is the effective one. */
+static void append_user(struct buffer *fields, const struct buffer *status) {
+    unsigned real, effective;
+    char name[64];
+    AUTO_TEXT text = strndup((const char *)status->data, status->length);
+    const char *line = text ? strstr(text, "\nUid:") : NULL;
+    if (!line || sscanf(line, "\nUid: %u %u", &real, &effective) != 2) return;
+    user_name(effective, name, sizeof(name));
+    field_append_text(fields, GUEST_RECORD_USER, name);
+}
+
 static void append_part(struct buffer *fields, int pid, const char *name, uint16_t tag) {
     char path[64];
     AUTO_BUFFER content = {0};
     snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-    if (read_file(path, &content, COMMAND_MAX)) field_append(fields, tag, content.data, content.length);
+    if (!read_file(path, &content, COMMAND_MAX)) return;
+    field_append(fields, tag, content.data, content.length);
+    if (tag == GUEST_RECORD_STATUS && content.length > 0) append_user(fields, &content);
 }
 
 static void append_process(struct buffer *payload, int pid) {

@@ -159,6 +159,7 @@ export const recordTag = {
   stat: 2,
   status: 3,
   command: 4,
+  user: 5,
 } as const;
 
 export const guestStream = {
