@@ -19,7 +19,11 @@ export function timelineText(
     { at: 0, duration: ready, what: 'the command loads' },
     ...requests.flatMap(({ name, start, duration, steps }) => [
       { at: start, duration, what: name },
-      ...steps.map((step) => ({ at: start + step.start, duration: step.duration, what: `  ${step.name}` })),
+      ...steps.map(({ name: step, description, ...when }) => ({
+        at: start + when.start,
+        duration: when.duration,
+        what: `  ${step}${description === undefined ? '' : `: ${description}`}`,
+      })),
     ]),
     { at: end, duration: 0, what: 'the command ends' },
   ];

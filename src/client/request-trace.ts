@@ -10,9 +10,13 @@ export interface RequestTrace extends TimelineStep {
 export function parseServerTiming(header: string): TimelineStep[] {
   return header.split(',').flatMap((metric) => {
     const [name = '', ...parameters] = metric.split(';').map((part) => part.trim());
-    const numberOf = (parameter: string) =>
-      Number(parameters.find((text) => text.startsWith(`${parameter}=`))?.slice(parameter.length + 1) ?? NaN);
-    const [start, duration] = [numberOf('start'), numberOf('dur')];
-    return name !== '' && Number.isFinite(start + duration) ? [{ name, start, duration }] : [];
+    const textOf = (parameter: string) =>
+      parameters.find((text) => text.startsWith(`${parameter}=`))?.slice(parameter.length + 1);
+    const [start, duration] = [Number(textOf('start') ?? NaN), Number(textOf('dur') ?? NaN)];
+    const text = textOf('desc');
+    const description = text === undefined ? {} : { description: decodeURIComponent(text) };
+    return name !== '' && Number.isFinite(start + duration)
+      ? [{ name, start, duration, ...description }]
+      : [];
   });
 }

@@ -12,7 +12,7 @@ import {
   SeccompCache,
 } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
-import { unavailableMachines } from '../vm/index.ts';
+import { QemuMachines } from '../vm/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
 import { projectRoot } from './project-root.ts';
 
@@ -56,6 +56,9 @@ export async function openParts(
   const hostFacts = await readHostFacts();
   const runtimes = await findOciRuntimes();
   for (const warning of runtimes.warnings) log.warn({}, warning);
+  const machines = opened.use(
+    new QemuMachines({ dataRoot, execRoot, nativeDirectory, configuration: '/etc/berth' }),
+  );
   const closing = opened.move();
   return {
     settings: {
@@ -79,10 +82,7 @@ export async function openParts(
     hostFacts,
     seccomp: new SeccompCache(`${dataRoot}/seccomp`, hostFacts),
     runtimes,
-    machines: unavailableMachines(
-      'berth has no virtual machines yet',
-      'Leave out --isolation vm to run a container',
-    ),
+    machines,
     log,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

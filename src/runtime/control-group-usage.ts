@@ -55,36 +55,47 @@ export interface DeviceIo {
 }
 
 /** Reads the accounts of a control group; undefined when the group is gone. */
-export async function readUsage(group: ControlGroup): Promise<ControlGroupUsage | undefined> {
-  const files = new Files(group);
-  const cpu = group.version === 2 ? await unifiedCpu(files) : await dividedCpu(files);
-  if (cpu === undefined) return undefined;
-  const [memory, pids, io] = await Promise.all([
-    group.version === 2 ? unifiedMemory(files) : dividedMemory(files),
-    readPids(files),
-    group.version === 2 ? unifiedIo(files) : dividedIo(files),
-  ]);
-  return { version: group.version, cpu, memory, pids, io };
+export function readUsage(group: ControlGroup): Promise<ControlGroupUsage | undefined> {
+  return usageOf(group.version, (name) => readGroupFile(group, name));
 }
 
-/** The files of a group by their names, of which the first part is the controller's. */
-class Files {
-  readonly #group: ControlGroup;
+/**
+ * What the accounts of a control group say that somebody else reads: `read` tells a file by its name, like "cpu.stat", or
+ * undefined where there is none. Undefined without those of the processors.
+ */
+export async function usageOf(
+  version: 1 | 2,
+  read: (name: string) => Promise<string | undefined>,
+): Promise<ControlGroupUsage | undefined> {
+  const files = new Files(read);
+  const cpu = version === 2 ? await unifiedCpu(files) : await dividedCpu(files);
+  if (cpu === undefined) return undefined;
+  const [memory, pids, io] = await Promise.all([
+    version === 2 ? unifiedMemory(files) : dividedMemory(files),
+    readPids(files),
+    version === 2 ? unifiedIo(files) : dividedIo(files),
+  ]);
+  return { version, cpu, memory, pids, io };
+}
 
-  constructor(group: ControlGroup) {
-    this.#group = group;
+/** Undefined when there is no such file, or the group is gone. The first part of a name is the controller's. */
+async function readGroupFile(group: ControlGroup, name: string): Promise<string | undefined> {
+  const folder = controllerFolder(group, name.split('.', 1)[0] ?? name);
+  if (folder === undefined) return undefined;
+  try {
+    return await readFile(`${folder}/${name}`, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENODEV', 'EOPNOTSUPP'].includes(systemErrorCode(error) ?? '')) return undefined;
+    throw error;
   }
+}
 
-  /** Undefined when there is no such file, or the group is gone. */
-  async text(name: string): Promise<string | undefined> {
-    const folder = controllerFolder(this.#group, name.split('.', 1)[0] ?? name);
-    if (folder === undefined) return undefined;
-    try {
-      return await readFile(`${folder}/${name}`, 'utf8');
-    } catch (error) {
-      if (['ENOENT', 'ENODEV', 'EOPNOTSUPP'].includes(systemErrorCode(error) ?? '')) return undefined;
-      throw error;
-    }
+/** The files of a group by their names. */
+class Files {
+  readonly text: (name: string) => Promise<string | undefined>;
+
+  constructor(read: (name: string) => Promise<string | undefined>) {
+    this.text = read;
   }
 
   async number(name: string): Promise<number | undefined> {

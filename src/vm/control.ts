@@ -12,18 +12,29 @@ import {
 } from '../base/index.ts';
 import { connectPayload, type WorkerPlace, workerPayload } from './from-spec.ts';
 import { fileTag, guestMessage, guestTag, recordTag } from './guest-protocol.ts';
-import { VM_CONTROL_SOCKET, vmControl } from './vm-plan.ts';
+import { VM_CONTROL_SOCKET, vmControl, vmStateTag } from './vm-plan.ts';
 
 /** A process of a guest, as its kernel tells of it (proc(5)). */
 export interface GuestRecord {
-  /** In the numbers of the machine's own first process. */
+  /** In the numbers of the guest's agent; those that the processes see are in their status. */
   readonly pid: number;
   /** /proc/PID/stat and /proc/PID/status. */
   readonly stat: string;
   readonly status: string;
   /** Empty for one that has ended. */
   readonly command: readonly string[];
+  /** By its name where the guest knows one. */
   readonly user: string;
+}
+
+/** Which way of its plan a machine was started by, and how long that took: milliseconds from the start of QEMU. */
+export interface MachineState {
+  readonly machine: number;
+  /** Until the guest was ready, and until its first process was executed. */
+  readonly readyAfter: number;
+  readonly startedAfter: number;
+  /** Why the ways before it were of no use. */
+  readonly passedOver: readonly string[];
 }
 
 /**
@@ -37,7 +48,7 @@ export class MachineControl {
     this.#folder = folder;
   }
 
-  /** The accounts of the guest's kernel by their paths, like /proc/meminfo. */
+  /** The accounts of the guest by their names: its processes' control group's, like cpu.stat, and meminfo, stat and net/dev of /proc. */
   async statistics(signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const answer = await this.#ask(guestMessage.statistics, new Uint8Array(), signal);
     const files = decodeFields(answer.payload).filter(({ tag }) => tag === guestTag.file);
@@ -53,6 +64,18 @@ export class MachineControl {
     const answer = await this.#ask(guestMessage.processes, new Uint8Array(), signal);
     const records = decodeFields(answer.payload).filter(({ tag }) => tag === guestTag.process);
     return records.map(({ value }) => decodeRecord(decodeFields(value)));
+  }
+
+  /** How the machine came to be. */
+  async state(signal?: AbortSignal): Promise<MachineState> {
+    const { payload } = await this.#ask(vmControl.state, new Uint8Array(), signal);
+    const fields = decodeFields(payload);
+    return {
+      machine: numberOf(fields, vmStateTag.machine),
+      readyAfter: numberOf(fields, vmStateTag.ready) / 1000,
+      startedAfter: numberOf(fields, vmStateTag.started) / 1000,
+      passedOver: fields.filter(({ tag }) => tag === vmStateTag.passedOver).map(({ value }) => String(value)),
+    };
   }
 
   /** Replaces the content of a file that the guest was set up with, like /etc/hosts. */
@@ -191,14 +214,18 @@ class Connection {
 }
 
 function decodeRecord(fields: readonly Field[]): GuestRecord {
-  const pid = fields.find(({ tag }) => tag === recordTag.pid)?.value;
   return {
-    pid: pid === undefined ? 0 : Number(pid.readBigUInt64LE()),
+    pid: numberOf(fields, recordTag.pid),
     stat: textOf(fields, recordTag.stat),
     status: textOf(fields, recordTag.status),
     command: textOf(fields, recordTag.command).split('\0').slice(0, -1),
     user: textOf(fields, recordTag.user),
   };
+}
+
+function numberOf(fields: readonly Field[], tag: number): number {
+  const value = fields.find((field) => field.tag === tag)?.value;
+  return value === undefined ? 0 : Number(value.readBigUInt64LE());
 }
 
 function textOf(fields: readonly Field[], tag: number): string {

@@ -45,6 +45,7 @@ export class WritableDisks {
     try {
       const options = signal === undefined ? {} : { signal };
       await runChecked('cp', ['--sparse=always', '--reflink=auto', image, temporary], options);
+      await chmod(temporary, 0o600); // the image is only read
       await rename(temporary, path);
     } catch (error) {
       await rm(temporary, { force: true });

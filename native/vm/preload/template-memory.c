@@ -75,6 +75,19 @@ int openat64(int folder, const char *path, int flags, ...) {
     return real(folder, path, only_to_read(path, flags), mode);
 }
 
+/* What calls of open(2) become where the C library checks them (_FORTIFY_SOURCE), as in Debian's QEMU. */
+typedef int (*checked_open_function)(const char *path, int flags);
+
+int __open_2(const char *path, int flags) {
+    REAL("__open_2", checked_open_function);
+    return real(path, only_to_read(path, flags));
+}
+
+int __open64_2(const char *path, int flags) {
+    REAL("__open64_2", checked_open_function);
+    return real(path, only_to_read(path, flags));
+}
+
 static bool makes_a_hole(int fd, int mode) {
     return (mode & FALLOC_FL_PUNCH_HOLE) && is_template_descriptor(fd);
 }

@@ -294,8 +294,8 @@ export interface RunningDetails {
 export interface MachineDetails {
   readonly processors: number;
   readonly memory: number;
-  /** Of the disk for what it writes; undefined: it has none. */
-  readonly diskSize: number | undefined;
+  /** Of the disk for what it writes. */
+  readonly diskSize: number;
   readonly accelerator: 'kvm' | 'tcg';
   /** The guest's, as uname(1) says it. */
   readonly kernel: string;

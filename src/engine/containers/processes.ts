@@ -39,7 +39,7 @@ async function listGuestProcesses(
 ): Promise<ProcessTable> {
   const control = controlOf(context, record);
   const [records, accounts] = await Promise.all([control.processes(), control.statistics()]);
-  const table = guestProcessTable(records, options, accounts);
+  const table = guestProcessTable(records, options, { accounts });
   emit(context, record, 'top');
   return table;
 }

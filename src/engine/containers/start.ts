@@ -24,6 +24,7 @@ import { restartPlan } from './restart.ts';
 import { specOf } from './spec.ts';
 import { explainStartFailure, startExitCode } from './start-failure.ts';
 import { type PreparedStart, writeMachineBundle } from './vm/bundle.ts';
+import { startedMachine } from './vm/guest.ts';
 import { fillVolumes } from './volume-copy.ts';
 
 /** What a start reports beside success. */
@@ -100,6 +101,8 @@ async function prepareAndRun(
     crashPoint('start.published');
     await timeline.step('attach', () => context.attachments.connect(record.id, launched));
     const { pid, startedAt } = await timeline.step('oci-runtime', () => launched.run());
+    const machine =
+      bundle.kind === 'machine' ? await startedMachine(context, record, bundle.machine, timeline) : undefined;
     crashPoint('start.running');
     if (bundle.kind === 'container') learnSeccomp(context, record, bundle.spec);
     context.running.set(record.id, { supervisor, namespace: connection.namespace });
@@ -110,7 +113,7 @@ async function prepareAndRun(
         startedAt: startedAt.toISOString(),
         endpoints: connection.endpoints,
         ports: launched.ports,
-        ...(bundle.kind === 'machine' ? { machine: bundle.machine } : {}),
+        ...(machine === undefined ? {} : { machine }),
       }),
     );
     crashPoint('start.recorded');

@@ -102,13 +102,10 @@ async function readGuestUsage(
   if (record.state.status !== 'running') return undefined;
   try {
     const control = controlOf(context, record);
-    const [accounts, processes, cpu] = await Promise.all([
-      control.statistics(),
-      control.processes(),
-      readHostCpu(),
-    ]);
-    const interfaces = parseInterfaces(accounts.get('/proc/net/dev') ?? '');
-    const usage = guestUsage(accounts, processes.length);
+    const [accounts, cpu] = await Promise.all([control.statistics(), readHostCpu()]);
+    const interfaces = parseInterfaces(accounts.get('net/dev') ?? '');
+    const usage = await guestUsage(accounts);
+    if (usage === undefined) return undefined;
     return { readAt: new Date(), ...usage, ...cpu, hostMemory: totalmem(), interfaces };
   } catch (error) {
     if (isBerthError(error, 'unavailable')) return undefined;

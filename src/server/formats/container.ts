@@ -116,7 +116,7 @@ function machineMember({ state }: ContainerRecord, facts: ContainerFacts) {
       VirtualMachine: {
         Processors: processors,
         Memory: memory,
-        DiskSize: diskSize ?? 0,
+        DiskSize: diskSize,
         NetworkCards: cards,
         Accelerator: accelerator,
         Kernel: kernel,

@@ -1,9 +1,6 @@
-import type { Allotment, WantedResources } from '../../../vm/index.ts';
+import { type Allotment, DEFAULT_DISK_SIZE, type WantedResources } from '../../../vm/index.ts';
 import { type ContainerRecord, type HostOptions, isActive, isMachine } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
-
-/** Bytes of the disk that a virtual machine writes to, unless it says otherwise; only what is written takes space. */
-export const DEFAULT_DISK = 10 * 1024 ** 3;
 
 /**
  * What a virtual machine gets, given those that run. Throws `invalid` for what no machine here can have, `conflict`
@@ -35,7 +32,7 @@ function wantedCpus(nanoCpus: number, quota: number, period: number): number | u
   return quota > 0 ? quota / (period || DEFAULT_PERIOD) : undefined;
 }
 
-/** Undefined: nothing is written to a disk. */
-export function diskSizeOf({ host }: Pick<ContainerRecord, 'host'>): number | undefined {
-  return host.diskSize ?? DEFAULT_DISK;
+/** Bytes of the disk that it writes to; only what is written takes space. */
+export function diskSizeOf({ host }: Pick<ContainerRecord, 'host'>): number {
+  return host.diskSize ?? DEFAULT_DISK_SIZE;
 }

@@ -154,7 +154,7 @@ async function setupOf(
     hostname: config.hostname,
     domainname: config.domainname,
     layers: layers.length,
-    hasDisk: diskSizeOf(record) !== undefined,
+    hasDisk: true,
     readOnlyRoot: root.readonly,
     interfaces: connection.endpoints.map((endpoint) => interfaceOf(context, endpoint)),
     routes: defaultRoutes(connection.endpoints),

@@ -4,26 +4,26 @@ import { guestProcessTable } from './process-table.ts';
 
 /** Fields of proc(5) from the state on: parent 0, terminal 136:1, 250 ticks of user time, start after 100 s. */
 const SHELL: GuestRecord = {
-  pid: 1,
-  stat: '1 (my (sh)) S 0 1 1 34817 1 4194304 1 2 3 4 200 50 0 0 20 0 1 0 10000 4096000 256 18446744073709551615',
-  status: 'Name:\tsh\nUid:\t0\t1000\t0\t0\n',
+  pid: 120,
+  stat: '120 (my (sh)) S 1 1 1 34817 1 4194304 1 2 3 4 200 50 0 0 20 0 1 0 10000 4096000 256 18446744073709551615',
+  status: 'Name:\tsh\nUid:\t0\t1000\t0\t0\nNSpid:\t120\t1\n',
   command: ['sh', '-c', 'sleep 5'],
   user: 'alice',
 };
 const ENDED: GuestRecord = {
-  pid: 7,
-  stat: '7 (true) Z 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 20000 0 0 0',
-  status: '',
+  pid: 131,
+  stat: '131 (true) Z 120 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 20000 0 0 0',
+  status: 'Uid:\t0\t0\t0\t0\nNSpid:\t131\t7\n',
   command: [],
   user: 'root',
 };
 const booted = Date.parse('2026-01-02T03:00:00') / 1000;
 const accounts = new Map([
-  ['/proc/stat', `cpu  1 2 3 4\nbtime ${booted}\n`],
-  ['/proc/meminfo', 'MemTotal:        1024 kB\n'],
+  ['stat', `cpu  1 2 3 4\nbtime ${booted}\n`],
+  ['meminfo', 'MemTotal:        1024 kB\n'],
 ]);
 const now = new Date((booted + 110) * 1000);
-const table = (...options: string[]) => guestProcessTable([SHELL, ENDED], options, accounts, now);
+const table = (...options: string[]) => guestProcessTable([SHELL, ENDED], options, { accounts, now });
 
 describe("a guest's processes", () => {
   it('are shown as by ps -ef', () => {

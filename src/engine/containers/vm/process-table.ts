@@ -1,6 +1,7 @@
 import { notImplemented } from '../../../base/index.ts';
 import type { GuestRecord } from '../../../vm/index.ts';
 import type { ProcessTable } from '../processes.ts';
+import { guestMemory } from './usage.ts';
 
 /** What the columns are made from beside a process itself. */
 interface Clock {
@@ -72,16 +73,17 @@ const COLUMNS: Readonly<Record<string, Column>> = {
 export function guestProcessTable(
   records: readonly GuestRecord[],
   options: readonly string[],
-  accounts: ReadonlyMap<string, string>,
-  now = new Date(),
+  guest: { readonly accounts: ReadonlyMap<string, string>; readonly now?: Date },
 ): ProcessTable {
+  const { accounts, now = new Date() } = guest;
   const { names, titles } = chosenColumns(options);
   const clock: Clock = {
-    bootedAt: Number(/^btime (\d+)$/m.exec(accounts.get('/proc/stat') ?? '')?.[1] ?? 0),
+    bootedAt: Number(/^btime (\d+)$/m.exec(accounts.get('stat') ?? '')?.[1] ?? 0),
     now,
-    memory: Number(/^MemTotal: +(\d+)/m.exec(accounts.get('/proc/meminfo') ?? '')?.[1] ?? 0) * 1024,
+    memory: guestMemory(accounts),
   };
-  const processes = records.map(parseRecord);
+  const numbers = new Map(records.map((record) => [record.pid, innerNumber(record)]));
+  const processes = records.map((record) => parseRecord(record, numbers));
   return {
     titles,
     processes: processes.map((process) => names.map((name) => COLUMNS[name]?.value(process, clock) ?? '')),
@@ -111,14 +113,22 @@ function chosenColumns(options: readonly string[]): { names: readonly string[]; 
 const TICKS = 100;
 const PAGE_KIB = 4;
 
-function parseRecord({ pid, stat, status, command, user }: GuestRecord): Process {
+/** The number in the namespace of the processes, which is the last one that the kernel tells. */
+function innerNumber({ pid, status }: GuestRecord): number {
+  return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1] ?? pid);
+}
+
+function parseRecord(
+  { pid, stat, status, command, user }: GuestRecord,
+  numbers: ReadonlyMap<number, number>,
+): Process {
   const name = /\((.*)\)/s.exec(stat)?.[1] ?? '';
   // From the state on, which is the third (proc(5)).
   const rest = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const field = (number: number) => Number(rest[number - 3] ?? 0);
   return {
-    pid,
-    parent: field(4),
+    pid: numbers.get(pid) ?? pid,
+    parent: numbers.get(field(4)) ?? 0, // another's is outside of what they see
     name,
     command: command.length === 0 ? `[${name}]` : command.join(' '),
     user,

@@ -1,37 +1,34 @@
 import { describe, expect, it } from 'vitest';
-import { guestUsage } from './usage.ts';
+import { guestMemory, guestUsage } from './usage.ts';
 
 const accounts = new Map([
-  ['/proc/stat', 'cpu  10 5 20 1000 3 2 1 0 0 0\ncpu0 10 5 20 1000 3 2 1 0 0 0\nbtime 1\n'],
-  ['/proc/meminfo', 'MemTotal: 1000 kB\nMemFree: 400 kB\nInactive(file): 50 kB\nAnonPages: 70 kB\n'],
-  ['/proc/vmstat', 'pgfault 3\noom_kill 2\n'],
-  [
-    '/proc/diskstats',
-    '   8  0 sda 10 0 80 0 5 0 40 0 0 0 0\n   8  1 sda1 9 0 70 0 4 0 30 0 0 0 0\n   7 0 loop0 1 0 1 0 1 0 1\n',
-  ],
+  ['cpu.stat', 'usage_usec 380\nuser_usec 150\nsystem_usec 230\n'],
+  ['memory.current', '614400\n'],
+  ['memory.stat', 'anon 71680\ninactive_file 51200\n'],
+  ['memory.events', 'oom 2\n'],
+  ['pids.current', '4\n'],
+  ['pids.max', 'max\n'],
+  ['io.stat', '8:0 rbytes=40960 wbytes=20480 rios=10 wios=5\n'],
+  ['meminfo', 'MemTotal:        1000 kB\n'],
 ]);
 
 describe("a guest's figures", () => {
-  const usage = guestUsage(accounts, 4);
-
-  it('count its processors’ time without what they waited', () => {
-    expect(usage.cpu).toMatchObject({ total: 38e7, user: 15e7, system: 23e7 });
+  it('are those of its processes, with the memory of the machine as their limit', async () => {
+    expect(await guestUsage(accounts)).toMatchObject({
+      cpu: { total: 380_000, user: 150_000, system: 230_000 },
+      memory: { usage: 614_400, limit: 1_024_000, failures: 2, details: { inactive_file: 51_200n } },
+      pids: { current: 4, limit: Number.POSITIVE_INFINITY },
+      io: {
+        bytes: [
+          { operation: 'read', value: 40_960 },
+          { operation: 'write', value: 20_480 },
+        ],
+      },
+    });
+    expect(guestMemory(accounts)).toBe(1_024_000);
   });
 
-  it('are of its own memory, and how often its kernel killed for want of it', () => {
-    expect(usage.memory).toMatchObject({ usage: 600 * 1024, limit: 1000 * 1024, failures: 2 });
-    expect(usage.memory?.details).toMatchObject({ inactive_file: 51_200n, anon: 71_680n });
-  });
-
-  it('count whole disks once', () => {
-    expect(usage.io.bytes).toEqual([
-      { major: 8, minor: 0, operation: 'read', value: 80 * 512 },
-      { major: 8, minor: 0, operation: 'write', value: 40 * 512 },
-    ]);
-    expect(usage.io.operations.map(({ value }) => value)).toEqual([10, 5]);
-  });
-
-  it('are nothing where the guest says nothing', () => {
-    expect(guestUsage(new Map(), 0)).toMatchObject({ cpu: { total: 0 }, io: { bytes: [] } });
+  it('are none where the guest says nothing', async () => {
+    expect(await guestUsage(new Map())).toBeUndefined();
   });
 });
