@@ -29,10 +29,45 @@ export function eventsCommand(cli: Cli, path: string): CliCommand {
   return command;
 }
 
-function lineFormat(format: string | undefined): (event: EngineEvent) => string {
+/** Exported for its test. */
+export function lineFormat(format: string | undefined): (event: EngineEvent) => string {
   if (format === undefined || format === '') return formatEvent;
   const template = compileTemplate(format === 'json' ? '{{json .}}' : format);
-  return (event) => template.render(event);
+  return (event) => template.render(new EventFields(event));
+}
+
+/** An event by the names that templates have for its members in Docker; as JSON it is what the API sends. */
+class EventFields {
+  readonly Type: string;
+  readonly Action: string;
+  readonly Actor: EngineEvent['Actor'];
+  readonly Scope: string;
+  readonly Time: number;
+  readonly TimeNano: number;
+  /** Older names of the same: of containers and images only. */
+  readonly Status: string;
+  readonly ID: string;
+  readonly From: string;
+  readonly #event: EngineEvent;
+
+  constructor(event: EngineEvent) {
+    const { Type, Action, Actor, scope = '', time, timeNano } = event;
+    const hasOlder = Type === 'container' || Type === 'image';
+    this.Type = Type;
+    this.Action = Action;
+    this.Actor = Actor;
+    this.Scope = scope;
+    this.Time = time;
+    this.TimeNano = timeNano;
+    this.Status = hasOlder ? Action : '';
+    this.ID = hasOlder ? Actor.ID : '';
+    this.From = Type === 'container' ? (Actor.Attributes.image ?? '') : '';
+    this.#event = event;
+  }
+
+  toJSON(): EngineEvent {
+    return this.#event;
+  }
 }
 
 /** `2026-11-25T01:04:56.123456789+00:00 container start ID (image=…, name=…)`. */

@@ -3,7 +3,10 @@ import { type Operand, type Pipeline, parseTemplate, type TemplateNode } from '.
 
 /** A Go template, ready to be filled with JSON values. */
 export interface Template {
-  /** Throws `invalid` when a field is missing or a function cannot take its arguments. */
+  /**
+   * Throws `invalid` when a field is missing or a function cannot take its arguments. A key that a map of the user's names
+   * lacks is no error: it has no value, as in Go.
+   */
   render(data: unknown): string;
 }
 
@@ -14,13 +17,33 @@ export interface Template {
  */
 export function compileTemplate(source: string): Template {
   const nodes = parseTemplate(source);
-  return { render: (data) => renderNodes(nodes, { dot: data, variables: new Map([['$', data]]) }) };
+  return {
+    render: (data) =>
+      renderNodes(nodes, { dot: data, variables: new Map([['$', data]]), maps: new WeakSet() }),
+  };
 }
 
 interface Scope {
   readonly dot: unknown;
   readonly variables: Map<string, unknown>;
+  /** What was met as one of {@link MAPS}. */
+  readonly maps: WeakSet<object>;
 }
+
+/** Members of the API's objects that are maps with names of the user's, not objects with fields. */
+const MAPS: ReadonlySet<string> = new Set([
+  ...['Labels', 'Annotations', 'Attributes', 'Options', 'DriverOpts', 'Sysctls', 'Tmpfs', 'StorageOpt'],
+  ...[
+    'Networks',
+    'Ports',
+    'PortBindings',
+    'ExposedPorts',
+    'Volumes',
+    'Containers',
+    'Runtimes',
+    'IndexConfigs',
+  ],
+]);
 
 function renderNodes(nodes: readonly TemplateNode[], scope: Scope): string {
   return nodes.map((node) => renderNode(node, scope)).join('');
@@ -55,7 +78,7 @@ function renderRange(node: TemplateNode & { kind: 'range' | 'if' | 'with' }, sco
       const [first, second] = names;
       if (second !== undefined) variables.set(second, value);
       if (first !== undefined) variables.set(first, second === undefined ? value : key);
-      return renderNodes(node.body, { dot: value, variables });
+      return renderNodes(node.body, { ...scope, dot: value, variables });
     })
     .join('');
 }
@@ -83,7 +106,8 @@ function runCommand(command: readonly Operand[], scope: Scope, piped: readonly u
   const [first, ...rest] = command;
   if (first === undefined) return undefined;
   const args = () => [...rest.map((operand) => operandValue(operand, scope)), ...piped];
-  if (first.base.kind === 'function') return fieldsOf(callFunction(first.base.name, args()), first.fields);
+  if (first.base.kind === 'function')
+    return fieldsOf(callFunction(first.base.name, args()), first.fields, scope);
   const value = operandValue(first, scope);
   if (typeof value === 'function') return value(...args());
   if (rest.length + piped.length > 0) throw failure(`can't give argument to non-function ${nameOf(first)}`);
@@ -93,20 +117,20 @@ function runCommand(command: readonly Operand[], scope: Scope, piped: readonly u
 function operandValue({ base, fields }: Operand, scope: Scope): unknown {
   switch (base.kind) {
     case 'dot':
-      return fieldsOf(scope.dot, fields);
+      return fieldsOf(scope.dot, fields, scope);
     case 'variable':
       if (!scope.variables.has(base.name)) throw failure(`undefined variable "${base.name}"`);
-      return fieldsOf(scope.variables.get(base.name), fields);
+      return fieldsOf(scope.variables.get(base.name), fields, scope);
     case 'literal':
       return base.value;
     case 'function':
-      return fieldsOf(callFunction(base.name, []), fields);
+      return fieldsOf(callFunction(base.name, []), fields, scope);
     case 'pipeline':
-      return fieldsOf(evaluate(base.pipeline, scope), fields);
+      return fieldsOf(evaluate(base.pipeline, scope), fields, scope);
   }
 }
 
-function fieldsOf(start: unknown, fields: readonly string[]): unknown {
+function fieldsOf(start: unknown, fields: readonly string[], { maps }: Scope): unknown {
   let value = start;
   for (const [index, field] of fields.entries()) {
     const path = `.${fields.slice(0, index + 1).join('.')}`;
@@ -116,11 +140,13 @@ function fieldsOf(start: unknown, fields: readonly string[]): unknown {
     if (!isMap(value))
       throw failure(`executing "" at <${path}>: can't evaluate field ${field} in ${printed(value)}`);
     if (!Object.hasOwn(value, field)) {
+      if (maps.has(value)) return undefined;
       throw failure(`executing "" at <${path}>: map has no entry for key "${field}"`, {
         hint: `There are ${Object.keys(value).join(', ')}`,
       });
     }
     value = value[field];
+    if (isMap(value) && MAPS.has(field)) maps.add(value);
   }
   return value;
 }
