@@ -102,7 +102,7 @@ export class Pruning {
       return removeEach(unused, async ({ name, mountpoint }) => {
         if (containers.volumeUsers(name).length > 0) return { deleted: [], reclaimed: 0 };
         const { content } = await measureTree(mountpoint);
-        await volumes.remove(name, containers.volumeUsers(name));
+        await volumes.remove(name, (volume) => containers.volumeUsers(volume));
         return { deleted: [name], reclaimed: content };
       });
     });

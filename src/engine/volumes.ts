@@ -38,6 +38,8 @@ export class Volumes {
   readonly #lock = new KeyedLock();
   /** The containers that use each volume now. */
   readonly #users = new Map<string, Set<string>>();
+  /** The containers under way that will mount each volume: no record says so yet. */
+  readonly #reserved = new Map<string, Set<string>>();
 
   constructor(
     parts: { documents: DocumentStore; launcher: Pick<Launcher, 'removeTree'>; events: Events },
@@ -60,8 +62,11 @@ export class Volumes {
     return volume;
   }
 
-  /** Makes a volume, or returns the one of that name. */
-  async create(request: NewVolume): Promise<Volume> {
+  /**
+   * Makes a volume, or returns the one of that name. For a container that is being made it is reserved in the same moment,
+   * until {@link release}: nobody removes it before the container's record is there.
+   */
+  async create(request: NewVolume, container?: string): Promise<Volume> {
     if (request.driver !== undefined && request.driver !== '' && request.driver !== 'local') {
       throw notFound(
         `create ${request.name}: error looking up volume plugin ${request.driver}: plugin "${request.driver}" not found`,
@@ -72,6 +77,7 @@ export class Volumes {
     const anonymous = request.name === '';
     const name = anonymous ? randomBytes(32).toString('hex') : validName(request.name);
     return this.#lock.run(name, async () => {
+      if (container !== undefined) this.reserve(name, container);
       const existing = this.#documents.get<Volume>(COLLECTION, name);
       if (existing !== undefined) return existing;
       const mountpoint = join(this.#folder, name, '_data');
@@ -93,6 +99,19 @@ export class Volumes {
       this.#events.emit('volume', 'create', name, { driver: 'local' });
       return volume;
     });
+  }
+
+  /** As {@link create} does, for a volume that another container has. */
+  reserve(name: string, container: string): void {
+    this.#reserved.set(name, (this.#reserved.get(name) ?? new Set()).add(container));
+  }
+
+  /** The container's record is there, or will never be. */
+  release(container: string): void {
+    for (const [name, containers] of this.#reserved) {
+      containers.delete(container);
+      if (containers.size === 0) this.#reserved.delete(name);
+    }
   }
 
   /** Mounts the volume's device, if it has one, for a container that is about to start. Throws with mount's own words. */
@@ -123,11 +142,12 @@ export class Volumes {
     });
   }
 
-  /** Throws `not-found`, or `conflict` naming the containers in `users`. */
-  async remove(name: string, users: readonly string[]): Promise<void> {
+  /** Throws `not-found`, or `conflict` naming the containers that use it: those of `usersOf`, asked when its turn comes. */
+  async remove(name: string, usersOf: (name: string) => readonly string[]): Promise<void> {
     await this.#lock.run(name, async () => {
       const { mountpoint, options } = this.get(name);
-      if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+      const users = new Set([...usersOf(name), ...(this.#reserved.get(name) ?? [])]);
+      if (users.size > 0) throw conflict(`remove ${name}: volume is in use - [${[...users].join(', ')}]`);
       // First: what a device holds must not be taken for the volume's own files.
       if (options !== undefined) await unmountFromHost(mountpoint);
       this.#documents.delete(COLLECTION, name);

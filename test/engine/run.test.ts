@@ -106,6 +106,30 @@ describe('berth run', () => {
     await instance.berthOk(['volume', 'rm', 'chest']);
   });
 
+  it('keeps its volumes when volumes are pruned while it is made', async () => {
+    const names = Array.from({ length: 30 }, (_, index) => `pruned-beside-${index}`);
+    const many = Array.from({ length: 50 }, (_, index) => index);
+    const create = (name: string) =>
+      instance.api(`POST /containers/create?name=${name}`, {
+        Image: 'busybox',
+        // What comes behind the volume takes a while to look at.
+        HostConfig: { Binds: [`${name}:/data`, ...many.map((index) => `/tmp:/more/${index}`)] },
+      });
+    const creations = Promise.all(names.map(create));
+    let made = false;
+    void creations.finally(() => {
+      made = true;
+    });
+    while (!made) await instance.api('POST /volumes/prune?filters={"all":["true"]}');
+    expect((await creations).map(({ status }) => status)).toEqual(names.map(() => 201));
+    for (const name of names) {
+      expect(await instance.api(`GET /volumes/${name}`)).toMatchObject({ status: 200 });
+    }
+    await instance.berthOk(['rm', ...names]);
+    await instance.api('POST /volumes/prune?filters={"all":["true"]}');
+    expect(await instance.api('GET /volumes/pruned-beside-0')).toMatchObject({ status: 404 });
+  });
+
   it('gives a terminal with -t', async () => {
     const { stdout } = await instance.berth(['run', '--rm', '-t', 'busybox', 'sh', '-c', 'tty; echo done']);
     expect(stdout).toBe('/dev/pts/0\r\ndone\r\n');

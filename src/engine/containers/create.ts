@@ -30,6 +30,7 @@ import { requireLogging } from './logs/index.ts';
 import { settleMounts } from './mounts.ts';
 import { newContainerName, requireContainerName } from './names.ts';
 import { byPriority, checkNames } from './network-changes.ts';
+import { removeUnusedVolume } from './remove.ts';
 import { refuseUnsharable, requireOwnArchitecture } from './vm/refuse.ts';
 
 /** What a client asks for: the image's own values where it leaves something open. */
@@ -67,7 +68,7 @@ export async function createContainer(context: ContainerContext, request: NewCon
     await mkdir(`${directory}/upper`, { recursive: true, mode: 0o755 });
     await mkdir(`${directory}/work`);
     crashPoint('create.folders');
-    const mounts = await settleMounts(context, config, request.host, madeVolumes);
+    const mounts = await settleMounts(context, id, config, request.host, madeVolumes);
     if (isMachine(request)) await refuseUnsharable(mounts);
     const record: ContainerRecord = {
       id,
@@ -91,8 +92,11 @@ export async function createContainer(context: ContainerContext, request: NewCon
     return { record, warnings };
   } catch (error) {
     await context.parts.launcher.removeTree(directory);
-    for (const volume of madeVolumes) await context.volumes.remove(volume, []);
+    context.volumes.release(id);
+    for (const volume of madeVolumes) await removeUnusedVolume(context, volume);
     throw error;
+  } finally {
+    context.volumes.release(id);
   }
 }
 

@@ -1,6 +1,6 @@
 import { mkdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative } from 'node:path';
-import { invalid, isBerthError, systemErrorCode } from '../../base/index.ts';
+import { type ContainerId, invalid, isBerthError, systemErrorCode } from '../../base/index.ts';
 import { findImage } from '../images/resolve.ts';
 import type {
   ContainerConfig,
@@ -17,19 +17,23 @@ import type { ContainerContext } from './context.ts';
  */
 export async function settleMounts(
   context: ContainerContext,
+  id: ContainerId,
   config: ContainerConfig,
   host: HostOptions,
   madeVolumes: string[],
 ): Promise<ContainerMount[]> {
   refuseDuplicates(host);
   const byTarget = new Map(host.volumesFrom.flatMap((reference) => mountsOfOther(context, reference)));
+  for (const mount of byTarget.values()) {
+    if (mount.type === 'volume') context.volumes.reserve(mount.volume, id);
+  }
   for (const request of host.mounts) {
-    byTarget.set(request.target, await settleMount(context, request, host, madeVolumes));
+    byTarget.set(request.target, await settleMount(context, id, request, host, madeVolumes));
   }
   for (const target of config.volumes) {
     if (byTarget.has(target) || target in host.tmpfs) continue;
     const request = { type: 'volume', source: '', target, readOnly: false, noCopy: false } as const;
-    byTarget.set(target, await settleMount(context, request, host, madeVolumes));
+    byTarget.set(target, await settleMount(context, id, request, host, madeVolumes));
   }
   for (const [target, options] of Object.entries(host.tmpfs)) {
     byTarget.set(target, { type: 'tmpfs', target, options });
@@ -65,6 +69,7 @@ function findOther(context: ContainerContext, name: string): ContainerRecord {
 
 async function settleMount(
   context: ContainerContext,
+  id: ContainerId,
   request: MountRequest,
   host: HostOptions,
   madeVolumes: string[],
@@ -73,10 +78,10 @@ async function settleMount(
     case 'tmpfs':
       return { type: 'tmpfs', target: request.target, options: request.options, listed: true };
     case 'image': {
-      const { id } = await findImage(context.parts.store.images, request.source);
+      const { id: imageId } = await findImage(context.parts.store.images, request.source);
       const { source: image, target, subpath } = request;
-      const common = { type: 'image', image, imageId: id, target, readOnly: true } as const;
-      const source = context.imageMounts.root(id);
+      const common = { type: 'image', image, imageId, target, readOnly: true } as const;
+      const source = context.imageMounts.root(imageId);
       return subpath === '' ? { ...common, source } : { ...common, source, subpath };
     }
     case 'bind': {
@@ -87,12 +92,13 @@ async function settleMount(
     }
     case 'volume': {
       const known = context.volumes.list().some(({ name }) => name === request.source);
-      const volume = await context.volumes.create({
+      const wanted = {
         name: request.source,
         driver: request.driver || host.volumeDriver || '',
         driverOptions: request.driverOptions ?? {},
         labels: request.labels ?? {},
-      });
+      };
+      const volume = await context.volumes.create(wanted, id);
       if (!known) madeVolumes.push(volume.name);
       const { target, readOnly, noCopy, subpath = '' } = request;
       const { name, mountpoint, anonymous } = volume;

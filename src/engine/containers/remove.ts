@@ -90,8 +90,16 @@ async function forget(context: ContainerContext, record: ContainerRecord): Promi
 
 async function removeAnonymousVolumes(context: ContainerContext, record: ContainerRecord): Promise<void> {
   for (const mount of record.mounts) {
-    if (mount.type !== 'volume' || !mount.anonymous) continue;
-    if (volumeUsers(context, mount.volume).length === 0) await context.volumes.remove(mount.volume, []);
+    if (mount.type === 'volume' && mount.anonymous) await removeUnusedVolume(context, mount.volume);
+  }
+}
+
+/** Leaves it where another container mounts it, or will. */
+export async function removeUnusedVolume(context: ContainerContext, name: string): Promise<void> {
+  try {
+    await context.volumes.remove(name, (volume) => volumeUsers(context, volume));
+  } catch (error) {
+    if (!isBerthError(error, 'conflict') && !isBerthError(error, 'not-found')) throw error;
   }
 }
 

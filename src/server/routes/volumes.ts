@@ -45,7 +45,7 @@ export function volumeRoutes(app: FastifyInstance, engine: Engine): void {
     const { name } = request.params;
     const force = new Query(request.query).flag('force');
     const known = volumes.list().some((volume) => volume.name === name);
-    if (known || !force) await volumes.remove(name, containers.volumeUsers(name));
+    if (known || !force) await volumes.remove(name, (volume) => containers.volumeUsers(volume));
     reply.code(204);
   });
 }
