@@ -125,7 +125,7 @@ export class SupervisorConnection implements Supervisor {
       .map((field) => decodeRunEnd(decodeFields(field.value)));
     events.followRestarts((event) => this.#followRestart(event));
     this.gone = channel.closed;
-    this.exited = Promise.race([events.exited, this.gone.then(() => this.#endOfGone())]);
+    this.exited = Promise.race([events.exited, this.gone.then(() => events.end ?? this.#endOfGone())]);
     this.exited.then(() => {
       this.hasEnded = true;
     });
@@ -287,6 +287,8 @@ function portIn(fields: readonly Field[]): PortPlan {
 /** What a supervisor says without being asked. */
 class Events {
   readonly exited: Promise<ExitStatus>;
+  /** What {@link exited} resolves with, once it has come. */
+  end: ExitStatus | undefined;
   readonly #exit = Promise.withResolvers<ExitStatus>();
   readonly #refusedListeners = new Set<(port: RefusedPort) => void>();
   /** Those that came before there was a listener. */
@@ -299,7 +301,10 @@ class Events {
   }
 
   take(frame: Frame): void {
-    if (frame.type === message.exited) this.#exit.resolve(decodeExit(frame));
+    if (frame.type === message.exited) {
+      this.end = decodeExit(frame);
+      this.#exit.resolve(this.end);
+    }
     if (frame.type === message.restarting) {
       this.#restart({ kind: 'ended', end: decodeRunEnd(decodeFields(frame.payload)) });
     }
