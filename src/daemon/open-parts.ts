@@ -5,6 +5,7 @@ import type { EngineLog, EngineParts } from '../engine/index.ts';
 import { createNameDirectory, createNetworkDriver } from '../network/index.ts';
 import { createRegistryClient, Downloads } from '../registry/index.ts';
 import {
+  CgroupGracePeriod,
   findOciRuntimes,
   openLauncher,
   placeLayerTree,
@@ -81,6 +82,7 @@ export async function openParts(
     launcher,
     hostFacts,
     seccomp: new SeccompCache(`${dataRoot}/seccomp`, hostFacts),
+    gracePeriod: new CgroupGracePeriod(hostFacts.cgroups.version),
     runtimes,
     machines,
     log,

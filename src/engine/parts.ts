@@ -1,6 +1,6 @@
 import type { NameDirectory, NetworkDriver } from '../network/index.ts';
 import type { Downloads, RegistryClient } from '../registry/index.ts';
-import type { HostFacts, Launcher, OciRuntimes, SeccompCache } from '../runtime/index.ts';
+import type { CgroupGracePeriod, HostFacts, Launcher, OciRuntimes, SeccompCache } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
 import type { VirtualMachines } from '../vm/index.ts';
 
@@ -17,6 +17,7 @@ export interface EngineParts {
   readonly runtimes: OciRuntimes;
   readonly seccomp: SeccompCache;
   readonly machines: VirtualMachines;
+  readonly gracePeriod: CgroupGracePeriod;
   readonly log: EngineLog;
 }
 

@@ -16,20 +16,20 @@ export interface ControlGroupPlaces {
 export const HOST_PLACES: ControlGroupPlaces = { cgroups: '/sys/fs/cgroup', proc: '/proc' };
 
 /**
- * Finds the control group of a container by its first process. One that moved itself deeper, as systemd and nested engines
- * do, is found by the container's id in the path. Throws `not-found` when the process has ended.
+ * Finds the control group of a process. Where it is the first one of a container that moved itself deeper, as systemd and
+ * nested engines do, the container's own group is found by `id` in the path. Throws `not-found` when the process has ended.
  */
 export async function findControlGroup(
-  container: { readonly pid: number; readonly id: string },
+  { pid, id }: { readonly pid: number; readonly id?: string },
   version: 1 | 2,
   places: ControlGroupPlaces = HOST_PLACES,
 ): Promise<ControlGroup> {
-  const text = await readFile(`${places.proc}/${container.pid}/cgroup`, 'utf8').catch((cause: unknown) => {
-    throw notFound(`process ${container.pid} has ended`, { cause });
+  const text = await readFile(`${places.proc}/${pid}/cgroup`, 'utf8').catch((cause: unknown) => {
+    throw notFound(`process ${pid} has ended`, { cause });
   });
   const folders = new Map<string, string>();
   for (const [, controllers = '', path = '/'] of text.matchAll(/^\d+:([^:]*):(.*)$/gm)) {
-    const group = upTo(path, container.id);
+    const group = id === undefined ? path : upTo(path, id);
     if (controllers === '') {
       if (version === 2) return { version, folder: join(places.cgroups, group) };
       continue; // the empty unified tree beside version 1

@@ -1,5 +1,6 @@
 export * from './capabilities.ts';
 export * from './cdi.ts';
+export * from './cgroup-grace-period.ts';
 export type * from './contract.ts';
 export * from './control-group.ts';
 export * from './control-group-settings.ts';

@@ -51,6 +51,7 @@ export interface Created {
 /** Makes a container that can be started: record, folders, volumes; nothing in the kernel yet. */
 export async function createContainer(context: ContainerContext, request: NewContainer): Promise<Created> {
   const { collection } = context;
+  void context.parts.gracePeriod.begin(); // most containers are started at once
   const image = await findImage(context.parts.store.images, request.config.image);
   const id = newContainerId();
   const name = chooseName(context, request.name);

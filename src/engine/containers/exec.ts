@@ -62,6 +62,7 @@ export class Execs {
     const record = this.#context.collection.find(reference);
     admit(record, 'exec');
     if (config.args.length === 0) throw invalid('no exec command specified');
+    void this.#context.parts.gracePeriod.begin(); // it is started at once
     const id = newExecId();
     this.#byId.set(id, { id, containerId: record.id, config, state: { status: 'created' } });
     emit(this.#context, record, `exec_create: ${inWords(config)}`, { execID: id });
@@ -83,6 +84,7 @@ export class Execs {
     const record = this.#context.collection.find(exec.containerId);
     admit(record, 'exec');
     const { supervisor } = runningOf(this.#context, record);
+    void this.#context.parts.gracePeriod.begin();
     const spec = execSpec(this.#context, record, exec.config, supervisor);
     return () => this.#start(exec, record, supervisor, spec);
   }

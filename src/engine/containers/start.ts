@@ -58,6 +58,7 @@ export async function startLocked(
   record: ContainerRecord,
   timeline = new Timeline(),
 ): Promise<readonly string[]> {
+  void context.parts.gracePeriod.begin();
   try {
     return await prepareAndRun(context, record, timeline);
   } catch (error) {
