@@ -12,6 +12,9 @@
 #include "runtime-log.h"
 #include "state-folder.h"
 
+/* From the end of the guest's channel to QEMU's own. */
+#define CLOSED_MILLISECONDS 2000
+
 uint64_t microseconds(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -74,8 +77,16 @@ static void on_broken(struct guest *guest, const char *why) {
     machine_kill(monitor);
 }
 
-static const struct guest_events GUEST_EVENTS = {
-    .ready = on_ready, .question = on_question, .out_of_memory = on_out_of_memory, .broken = on_broken};
+/* What it dies of is in its other channels, which it closes in its own time, but not in any. */
+static void on_closed(struct guest *guest) {
+    monitor_set_timer(container_of(guest, struct monitor, guest), CLOSED_MILLISECONDS);
+}
+
+static const struct guest_events GUEST_EVENTS = {.ready = on_ready,
+                                                 .question = on_question,
+                                                 .out_of_memory = on_out_of_memory,
+                                                 .broken = on_broken,
+                                                 .closed = on_closed};
 
 /* ---- a machine ---- */
 
@@ -140,7 +151,7 @@ static void explain_end(struct monitor *monitor, struct failure *why) {
     char words[512];
     char console[512];
     words_text(&monitor->words, words, sizeof(words));
-    words_text(&monitor->console, console, sizeof(console));
+    console_text(&monitor->console, console, sizeof(console));
     const char *last = words[0] ? words : console;
     fail(why, FAILURE_INTERNAL, "the virtual machine ended before it had booted%s%s%s%s", monitor->broken[0] ? ": " : "",
          monitor->broken, last[0] ? ": " : "", last);

@@ -34,21 +34,23 @@ void guest_close(struct guest *guest) {
     connection_release(&guest->connection);
 }
 
-static void report_broken(struct guest *guest, const char *why) {
-    if (guest->is_broken) return;
-    guest->is_broken = true;
-    guest->events->broken(guest, why);
-}
-
 void guest_violated(struct guest *guest, const char *how) {
     connection_finish(&guest->connection); /* nothing more is taken */
-    report_broken(guest, how);
+    if (guest->is_broken) return;
+    guest->is_broken = true;
+    guest->events->broken(guest, how);
 }
 
 static void on_closed(struct connection *connection) {
     struct guest *guest = container_of(connection, struct guest, connection);
+    struct frame frame;
+    size_t used;
     loop_watch(guest->loop, &connection->watch, 0);
-    report_broken(guest, "its channel to the host has ended");
+    if (frame_decode(connection->in.data, connection->in.length, GUEST_ANSWER_MAX, &frame, &used) == FRAME_IMPOSSIBLE) {
+        guest_violated(guest, "a message is longer than any can be");
+    } else if (!guest->is_broken) {
+        guest->events->closed(guest);
+    }
 }
 
 static void on_drained(struct connection *connection) {

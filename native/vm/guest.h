@@ -18,8 +18,10 @@ struct guest_events {
     void (*ready)(struct guest *guest);
     void (*question)(struct guest *guest, uint16_t id, bool by_tcp, const uint8_t *message, size_t length);
     void (*out_of_memory)(struct guest *guest);
-    /* The channel has ended, or carried what cannot be: nothing more comes. */
+    /* The channel carried what cannot be: nothing more is taken. */
     void (*broken)(struct guest *guest, const char *why);
+    /* QEMU has closed the channel, as it does when it ends. */
+    void (*closed)(struct guest *guest);
 };
 
 struct guest {

@@ -32,7 +32,7 @@ void machine_timed_out(struct monitor *monitor) {
     struct failure why;
     fail(&why, FAILURE_INTERNAL, "the virtual machine had not booted after %llu s",
          (unsigned long long)(monitor->plan.machines[monitor->machine].boot_timeout / 1000));
-    if (monitor->phase == PHASE_ENDING) machine_kill(monitor);
+    if (monitor->phase >= PHASE_RUNNING) machine_kill(monitor);
     else boot_give_up(monitor, &why);
 }
 
@@ -160,13 +160,13 @@ static const char *reason_of(const struct monitor *monitor) {
 
 static void explain_death(struct monitor *monitor, int status) {
     struct failure why;
-    char last[WORDS_MAX];
+    char last[512];
     char by[32] = "";
-    words_text(&monitor->console, last, sizeof(last) / 2);
-    if (!last[0]) words_text(&monitor->words, last, sizeof(last) / 2);
+    console_text(&monitor->console, last, sizeof(last));
+    if (!last[0]) words_text(&monitor->words, last, sizeof(last));
     if (WIFSIGNALED(status) && !monitor->broken[0]) snprintf(by, sizeof(by), " by signal %d", WTERMSIG(status));
-    fail(&why, FAILURE_INTERNAL, "the virtual machine has stopped: %s%s%s%.700s", reason_of(monitor), by,
-         last[0] ? "; its last words:\n" : "", last);
+    fail(&why, FAILURE_INTERNAL, "the virtual machine has stopped: %s%s%s%s", reason_of(monitor), by,
+         last[0] ? ": " : "", last);
     tell(monitor, why.message);
     monitor->exit_code = EXIT_OF_A_DEAD_MACHINE;
 }
@@ -178,6 +178,7 @@ void machine_fail(struct monitor *monitor, const struct failure *why) {
 }
 
 static void close_channels(struct monitor *monitor) {
+    qmp_take_rest(&monitor->qmp); /* why it ended */
     words_close(&monitor->console);
     words_close(&monitor->words);
     qmp_close(&monitor->qmp);
@@ -188,7 +189,7 @@ static void close_channels(struct monitor *monitor) {
 static void start_ended(struct monitor *monitor) {
     struct failure why = monitor->failure;
     char last[512];
-    words_text(&monitor->console, last, sizeof(last));
+    console_text(&monitor->console, last, sizeof(last));
     if (!monitor->has_failed) {
         fail(&why, FAILURE_INTERNAL, "the virtual machine ended while its process was being started: %s%s%s",
              reason_of(monitor), last[0] ? ": " : "", last);

@@ -172,19 +172,29 @@ static void take_lines(struct qmp *qmp) {
     buffer_free(&qmp->in);
 }
 
-static void on_ready(struct watch *watch, uint32_t events) {
-    struct qmp *qmp = container_of(watch, struct qmp, watch);
-    if (events & EPOLLOUT) flush(qmp);
-    if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
+/* A piece of what QEMU says; false when there is none, or QEMU has ended. */
+static bool take_piece(struct qmp *qmp) {
     uint8_t *room = buffer_reserve(&qmp->in, PIECE);
     ssize_t count = room ? RETRY(read(qmp->watch.fd, room, PIECE)) : 0;
-    if (count < 0 && errno == EAGAIN) return;
+    if (count < 0 && errno == EAGAIN) return false;
     if (count <= 0) {
-        loop_watch(qmp->loop, &qmp->watch, 0); /* QEMU ends: its process tells */
-        return;
+        loop_watch(qmp->loop, &qmp->watch, 0); /* its process tells */
+        return false;
     }
     qmp->in.length += (size_t)count;
     take_lines(qmp);
+    return qmp->watch.fd >= 0;
+}
+
+static void on_ready(struct watch *watch, uint32_t events) {
+    struct qmp *qmp = container_of(watch, struct qmp, watch);
+    if (events & EPOLLOUT) flush(qmp);
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) take_piece(qmp);
+}
+
+void qmp_take_rest(struct qmp *qmp) {
+    qmp->script = NULL; /* nothing goes on from it */
+    for (int pieces = 0; pieces < 16 && qmp->watch.fd >= 0 && take_piece(qmp); pieces++) continue;
 }
 
 int qmp_open(struct qmp *qmp, struct loop *loop, int fd, const struct machine_plan *script,

@@ -46,6 +46,9 @@ int qmp_open(struct qmp *qmp, struct loop *loop, int fd, const struct machine_pl
 /* Begins the script. An empty one is done at once. */
 void qmp_begin(struct qmp *qmp);
 
+/* Takes what QEMU has said before it ended. */
+void qmp_take_rest(struct qmp *qmp);
+
 /* Commands that wait have failed. */
 void qmp_close(struct qmp *qmp);
 

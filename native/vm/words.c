@@ -50,13 +50,27 @@ void words_close(struct words *words) {
     loop_close(words->loop, &words->watch);
 }
 
-void words_text(const struct words *words, char *into, size_t size) {
-    size_t from = words->length > size - 1 ? words->length - (size - 1) : 0;
+static void copy_text(const uint8_t *data, size_t length, char *into, size_t size) {
     size_t used = 0;
-    for (size_t at = from; at < words->length; at++) {
-        uint8_t byte = words->data[at];
-        if (byte == '\n' || byte >= ' ') into[used++] = (char)byte;
+    for (size_t at = length > size - 1 ? length - (size - 1) : 0; at < length; at++) {
+        if (data[at] == '\n' || data[at] >= ' ') into[used++] = (char)data[at];
     }
     while (used > 0 && into[used - 1] == '\n') used--;
     into[used] = 0;
+}
+
+void words_text(const struct words *words, char *into, size_t size) {
+    copy_text(words->data, words->length, into, size);
+}
+
+void console_text(const struct words *words, char *into, size_t size) {
+    static const char PANIC[] = "Kernel panic";
+    const uint8_t *line = memmem(words->data, words->length, PANIC, sizeof(PANIC) - 1);
+    if (!line) {
+        words_text(words, into, size);
+        return;
+    }
+    size_t rest = words->length - (size_t)(line - words->data);
+    const uint8_t *end = memchr(line, '\n', rest);
+    copy_text(line, end ? (size_t)(end - line) : rest, into, size);
 }

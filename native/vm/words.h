@@ -7,7 +7,7 @@
 
 #include "common/loop.h"
 
-#define WORDS_MAX 2048
+#define WORDS_MAX 8192
 
 struct words {
     struct watch watch;
@@ -26,5 +26,8 @@ void words_add(struct words *words, const uint8_t *data, size_t length);
 
 /* The last lines as text for people: printable, without an end of line behind. Empty where nothing was said. */
 void words_text(const struct words *words, char *into, size_t size);
+
+/* The same of a kernel's console: why it panicked, if it did, and not where. */
+void console_text(const struct words *words, char *into, size_t size);
 
 #endif

@@ -17,6 +17,7 @@ struct play {
     int port; /* the guest's end */
     struct buffer heard;
     int ready;
+    int closed;
     int questions;
     char broken[128];
     int started;
@@ -52,8 +53,15 @@ static void on_broken(struct guest *guest, const char *why) {
     strncpy(play_of(guest)->broken, why, sizeof(play_of(guest)->broken) - 1);
 }
 
-static const struct guest_events EVENTS = {
-    .ready = on_ready, .question = on_question, .out_of_memory = on_out_of_memory, .broken = on_broken};
+static void on_closed(struct guest *guest) {
+    play_of(guest)->closed++;
+}
+
+static const struct guest_events EVENTS = {.ready = on_ready,
+                                           .question = on_question,
+                                           .out_of_memory = on_out_of_memory,
+                                           .broken = on_broken,
+                                           .closed = on_closed};
 
 static void on_started(struct process *process, uint64_t pid) {
     struct play *play = process->context;
@@ -338,7 +346,16 @@ static void a_frame_that_is_too_long_ends_the_channel(void) {
     open_play(&play);
     CHECK(write(play.port, head, sizeof(head)) == (ssize_t)sizeof(head));
     turn(&play.loop);
-    check_broken(&play, "channel");
+    check_broken(&play, "longer than any");
+}
+
+static void the_end_of_qemu_breaks_nothing(void) {
+    struct play play;
+    start_and_run(&play);
+    close_fd(&play.port);
+    turn(&play.loop);
+    CHECK(play.closed == 1 && !play.broken[0]);
+    close_play(&play);
 }
 
 int main(void) {
@@ -352,5 +369,6 @@ int main(void) {
     what_cannot_be_ends_the_channel();
     more_output_than_agreed_ends_the_channel();
     a_frame_that_is_too_long_ends_the_channel();
+    the_end_of_qemu_breaks_nothing();
     return 0;
 }
