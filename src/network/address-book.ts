@@ -2,6 +2,7 @@ import { type ContainerId, conflict, invalid, type NetworkId, shortId } from '..
 import { AddressPool, type AddressRange, macAddressOf } from './address-pool.ts';
 import { MAX_BRIDGE_PORTS } from './bridge.ts';
 import type { BridgeNetwork, Endpoint, EndpointAddress, LinkedNetwork, WantedAddresses } from './contract.ts';
+import { directPorts } from './direct-ports.ts';
 import { type Family, parseSubnet } from './ip.ts';
 import {
   checkParts,
@@ -106,12 +107,13 @@ export class AddressBook {
   connect(
     containerId: ContainerId,
     network: LinkedNetwork,
-    { address: wanted, ipv6Address, macAddress }: WantedAddresses,
+    { address: wanted, ipv6Address, macAddress, ports = [] }: WantedAddresses,
     { hostInterface, containerInterface, metric }: EndpointInterfaces,
   ): Endpoint {
     const { pool, ipv6Pool, endpoints } = this.#entries.get(network.id) ?? this.add(network);
     if (network.driver === 'bridge' && endpoints.size >= MAX_BRIDGE_PORTS) throw fullBridge(network);
     if (macAddress !== undefined) checkMacAddress(macAddress);
+    this.#checkInterfaceFree(containerId, containerInterface);
     if (ipv6Address !== undefined && ipv6Pool === undefined) throw withoutIPv6(network, ipv6Address);
     const holder = holderOf(containerId);
     const address = pool.take(holder, wanted);
@@ -126,6 +128,7 @@ export class AddressBook {
       pool.release(address);
       throw error;
     }
+    const direct = directPorts(network, { address, ...(ipv6 === undefined ? {} : { ipv6 }) }, ports);
     const endpoint: Endpoint = {
       containerId,
       networkId: network.id,
@@ -138,6 +141,7 @@ export class AddressBook {
       containerInterface,
       ...(metric === undefined ? {} : { metric }),
       ...(network.driver === 'macvlan' ? { isApart: true } : {}),
+      ...(direct.length === 0 ? {} : { directPorts: direct }),
     };
     endpoints.set(hostInterface, endpoint);
     return endpoint;
@@ -166,17 +170,31 @@ export class AddressBook {
     if (endpoint.ipv6 !== undefined) entry.ipv6Pool?.release(endpoint.ipv6.address);
   }
 
-  /** The first of eth0, eth1, … that no endpoint of the container has. */
-  nextInterface(containerId: ContainerId): string {
-    const taken = new Set<string>();
-    for (const { endpoints } of this.#entries.values()) {
-      for (const endpoint of endpoints.values()) {
-        if (endpoint.containerId === containerId) taken.add(endpoint.containerInterface);
-      }
-    }
+  /** The name asked for, or the first of eth0, eth1, … (or what the network has for "eth") that no endpoint of the container has. */
+  interfaceName(
+    containerId: ContainerId,
+    network: LinkedNetwork,
+    { interface: wanted }: WantedAddresses,
+  ): string {
+    if (wanted?.name !== undefined) return wanted.name;
+    const prefix = (network.driver === 'bridge' ? network.interfacePrefix : undefined) ?? 'eth';
+    const taken = this.#interfacesOf(containerId);
     let number = 0;
-    while (taken.has(`eth${number}`)) number += 1;
-    return `eth${number}`;
+    while (taken.has(`${prefix}${number}`)) number += 1;
+    return `${prefix}${number}`;
+  }
+
+  #checkInterfaceFree(containerId: ContainerId, name: string): void {
+    if (!this.#interfacesOf(containerId).has(name)) return;
+    throw conflict(`${holderOf(containerId)} has an interface ${name} already`, {
+      hint: 'Choose another name with com.docker.network.endpoint.ifname',
+    });
+  }
+
+  #interfacesOf(containerId: ContainerId): Set<string> {
+    const all = [...this.#entries.values()].flatMap(({ endpoints }) => [...endpoints.values()]);
+    const own = all.filter((endpoint) => endpoint.containerId === containerId);
+    return new Set(own.map(({ containerInterface }) => containerInterface));
   }
 
   #occupied(): Occupied[] {

@@ -18,7 +18,7 @@ export async function ensureBridge(
   network: BridgeNetwork,
   { owner, links }: { owner: string; links: readonly HostLink[] },
 ): Promise<void> {
-  const { bridge, gateway, subnet, ipv6, mtu, internal } = network;
+  const { bridge, mtu, internal, ipv6 } = network;
   const present = links.find(({ name }) => name === bridge);
   if (present !== undefined && (present.kind !== 'bridge' || (present.alias ?? owner) !== owner)) {
     throw conflict(
@@ -31,24 +31,33 @@ export async function ensureBridge(
   await ip.run([
     // A fixed address: otherwise a bridge takes the lowest of its ports', and containers' ARP entries go stale.
     ...(present === undefined
-      ? [`link add name ${bridge} address ${macAddressOf(gateway)} type bridge forward_delay 0`]
+      ? [`link add name ${bridge} address ${macAddressOf(network.gateway)} type bridge forward_delay 0`]
       : []),
     `link set ${bridge} alias ${owner}`,
     `link set ${bridge} mtu ${mtu}`,
     `link set ${bridge} addrgenmode none`,
-    `addr replace ${gateway}/${parseSubnet(subnet).prefixLength} dev ${bridge}`,
-    // nodad: nobody else is on the link yet, and the address must be usable at once.
-    ...(ipv6 === undefined
-      ? []
-      : [
-          `addr replace ${ipv6.gateway}/${parseSubnet(ipv6.subnet).prefixLength} dev ${bridge} nodad`,
-          `addr replace ${LINK_LOCAL} dev ${bridge} nodad`,
-        ]),
+    ...hostAddresses(network),
     `link set ${bridge} up`,
   ]);
   if (internal) return;
   await enableForwarding();
   if (ipv6 !== undefined) await enableIPv6Forwarding();
+}
+
+function hostAddresses(network: BridgeNetwork): string[] {
+  const { bridge, gateway, subnet, ipv6, gatewayModes = {}, withoutHostAddress = false } = network;
+  const hasIPv4 = !withoutHostAddress && gatewayModes.ipv4 !== 'isolated';
+  const hasIPv6 = gatewayModes.ipv6 !== 'isolated';
+  return [
+    ...(hasIPv4 ? [`addr replace ${gateway}/${parseSubnet(subnet).prefixLength} dev ${bridge}`] : []),
+    // nodad: nobody else is on the link yet, and the address must be usable at once.
+    ...(ipv6 === undefined || !hasIPv6
+      ? []
+      : [
+          `addr replace ${ipv6.gateway}/${parseSubnet(ipv6.subnet).prefixLength} dev ${bridge} nodad`,
+          `addr replace ${LINK_LOCAL} dev ${bridge} nodad`,
+        ]),
+  ];
 }
 
 /** Where the host asks from for a container that it forwards to (kernel, ndisc_send_ns): without it, nobody gets in by IPv6. */

@@ -1,8 +1,11 @@
 import type { ContainerId, NetworkId, PortProtocol } from '../base/index.ts';
 import type { AddressRange } from './address-pool.ts';
+import type { ContainerPort } from './direct-ports.ts';
+import type { GatewayModes } from './gateway-modes.ts';
 import type { PortReach } from './reach/port-reach.ts';
 
 export type { AddressRange } from './address-pool.ts';
+export type { ContainerPort } from './direct-ports.ts';
 export type { PortReach } from './reach/port-reach.ts';
 export type { Obstacle, Passage } from './reach/verdict.ts';
 
@@ -49,6 +52,24 @@ export interface BridgeNetwork extends AddressedNetwork {
   readonly keepsAddress?: boolean;
   /** The host's address that ports are published on where none is asked for; unset: every address. */
   readonly publishAt?: string;
+  /** What its containers' interfaces are called, with a number behind; unset: "eth". */
+  readonly interfacePrefix?: string;
+  /** Unset: "nat". */
+  readonly gatewayModes?: GatewayModes;
+  /** The host has no IPv4 address on the bridge (Docker's inhibit_ipv4). */
+  readonly withoutHostAddress?: boolean;
+  /** What comes in by these interfaces of the host's reaches published ports by the container's own address. */
+  readonly trustedInterfaces?: readonly string[];
+}
+
+/** A container's port that is reached by the container's own address. */
+export interface DirectPort {
+  readonly protocol: PortProtocol;
+  /** The container's. */
+  readonly address: string;
+  readonly port: number;
+  /** The host's interface that it is reached by; unset: any. */
+  readonly from?: string;
 }
 
 /** A container's connection to one network. */
@@ -69,6 +90,8 @@ export interface Endpoint {
   readonly isApart?: boolean;
   /** Of its default route: the lowest one's is used. Undefined: the number in the interface's name. */
   readonly metric?: number;
+  /** Unset: none. */
+  readonly directPorts?: readonly DirectPort[];
 }
 
 /** An address of an endpoint, without prefix length. */
@@ -85,6 +108,17 @@ export interface WantedAddresses {
   readonly ipv6Address?: string;
   readonly macAddress?: string;
   readonly shape?: Shape;
+  readonly interface?: InterfaceOptions;
+  /** What it publishes, for networks that lead to that directly. */
+  readonly ports?: readonly ContainerPort[];
+}
+
+/** Docker's com.docker.network.endpoint.*. */
+export interface InterfaceOptions {
+  /** The interface's name in the container; unset: the network's prefix with a number. */
+  readonly name?: string;
+  /** As "net.ipv4.conf.IFNAME.log_martians=1", where IFNAME stands for the interface. */
+  readonly sysctls?: readonly string[];
 }
 
 /** What a container's traffic on a network is slowed down to, in each direction: for tests of slow links. */
@@ -130,6 +164,10 @@ export interface NewBridge extends Partial<AddressRange> {
   readonly separated?: boolean;
   readonly keepsAddress?: boolean;
   readonly publishAt?: string;
+  readonly interfacePrefix?: string;
+  readonly gatewayModes?: GatewayModes;
+  readonly withoutHostAddress?: boolean;
+  readonly trustedInterfaces?: readonly string[];
 }
 
 export interface NewMacvlan extends Partial<AddressRange> {

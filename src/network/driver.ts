@@ -26,6 +26,7 @@ import type {
   WantedAddresses,
 } from './contract.ts';
 import { Firewall } from './firewall.ts';
+import { setSysctls } from './interface-sysctls.ts';
 import { type Family, parseAddress, parseSubnet } from './ip.ts';
 import {
   defaultRouteMtu,
@@ -168,7 +169,7 @@ class BridgeDriver implements NetworkDriver {
         await ensureBridge(this.#host, network, { owner: this.#names.table, links });
       }
       await this.#plugInAgain(links);
-      await this.#firewall.restore(bridges, state.ports);
+      await this.#firewall.restore(bridges, state.ports, state.endpoints);
       await this.#besideDocker.restore(bridges.map(({ bridge }) => bridge));
       this.#spares.fill();
     });
@@ -209,7 +210,7 @@ class BridgeDriver implements NetworkDriver {
     if (/\s/.test(namespacePath)) throw internal(`"${namespacePath}" cannot be passed to ip: it has a space`);
     const endpoint = this.#book.connect(containerId, network, options, {
       hostInterface: freshName(this.#names.vethPrefix),
-      containerInterface: this.#book.nextInterface(containerId),
+      containerInterface: this.#book.interfaceName(containerId, network, options),
       metric: options.metric,
     });
     try {
@@ -217,6 +218,7 @@ class BridgeDriver implements NetworkDriver {
         if (options.shape !== undefined) throw unshaped(network);
         await this.#host.run(makeMacvlan(endpoint, network, namespacePath));
         await runInside(namespacePath, configureMacvlan(endpoint, network));
+        await setSysctls(endpoint, options.interface?.sysctls, namespacePath);
         return endpoint;
       }
       const { hostInterface, containerInterface } = endpoint;
@@ -225,7 +227,7 @@ class BridgeDriver implements NetworkDriver {
         ...plugIn(hostInterface, network),
       ]);
       await runInside(namespacePath, configure(endpoint, network));
-      if (options.shape !== undefined) await shapeEndpoint(endpoint, options.shape, namespacePath);
+      await this.#finish(endpoint, options, namespacePath);
       return endpoint;
     } catch (error) {
       await this.disconnect(endpoint, namespacePath);
@@ -274,6 +276,7 @@ class BridgeDriver implements NetworkDriver {
   async disconnect(endpoint: Endpoint, namespacePath?: string): Promise<void> {
     if (endpoint.isApart !== true) await this.#removal.remove([endpoint.hostInterface]);
     else if (namespacePath !== undefined) await removeInside(namespacePath, endpoint.containerInterface);
+    await this.#firewall.close(endpoint);
     this.#book.release(endpoint);
   }
 
@@ -334,6 +337,29 @@ class BridgeDriver implements NetworkDriver {
       ...(request.separated === true ? { separated: true } : {}),
       ...(request.keepsAddress === true ? { keepsAddress: true } : {}),
       ...(request.publishAt === undefined ? {} : { publishAt: request.publishAt }),
+      ...this.#gateway(request),
+    };
+  }
+
+  #gateway({ name, internal: isInternal = false, ...request }: NewBridge) {
+    const {
+      gatewayModes = {},
+      interfacePrefix,
+      withoutHostAddress = false,
+      trustedInterfaces = [],
+    } = request;
+    if (!isInternal && Object.values(gatewayModes).includes('isolated')) {
+      throw invalid(`gateway mode 'isolated' can only be used for an internal network (${name})`, {
+        hint: 'Make the network with --internal',
+      });
+    }
+    for (const trusted of trustedInterfaces) checkInterfaceName(trusted);
+    if (interfacePrefix !== undefined) checkInterfaceName(`${interfacePrefix}999`);
+    return {
+      ...(interfacePrefix === undefined ? {} : { interfacePrefix }),
+      ...(Object.keys(gatewayModes).length === 0 ? {} : { gatewayModes }),
+      ...(withoutHostAddress ? { withoutHostAddress } : {}),
+      ...(trustedInterfaces.length === 0 ? {} : { trustedInterfaces }),
     };
   }
 
@@ -352,20 +378,31 @@ class BridgeDriver implements NetworkDriver {
     let sandbox = spare;
     try {
       sandbox ??= await makeSandbox(this.#maker);
-      endpoint = this.#book.connect(containerId, network, options, sandbox);
+      const { hostInterface, containerInterface: called } = sandbox;
+      const containerInterface = this.#book.interfaceName(containerId, network, options);
+      const isUsual = containerInterface === called;
+      endpoint = this.#book.connect(containerId, network, options, {
+        ...{ hostInterface, containerInterface },
+        metric: isUsual ? undefined : 0,
+      });
       await Promise.all([
         this.#host.run(plugIn(endpoint.hostInterface, network)),
-        sandbox.inside.run(configure(endpoint, network)),
+        sandbox.inside.run(configure(endpoint, network, called)),
       ]);
       sandbox.inside.end();
-      if (options.shape !== undefined) {
-        await shapeEndpoint(endpoint, options.shape, sandbox.namespace.path);
-      }
+      await this.#finish(endpoint, options, sandbox.namespace.path);
       return { namespace: sandbox.namespace, endpoint };
     } catch (error) {
       if (sandbox !== undefined) await this.#discard(sandbox, endpoint);
       throw this.#explained(error, network);
     }
+  }
+
+  /** What few endpoints have: other sysctls, a slower link, ports that are reached directly. */
+  async #finish(endpoint: Endpoint, options: WantedAddresses, namespacePath: string): Promise<void> {
+    await setSysctls(endpoint, options.interface?.sysctls, namespacePath);
+    if (options.shape !== undefined) await shapeEndpoint(endpoint, options.shape, namespacePath);
+    await this.#firewall.open(endpoint);
   }
 
   async #discard(sandbox: Sandbox, endpoint: Endpoint | undefined): Promise<void> {

@@ -1,4 +1,4 @@
-import type { BridgeNetwork, PublishedPort } from './contract.ts';
+import type { BridgeNetwork, DirectPort, PublishedPort } from './contract.ts';
 
 /**
  * The nftables table of one instance as text: sets and maps, and a fixed handful of rules that look things up in
@@ -11,10 +11,12 @@ export function tableScript(
   table: string,
   networks: Iterable<BridgeNetwork>,
   ports: Iterable<PublishedPort>,
+  directPorts: Iterable<DirectPort> = [],
 ): string {
   const elements = collect([
     ...[...networks].flatMap(networkElements),
     ...[...ports].flatMap((port) => portElements(port)),
+    ...[...directPorts].map(directElement),
   ]);
   const holding = (set: keyof typeof SETS) => {
     const entries = elements.get(set);
@@ -57,11 +59,29 @@ export function networkElements(network: BridgeNetwork): Element[] {
   ];
   if (ipv6 !== undefined) elements.push({ set: 'one_subnet6', key: `${ipv6.subnet} . ${ipv6.subnet}` });
   if (!separated) elements.push({ set: 'one_network', key: `${name} . ${name}` });
-  if (internal) elements.push({ set: 'internal', key: name });
-  if (internal || keepsAddress) return elements;
-  elements.push({ set: 'outgoing', key: subnet });
-  if (ipv6 !== undefined) elements.push({ set: 'outgoing6', key: ipv6.subnet });
+  if (internal) return [...elements, { set: 'internal', key: name }];
+  const { gatewayModes = {} } = network;
+  const families = [
+    { subnet, mode: gatewayModes.ipv4, suffix: '' } as const,
+    ...(ipv6 === undefined ? [] : [{ subnet: ipv6.subnet, mode: gatewayModes.ipv6, suffix: '6' } as const]),
+  ];
+  for (const family of families) {
+    if (family.mode === 'routed') elements.push({ set: `routed${family.suffix}`, key: family.subnet });
+    else if (!keepsAddress) elements.push({ set: `outgoing${family.suffix}`, key: family.subnet });
+    if (family.mode === 'nat-unprotected') {
+      elements.push({ set: `unprotected${family.suffix}`, key: family.subnet });
+    }
+  }
   return elements;
+}
+
+/** A port that is reached by the container's own address. */
+export function directElement({ protocol, address, port, from }: DirectPort): Element {
+  const suffix = address.includes(':') ? '6' : '';
+  const key = `${address} . ${protocol} . ${port}`;
+  return from === undefined
+    ? { set: `direct${suffix}`, key }
+    : { set: `trusted${suffix}`, key: `"${from}" . ${key}` };
 }
 
 /**
@@ -94,6 +114,16 @@ const SETS = {
   outgoing: 'type ipv4_addr; flags interval',
   one_subnet6: 'type ipv6_addr . ipv6_addr; flags interval',
   outgoing6: 'type ipv6_addr; flags interval',
+  /** Subnets whose containers are reached by their own addresses: their published ports, or all of them. */
+  routed: 'type ipv4_addr; flags interval',
+  routed6: 'type ipv6_addr; flags interval',
+  unprotected: 'type ipv4_addr; flags interval',
+  unprotected6: 'type ipv6_addr; flags interval',
+  /** Those ports, and the ones that are for what comes in by certain interfaces. */
+  direct: 'type ipv4_addr . inet_proto . inet_service',
+  direct6: 'type ipv6_addr . inet_proto . inet_service',
+  trusted: 'type ifname . ipv4_addr . inet_proto . inet_service',
+  trusted6: 'type ifname . ipv6_addr . inet_proto . inet_service',
   loopback_only: 'type ipv4_addr . inet_proto . inet_service',
   port_at_any_address: 'type inet_proto . inet_service : ipv4_addr . inet_service',
   port_at_one_address: 'type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service',
@@ -109,6 +139,14 @@ const SET_NAMES = [
   'outgoing',
   'one_subnet6',
   'outgoing6',
+  'routed',
+  'routed6',
+  'unprotected',
+  'unprotected6',
+  'direct',
+  'direct6',
+  'trusted',
+  'trusted6',
   'loopback_only',
   'port_at_any_address',
   'port_at_one_address',
@@ -123,7 +161,7 @@ const SET_NAMES = [
  * postrouting: what leaves the networks has the host's address; so has what comes back to its own network through a
  * published port, as the answer must pass the host again. Other clients of a port keep their address.
  * forward: networks do not reach each other, internal ones reach nothing, and from outside a container is reached
- * by its published ports only, never directly by its address.
+ * by its published ports only, and by its own address only where its network says so.
  */
 const CHAINS = `  chain guard {
     type filter hook prerouting priority raw; policy accept;
@@ -159,6 +197,14 @@ const CHAINS = `  chain guard {
     iifname @internal drop
     oifname @internal drop
     oifname @bridges ct status dnat accept
+    ip daddr . meta l4proto . th dport @direct accept
+    ip6 daddr . meta l4proto . th dport @direct6 accept
+    iifname . ip daddr . meta l4proto . th dport @trusted accept
+    iifname . ip6 daddr . meta l4proto . th dport @trusted6 accept
+    ip daddr @routed meta l4proto icmp accept
+    ip6 daddr @routed6 meta l4proto ipv6-icmp accept
+    ip daddr @unprotected accept
+    ip6 daddr @unprotected6 accept
     oifname @bridges drop
   }
 `;

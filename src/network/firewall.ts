@@ -1,6 +1,7 @@
 import { type ContainerId, conflict, type NetworkId, shortId } from '../base/index.ts';
-import type { BridgeNetwork, PublishedPort } from './contract.ts';
+import type { BridgeNetwork, DirectPort, Endpoint, PublishedPort } from './contract.ts';
 import {
+  directElement,
   type Element,
   elementCommands,
   networkElements,
@@ -18,6 +19,8 @@ export class Firewall implements AsyncDisposable {
   readonly #nftables = new Nftables();
   readonly #networks = new Map<NetworkId, BridgeNetwork>();
   readonly #published = new Map<ContainerId, readonly PublishedPort[]>();
+  /** By the name of the host's interface. */
+  readonly #direct = new Map<string, readonly DirectPort[]>();
 
   constructor(table: string) {
     this.#table = table;
@@ -27,11 +30,14 @@ export class Firewall implements AsyncDisposable {
   async restore(
     networks: readonly BridgeNetwork[],
     published: readonly { containerId: ContainerId; ports: readonly PublishedPort[] }[],
+    endpoints: readonly Endpoint[] = [],
   ): Promise<void> {
     this.#networks.clear();
     for (const network of networks) this.#networks.set(network.id, network);
     this.#published.clear();
     for (const { containerId, ports } of published) this.#published.set(containerId, ports);
+    this.#direct.clear();
+    for (const { hostInterface, directPorts = [] } of endpoints) this.#direct.set(hostInterface, directPorts);
     await this.#load();
   }
 
@@ -73,10 +79,25 @@ export class Firewall implements AsyncDisposable {
     await this.#change('delete', published.filter(isMeant).flatMap(portElements));
   }
 
+  /** Lets others in to what an endpoint's network leads to directly. */
+  async open({ hostInterface, directPorts = [] }: Endpoint): Promise<void> {
+    if (directPorts.length === 0) return;
+    this.#direct.set(hostInterface, directPorts);
+    await this.#change('add', directPorts.map(directElement));
+  }
+
+  /** Undoes {@link open}; what is not open is fine. */
+  async close({ hostInterface }: Endpoint): Promise<void> {
+    const ports = this.#direct.get(hostInterface) ?? [];
+    this.#direct.delete(hostInterface);
+    await this.#change('delete', ports.map(directElement));
+  }
+
   /** Removes the table; removing it twice is fine. */
   async remove(): Promise<void> {
     this.#networks.clear();
     this.#published.clear();
+    this.#direct.clear();
     await this.#nftables.load(`table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
   }
 
@@ -91,7 +112,9 @@ export class Firewall implements AsyncDisposable {
 
   #load(): Promise<void> {
     const ports = [...this.#published.values()].flat();
-    return this.#nftables.load(tableScript(this.#table, this.#networks.values(), ports));
+    return this.#nftables.load(
+      tableScript(this.#table, this.#networks.values(), ports, [...this.#direct.values()].flat()),
+    );
   }
 
   #checkFree(containerId: ContainerId, wanted: PublishedPort): void {

@@ -36,7 +36,7 @@ export function isMadeBy({ bridgePrefix, vethPrefix }: InstanceNames, name: stri
   );
 }
 
-/** Checks a name that a user gave a bridge; it goes into commands and rules. Throws `invalid`. */
+/** Checks a name that a user gave an interface; it goes into commands and rules. Throws `invalid`. */
 export function checkInterfaceName(name: string): void {
   if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name) && name.length <= LONGEST) return;
   throw invalid(`invalid interface name: "${name}"`, {

@@ -36,12 +36,18 @@ export function plugIn(hostInterface: string, { bridge, mtu, separated = false }
 }
 
 /**
- * In the namespace: link, addresses and default route. Each further interface's default route has a higher
+ * In the namespace: link, addresses and default route; `called` is the interface's name until then. Each further interface's default route has a higher
  * metric, so that the next network takes over when the first is disconnected.
  */
-export function configure(endpoint: Endpoint, { mtu }: LinkedNetwork): string[] {
+export function configure(
+  endpoint: Endpoint,
+  { mtu }: LinkedNetwork,
+  called = endpoint.containerInterface,
+): string[] {
   const { containerInterface: name, macAddress, address, prefixLength, ipv6 } = endpoint;
   return [
+    // Older kernels rename an interface only while it is down.
+    ...(called === name ? [] : [`link set ${called} down`, `link set ${called} name ${name}`]),
     ...bringUp(name),
     `link set ${name} address ${macAddress}`,
     `link set ${name} mtu ${mtu}`,

@@ -210,7 +210,6 @@ const isOnDefaultNetwork = (networkMode: string) => ['', 'default', 'bridge'].in
 /** Parses what a container asks of its place in a network (Engine API, EndpointSettings). */
 export function parseEndpoint(network: string, endpoint: Fields): NetworkAttachment {
   const addresses = endpoint.object('IPAMConfig');
-  const shape = parseEndpointOptions(endpoint.object('DriverOpts'));
   const links = endpoint.texts('Links');
   const gatewayPriority = endpoint.number('GwPriority');
   return {
@@ -221,6 +220,6 @@ export function parseEndpoint(network: string, endpoint: Fields): NetworkAttachm
     macAddress: endpoint.text('MacAddress') || undefined,
     ...(links.length === 0 ? {} : { links }),
     ...(gatewayPriority === 0 ? {} : { gatewayPriority }),
-    ...(shape === undefined ? {} : { shape }),
+    ...parseEndpointOptions(endpoint.object('DriverOpts')),
   };
 }

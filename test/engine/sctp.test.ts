@@ -60,6 +60,10 @@ describe('SCTP ports', () => {
     expect(await instance.berthOk(['ports', 'server'])).toMatch(
       /5001\/sctp +0\.0\.0\.0:5000 +this host, other hosts$/m,
     );
+    await instance.killDaemon();
+    await instance.startDaemon();
+    expect(await peers.ask(from, neighbour.hostAddress, 5000)).toBe(`${neighbour.hostAddress} 5000`);
+    expect(await peers.ask(namespace.path, hostAddress, 5000)).toBe(`${hostAddress} 5000`);
     await instance.berthOk(['rm', '-f', 'server', 'client']);
     expect(await peers.ask(from, neighbour.hostAddress, 5000)).toBe('nobody');
   });

@@ -1,5 +1,11 @@
 import { type ContainerId, invalid, isBerthError, isPortProtocol, notFound } from '../../base/index.ts';
-import type { Endpoint, NamespaceHandle, Network, WantedAddresses } from '../../network/index.ts';
+import type {
+  BridgeNetwork,
+  Endpoint,
+  NamespaceHandle,
+  Network,
+  WantedAddresses,
+} from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
 import { isLinked } from '../networks.ts';
 import {
@@ -66,15 +72,16 @@ async function connectBridges(context: ContainerContext, record: ContainerRecord
   const endpoints: Endpoint[] = [];
   let namespace: NamespaceHandle | undefined;
   try {
-    for (const attachment of record.networks) {
+    for (const [index, attachment] of record.networks.entries()) {
       const network = findNetwork(context, attachment.network);
       if (!isLinked(network)) throw invalid(`cannot combine the network ${network.name} with others`);
       if (namespace === undefined) {
-        const made = await driver.connectNew(record.id, network, addresses(attachment));
+        const made = await driver.connectNew(record.id, network, addresses(record, attachment));
         namespace = made.namespace;
         endpoints.push(made.endpoint);
       } else {
-        endpoints.push(await driver.connect(record.id, network, namespace.path, addresses(attachment)));
+        const options = { ...addresses(record, attachment), metric: index };
+        endpoints.push(await driver.connect(record.id, network, namespace.path, options));
       }
       context.events.emit('network', 'connect', network.id, {
         container: record.id,
@@ -102,12 +109,16 @@ function findNetwork(context: ContainerContext, reference: string): Network {
 }
 
 /** What the driver is asked for, of what a container asks for. */
-export function addresses({ address, ipv6Address, macAddress, shape }: NetworkAttachment): WantedAddresses {
+export function addresses(record: ContainerRecord, attachment: NetworkAttachment): WantedAddresses {
+  const { address, ipv6Address, macAddress, shape, interface: ownInterface } = attachment;
+  const ports = wantedBindings(record);
   return {
     ...(address === undefined ? {} : { address }),
     ...(ipv6Address === undefined ? {} : { ipv6Address }),
     ...(macAddress === undefined ? {} : { macAddress }),
     ...(shape === undefined ? {} : { shape }),
+    ...(ownInterface === undefined ? {} : { interface: ownInterface }),
+    ...(ports.length === 0 ? {} : { ports }),
   };
 }
 
@@ -145,10 +156,14 @@ export function portPlans(
     );
   }
   const network = context.networks.byId(first.networkId)?.network;
-  const everywhere = (network?.driver === 'bridge' ? network.publishAt : undefined) ?? '0.0.0.0';
+  const { publishAt: everywhere = '0.0.0.0', gatewayModes = {} }: Partial<BridgeNetwork> =
+    network?.driver === 'bridge' ? network : {};
+  const isHeld = (hostIp: string) =>
+    (hostIp.includes(':') ? gatewayModes.ipv6 : gatewayModes.ipv4) !== 'routed';
   return bindings.flatMap((binding) => {
     const plan = { ...binding, hostIp: binding.hostIp === '' ? everywhere : binding.hostIp };
-    const plans = withIPv6(plan).map((each) => ({ ...each, containerIp: reachedAt(first, each.hostIp) }));
+    const held = withIPv6(plan).filter(({ hostIp }) => isHeld(hostIp));
+    const plans = held.map((each) => ({ ...each, containerIp: reachedAt(first, each.hostIp) }));
     return plan.protocol === 'sctp' ? translatable(plans) : plans;
   });
 }

@@ -1,5 +1,5 @@
 import type { ContainerId, Digest, PortProtocol } from '../../base/index.ts';
-import type { Endpoint, Shape } from '../../network/index.ts';
+import type { Endpoint, InterfaceOptions, Shape } from '../../network/index.ts';
 import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
 import type { MachineStart } from '../../vm/index.ts';
 import type { SentSignal } from './end-cause.ts';
@@ -278,6 +278,7 @@ export interface NetworkAttachment {
   readonly gatewayPriority?: number;
   /** An extension of berth's. */
   readonly shape?: Shape;
+  readonly interface?: InterfaceOptions;
 }
 
 /** What the kernel holds for a container that runs. */

@@ -225,7 +225,7 @@ async function plugIn(
   const present = await driver.orderRoutes(state.endpoints, namespacePath, place);
   crashPoint('connect.ordered');
   try {
-    const options = { ...addresses(wanted), metric: place };
+    const options = { ...addresses(record, wanted), metric: place };
     return { endpoint: await driver.connect(record.id, network, namespacePath, options), present };
   } catch (error) {
     const endpoints = await driver.orderRoutes(present, namespacePath);

@@ -1,4 +1,4 @@
-import { type ContainerId, conflict, crashPoint, invalid } from '../../base/index.ts';
+import { type ContainerId, conflict, crashPoint, invalid, notImplemented } from '../../base/index.ts';
 import type { PublishedPort } from '../../network/index.ts';
 import type { PortPlan, Supervisor } from '../../runtime/index.ts';
 import { portPlans } from './connect.ts';
@@ -34,6 +34,14 @@ export async function changePorts(
   if (change.add.length === 0 && change.remove.length === 0) return {};
   requireOwnNetwork(record);
   const { state } = record;
+  if (isActive(state) && state.endpoints.some(({ directPorts = [] }) => directPorts.length > 0)) {
+    throw notImplemented(
+      `ports of container ${record.name} cannot be changed while it runs: its network leads to them directly`,
+      {
+        hint: 'Stop it first; the change counts from its next start on',
+      },
+    );
+  }
   const published: readonly PublishedPort[] = isActive(state) ? state.ports : [];
   const removed = published.filter((port) => change.remove.some((selection) => selects(selection, port)));
   const bindings = bindingsAfter(record, change, removed);

@@ -1,4 +1,4 @@
-import { listeningPorts, type PortReach, type PublishedPort } from '../../network/index.ts';
+import { type Endpoint, listeningPorts, type PortReach, type PublishedPort } from '../../network/index.ts';
 import { type ContainerRecord, isActive, isMachine } from './container.ts';
 import type { ContainerContext } from './context.ts';
 
@@ -23,7 +23,10 @@ export async function reportPublishedPorts(
     if (!isActive(state) || networkId === undefined) return [];
     // A guest's sockets cannot be seen from here.
     const pid = isMachine(container) ? undefined : state.pid;
-    return state.ports.map((port) => ({ container, pid, port: { ...port, networkId } }));
+    return [...state.ports, ...directlyReached(state.endpoints)].map((port) => ({
+      ...{ container, pid },
+      port: { ...port, networkId },
+    }));
   });
   const reaches = await context.parts.network.reach(
     published.map(({ port }) => port),
@@ -38,6 +41,17 @@ export async function reportPublishedPorts(
       ];
     }),
   );
+}
+
+/** Ports that a routed network leads to by the container's own address: that is where they are published. */
+function directlyReached(endpoints: readonly Endpoint[]): PublishedPort[] {
+  const ports = endpoints.flatMap(({ directPorts = [] }) => directPorts);
+  return ports
+    .filter(({ from }) => from === undefined)
+    .map(({ protocol, address, port }) => ({
+      ...{ protocol, hostIp: address, hostPort: port },
+      ...{ containerIp: address, containerPort: port },
+    }));
 }
 
 async function isListening(pid: number | undefined, port: PublishedPort): Promise<boolean | undefined> {

@@ -35,8 +35,7 @@ export async function findSurvivors(context: ContainerContext): Promise<Survivor
       if (!isAlive(state)) continue;
       context.running.set(record.id, { supervisor: answer, namespace: undefined });
       keepShared(context, record);
-      const ports = state.ports.filter(({ hostIp }) => !hostIp.includes(':'));
-      living.push({ id: record.id, endpoints: state.endpoints, ports });
+      living.push({ id: record.id, endpoints: state.endpoints, ports: state.ports });
       found.push({ record, supervisor: answer });
     } else if (answer !== undefined || known.state.status !== 'restarting') {
       found.push({ record: known, status: answer ?? { kind: 'unknown', finishedAt: new Date() } });

@@ -48,7 +48,7 @@ export function portReach(
     destination: port.containerIp,
     destinationPort: port.containerPort,
     outInterface: bridge,
-    translated: true,
+    translated: port.hostIp !== port.containerIp,
   };
   return {
     host: at('output', translated),

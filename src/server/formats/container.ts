@@ -13,7 +13,8 @@ import {
   type NetworkAttachment,
   shortReason,
 } from '../../engine/index.ts';
-import type { Endpoint, Shape } from '../../network/index.ts';
+import type { Endpoint } from '../../network/index.ts';
+import { showEndpointOptions } from '../endpoint-options.ts';
 import { type HostConfigFacts, hostConfig } from './host-config.ts';
 
 /** How networks are called and known. */
@@ -263,6 +264,12 @@ function inspectPorts({ state, config }: ContainerRecord) {
     const key = `${containerPort}/${protocol}`;
     ports[key] = [...(ports[key] ?? []), { HostIp: hostIp, HostPort: String(hostPort) }];
   }
+  // What a routed network leads to directly has no port of the host.
+  const direct = state.endpoints.flatMap(({ directPorts = [] }) => directPorts);
+  for (const { protocol, address, port } of direct.filter(({ from }) => from === undefined)) {
+    const key = `${port}/${protocol}`;
+    ports[key] = [...(ports[key] ?? []), { HostIp: address.includes(':') ? '::' : '0.0.0.0', HostPort: '' }];
+  }
   return ports;
 }
 
@@ -295,7 +302,7 @@ function endpointInspect(
     Links: attachment?.links ?? null,
     Aliases: attachment === undefined || attachment.aliases.length === 0 ? null : attachment.aliases,
     MacAddress: endpoint?.macAddress ?? '',
-    DriverOpts: attachment?.shape === undefined ? null : endpointOptions(attachment.shape),
+    DriverOpts: showEndpointOptions(attachment ?? {}),
     GwPriority: attachment?.gatewayPriority ?? 0,
     NetworkID: endpoint?.networkId ?? (record.state.status === 'created' ? '' : facts.networkId(network)),
     EndpointID: endpoint === undefined ? '' : endpointId(endpoint),
@@ -312,13 +319,6 @@ function endpointInspect(
 /** Of a container that was never started, dockerd shows none yet. */
 function hasNames({ state }: ContainerRecord, network: string): boolean {
   return state.status !== 'created' && network !== 'bridge';
-}
-
-function endpointOptions({ rate, delay }: Shape): Record<string, string> {
-  return {
-    ...(rate === undefined ? {} : { 'berth.rate': `${rate}bit` }),
-    ...(delay === undefined ? {} : { 'berth.delay': `${delay}ms` }),
-  };
 }
 
 function wantedAddresses({ address, ipv6Address }: NetworkAttachment) {

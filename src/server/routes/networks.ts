@@ -141,11 +141,17 @@ function networkSummary({ network, createdAt, labels, options, attachable = fals
   };
 }
 
-function addressPools({ ipv6, ...ipv4 }: LinkedNetwork) {
-  return [ipv4, ...(ipv6 === undefined ? [] : [ipv6])].map(({ subnet, gateway, ipRange, reserved }) => ({
+function addressPools(network: LinkedNetwork) {
+  const { ipv6, ...ipv4 } = network;
+  const modes = network.driver === 'bridge' ? network.gatewayModes : undefined;
+  const pools = [
+    { ...ipv4, mode: modes?.ipv4 },
+    ...(ipv6 === undefined ? [] : [{ ...ipv6, mode: modes?.ipv6 }]),
+  ];
+  return pools.map(({ subnet, gateway, ipRange, reserved, mode }) => ({
     Subnet: subnet,
     ...(ipRange === undefined ? {} : { IPRange: ipRange }),
-    Gateway: gateway,
+    ...(mode === 'isolated' ? {} : { Gateway: gateway }),
     ...(reserved === undefined ? {} : { AuxiliaryAddresses: reserved }),
   }));
 }
