@@ -18,8 +18,9 @@ afterAll(() => rm(folder, { recursive: true }));
 test('a disk has the size that was asked for and takes almost no room', async () => {
   const path = join(folder, 'default');
   await disks.provide(path, DEFAULT_DISK_SIZE);
-  const { size, blocks } = await stat(path);
+  const { size, blocks, mode } = await stat(path);
   expect(size).toBe(DEFAULT_DISK_SIZE);
+  expect(mode & 0o777).toBe(0o600);
   expect(blocks * 512).toBeLessThan(MIB);
   await runChecked('e2fsck', ['-f', '-n', path]);
 });
