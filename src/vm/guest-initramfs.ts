@@ -19,28 +19,53 @@ export interface GuestInitramfs {
   readonly digest: string;
 }
 
-/**
- * The initramfs for guests with this kernel, kept in `cache` (<data root>/vm/initramfs) by what it holds. The programs
- * come from `nativeDirectory`.
- */
-export async function guestInitramfs(
-  cache: string,
-  nativeDirectory: string,
-  kernel: Kernel,
-): Promise<GuestInitramfs> {
-  const archive = writeInitramfs([
-    { kind: 'folder', path: 'dev' },
-    { kind: 'device', path: 'dev/console', major: 5, minor: 1 },
-    ...(await Promise.all(programs.map(({ path, program }) => programEntry(path, nativeDirectory, program)))),
-    ...(await moduleEntries(kernel)),
-  ]);
-  const digest = createHash('sha256').update(archive).digest('hex');
-  const path = join(cache, `${digest}.cpio`);
-  if (!(await isWhole(path, archive.length))) {
-    await mkdir(cache, { recursive: true, mode: 0o700 });
-    await writeFileAtomic(path, archive);
+/** The initramfs of each kernel, kept by what it holds. Made again when the kernel or one of the programs is another one. */
+export class GuestInitramfses {
+  readonly #cache: string;
+  readonly #nativeDirectory: string;
+  readonly #made = new Map<string, GuestInitramfs>();
+
+  /** `cache` (<data root>/vm/initramfs) is made when it is needed; the programs come from `nativeDirectory`. */
+  constructor(cache: string, nativeDirectory: string) {
+    this.#cache = cache;
+    this.#nativeDirectory = nativeDirectory;
   }
-  return { path, digest };
+
+  /** Throws `unavailable` when berth's own programs are not built. */
+  async for(kernel: Kernel): Promise<GuestInitramfs> {
+    const key = `${kernel.digest} ${await this.#programTimes()}`;
+    const made = this.#made.get(key);
+    if (made !== undefined && (await isThere(made.path))) return made;
+    const initramfs = await this.#write(kernel);
+    this.#made.set(key, initramfs);
+    return initramfs;
+  }
+
+  async #programTimes(): Promise<string> {
+    const times = programs.map(async ({ program }) => {
+      const found = await stat(join(this.#nativeDirectory, program), { bigint: true }).catch(() => undefined);
+      return `${found?.ino} ${found?.mtimeNs}`;
+    });
+    return (await Promise.all(times)).join(' ');
+  }
+
+  async #write(kernel: Kernel): Promise<GuestInitramfs> {
+    const archive = writeInitramfs([
+      { kind: 'folder', path: 'dev' },
+      { kind: 'device', path: 'dev/console', major: 5, minor: 1 },
+      ...(await Promise.all(
+        programs.map(({ path, program }) => programEntry(path, this.#nativeDirectory, program)),
+      )),
+      ...(await moduleEntries(kernel)),
+    ]);
+    const digest = createHash('sha256').update(archive).digest('hex');
+    const path = join(this.#cache, `${digest}.cpio`);
+    if (!(await isThere(path))) {
+      await mkdir(this.#cache, { recursive: true, mode: 0o700 });
+      await writeFileAtomic(path, archive);
+    }
+    return { path, digest };
+  }
 }
 
 async function programEntry(path: string, directory: string, program: string): Promise<InitramfsEntry> {
@@ -66,9 +91,9 @@ async function moduleEntries(kernel: Kernel): Promise<InitramfsEntry[]> {
   ];
 }
 
-async function isWhole(path: string, length: number): Promise<boolean> {
+async function isThere(path: string): Promise<boolean> {
   return stat(path).then(
-    ({ size }) => size === length,
+    () => true,
     () => false,
   );
 }

@@ -81,32 +81,49 @@ function common({ hypervisor, shape, files }: MachineBody, more: readonly VmFile
   return { program: hypervisor.path, files: [...hypervisor.files, ...devices, ...files, ...more] };
 }
 
+/** A machine's disks, and the files that they and its shares consist of. */
+export interface MachineFiles {
+  readonly disks: MachineDisks;
+  readonly files: readonly VmFile[];
+}
+
 /** Makes a machine's disks and finds what it shares. Files of the host's root are root's for QEMU, too, which is another user. */
 export async function machineFiles(
-  { layers, writableSize, shares }: MachineRequest,
+  request: MachineRequest,
   folder: MachineFolder,
   writableDisks: WritableDisks,
   signal?: AbortSignal,
-): Promise<{ readonly disks: MachineDisks; readonly files: readonly VmFile[] }> {
-  const files: VmFile[] = [];
-  const disks: { -readonly [Kind in keyof MachineDisks]: MachineDisks[Kind] } = {
-    layers: undefined,
-    writable: undefined,
+): Promise<MachineFiles> {
+  const [layers, writable, shares] = await Promise.all([
+    layerFiles(request.layers, folder),
+    writableFiles(request.writableSize, folder, writableDisks, signal),
+    sharedFiles(request.shares, folder),
+  ]);
+  return {
+    disks: { layers: layers[0]?.name, writable: writable[0]?.name },
+    files: [...layers, ...writable, ...shares],
   };
-  if (layers.length > 0) {
-    const disk = await writeLayerDisk(folder.path, layers);
-    disks.layers = `${place.disks}/${disk.descriptor.name}`;
-    for (const { path, name } of [disk.descriptor, ...disk.extents]) {
-      files.push({ hostPath: path, name: `${place.disks}/${name}`, idmap: true });
-    }
-  }
-  if (writableSize !== undefined) {
-    const hostPath = folder.file('writable');
-    await writableDisks.provide(hostPath, writableSize, signal);
-    disks.writable = place.writable;
-    files.push({ hostPath, name: place.writable, writable: true, idmap: true });
-  }
-  return { disks, files: [...files, ...(await sharedFiles(shares, folder))] };
+}
+
+/** The descriptor first. */
+async function layerFiles(layers: readonly string[], folder: MachineFolder): Promise<VmFile[]> {
+  if (layers.length === 0) return [];
+  const { descriptor, extents } = await writeLayerDisk(folder.path, layers);
+  return [descriptor, ...extents].map(({ path, name }) => {
+    return { hostPath: path, name: `${place.disks}/${name}`, idmap: true };
+  });
+}
+
+async function writableFiles(
+  size: number | undefined,
+  folder: MachineFolder,
+  disks: WritableDisks,
+  signal: AbortSignal | undefined,
+): Promise<VmFile[]> {
+  if (size === undefined) return [];
+  const hostPath = folder.file('writable');
+  await disks.provide(hostPath, size, signal);
+  return [{ hostPath, name: place.writable, writable: true, idmap: true }];
 }
 
 async function sharedFiles(shares: MachineRequest['shares'], folder: MachineFolder): Promise<VmFile[]> {

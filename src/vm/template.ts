@@ -64,6 +64,8 @@ export class Templates {
   readonly #socketDirectory: string;
   readonly #making = new Map<string, Promise<Template>>();
   readonly #failures = new Map<string, { readonly at: number; readonly error: unknown }>();
+  /** The states that were held against their digest, and when their files were written. */
+  readonly #read = new Map<string, bigint>();
   readonly #stop = new AbortController();
 
   /** Sockets need a short path (sun_path): `socketDirectory` exists. */
@@ -144,10 +146,25 @@ export class Templates {
     if (record === undefined || !isSameCounter(record.counterKilohertz, recipe.boot.counterKilohertz)) {
       return undefined;
     }
-    if (!(await isWhole(template, record))) return undefined;
+    if (!(await this.#isWhole(template, record))) return undefined;
     const now = new Date();
     await utimes(join(this.#directory, key), now, now);
     return template;
+  }
+
+  /** The state is read once; as long as nobody touches its file it stays what it was. */
+  async #isWhole({ key, memory, state }: Template, record: TemplateRecord): Promise<boolean> {
+    try {
+      const [ram, devices] = await Promise.all([memory, state].map((path) => stat(path, { bigint: true })));
+      if (ram?.size !== BigInt(record.memorySize) || ram.mtimeNs !== BigInt(record.memoryTime)) return false;
+      if (devices !== undefined && this.#read.get(key) === devices.mtimeNs) return true;
+      if (digestOf(await readFile(state)) !== record.stateDigest) return false;
+      if (devices !== undefined) this.#read.set(key, devices.mtimeNs);
+      return true;
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return false;
+      throw error;
+    }
   }
 
   async #make(key: string, recipe: TemplateRecipe): Promise<void> {
@@ -207,21 +224,6 @@ function basisKey({ hypervisor, kernelDigest, initramfsDigest, processor }: Temp
 function isSameCounter(kept: number | null, measured: number | undefined): boolean {
   if (kept === null || measured === undefined) return kept === (measured ?? null);
   return Math.abs(kept - measured) <= measured * COUNTER_TOLERANCE;
-}
-
-async function isWhole(template: Template, record: TemplateRecord): Promise<boolean> {
-  try {
-    const { size, mtimeNs } = await stat(template.memory, { bigint: true });
-    const state = await readFile(template.state);
-    return (
-      size === BigInt(record.memorySize) &&
-      mtimeNs === BigInt(record.memoryTime) &&
-      digestOf(state) === record.stateDigest
-    );
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 async function writeRecord(folder: string, recipe: TemplateRecipe, state: Buffer): Promise<void> {

@@ -22,12 +22,18 @@ import type {
   VirtualMachines,
   WantedResources,
 } from './contract.ts';
-import { guestInitramfs } from './guest-initramfs.ts';
+import { GuestInitramfses } from './guest-initramfs.ts';
 import { type Hypervisor, Hypervisors } from './hypervisor.ts';
 import { type Kernel, Kernels } from './kernel.ts';
 import type { Boot, MachineShape } from './machine-arguments.ts';
 import { MachineFolder } from './machine-folder.ts';
-import { coldMachine, type MachineBody, machineFiles, warmMachine } from './machine-plan.ts';
+import {
+  coldMachine,
+  type MachineBody,
+  type MachineFiles,
+  machineFiles,
+  warmMachine,
+} from './machine-plan.ts';
 import { allotResources } from './resources.ts';
 import { type Template, type TemplateBasis, Templates } from './template.ts';
 import { UserRanges } from './user-ranges.ts';
@@ -56,11 +62,11 @@ interface Foundation extends TemplateBasis {
 /** The virtual machines of an instance: QEMU's, each from a template where that is possible. */
 export class QemuMachines implements VirtualMachines, AsyncDisposable {
   readonly runtime: VirtualMachines['runtime'];
-  readonly #places: MachinePlaces;
   readonly #folder: string;
   readonly #host: HostProbe;
   readonly #hypervisors = new Hypervisors(process.env.PATH ?? '/usr/bin:/bin');
   readonly #kernels: Kernels;
+  readonly #initramfs: GuestInitramfses;
   readonly #templates: Templates;
   readonly #disks: WritableDisks;
   readonly #users: UserRanges;
@@ -69,10 +75,10 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     const program = join(places.nativeDirectory, 'berth-vm');
     const folder = join(places.dataRoot, 'vm');
     this.runtime = { path: program, args: [] };
-    this.#places = places;
     this.#folder = folder;
     this.#host = new HostProbe(measurementsBy(program));
     this.#kernels = new Kernels({ cache: join(folder, 'kernels'), configuration: places.configuration });
+    this.#initramfs = new GuestInitramfses(join(folder, 'initramfs'), places.nativeDirectory);
     this.#templates = new Templates(join(folder, 'templates'), places.execRoot);
     this.#disks = new WritableDisks(join(folder, 'disks'));
     this.#users = new UserRanges(join(folder, 'users'));
@@ -95,13 +101,14 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
   }
 
   async prepare(request: MachineRequest, timeline: Timeline, signal?: AbortSignal): Promise<PreparedMachine> {
-    const foundation = await timeline.step('kernel', () => this.#foundation(request.kernel, signal));
-    const { accelerator, kernel } = foundation;
-    if (request.shares.length > 0 && !kernel.sharesFolders) throw sharesNothing(kernel, request);
-    const shape = shapeOf(request, accelerator);
-    const template = await timeline.step('template', () => this.#template(shape, foundation, signal));
-    await timeline.step('disks', () => this.#writePlan(request, foundation, shape, template, signal));
-    return { accelerator, kernelRelease: kernel.version, start: startOf(template) };
+    const folder = await MachineFolder.open(request.directory);
+    const [found, files] = await Promise.all([
+      this.#source(request, timeline, signal),
+      timeline.step('disks', () => machineFiles(request, folder, this.#disks, signal)),
+    ]);
+    await timeline.step('plan', () => this.#writePlan(request, folder, found, files));
+    const { accelerator, kernel, source } = found;
+    return { accelerator, kernelRelease: kernel.version, start: startOf(source) };
   }
 
   async release(id: ContainerId): Promise<void> {
@@ -122,6 +129,15 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#templates[Symbol.asyncDispose]();
   }
+  async #source(request: MachineRequest, timeline: Timeline, signal?: AbortSignal): Promise<FoundMachine> {
+    const foundation = await timeline.step('kernel', () => this.#foundation(request.kernel, signal));
+    const { accelerator, kernel } = foundation;
+    if (request.shares.length > 0 && !kernel.sharesFolders) throw sharesNothing(kernel, request);
+    const shape = shapeOf(request, accelerator);
+    const source = await timeline.step('template', () => this.#template(shape, foundation, signal));
+    return { ...foundation, shape, source };
+  }
+
   async #foundation(named: string | undefined, signal?: AbortSignal): Promise<Foundation> {
     const [hypervisor, accelerator, counterKilohertz, processor, kernel] = await Promise.all([
       this.#hypervisors.find(signal),
@@ -130,8 +146,7 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
       this.#host.processor(),
       this.#kernels.find(named, signal),
     ]);
-    const cache = join(this.#folder, 'initramfs');
-    const initramfs = await guestInitramfs(cache, this.#places.nativeDirectory, kernel);
+    const initramfs = await this.#initramfs.for(kernel);
     return {
       ...{ hypervisor, accelerator, processor, kernel },
       kernelDigest: kernel.digest,
@@ -159,17 +174,11 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
 
   async #writePlan(
     request: MachineRequest,
-    foundation: Foundation,
-    shape: MachineShape,
-    { template }: Source,
-    signal?: AbortSignal,
+    folder: MachineFolder,
+    { hypervisor, shape, boot, source: { template } }: FoundMachine,
+    files: MachineFiles,
   ): Promise<void> {
-    const folder = await MachineFolder.open(request.directory);
-    const { hypervisor, boot } = foundation;
-    const body: MachineBody = {
-      ...(await machineFiles(request, folder, this.#disks, signal)),
-      ...{ hypervisor, shape },
-    };
+    const body: MachineBody = { ...files, hypervisor, shape };
     const warm = template === undefined ? [] : [await warmMachine(body, template, folder)];
     const plan = encodeVmPlan({
       machines: [...warm, await coldMachine(body, boot, folder)],
@@ -181,6 +190,11 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     });
     await writeFile(join(request.directory, VM_PLAN_FILE), plan, { mode: 0o600 });
   }
+}
+
+interface FoundMachine extends Foundation {
+  readonly shape: MachineShape;
+  readonly source: Source;
 }
 
 /** What a machine starts from; without a template it boots. */
