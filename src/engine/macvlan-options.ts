@@ -7,19 +7,14 @@ const MODES: readonly MacvlanMode[] = ['bridge', 'private', 'vepa', 'passthru'];
 export function macvlanOptions(
   options: Readonly<Record<string, string>>,
 ): Pick<NewMacvlan, 'parent' | 'mode'> {
-  const { parent, macvlan_mode: mode = 'bridge', ...others } = options;
+  const { parent = '', macvlan_mode: mode = 'bridge', ...others } = options;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw notImplemented(`the network option "${unknown}" is not there yet`);
-  if (parent === undefined || parent === '') {
-    throw notImplemented('macvlan networks without an interface of the host are not there yet', {
-      hint: "Name the host's interface: -o parent=eth0",
-    });
-  }
   const known = MODES.find((candidate) => candidate === mode);
   if (known === undefined) {
     throw invalid(
       `requested macvlan mode '${mode}' is not valid, 'bridge' mode is the macvlan driver default. Known: ${MODES.join(', ')}`,
     );
   }
-  return { parent, mode: known };
+  return parent === '' ? { mode: known } : { parent, mode: known };
 }

@@ -36,6 +36,8 @@ export interface MacvlanNetwork extends AddressedNetwork {
   readonly driver: 'macvlan';
   /** The host's interface. */
   readonly parent: string;
+  /** The interface was made for this network: a dummy, by which containers reach each other alone. */
+  readonly hasOwnParent?: boolean;
   readonly mode: MacvlanMode;
 }
 
@@ -175,7 +177,8 @@ export interface NewMacvlan extends Partial<AddressRange> {
   readonly name: string;
   readonly ipv6?: Partial<AddressRange>;
   readonly internal?: boolean;
-  readonly parent: string;
+  /** Unset: one is made, as in Docker, by which containers reach each other alone. */
+  readonly parent?: string;
   readonly mode: MacvlanMode;
 }
 
@@ -186,7 +189,7 @@ export interface NewMacvlan extends Partial<AddressRange> {
 export interface NetworkDriver extends AsyncDisposable {
   /** Chooses what was not given (a subnet free of host routes and other networks) and makes the bridge and rules. Throws `conflict` for overlaps, naming with what. */
   createBridge(request: NewBridge): Promise<BridgeNetwork>;
-  /** A network beside the host on the link of an interface. Throws `not-found` for an interface that is not there, `unavailable` where the kernel has no macvlan. */
+  /** A network beside the host on the link of an interface. Throws `not-found` for an interface that is not there, `unavailable` where the kernel has none to make. */
   createMacvlan(request: NewMacvlan): Promise<MacvlanNetwork>;
   removeNetwork(network: LinkedNetwork): Promise<void>;
   /** After a start: makes missing bridges and rules again, and takes the addresses and ports of living containers as used. Removes what belongs to no record. */

@@ -202,6 +202,28 @@ describe.runIf(inSandbox)('the network driver', () => {
     await expect(nowhere).rejects.toThrow('the host has no interface nowhere for a macvlan network');
   });
 
+  it('makes the link of a macvlan network without one, where the kernel has dummy interfaces', async () => {
+    const { code } = await run('ip', ['link', 'add', 'dummytest', 'type', 'dummy']);
+    await run('ip', ['link', 'del', 'dummytest']);
+    const creation = driver.createMacvlan({ id: newNetworkId(), name: 'alone', mode: 'bridge' });
+    if (code !== 0) {
+      await expect(creation).rejects.toMatchObject({
+        kind: 'unavailable',
+        message: expect.stringContaining(
+          'no dummy interfaces, which the macvlan network alone without a parent needs',
+        ),
+        hint: expect.stringContaining('Load the module dummy'),
+      });
+      return;
+    }
+    const network = await creation;
+    const [a, b] = [await join(network), await join(network)];
+    expect(a.endpoint.gateway).toBeUndefined();
+    expect(await pings(a, b.endpoint.address)).toBe(true);
+    await driver.removeNetwork(network);
+    expect(await linkNames()).not.toContain(network.parent);
+  });
+
   it('gives out addresses of the range asked for, but for reserved ones', async () => {
     const range = { subnet: '10.80.0.0/24', ipRange: '10.80.0.16/30', reserved: { router: '10.80.0.17' } };
     const network = await bridge('range', range);

@@ -2,7 +2,6 @@ import {
   type ContainerId,
   conflict,
   internal,
-  invalid,
   isBerthError,
   KeyedLock,
   run,
@@ -27,19 +26,12 @@ import type {
 } from './contract.ts';
 import { Firewall } from './firewall.ts';
 import { setSysctls } from './interface-sysctls.ts';
-import { type Family, parseAddress, parseSubnet } from './ip.ts';
-import {
-  defaultRouteMtu,
-  type HostLink,
-  hostLinks,
-  IpStream,
-  ipFailure,
-  isLinkGone,
-  linkMtu,
-} from './iproute.ts';
+import { type Family, parseSubnet } from './ip.ts';
+import { type HostLink, hostLinks, IpStream, ipFailure, isLinkGone } from './iproute.ts';
 import { LinkRemoval } from './link-removal.ts';
-import { configureMacvlan, explainMacvlan, makeMacvlan, requireParent, unshaped } from './macvlan.ts';
-import { checkInterfaceName, freshName, type InstanceNames, instanceNames, isMadeBy } from './names.ts';
+import { configureMacvlan, ensureOwnParent, explainMacvlan, makeMacvlan, unshaped } from './macvlan.ts';
+import { freshName, type InstanceNames, instanceNames, isMadeBy } from './names.ts';
+import { planBridge, planMacvlan } from './plans.ts';
 import { type PortReach, portReach } from './reach/port-reach.ts';
 import { readRuleset } from './reach/ruleset.ts';
 import { shapeEndpoint } from './shape.ts';
@@ -106,9 +98,13 @@ class BridgeDriver implements NetworkDriver {
     this.#spares = new SpareSandboxes(this.#maker, signal);
   }
 
+  get #planning() {
+    return { book: this.#book, names: this.#names };
+  }
+
   createBridge(request: NewBridge): Promise<BridgeNetwork> {
     return this.#lock.run('networks', async () => {
-      const network = await this.#planned(request);
+      const network = await planBridge(request, this.#planning);
       const links = await hostLinks();
       if (links.some(({ name }) => name === network.bridge)) {
         throw conflict(`the interface ${network.bridge} exists on this host already`);
@@ -129,15 +125,9 @@ class BridgeDriver implements NetworkDriver {
 
   createMacvlan(request: NewMacvlan): Promise<MacvlanNetwork> {
     return this.#lock.run('networks', async () => {
-      const { id, name, parent, mode, internal: isInternal = false } = request;
-      checkInterfaceName(parent);
-      requireParent(await hostLinks(), parent);
-      const onLink = { onLink: true };
-      const network: MacvlanNetwork = {
-        ...{ id, name, driver: 'macvlan', parent, mode, internal: isInternal, mtu: await linkMtu(parent) },
-        ...(await this.#book.plan(name, 4, request, onLink)),
-        ...(request.ipv6 === undefined ? {} : { ipv6: await this.#book.plan(name, 6, request.ipv6, onLink) }),
-      };
+      const links = await hostLinks();
+      const network = await planMacvlan(request, { ...this.#planning, links });
+      await this.#makeParents([network], links);
       this.#book.add(network);
       return network;
     });
@@ -149,7 +139,7 @@ class BridgeDriver implements NetworkDriver {
         await this.#removal.remove([network.bridge]);
         await this.#firewall.removeNetwork(network);
         await this.#besideDocker.remove(network.bridge);
-      }
+      } else if (network.hasOwnParent === true) await this.#removal.remove([network.parent]);
       this.#book.remove(network.id);
     });
   }
@@ -168,6 +158,8 @@ class BridgeDriver implements NetworkDriver {
       for (const network of bridges) {
         await ensureBridge(this.#host, network, { owner: this.#names.table, links });
       }
+      const macvlans = state.networks.filter((network) => network.driver === 'macvlan');
+      await this.#makeParents(macvlans, links);
       await this.#plugInAgain(links);
       await this.#firewall.restore(bridges, state.ports, state.endpoints);
       await this.#besideDocker.restore(bridges.map(({ bridge }) => bridge));
@@ -314,57 +306,10 @@ class BridgeDriver implements NetworkDriver {
     await this.#firewall[Symbol.asyncDispose]();
   }
 
-  /** Checks a request and chooses what it leaves open. */
-  async #planned(request: NewBridge): Promise<BridgeNetwork> {
-    const { id, name, internal: isInternal = false } = request;
-    if (request.bridge !== undefined) checkInterfaceName(request.bridge);
-    const mtu = request.mtu ?? Math.min((await defaultRouteMtu()) ?? LARGEST_MTU, LARGEST_MTU);
-    if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535) {
-      throw invalid(`invalid MTU ${mtu} for network ${name}`, { hint: 'It is a number from 68 to 65535' });
+  async #makeParents(networks: readonly MacvlanNetwork[], links: readonly HostLink[]): Promise<void> {
+    for (const network of networks.filter(({ hasOwnParent }) => hasOwnParent)) {
+      await ensureOwnParent(this.#host, network, { owner: this.#names.table, links });
     }
-    if (request.publishAt !== undefined) parseAddress(request.publishAt);
-    return {
-      ...{
-        id,
-        name,
-        driver: 'bridge',
-        bridge: request.bridge ?? this.#bridgeName(name),
-        internal: isInternal,
-        mtu,
-      },
-      ...(await this.#book.plan(name, 4, request)),
-      ...(request.ipv6 === undefined ? {} : { ipv6: await this.#book.plan(name, 6, request.ipv6) }),
-      ...(request.separated === true ? { separated: true } : {}),
-      ...(request.keepsAddress === true ? { keepsAddress: true } : {}),
-      ...(request.publishAt === undefined ? {} : { publishAt: request.publishAt }),
-      ...this.#gateway(request),
-    };
-  }
-
-  #gateway({ name, internal: isInternal = false, ...request }: NewBridge) {
-    const {
-      gatewayModes = {},
-      interfacePrefix,
-      withoutHostAddress = false,
-      trustedInterfaces = [],
-    } = request;
-    if (!isInternal && Object.values(gatewayModes).includes('isolated')) {
-      throw invalid(`gateway mode 'isolated' can only be used for an internal network (${name})`, {
-        hint: 'Make the network with --internal',
-      });
-    }
-    for (const trusted of trustedInterfaces) checkInterfaceName(trusted);
-    if (interfacePrefix !== undefined) checkInterfaceName(`${interfacePrefix}999`);
-    return {
-      ...(interfacePrefix === undefined ? {} : { interfacePrefix }),
-      ...(Object.keys(gatewayModes).length === 0 ? {} : { gatewayModes }),
-      ...(withoutHostAddress ? { withoutHostAddress } : {}),
-      ...(trustedInterfaces.length === 0 ? {} : { trustedInterfaces }),
-    };
-  }
-
-  #bridgeName(network: string): string {
-    return network === 'bridge' ? this.#names.defaultBridge : freshName(this.#names.bridgePrefix);
   }
 
   /** Plugs a sandbox, a new one where none is given, into a network. Nothing of it is left when that fails. */
@@ -427,7 +372,9 @@ class BridgeDriver implements NetworkDriver {
   /** Removes interfaces of this instance that belong to no record: a berthd that was killed left them. */
   async #removeLeftovers(): Promise<void> {
     const kept = new Set([
-      ...this.#book.networks().flatMap((network) => (network.driver === 'bridge' ? [network.bridge] : [])),
+      ...this.#book
+        .networks()
+        .map((network) => (network.driver === 'bridge' ? network.bridge : network.parent)),
       ...this.#book.hostInterfaces().keys(),
       ...this.#spares.hostInterfaces(),
     ]);
@@ -453,9 +400,6 @@ class BridgeDriver implements NetworkDriver {
     return error;
   }
 }
-
-/** dockerd's default; less where the host's way out takes less, as a VPN's does. */
-const LARGEST_MTU = 1500;
 
 async function runInside(namespacePath: string, commands: readonly string[]): Promise<void> {
   const args = [`--net=${namespacePath}`, 'ip', '-batch', '-'];

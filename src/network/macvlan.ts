@@ -1,6 +1,6 @@
 import { BerthError, conflict, isBerthError, notFound, notImplemented, unavailable } from '../base/index.ts';
 import type { Endpoint, MacvlanNetwork } from './contract.ts';
-import { type HostLink, isLinkGone } from './iproute.ts';
+import { type HostLink, type IpStream, isLinkGone } from './iproute.ts';
 import { configure } from './veth.ts';
 
 /**
@@ -32,6 +32,31 @@ export function requireParent(links: readonly HostLink[], parent: string): HostL
       .filter((name) => name !== 'lo')
       .join(', ')}`,
   });
+}
+
+/** Makes the interface of a network that has none of the host's, or finds it there. Throws `unavailable` where the kernel cannot. */
+export async function ensureOwnParent(
+  ip: IpStream,
+  { name, parent }: Pick<MacvlanNetwork, 'name' | 'parent'>,
+  { owner, links }: { owner: string; links: readonly HostLink[] },
+): Promise<void> {
+  if (links.some((link) => link.name === parent)) return;
+  try {
+    await ip.run([`link add ${parent} type dummy`]);
+  } catch (error) {
+    throw unavailable(
+      `this kernel has no dummy interfaces, which the macvlan network ${name} without a parent needs`,
+      {
+        hint: "Load the module dummy, or name an interface of the host's: -o parent=eth0",
+        cause: error,
+      },
+    );
+  }
+  await ip.run([
+    `link set ${parent} alias ${owner}`,
+    `link set ${parent} addrgenmode none`,
+    `link set ${parent} up`,
+  ]);
 }
 
 /** What the kernel minds, with the network's name. */

@@ -103,6 +103,49 @@ describe('names on a network', () => {
     await instance.berthOk(['network', 'rm', 'six']);
   });
 
+  it('on a macvlan network are its containers, beside those of other networks; others are asked of the own servers', async () => {
+    await namespaces.neighbour(60);
+    const create =
+      'network create -d macvlan --subnet 10.208.0.0/24 --ip-range 10.208.0.64/26 -o parent=neighbour60';
+    await instance.berthOk([...create.split(' '), 'lan']);
+    await start('lan-1', '--network', 'lan', '--network', 'shop', '--dns', outside.address);
+    await start('lan-2', '--network', 'lan', '--network-alias', 'twin');
+    await start('lan-3', '--network', 'lan', '--network-alias', 'twin', '-h', 'lanhost');
+    const [first, second, third] = [
+      await addressOf('lan-1', 'lan'),
+      await addressOf('lan-2', 'lan'),
+      await addressOf('lan-3', 'lan'),
+    ];
+    expect(await ask('lan-2', 'A', 'lan-1')).toEqual(found(first));
+    for (const name of ['lan-3', 'lanhost', 'LAN-3.lan', (await facts('lan-3', 'lan')).shortId]) {
+      expect(await ask('lan-1', 'A', name), name).toEqual(found(third));
+    }
+    expect(await ask('lan-1', 'PTR', second)).toEqual({ records: ['lan-2.lan'] });
+    const { records } = (await ask('lan-1', 'A', 'twin')) as { records: { address: string }[] };
+    expect(records.map(({ address }) => address).sort()).toEqual([second, third].sort());
+    // The same container asks for those of its bridge, which the others of the link do not see.
+    expect(await ask('lan-1', 'A', 'web')).toEqual(found(await addressOf('web', 'shop')));
+    expect(await ask('lan-2', 'A', 'web')).toEqual(MISSING);
+    expect(await ask('lan-1', 'A', '7.macvlan.test')).toMatchObject({ records: [{ address: '192.0.2.7' }] });
+    await instance.berthOk(['network', 'disconnect', 'lan', 'lan-3']);
+    expect(await ask('lan-1', 'A', 'lan-3')).toEqual(MISSING);
+    await instance.berthOk([
+      'network',
+      'connect',
+      '--alias',
+      'back-again',
+      '--ip',
+      '10.208.0.99',
+      'lan',
+      'lan-3',
+    ]);
+    expect(await ask('lan-2', 'A', 'back-again')).toEqual(found('10.208.0.99'));
+    const ping = await instance.berth(['exec', 'lan-2', 'ping', '-c1', '-W2', 'back-again']);
+    expect(ping.stdout).toContain('1 packets received');
+    await instance.berthOk(['rm', '-f', 'lan-1', 'lan-2', 'lan-3']);
+    await instance.berthOk(['network', 'rm', 'lan']);
+  });
+
   it('that several containers share lead to all of them, in turns', async () => {
     await start('twin-1', '--network', 'shop', '--network-alias', 'twins');
     await start('twin-2', '--network', 'shop', '--network-alias', 'twins');
