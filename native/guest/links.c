@@ -8,6 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,6 +120,10 @@ static struct card *find_card(struct cards *cards, const struct interface_plan *
     return NULL;
 }
 
+static const char *name_of(const struct interface_plan *plan) {
+    return plan->name ? plan->name : "the interface";
+}
+
 static int raise_link(int netlink, int index, const struct interface_plan *plan) {
     struct request request;
     struct ifinfomsg *link = begin(&request, RTM_NEWLINK, 0, sizeof(*link));
@@ -168,17 +173,43 @@ static int add_address(int netlink, int index, const char *text, struct failure 
     return ask(netlink, &request) < 0 ? fail_errno(why, "the address %s", text) : 0;
 }
 
-static int set_interface(int netlink, struct cards *cards, const struct interface_plan *plan, struct failure *why) {
+static int set_interface(int netlink, int card, const struct interface_plan *plan, struct failure *why) {
+    if (raise_link(netlink, card, plan) < 0) return fail_errno(why, "%s", name_of(plan));
+    for (size_t index = 0; index < plan->addresses.count; index++) {
+        if (add_address(netlink, card, plan->addresses.items[index], why) < 0) return -1;
+    }
+    return 0;
+}
+
+/* A name may be another card's until that one has its own: all planned ones get out of the way first. */
+static int choose_card(int netlink, struct cards *cards, const struct interface_plan *plan, struct failure *why) {
     if (plan->name && strlen(plan->name) >= IFNAMSIZ) {
         return fail(why, FAILURE_INVALID, "%s is too long for an interface", plan->name);
     }
     struct card *card = find_card(cards, plan);
-    const char *name = plan->name ? plan->name : "the interface";
-    if (!card) return fail(why, FAILURE_NOT_FOUND, "%s has no network card", name);
+    if (!card) return fail(why, FAILURE_NOT_FOUND, "%s has no network card", name_of(plan));
     card->is_taken = true;
-    if (raise_link(netlink, card->index, plan) < 0) return fail_errno(why, "%s", name);
-    for (size_t index = 0; index < plan->addresses.count; index++) {
-        if (add_address(netlink, card->index, plan->addresses.items[index], why) < 0) return -1;
+    char free_name[IFNAMSIZ];
+    snprintf(free_name, sizeof(free_name), "berth%d", card->index);
+    struct request request;
+    struct ifinfomsg *link = begin(&request, RTM_NEWLINK, 0, sizeof(*link));
+    link->ifi_index = card->index;
+    add(&request, IFLA_IFNAME, free_name, strlen(free_name) + 1);
+    if (plan->name && ask(netlink, &request) < 0) return fail_errno(why, "%s", name_of(plan));
+    return card->index;
+}
+
+static int set_interfaces(int netlink, const struct setup_plan *plan, struct failure *why) {
+    struct cards cards = {0};
+    int chosen[CARDS_MAX];
+    if (plan->interface_count > CARDS_MAX) return fail(why, FAILURE_INVALID, "a machine has at most %d cards", CARDS_MAX);
+    if (plan->interface_count > 0 && list_cards(netlink, &cards, why) < 0) return -1;
+    for (size_t index = 0; index < plan->interface_count; index++) {
+        chosen[index] = choose_card(netlink, &cards, &plan->interfaces[index], why);
+        if (chosen[index] < 0) return -1;
+    }
+    for (size_t index = 0; index < plan->interface_count; index++) {
+        if (set_interface(netlink, chosen[index], &plan->interfaces[index], why) < 0) return -1;
     }
     return 0;
 }
@@ -208,14 +239,10 @@ static int add_route(int netlink, const struct route_plan *plan, struct failure 
 }
 
 int set_links(const struct setup_plan *plan, struct failure *why) {
-    struct cards cards = {0};
     AUTO_CLOSE netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (netlink < 0) return fail_errno(why, "the network");
     if (raise_link(netlink, (int)if_nametoindex("lo"), NULL) < 0) return fail_errno(why, "lo");
-    if (plan->interface_count > 0 && list_cards(netlink, &cards, why) < 0) return -1;
-    for (size_t index = 0; index < plan->interface_count; index++) {
-        if (set_interface(netlink, &cards, &plan->interfaces[index], why) < 0) return -1;
-    }
+    if (set_interfaces(netlink, plan, why) < 0) return -1;
     for (size_t index = 0; index < plan->route_count; index++) {
         if (add_route(netlink, &plan->routes[index], why) < 0) return -1;
     }

@@ -1,0 +1,414 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeFields, FieldWriter, numberOf, textOf } from '../../src/base/index.ts';
+import {
+  fileTag,
+  guestMessage,
+  guestTag,
+  interfaceTag,
+  mountTag,
+  processTag,
+  recordTag,
+  routeTag,
+  setupTag,
+} from '../../src/vm/guest-protocol.ts';
+import { bootGuest, filesOf, type Guest } from './guest.ts';
+
+const fields = (add: (writer: FieldWriter) => void): Buffer => {
+  const writer = new FieldWriter();
+  add(writer);
+  return writer.finish();
+};
+
+const file = (path: string, content: string) =>
+  fields((writer) => writer.text(fileTag.path, path).text(fileTag.content, content));
+
+/** A shell that is the machine's process, and lives until its input ends. */
+const waiting = (writer: FieldWriter) => writer.number(processTag.stdin, 1);
+const untilEnd = ['/bin/busybox', 'cat'];
+
+/** What a shell line prints in a process beside the first one. */
+async function said(guest: Guest, line: string, add?: (writer: FieldWriter) => void): Promise<string> {
+  const { stdout, stderr, code } = await guest.run(['/bin/sh', '-c', line], add);
+  if (code !== 0) throw new Error(`${line} ended with ${code}: ${stderr}`);
+  return stdout.trimEnd();
+}
+
+describe('a guest', () => {
+  let guest: Guest;
+
+  beforeAll(async () => {
+    guest = await bootGuest({
+      cards: 2,
+      writable: 64 * 1024 ** 2,
+      layers: [{ 'from-above': 'above', 'etc/hosts': 'of the image' }],
+      shares: { '0/greeting': 'hello', '1/file': 'a file', '2/kept': 'safe' },
+    });
+    await guest.setUp((setup) => {
+      setup
+        .number(setupTag.time, 1_700_000_000_000_000_000n)
+        .bytes(setupTag.seed, Buffer.alloc(64, 7))
+        .text(setupTag.hostname, 'machine')
+        .text(setupTag.domainname, 'example')
+        .number(setupTag.writable, 1)
+        .number(setupTag.shmSize, 8 * 1024 ** 2)
+        .number(setupTag.pidsLimit, 100)
+        .bytes(setupTag.file, file('/etc/hosts', '127.0.0.1 localhost\n'))
+        .bytes(setupTag.file, file('/run/new/file', 'made'))
+        .text(setupTag.sysctl, 'net.ipv4.ip_forward=1')
+        .text(setupTag.sysctl, 'kernel.shmmax=12345678')
+        .text(setupTag.maskedPath, '/proc/kcore')
+        .text(setupTag.maskedPath, '/sys/firmware')
+        .text(setupTag.maskedPath, '/no/such/path')
+        .text(setupTag.readOnlyPath, '/proc/sys')
+        .bytes(
+          setupTag.interface,
+          fields((card) =>
+            card
+              .bytes(interfaceTag.mac, Buffer.from('525400000001', 'hex'))
+              .bytes(interfaceTag.newMac, Buffer.from('0242ac110002', 'hex'))
+              .text(interfaceTag.name, 'eth0')
+              .number(interfaceTag.mtu, 1400)
+              .text(interfaceTag.address, '172.17.0.2/16')
+              .text(interfaceTag.address, 'fd00::2/64'),
+          ),
+        )
+        .bytes(
+          setupTag.interface,
+          fields((card) => card.text(interfaceTag.name, 'eth1').text(interfaceTag.address, '10.9.0.2/24')),
+        )
+        .bytes(
+          setupTag.route,
+          fields((route) => route.text(routeTag.gateway, '172.17.0.1').text(routeTag.interface, 'eth0')),
+        )
+        .bytes(
+          setupTag.route,
+          fields((route) => route.text(routeTag.gateway, 'fd00::1').text(routeTag.interface, 'eth0')),
+        )
+        .bytes(
+          setupTag.route,
+          fields((route) =>
+            route
+              .text(routeTag.destination, '10.20.0.0/16')
+              .text(routeTag.gateway, '10.9.0.1')
+              .text(routeTag.interface, 'eth1'),
+          ),
+        )
+        .bytes(
+          setupTag.mount,
+          fields((mount) =>
+            mount
+              .text(mountTag.type, 'share')
+              .text(mountTag.source, '/0')
+              .text(mountTag.destination, '/shared'),
+          ),
+        )
+        .bytes(
+          setupTag.mount,
+          fields((mount) =>
+            mount
+              .text(mountTag.type, 'share')
+              .text(mountTag.source, '/1/file')
+              .text(mountTag.destination, '/etc/shared.conf'),
+          ),
+        )
+        .bytes(
+          setupTag.mount,
+          fields((mount) =>
+            mount
+              .text(mountTag.type, 'share')
+              .text(mountTag.source, '/2')
+              .text(mountTag.destination, '/safe')
+              .number(mountTag.readOnly, 1),
+          ),
+        )
+        .bytes(
+          setupTag.mount,
+          fields((mount) =>
+            mount
+              .text(mountTag.type, 'tmpfs')
+              .text(mountTag.destination, '/scratch')
+              .text(mountTag.options, 'size=1m,mode=1777,noexec'),
+          ),
+        );
+    });
+    await guest.start(untilEnd, waiting);
+  });
+  afterAll(() => guest?.[Symbol.asyncDispose]());
+
+  test('joins the layers, the upper one over the lower', async () => {
+    expect(await said(guest, 'cat /from-below /from-above')).toBe('belowabove');
+  });
+
+  test('keeps what is written on its disk', async () => {
+    await said(guest, 'echo new > /written; rm /from-above');
+    expect(await said(guest, 'cat /written; ls /from-above 2>&1 || true; df -T / | tail -1')).toMatch(
+      /^new\nls: \/from-above: No such file or directory\noverlay /,
+    );
+  });
+
+  test('has the clock, the names and the entropy that it was given', async () => {
+    expect(Math.abs(Number(await said(guest, 'date +%s')) - 1_700_000_000)).toBeLessThan(600);
+    expect(await said(guest, 'hostname; cat /proc/sys/kernel/domainname')).toBe('machine\nexample');
+  });
+
+  test('sets its clock again after a pause', async () => {
+    await guest.ask(
+      guestMessage.setTime,
+      fields((time) => time.number(guestTag.time, 1_800_000_000_000_000_000n)),
+    );
+    expect(await said(guest, 'date +%s')).toMatch(/^18000000/);
+  });
+
+  test('has its cards with their addresses, sizes and routes', async () => {
+    expect(await said(guest, 'cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu')).toBe(
+      '02:42:ac:11:00:02\n1400',
+    );
+    const addresses = await said(guest, 'ip -o addr');
+    for (const address of ['127.0.0.1/8', '172.17.0.2/16', 'fd00::2/64', '10.9.0.2/24'])
+      expect(addresses).toContain(address);
+    const routes = await said(guest, 'ip route; ip -6 route');
+    expect(routes).toContain('default via 172.17.0.1 dev eth0');
+    expect(routes).toContain('default via fd00::1 dev eth0');
+    expect(routes).toContain('10.20.0.0/16 via 10.9.0.1 dev eth1');
+  });
+
+  test('shares folders and files of the host, both ways, and read-only ones', async () => {
+    expect(await said(guest, 'cat /shared/greeting /etc/shared.conf')).toBe('helloa file');
+    await said(guest, 'echo from the guest > /shared/answer');
+    expect(await readFile(join(guest.shares, '0/answer'), 'utf8')).toBe('from the guest\n');
+    await writeFile(join(guest.shares, '0/greeting'), 'changed');
+    expect(await said(guest, 'cat /shared/greeting')).toBe('changed');
+    const { code, stderr } = await guest.run(['/bin/sh', '-c', 'echo x > /safe/kept']);
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Read-only file system'),
+    });
+  });
+
+  test('has a tmpfs with its options, and shared memory of the size that was asked for', async () => {
+    const mounts = await said(guest, 'cat /proc/mounts');
+    expect(mounts).toMatch(/ \/scratch tmpfs rw,noexec,relatime,size=1024k/);
+    expect(mounts).toMatch(/ \/dev\/shm tmpfs rw,nosuid,nodev,noexec,relatime,size=8192k/);
+  });
+
+  test("shows the usual devices, processes of its own, and nothing of PID 1's", async () => {
+    expect(await said(guest, 'ls /dev')).toBe(
+      'core\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero',
+    );
+    expect(await said(guest, 'cat /proc/1/cmdline | tr "\\0" " "')).toBe('/bin/busybox cat');
+    expect(await said(guest, 'ls /proc/1/root/files 2>&1 || true')).toContain('No such file');
+    expect(await said(guest, 'cat /proc/self/cgroup')).toBe('0::/');
+  });
+
+  test('hides and protects paths', async () => {
+    expect(await said(guest, 'cat /proc/kcore | wc -c; ls /sys/firmware | wc -l')).toBe('0\n0');
+    const { stderr } = await guest.run(['/bin/sh', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_forward']);
+    expect(stderr).toContain('Read-only file system');
+    expect(await said(guest, 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax')).toBe(
+      '1\n12345678',
+    );
+  });
+
+  test("shows files over the image's, and their new content when the host puts it", async () => {
+    expect(await said(guest, 'cat /etc/hosts /run/new/file')).toBe('127.0.0.1 localhost\nmade');
+    await guest.ask(guestMessage.putFile, file('/etc/hosts', '10.0.0.1 other\n'));
+    expect(await said(guest, 'cat /etc/hosts')).toBe('10.0.0.1 other');
+    await expect(guest.ask(guestMessage.putFile, file('/etc/passwd', ''))).rejects.toThrow(
+      "not-found: /etc/passwd is no file of the machine's set-up",
+    );
+  });
+
+  test('gives a process its arguments, environment, folder, user, groups and umask', async () => {
+    const line = 'echo "$1|$COLOUR|$HOME"; pwd; id -u; id -g; id -G; umask';
+    const { stdout } = await guest.run(['/bin/sh', '-c', line, 'name', 'two words'], (process) =>
+      process
+        .text(processTag.environment, 'COLOUR=blue')
+        .text(processTag.directory, '/tmp')
+        .number(processTag.uid, 1000)
+        .number(processTag.gid, 1000)
+        .number(processTag.group, 7)
+        .number(processTag.umask, 0o27),
+    );
+    expect(stdout).toBe('two words|blue|/home/user\n/tmp\n1000\n1000\n1000 7\n0027\n');
+  });
+
+  test('gives a process no more rights than its plan says', async () => {
+    const program = await guest.start(
+      ['/bin/sh', '-c', 'grep -E "Cap(Prm|Eff|Bnd)|NoNewPrivs" /proc/self/status; ulimit -n'],
+      (process) =>
+        process
+          .number(processTag.noNewPrivileges, 1)
+          .number(processTag.bounding, 0x3)
+          .number(processTag.permitted, 0x1)
+          .number(processTag.effective, 0x1)
+          .bytes(processTag.rlimit, Buffer.from(new BigUint64Array([7n, 99n, 100n]).buffer)),
+    );
+    const { stdout } = await program.finished;
+    expect(stdout.replace(/\s+/g, ' ')).toBe(
+      'CapPrm: 0000000000000001 CapEff: 0000000000000001 CapBnd: 0000000000000003 NoNewPrivs: 1 99 ',
+    );
+  });
+
+  test.each([
+    {
+      args: ['no-such-program'],
+      why: 'not-found: executable file `no-such-program` not found in $PATH: No such file or directory',
+    },
+    { args: ['/no/such/program'], why: 'not-found: exec `/no/such/program`: No such file or directory' },
+    { args: ['/etc/passwd-'], why: 'not-found: exec `/etc/passwd-`: No such file or directory' },
+    { args: ['/etc'], why: 'invalid: exec `/etc`: Is a directory' },
+    { args: ['/proc/version'], why: 'invalid: exec `/proc/version`: Permission denied' },
+    { args: ['/from-below'], why: 'invalid: exec `/from-below`: Exec format error' },
+  ])('says why $args.0 cannot be executed', async ({ args, why }) => {
+    await expect(guest.start(args)).rejects.toThrow(why);
+  });
+
+  test('says which folder a process cannot begin in', async () => {
+    const inFolder = (path: string) => (process: FieldWriter) => process.text(processTag.directory, path);
+    await expect(guest.start(['/bin/sh'], inFolder('/none'))).rejects.toThrow(
+      'chdir `/none`: No such file or directory',
+    );
+    await expect(guest.start(['/bin/sh'], inFolder('/bin/sh'))).rejects.toThrow(
+      'chdir `/bin/sh`: Not a directory',
+    );
+  });
+
+  test('passes input on, and its end', async () => {
+    const program = await guest.start(['/bin/sh', '-c', 'cat; echo the end'], waiting);
+    program.write('first\n');
+    await program.sees('first\n');
+    program.write('second\n');
+    program.closeInput();
+    expect(await program.finished).toMatchObject({ stdout: 'first\nsecond\nthe end\n', code: 0 });
+  });
+
+  test('passes more than a window on, both ways, without loss', async () => {
+    const bytes = Buffer.alloc(200_000, 'x');
+    const program = await guest.start(['/bin/sh', '-c', 'wc -c; seq 1 100000'], waiting);
+    program.write(bytes);
+    program.closeInput();
+    const { stdout } = await program.finished;
+    const lines = stdout.trimEnd().split('\n');
+    expect([lines[0], lines.length, lines.at(-1)]).toEqual(['200000', 100_001, '100000']);
+  });
+
+  test('a process whose output nobody takes stops no other', async () => {
+    const flood = await guest.start(['/bin/sh', '-c', 'seq 1 200000']);
+    flood.hold(true);
+    await flood.sees('10000\n');
+    expect(await said(guest, 'echo still here')).toBe('still here');
+    flood.hold(false);
+    const { stdout } = await flood.finished;
+    expect(stdout.endsWith('\n200000\n')).toBe(true);
+  });
+
+  test('runs a process on a terminal, with its size and new sizes', async () => {
+    const program = await guest.start(['/bin/sh', '-c', 'tty; stty size; read line; stty size'], (process) =>
+      process
+        .number(processTag.terminal, 1)
+        .number(processTag.stdin, 1)
+        .number(processTag.rows, 30)
+        .number(processTag.columns, 100),
+    );
+    await program.sees('30 100\r\n');
+    guest.send(
+      guestMessage.resize,
+      program.id,
+      fields((size) => size.number(guestTag.rows, 31).number(guestTag.columns, 101)),
+    );
+    program.write('go\n');
+    const { stdout } = await program.finished;
+    expect(stdout).toMatch(/^\/dev\/pts\/\d+\r\n30 100\r\ngo\r\n31 101\r\n$/);
+  });
+
+  test('passes signals on and tells how a process ended', async () => {
+    const program = await guest.start([
+      '/bin/sh',
+      '-c',
+      'trap "echo caught; exit 7" TERM; echo ready; while :; do sleep 0.1; done',
+    ]);
+    await program.sees('ready');
+    program.signal(15);
+    expect(await program.finished).toMatchObject({ stdout: 'ready\ncaught\n', code: 7, signal: 0 });
+    const killed = await guest.start(['/bin/busybox', 'sleep', '100']);
+    killed.signal(9);
+    expect(await killed.finished).toMatchObject({ code: 137, signal: 9, outOfMemory: false });
+  });
+
+  test('ends the wait for a process although a child of it has its output', async () => {
+    const { stdout } = await guest.run(['/bin/sh', '-c', 'sleep 1000 & echo done']);
+    expect(stdout).toBe('done\n');
+    await said(guest, 'kill $(pidof sleep)');
+  });
+
+  test('lists its processes and gives the accounts of the kernel', async () => {
+    const list = await guest.ask(guestMessage.processes);
+    const commands = decodeFields(list).map(({ value }) => {
+      const record = decodeFields(value);
+      return [textOf(record, recordTag.command), textOf(record, recordTag.user)];
+    });
+    expect(commands).toContainEqual(['/bin/busybox\0cat\0', 'root']);
+    const accounts = filesOf(await guest.ask(guestMessage.statistics));
+    expect(accounts['cpu.stat']).toMatch(/^usage_usec \d+$/m);
+    expect(Number(accounts['memory.current'])).toBeGreaterThan(0);
+    expect(accounts['pids.max']).toBe('100\n');
+    expect(accounts['net/dev']).toContain('eth0:');
+    expect(accounts.meminfo).toContain('MemTotal:');
+  });
+
+  test('ends at its limit of processes, and lives on', async () => {
+    const { stderr } = await guest.run([
+      '/bin/sh',
+      '-c',
+      'i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i+1)); done',
+    ]);
+    expect(stderr).toContain("can't fork");
+    await guest.run(['/bin/sh', '-c', 'kill -9 -1']);
+    expect(await said(guest, 'echo here')).toBe('here');
+  });
+
+  test('answers whether it is ready', async () => {
+    const version = numberOf(decodeFields(await guest.ask(guestMessage.ping)), guestTag.version);
+    expect(version).toBe(1);
+  });
+
+  test('refuses what makes no sense, by name', async () => {
+    await expect(guest.ask(guestMessage.setup, Buffer.alloc(0))).rejects.toThrow(
+      'conflict: the machine is set up already',
+    );
+    await expect(guest.ask(guestMessage.putFile, Buffer.from([1]))).rejects.toThrow(
+      'invalid: the payload ends inside a field',
+    );
+    await expect(guest.ask(0x7f)).rejects.toThrow('not-implemented: the request 127 is unknown');
+    await expect(guest.ask(guestMessage.start, Buffer.alloc(0))).rejects.toThrow(
+      'invalid: the process has no command',
+    );
+  });
+});
+
+test('a guest with a read-only root is still given its files and mounts, and is switched off', async () => {
+  await using guest = await bootGuest();
+  await guest.setUp((setup) =>
+    setup
+      .number(setupTag.readOnlyRoot, 1)
+      .bytes(setupTag.file, file('/etc/resolv.conf', 'nameserver 127.0.0.11\n'))
+      .bytes(
+        setupTag.mount,
+        fields((mount) => mount.text(mountTag.type, 'tmpfs').text(mountTag.destination, '/made/here')),
+      ),
+  );
+  const line = 'touch /made/here/x; cat /etc/resolv.conf; touch /x; exit 4';
+  const { stdout, stderr, code } = await guest.run(['/bin/sh', '-c', line], (process) =>
+    process.text(processTag.directory, '/work/here'),
+  );
+  expect({ stdout, stderr, code }).toEqual({
+    stdout: 'nameserver 127.0.0.11\n',
+    stderr: 'touch: /x: Read-only file system\n',
+    code: 4,
+  });
+  await expect(guest.start(['/bin/sh'])).rejects.toThrow("conflict: the machine's process does not run");
+  await guest.ask(guestMessage.powerOff);
+  await guest.ended;
+});
