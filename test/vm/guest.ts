@@ -14,7 +14,7 @@ import {
   runChecked,
   textOf,
 } from '../../src/base/index.ts';
-import { guestInitramfs } from '../../src/vm/guest-initramfs.ts';
+import { GuestInitramfses } from '../../src/vm/guest-initramfs.ts';
 import {
   fileTag,
   GUEST_MAIN_PROCESS,
@@ -180,7 +180,7 @@ async function counterKilohertz(): Promise<number> {
 
 async function argumentsOf(folder: string, shares: string, options: GuestOptions): Promise<string[]> {
   const kernel = await new Kernels({ cache: KERNELS, configuration: '/nonexistent' }).find(undefined);
-  const initramfs = await guestInitramfs(folder, NATIVE, kernel);
+  const initramfs = await new GuestInitramfses(folder, NATIVE).for(kernel);
   const memory = (options.memory ?? 256) * 1024 ** 2;
   const memoryFile = join(folder, 'memory');
   const file = await open(memoryFile, 'wx');
