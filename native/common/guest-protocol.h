@@ -42,7 +42,7 @@ enum guest_message {
     GUEST_DNS_ANSWER = 0x0c,  /* a DNS message; empty: nobody answered */
     GUEST_PING = 0x0d,        /* → READY */
     GUEST_SET_TIME = 0x0e,    /* {time} → OK: after a pause */
-    GUEST_KILL_ALL = 0x0f,    /* ends every process with SIGKILL; the EXITEDs follow */
+    GUEST_KILL_ALL = 0x0f,    /* → OK: every process gets SIGKILL; the EXITEDs follow */
 
     /* To the host. */
     GUEST_OK = 0x80,

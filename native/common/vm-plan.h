@@ -68,8 +68,8 @@ enum vm_setting_tag { VM_SETTING_FILE = 1, VM_SETTING_VALUE = 2 };
 
 /*
  * The control socket: frames as everywhere. A request has an id of the client's choice; its answer carries the same.
- * The guest's own requests GUEST_PUT_FILE, GUEST_STATISTICS and GUEST_PROCESSES are passed on as they are, and so are
- * their answers. Tags are the guest's too (enum guest_tag).
+ * The guest's own requests GUEST_PUT_FILE, GUEST_STATISTICS, GUEST_PROCESSES and GUEST_KILL_ALL are passed on as they
+ * are, and so are their answers. Tags are the guest's too (enum guest_tag).
  */
 enum vm_control_message {
     VM_CONTROL_EXEC = 0x40,   /* a START payload, with three descriptors (standard input, output, error) → GUEST_STARTED,

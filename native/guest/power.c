@@ -17,8 +17,8 @@
 /* A file system that is still in use, as a kernel thread may have it for a moment, is brought to the disk at least. */
 static void leave_disks(void) {
     umount2(ROOT_DIRECTORY, MNT_DETACH);
-    if (umount2(WRITABLE_DIRECTORY, 0) == 0) return;
-    mount(NULL, WRITABLE_DIRECTORY, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+    if (umount2(WRITABLE_DIRECTORY, 0) < 0) mount(NULL, WRITABLE_DIRECTORY, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+    /* In any case: namespaces that are on their way out may hold the file system still, which then is only out of sight. */
     sync();
 }
 

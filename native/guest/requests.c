@@ -131,7 +131,10 @@ static int handle(struct guest *guest, const struct frame *frame, struct failure
         case GUEST_STATISTICS: answer_payload(guest, frame, GUEST_FILES, append_statistics); return 0;
         case GUEST_PROCESSES: answer_payload(guest, frame, GUEST_PROCESS_LIST, append_processes); return 0;
         case GUEST_PING: answer_payload(guest, frame, GUEST_READY, append_version); return 0;
-        case GUEST_KILL_ALL: kill_all(guest); return 0;
+        case GUEST_KILL_ALL:
+            kill_all(guest);
+            answer_ok(guest, frame->id);
+            return 0;
         case GUEST_POWER_OFF: power_off(guest, true, frame->id);
         default: return fail(why, FAILURE_NOT_IMPLEMENTED, "the request %u is unknown", frame->type);
     }

@@ -279,6 +279,7 @@ static void on_frame(struct connection *connection, const struct frame *frame) {
         case VM_CONTROL_STATE: send_state(session, frame); break;
         case GUEST_SIGNAL:
         case GUEST_RESIZE: control_process(session, frame); break;
+        case GUEST_KILL_ALL:
         case GUEST_PUT_FILE:
         case GUEST_STATISTICS:
         case GUEST_PROCESSES: pass_on(session, frame); break;

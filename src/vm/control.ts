@@ -78,6 +78,11 @@ export class MachineControl {
     };
   }
 
+  /** Sends SIGKILL to all processes; the machine then ends as it does by itself, with its disk written. */
+  async killAll(signal?: AbortSignal): Promise<void> {
+    await this.#ask(guestMessage.killAll, new Uint8Array(), signal);
+  }
+
   /** Replaces the content of a file that the guest was set up with, like /etc/hosts. */
   async putFile(path: string, content: Uint8Array, signal?: AbortSignal): Promise<void> {
     const request = new FieldWriter().text(fileTag.path, path).bytes(fileTag.content, content);

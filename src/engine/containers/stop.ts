@@ -15,6 +15,7 @@ import {
   signalNumber,
   UNRECEIVED_GRACE,
 } from './stop-signal.ts';
+import { killGuest } from './vm/guest.ts';
 
 /** Seconds between the stop signal and SIGKILL when nobody says otherwise, as in Docker. */
 const DEFAULT_GRACE = 10;
@@ -82,7 +83,7 @@ export async function killContainer(
   const pid = supervisor.started?.pid;
   const others = scope === 'container' && pid !== undefined ? await othersOf(context, record, pid) : [];
   noteSignal(context, record.id, { by: 'kill', signal: number });
-  await supervisor.signal(number);
+  await send(context, record, supervisor, { by: 'kill', signal: number });
   const isPaused = record.state.status === 'paused';
   // A process that stands still takes no signal; SIGKILL ends it, so that there is nothing to go on.
   if (isPaused && ended !== undefined) await supervisor.resume();
@@ -199,7 +200,7 @@ async function deliver(
   const dropped = pid !== undefined && reachesOthers(record, signal) && (await isDroppedByPid1(pid, signal));
   noteSignal(context, record.id, { by, signal, ...(reason === undefined ? {} : { reason }) });
   try {
-    await supervisor.signal(signal);
+    await send(context, record, supervisor, options);
   } catch (error) {
     unlessEnded(error);
     return { reached: false, unreceived: undefined }; // it has just ended, or waited for its restart
@@ -213,6 +214,18 @@ async function deliver(
     });
   }, UNRECEIVED_GRACE);
   return { reached: true, unreceived };
+}
+
+/** What a machine that is killed has written is kept, unless it is about to be removed. */
+async function send(
+  context: ContainerContext,
+  record: ContainerRecord,
+  supervisor: Supervisor,
+  { by, signal }: Pick<EndOptions, 'by' | 'signal'>,
+): Promise<void> {
+  const isKept = isMachine(record) && signal === constants.signals.SIGKILL && by !== 'rm';
+  if (isKept && record.state.status === 'running') await killGuest(context, record, supervisor);
+  else await supervisor.signal(signal);
 }
 
 /** SIGKILL reaches every PID 1, a guest sees to its own processes, and Docker's way can be asked for. */
@@ -257,7 +270,8 @@ function kill(
 ): void {
   noteSignal(context, record.id, { by, signal: constants.signals.SIGKILL, reason });
   emit(context, record, 'kill', { signal: String(constants.signals.SIGKILL), ...attributes });
-  void supervisor.signal(constants.signals.SIGKILL).catch(() => {}); // it has just ended
+  const options = { by, signal: constants.signals.SIGKILL };
+  void send(context, record, supervisor, options).catch(() => {}); // it has just ended
 }
 
 /** Why SIGKILL had to follow, behind why the container was to end at all. */

@@ -1,5 +1,6 @@
+import { constants } from 'node:os';
 import { isBerthError, type Timeline } from '../../../base/index.ts';
-import { type FileWorker, fileWorkerBehind } from '../../../runtime/index.ts';
+import { type FileWorker, fileWorkerBehind, type Supervisor } from '../../../runtime/index.ts';
 import { MachineControl } from '../../../vm/index.ts';
 import type { ContainerRecord, MachineDetails } from '../container.ts';
 import { type ContainerContext, runtimeRoot } from '../context.ts';
@@ -50,5 +51,28 @@ async function lastWords(context: ContainerContext, record: Pick<ContainerRecord
   } catch (error) {
     if (isBerthError(error, 'unavailable')) return { passedOver: [] };
     throw error;
+  }
+}
+
+/** Longer than the monitor waits for its guest to be switched off (milliseconds). */
+const KILL_GRACE = 15_000;
+
+/**
+ * Kills a machine's processes in its guest, so that what they have written is on the disk afterwards, as it is on the host's when
+ * a container is killed. One whose guest does not answer, or does not end, is killed itself.
+ */
+export async function killGuest(
+  context: ContainerContext,
+  record: Pick<ContainerRecord, 'id'>,
+  supervisor: Supervisor,
+): Promise<void> {
+  const killMachine = () => void supervisor.signal(constants.signals.SIGKILL).catch(() => {}); // it has just ended
+  const timer = setTimeout(killMachine, KILL_GRACE);
+  void supervisor.exited.then(() => clearTimeout(timer));
+  try {
+    await controlOf(context, record).killAll(AbortSignal.timeout(KILL_GRACE));
+  } catch (error) {
+    if (!isBerthError(error, 'unavailable') && !(error instanceof Error && error.name === 'TimeoutError'))
+      throw error;
   }
 }

@@ -1,0 +1,91 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Instance } from '../engine/instance.ts';
+import { startMachines } from './machines.ts';
+
+describe('the files of a virtual machine', () => {
+  let instance: Instance;
+  let folder: string;
+  beforeAll(async () => {
+    instance = await startMachines();
+    folder = await mkdtemp('/tmp/berth-files-');
+    await writeFile(`${folder}/single`, 'one file\n');
+    await instance.berthOk([
+      ...['run', '-d', '--name', 'vm', '--isolation', 'vm', '-v', 'data:/data', '-v', `${folder}:/bound`],
+      ...[
+        '-v',
+        `${folder}/single:/single:ro`,
+        '--tmpfs',
+        '/scratch:size=1m,mode=1700',
+        'busybox',
+        'sleep',
+        '1000',
+      ],
+    ]);
+  });
+  afterAll(async () => {
+    await instance[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
+
+  const inside = (script: string) => instance.berthOk(['exec', 'vm', 'sh', '-c', script]);
+
+  it('are shared by bind mounts and volumes, both ways, with owners and modes', async () => {
+    await writeFile(`${folder}/host`, 'from the host\n');
+    expect(
+      await inside(
+        'cat /bound/host; echo guest >/bound/guest; chmod 640 /bound/guest; chown 7:8 /bound/guest',
+      ),
+    ).toBe('from the host');
+    expect(await readFile(`${folder}/guest`, 'utf8')).toBe('guest\n');
+    const { mode, uid, gid } = await stat(`${folder}/guest`);
+    expect([mode & 0o7777, uid, gid]).toEqual([0o640, 7, 8]);
+    await inside('echo volume >/data/file');
+    expect(await instance.berthOk(['run', '--rm', '-v', 'data:/data', 'busybox', 'cat', '/data/file'])).toBe(
+      'volume',
+    );
+  });
+
+  it('may be single, and read-only', async () => {
+    expect(await inside('cat /single; echo x >/single || echo refused')).toContain('one file');
+    expect(await inside('echo x 2>/dev/null >/single || echo refused')).toBe('refused');
+    expect(await readFile(`${folder}/single`, 'utf8')).toBe('one file\n');
+  });
+
+  it('may be on a tmpfs with its options', async () => {
+    expect(await inside('grep " /scratch " /proc/mounts; stat -c %a /scratch')).toMatch(
+      /tmpfs \/scratch tmpfs (?=\S*noexec)(?=\S*size=1024k)\S+ 0 0\n1700$/,
+    );
+  });
+
+  it('are copied in and out while it runs, and refused with the reason while it does not', async () => {
+    await writeFile(`${folder}/copied`, 'to the guest\n');
+    await instance.berthOk(['cp', `${folder}/copied`, 'vm:/etc/copied']);
+    expect(await inside('cat /etc/copied')).toBe('to the guest');
+    await inside('echo back >/etc/back');
+    await instance.berthOk(['cp', 'vm:/etc/back', `${folder}/back`]);
+    expect(await readFile(`${folder}/back`, 'utf8')).toBe('back\n');
+    await instance.berthOk(['create', '--name', 'stopped', '--isolation', 'vm', 'busybox', 'true']);
+    const refused = await instance.berth(['cp', 'stopped:/etc/passwd', folder]);
+    expect(refused.stderr).toContain('on its disk, which only its guest reads');
+    await instance.berthOk(['rm', 'stopped']);
+  });
+
+  it('are compared with the image, exported, and committed to another image', async () => {
+    await inside('echo changed >/etc/passwd; rm /etc/group; mkdir /new');
+    const diff = (await instance.berthOk(['diff', 'vm'])).split('\n');
+    expect(diff).toEqual(expect.arrayContaining(['C /etc/passwd', 'D /etc/group', 'A /new']));
+    expect(diff.filter((line) => / \/(bound|data|scratch)\/./.test(line))).toEqual([]);
+    await instance.berthOk(['commit', 'vm', 'committed']);
+    expect(await instance.berthOk(['run', '--rm', 'committed', 'cat', '/etc/passwd'])).toBe('changed');
+    const archive = `${folder}/export.tar`;
+    await instance.berthOk(['export', '-o', archive, 'vm']);
+    expect((await readFile(archive)).includes('changed')).toBe(true);
+  });
+
+  it('stay on its disk over a stop and a start', async () => {
+    await inside('echo kept >/kept');
+    await instance.berthOk(['restart', '-t', '1', 'vm']);
+    expect(await inside('cat /kept')).toBe('kept');
+  });
+});
