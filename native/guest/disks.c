@@ -41,15 +41,19 @@ static bool device_path(int lun, uint64_t partition, char *path, size_t size) {
     return true;
 }
 
+/* The kernel makes the node of a partition a moment before the partition itself can be opened. */
 static bool is_device(int lun, uint64_t partition) {
     char path[64];
-    return device_path(lun, partition, path, sizeof(path)) && access(path, F_OK) == 0;
+    if (!device_path(lun, partition, path, sizeof(path))) return false;
+    AUTO_CLOSE device = open(path, O_RDONLY | O_CLOEXEC);
+    return device >= 0;
 }
 
+/* The last one first: it comes last. */
 static bool are_there(void *context) {
     const struct setup_plan *plan = context;
-    for (size_t index = 0; index < plan->layer_count; index++) {
-        if (!is_device(GUEST_LAYER_LUN, plan->layers[index])) return false;
+    for (size_t left = plan->layer_count; left > 0; left--) {
+        if (!is_device(GUEST_LAYER_LUN, plan->layers[left - 1])) return false;
     }
     return !plan->writable || is_device(GUEST_WRITABLE_LUN, 0);
 }
