@@ -5,7 +5,7 @@ import type { AttachSession, ExecSession, Supervisor, SupervisorPlan } from '../
 import { makeErofs, TestInstance } from '../../src/runtime/test-instance.ts';
 import { MachineControl } from '../../src/vm/control.ts';
 import { type GuestSetup, setupPayload, startPayload } from '../../src/vm/from-spec.ts';
-import { type GuestInitramfs, guestInitramfs } from '../../src/vm/guest-initramfs.ts';
+import { type GuestInitramfs, GuestInitramfses } from '../../src/vm/guest-initramfs.ts';
 import { type Hypervisor, Hypervisors } from '../../src/vm/hypervisor.ts';
 import { type Kernel, Kernels } from '../../src/vm/kernel.ts';
 import { type LayerDisk, writeLayerDisk } from '../../src/vm/layer-disk.ts';
@@ -62,7 +62,7 @@ export class HandMadeMachines implements AsyncDisposable {
     const program = join(native, 'berth-vm');
     const instance = await TestInstance.create(program);
     const kernel = await new Kernels({ cache: KERNELS, configuration: '/nonexistent' }).find(undefined);
-    const initramfs = await guestInitramfs(join(instance.folder, 'initramfs'), native, kernel);
+    const initramfs = await new GuestInitramfses(join(instance.folder, 'initramfs'), native).for(kernel);
     const hypervisor = await new Hypervisors(process.env.PATH ?? '').find();
     const layer = join(instance.folder, 'layer.erofs');
     await makeErofs(instance.layer, layer);
