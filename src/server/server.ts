@@ -1,10 +1,11 @@
 import { chmod, unlink } from 'node:fs/promises';
-import { createServer, type RequestListener } from 'node:http';
+import type { Server as NodeHttpServer, RequestListener } from 'node:http';
 import { connect, type Server } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { conflict, invalid, notFound, systemErrorCode } from '../base/index.ts';
 import type { Engine } from '../engine/index.ts';
 import { httpError } from './http-errors.ts';
+import { HttpServer } from './http-server.ts';
 import { buildRoutes } from './routes/build.ts';
 import { checkRoutes } from './routes/check.ts';
 import { commitRoutes } from './routes/commit.ts';
@@ -36,33 +37,19 @@ export type ListenAddress =
 
 /** Serves the Engine API on each address; disposing closes them and ends open streams. */
 export async function serve(engine: Engine, addresses: readonly ListenAddress[]): Promise<AsyncDisposable> {
-  const servers: Server[] = [];
-  const app = createApp(engine, (handler) => {
-    // An Upgrade request goes down the normal route, which hijacks its connection after parsing the body.
-    const server = createServer({ shouldUpgradeCallback: () => false, keepAliveTimeout: 60_000 }, handler);
-    server.requestTimeout = 0; // a build context may take its time
-    servers.push(server);
-    return server;
-  });
+  const servers: HttpServer[] = [];
+  const newServer = (handler: RequestListener) => {
+    const made = new HttpServer(handler);
+    servers.push(made);
+    return made.server;
+  };
+  const app = createApp(engine, newServer);
   await app.ready();
-  const [first] = servers;
-  const rest = addresses.slice(1).map(() => {
-    const server = createServer(
-      { shouldUpgradeCallback: () => false, keepAliveTimeout: 60_000 },
-      (request, response) => app.routing(request, response),
-    );
-    server.requestTimeout = 0;
-    return server;
-  });
-  const all = [...(first === undefined ? [] : [first]), ...rest];
-  await Promise.all(all.map((server, index) => listen(server, addresses[index])));
+  for (const _further of addresses.slice(1)) newServer((request, response) => app.routing(request, response));
+  await Promise.all(servers.map(({ server }, index) => listen(server, addresses[index])));
   return {
     [Symbol.asyncDispose]: async () => {
-      for (const server of all) {
-        server.close();
-        if ('closeAllConnections' in server && typeof server.closeAllConnections === 'function')
-          server.closeAllConnections();
-      }
+      for (const server of servers) server[Symbol.dispose]();
       await app.close();
     },
   };
@@ -70,7 +57,7 @@ export async function serve(engine: Engine, addresses: readonly ListenAddress[])
 
 function createApp(
   engine: Engine,
-  serverFactory: (handler: RequestListener) => ReturnType<typeof createServer>,
+  serverFactory: (handler: RequestListener) => NodeHttpServer,
 ): FastifyInstance {
   const app = fastify({
     serverFactory,

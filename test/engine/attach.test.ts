@@ -13,13 +13,16 @@ describe('clients that are attached', () => {
   });
   afterAll(async () => instance[Symbol.asyncDispose]());
 
-  /** A connection that the engine has taken over from HTTP; the answer's head is read. */
-  const hijacked = async (request: string, body: object = {}): Promise<Socket> => {
+  /**
+   * A connection that the engine has taken over from HTTP; the answer's head is read. What is in `early` is sent with the
+   * request, as by a client that does not wait for the answer.
+   */
+  const hijacked = async (request: string, body: object = {}, early = ''): Promise<Socket> => {
     const socket = connect(instance.socketPath);
     const text = JSON.stringify(body);
     socket.write(
       `POST ${request} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\n` +
-        `Content-Length: ${text.length}\r\n\r\n${text}`,
+        `Content-Length: ${text.length}\r\n\r\n${text}${early}`,
     );
     let head = '';
     while (!head.includes('\r\n\r\n')) {
@@ -114,6 +117,33 @@ describe('clients that are attached', () => {
     const inspected = async () => (await instance.api(`GET /exec/${id}/json`)).body;
     await expect.poll(inspected, { timeout: 10_000 }).toMatchObject({ Running: false, ExitCode: 8 });
     await instance.berthOk(['rm', '-f', 'host']);
+  });
+
+  it('may send input along with their request', async () => {
+    await instance.berthOk(['create', '-i', '--name', 'early', 'busybox', 'head', '-n', '2']);
+    const path = '/containers/early/attach?stream=1&stdin=1&stdout=1';
+    const attached = await hijacked(path, {}, 'with the request\n');
+    await instance.berthOk(['start', 'early']);
+    attached.write('later\n');
+    expect(await rest(attached)).toContain('with the request\n');
+    expect(await instance.berthOk(['logs', 'early'])).toBe('with the request\nlater');
+    await instance.berthOk(['rm', '-f', 'early']);
+    await instance.berthOk(['run', '-d', '--name', 'early-exec', 'busybox', 'sleep', '1000']);
+    const exec = { Cmd: ['head', '-n', '1'], AttachStdin: true, AttachStdout: true };
+    const { body } = await instance.api('POST /containers/early-exec/exec', exec);
+    const { Id } = body as { Id: string };
+    const command = await hijacked(`/exec/${Id}/start`, {}, 'with the body\n');
+    expect(await rest(command)).toContain('with the body\n');
+    await instance.berthOk(['rm', '-f', 'early-exec']);
+  });
+
+  it('hear of a refusal, and their connection ends', async () => {
+    const socket = connect(instance.socketPath);
+    const head = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n';
+    socket.write(`POST /v1.50/containers/nobody/attach?stream=1 HTTP/1.1\r\n${head}input`);
+    const answer = await rest(socket);
+    expect(answer).toContain('404 Not Found');
+    expect(answer).toContain('No such container: nobody');
   });
 
   it('may use a web socket', async () => {
