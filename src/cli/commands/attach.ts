@@ -35,10 +35,20 @@ async function attach(client: EngineClient, container: string, flags: AttachFlag
   const tty = config.Tty === true;
   const stdin = flags.stdin && config.OpenStdin === true;
   checkTerminal({ stdin, tty });
-  return joinContainer(client, id, { tty, stdin, detachKeys: flags.detachKeys });
+  const exitCode = await joinContainer(client, id, { tty, stdin, detachKeys: flags.detachKeys });
+  return exitCode ?? leftByKeys();
 }
 
-/** Joins our streams with a container's until it exits or the user leaves it. Resolves to the exit code. `start` runs once all is joined. */
+/** As Docker's attach and exec end when the user has left: with a word and an exit code, as the process may go on. */
+export function leftByKeys(): number {
+  process.stderr.write('read escape sequence\n');
+  return 1;
+}
+
+/**
+ * Joins our streams with a container's until it exits or the user leaves it. Resolves to the exit code; undefined: the user
+ * has left. `start` runs once all is joined.
+ */
 export async function joinContainer(
   client: EngineClient,
   id: string,
@@ -48,7 +58,7 @@ export async function joinContainer(
     detachKeys: string | undefined;
     start?: () => Promise<unknown>;
   },
-): Promise<number> {
+): Promise<number | undefined> {
   const { tty, stdin, detachKeys, start } = options;
   const leaving = new AbortController();
   const { signal } = leaving;
@@ -69,9 +79,6 @@ export async function joinContainer(
     : forwardSignals((name, scope) => client.containers.kill(id, { killSignal: name, scope }));
   await start?.();
   void session.fitTerminal();
-  if ((await session.ended) === 'detached') {
-    process.stderr.write('read escape sequence\n');
-    return 0;
-  }
+  if ((await session.ended) === 'detached') return undefined;
   return (await pending.exit()).StatusCode;
 }

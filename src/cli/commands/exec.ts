@@ -6,6 +6,7 @@ import { failureText, programFailureCode } from '../failure.ts';
 import { CliCommand, listOption } from '../grammar.ts';
 import { detachKeysOption } from '../terminal/detach-keys.ts';
 import { checkTerminal, Session } from '../terminal/session.ts';
+import { leftByKeys } from './attach.ts';
 
 interface ExecFlags {
   readonly detach?: boolean;
@@ -66,7 +67,9 @@ async function exec(
     DetachKeys: flags.detachKeys,
   });
   try {
-    if (!detach) return await runAttached(client, id, { stdin, tty, detachKeys: flags.detachKeys });
+    if (!detach) {
+      return (await runAttached(client, id, { stdin, tty, detachKeys: flags.detachKeys })) ?? leftByKeys();
+    }
     await client.exec.startDetached(id, { tty });
     return 0;
   } catch (error) {
@@ -81,11 +84,11 @@ async function runAttached(
   client: EngineClient,
   id: string,
   options: { stdin: boolean; tty: boolean; detachKeys: string | undefined },
-): Promise<number> {
+): Promise<number | undefined> {
   const { tty } = options;
   const stream = await client.exec.start(id, { tty });
   using session = new Session({ ...options, stream, resize: (size) => client.exec.resize(id, size) });
   void session.fitTerminal();
-  if ((await session.ended) === 'detached') return 0;
+  if ((await session.ended) === 'detached') return undefined;
   return (await client.exec.inspect(id)).ExitCode ?? 0;
 }

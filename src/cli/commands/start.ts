@@ -57,5 +57,6 @@ async function startAttached(cli: Cli, containers: readonly string[], flags: Sta
   const stdin = flags.interactive === true && config.OpenStdin === true;
   checkTerminal({ stdin, tty });
   const start = () => client.containers.start(id);
-  cli.exitCode = await joinContainer(client, id, { tty, stdin, detachKeys: flags.detachKeys, start });
+  const { detachKeys } = flags;
+  cli.exitCode = (await joinContainer(client, id, { tty, stdin, detachKeys, start })) ?? 0;
 }

@@ -88,7 +88,7 @@ async function runOnce(
     process.stdout.write(`${id}\n`);
     return;
   }
-  cli.exitCode = await joinContainer(run.client, id, { tty, stdin, detachKeys: undefined, start });
+  cli.exitCode = (await joinContainer(run.client, id, { tty, stdin, detachKeys: undefined, start })) ?? 0;
 }
 
 function portsOf(project: Project, serviceName: string, flags: RunFlags): OneOffOptions['ports'] {

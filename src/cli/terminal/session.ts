@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import type { ReadStream } from 'node:tty';
 import { DEFAULT_DETACH_KEYS, DetachScanner, invalid, parseDetachKeys } from '../../base/index.ts';
 import { copyOutput, type HijackedStream } from '../../client/index.ts';
 
@@ -78,10 +80,19 @@ export class Session implements Disposable {
     const finish = () => socket.end();
     socket.on('error', () => {}); // the process ended while we typed: its output's end tells
     if (tty && input.isTTY) {
-      input.setRawMode(true);
+      makeRaw(input);
       this.#release.push(() => input.setRawMode(false));
     }
     input.on('data', forward).once('end', finish);
     this.#release.push(() => input.off('data', forward).off('end', finish).pause());
   }
+}
+
+/**
+ * Node's raw mode still makes CR LF of each LF of output, where programs with a screen of their own mean a step down by it.
+ * Without stty it stays so.
+ */
+function makeRaw(input: ReadStream): void {
+  input.setRawMode(true);
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }
