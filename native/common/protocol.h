@@ -110,7 +110,7 @@ enum port_tag {
 
 enum send_tag {
     SEND_TAG_FORMAT = 1,  /* "syslog" or "journald" */
-    SEND_TAG_ADDRESS = 2, /* "unix:PATH" or "udp:IP:PORT" */
+    SEND_TAG_ADDRESS = 2, /* "unix:PATH", "udp:IP:PORT" or "tcp:IP:PORT" */
     SEND_TAG_CONSTANT = 3, /* what every message has: a syslog tag, or fields of the journal's protocol */
     SEND_TAG_FACILITY = 4,
 };

@@ -76,8 +76,22 @@ static int connect_unix(const char *path) {
     return take_fd(&fd);
 }
 
+static int wait_for(int socket, short events) {
+    struct pollfd wait = {.fd = socket, .events = events};
+    return RETRY(poll(&wait, 1, PATIENCE));
+}
+
+/* A TCP connection comes to be while we wait, or not at all. */
+static int finish_connect(int socket) {
+    int error = ETIMEDOUT;
+    socklen_t length = sizeof(error);
+    if (wait_for(socket, POLLOUT) == 1) getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
 /* "IP:PORT"; an IPv6 address has colons of its own, so the last one counts. */
-static int connect_udp(const char *text) {
+static int connect_inet(const char *text, int type) {
     const char *colon = strrchr(text, ':');
     char host[INET6_ADDRSTRLEN] = {0};
     if (!colon || (size_t)(colon - text) >= sizeof(host)) {
@@ -93,15 +107,23 @@ static int connect_udp(const char *text) {
         errno = EINVAL;
         return -1;
     }
-    AUTO_CLOSE fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    AUTO_CLOSE fd = socket(is_v4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const struct sockaddr *address = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
-    if (fd < 0 || connect(fd, address, is_v4 ? sizeof(v4) : sizeof(v6)) < 0) return -1;
+    if (fd < 0) return -1;
+    if (connect(fd, address, is_v4 ? sizeof(v4) : sizeof(v6)) < 0) {
+        if (errno != EINPROGRESS || finish_connect(fd) < 0) return -1;
+    }
     return take_fd(&fd);
+}
+
+static bool is_stream(const char *address) {
+    return strncmp(address, "tcp:", 4) == 0;
 }
 
 static int connect_receiver(const char *address) {
     if (strncmp(address, "unix:", 5) == 0) return connect_unix(address + 5);
-    if (strncmp(address, "udp:", 4) == 0) return connect_udp(address + 4);
+    if (strncmp(address, "udp:", 4) == 0) return connect_inet(address + 4, SOCK_DGRAM);
+    if (is_stream(address)) return connect_inet(address + 4, SOCK_STREAM);
     errno = EINVAL;
     return -1;
 }
@@ -109,17 +131,13 @@ static int connect_receiver(const char *address) {
 int log_send_open(struct log_send *send, const struct send_plan *plan, struct failure *why) {
     *send = (struct log_send){.socket = -1, .plan = plan};
     if (!plan->address) return 0;
+    send->stream = is_stream(plan->address);
     send->socket = connect_receiver(plan->address);
     return send->socket < 0 ? fail_errno(why, "the log's receiver at %s", plan->address) : 0;
 }
 
 static bool send_datagram(const struct log_send *to, const struct buffer *datagram) {
     return RETRY(send(to->socket, datagram->data, datagram->length, MSG_NOSIGNAL)) >= 0;
-}
-
-static void wait_until_writable(int socket) {
-    struct pollfd wait = {.fd = socket, .events = POLLOUT};
-    RETRY(poll(&wait, 1, PATIENCE));
 }
 
 /* A receiver that was started again has a new socket at the same path. */
@@ -130,14 +148,71 @@ static void reconnect(struct log_send *send) {
     send->socket = fd;
 }
 
+static bool deliver_datagram(struct log_send *send, const struct buffer *datagram) {
+    if (send_datagram(send, datagram)) return true;
+    if (errno == EAGAIN) wait_for(send->socket, POLLOUT);
+    else reconnect(send);
+    return send_datagram(send, datagram);
+}
+
+/* ---- TCP ---- */
+
+/* A receiver that has closed its end reads no more, though the kernel would take what is sent. */
+static bool is_closed(int socket) {
+    uint8_t byte;
+    ssize_t count = RETRY(recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT));
+    return count == 0 || (count < 0 && errno != EAGAIN);
+}
+
+static bool connect_again(struct log_send *send) {
+    uint64_t time = monotonic_milliseconds();
+    if (send->closed_at && time - send->closed_at < PATIENCE) {
+        errno = ENOTCONN;
+        return false;
+    }
+    buffer_free(&send->begun);
+    int fd = connect_receiver(send->plan->address);
+    send->closed_at = fd < 0 ? monotonic_milliseconds() : 0;
+    if (fd < 0) return false;
+    close_fd(&send->socket);
+    send->socket = fd;
+    return true;
+}
+
+/* Sends as much as is taken, and waits once for more to be; returns how much that was. */
+static size_t send_some(int socket, const uint8_t *data, size_t length) {
+    size_t sent = 0;
+    bool has_waited = false;
+    while (sent < length) {
+        ssize_t count = RETRY(send(socket, data + sent, length - sent, MSG_NOSIGNAL));
+        if (count > 0) {
+            sent += (size_t)count;
+        } else if (errno == EAGAIN && !has_waited) {
+            has_waited = true;
+            if (wait_for(socket, POLLOUT) == 0) errno = EAGAIN;
+        } else {
+            break;
+        }
+    }
+    return sent;
+}
+
+/* A message of which a part was taken is whole for the receiver in the end: its rest goes before the next one. */
+static bool deliver_line(struct log_send *send, struct buffer *line) {
+    if (buffer_append(line, "\n", 1) < 0) return false;
+    if ((send->closed_at || is_closed(send->socket)) && !connect_again(send)) return false;
+    buffer_consume(&send->begun, send_some(send->socket, send->begun.data, send->begun.length));
+    if (send->begun.length > 0) return false;
+    size_t sent = send_some(send->socket, line->data, line->length);
+    if (sent == 0) return false;
+    return sent == line->length || buffer_append(&send->begun, line->data + sent, line->length - sent) == 0;
+}
+
 void log_send_message(struct log_send *send, const struct log_message *message) {
     if (send->socket < 0) return;
-    AUTO_BUFFER datagram = {0};
-    if (log_send_format(&datagram, send->plan, message) == 0) {
-        if (send_datagram(send, &datagram)) return;
-        if (errno == EAGAIN) wait_until_writable(send->socket);
-        else reconnect(send);
-        if (send_datagram(send, &datagram)) return;
+    AUTO_BUFFER text = {0};
+    if (log_send_format(&text, send->plan, message) == 0) {
+        if (send->stream ? deliver_line(send, &text) : deliver_datagram(send, &text)) return;
     }
     if (send->lost++ == 0) log_line("%s does not take log messages: %s", send->plan->address, strerror(errno));
 }
@@ -145,5 +220,6 @@ void log_send_message(struct log_send *send, const struct log_message *message) 
 void log_send_close(struct log_send *send) {
     if (send->lost > 0) log_line("%s lost %llu messages", send->plan->address, (unsigned long long)send->lost);
     send->lost = 0;
+    buffer_free(&send->begun);
     close_fd(&send->socket);
 }

@@ -41,7 +41,7 @@ export interface LogPlan {
 /** A receiver of log messages, each a datagram. */
 export interface LogSendPlan {
   readonly format: 'syslog' | 'journald';
-  /** "unix:PATH" or "udp:IP:PORT". */
+  /** "unix:PATH", "udp:IP:PORT" or "tcp:IP:PORT". */
   readonly address: string;
   /** What each message has: the tag for syslog; for journald fields, each "NAME=value\n". */
   readonly constant: string;

@@ -1,6 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Instance, startInstance } from './instance.ts';
 
@@ -163,6 +165,46 @@ describe('berth logs', () => {
     await instance.berthOk(['rm', 'sent']);
   });
 
+  it('sends lines to a syslog server over TCP, and does not start without it', async () => {
+    const received: string[] = [];
+    let wanted = Promise.withResolvers<void>();
+    const serve = async (port: number) => {
+      const connections: Socket[] = [];
+      const server = createServer((connection) => {
+        connections.push(connection);
+        createInterface({ input: connection }).on('line', (line) => {
+          received.push(line);
+          wanted.resolve();
+        });
+      });
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+      return { server, connections };
+    };
+    const first = await serve(0);
+    const { port } = first.server.address() as AddressInfo;
+    const options = ['--log-driver', 'syslog', '--log-opt', `syslog-address=tcp://127.0.0.1:${port}`];
+    const named = ['run', '-d', '--name', 'streamed', '--log-opt', 'tag=web', ...options];
+    await instance.berthOk([...named, 'busybox', 'echo', 'one']);
+    await wanted.promise;
+    expect(received).toEqual([expect.stringMatching(/^<30>\w{3} [ \d]\d \d\d:\d\d:\d\d web\[\d+\]: one$/)]);
+    await instance.berthOk(['rm', '-f', 'streamed']);
+    for (const connection of first.connections) connection.destroy();
+    first.server.close();
+    await once(first.server, 'close');
+    const refused = await instance.berth(['run', '-d', '--name', 'streamed', ...options, 'busybox', 'true']);
+    expect(refused.stderr).toContain(`the log's receiver at tcp:127.0.0.1:${port}`);
+    expect(refused.stderr).toContain('Connection refused');
+    await instance.berth(['rm', '-f', 'streamed']);
+    wanted = Promise.withResolvers();
+    const second = await serve(port);
+    await instance.berthOk(['run', '-d', '--name', 'streamed', ...options, 'busybox', 'echo', 'two']);
+    await wanted.promise;
+    expect(received.at(-1)).toMatch(/: two$/);
+    await instance.berthOk(['rm', '-f', 'streamed']);
+    second.server.close();
+  });
+
   it('refuses by name the drivers and receivers that are not there', async () => {
     const refused = async (...options: string[]) =>
       (await instance.berth(['create', ...options, 'busybox', 'true'])).stderr;
@@ -171,6 +213,9 @@ describe('berth logs', () => {
     expect(
       await refused('--log-driver', 'syslog', '--log-opt', 'syslog-address=unix:///no/socket'),
     ).toContain('there is no socket /no/socket');
+    expect(
+      await refused('--log-driver', 'syslog', '--log-opt', 'syslog-address=tcp+tls://127.0.0.1'),
+    ).toContain('syslog over tcp+tls is not there yet. Use tcp://');
     await ran('silent', 'echo nobody', '--log-driver', 'none');
     expect((await instance.berth(['logs', 'silent'])).stderr).toContain('does not support reading');
     await instance.berthOk(['rm', 'silent']);

@@ -36,7 +36,7 @@ export interface Receiver {
   readonly format: 'syslog' | 'journald';
   readonly address:
     | { readonly kind: 'unix'; readonly path: string }
-    | { readonly kind: 'udp'; readonly host: string; readonly port: number };
+    | { readonly kind: 'udp' | 'tcp'; readonly host: string; readonly port: number };
   readonly facility: number;
 }
 
@@ -246,14 +246,16 @@ function syslogAddress(text: string): Receiver['address'] {
     case 'unixgram':
       if (!rest.startsWith('/')) throw invalid(`the syslog address ${text} names no absolute path`);
       return { kind: 'unix', path: rest };
-    case 'udp': {
+    case 'udp':
+    case 'tcp': {
       const match = /^\[?([^\]]+?)\]?(?::(\d{1,5}))?$/.exec(rest);
       if (match?.[1] === undefined) throw invalid(`the syslog address ${text} names no host`);
-      return { kind: 'udp', host: match[1], port: Number(match[2] ?? 514) };
+      return { kind: scheme, host: match[1], port: Number(match[2] ?? 514) };
     }
-    case 'tcp':
     case 'tcp+tls':
-      throw notImplemented(`syslog over ${scheme} is not there yet`, { hint: 'Use udp:// or unix://' });
+      throw notImplemented('syslog over tcp+tls is not there yet', {
+        hint: 'Use tcp://, udp:// or unix://, to a syslog server of this host that forwards by TLS, say',
+      });
     default:
       throw invalid(`unsupported scheme: '${scheme}'`);
   }

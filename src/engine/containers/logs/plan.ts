@@ -117,7 +117,7 @@ async function sendPlan(
 async function addressOf(address: Receiver['address']): Promise<string> {
   if (address.kind === 'unix') return `unix:${address.path}`;
   try {
-    return `udp:${(await lookup(address.host)).address}:${address.port}`;
+    return `${address.kind}:${(await lookup(address.host)).address}:${address.port}`;
   } catch (error) {
     throw unavailable(`the syslog server ${address.host} cannot be found: ${errorMessage(error)}`, {
       cause: error,
