@@ -39,7 +39,10 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
     scratchDirectory: `${settings.dataRoot}/build`,
   });
   const diskUsage = new DiskUsage({ store, containers, volumes, builder, dataRoot: settings.dataRoot });
-  const pruning = new Pruning({ store, events, containers, images, networks, volumes, builder });
+  const pruning = new Pruning({
+    ...{ store, events, containers, images, networks, volumes, builder },
+    machines: parts.machines,
+  });
   await removeLeftovers(parts, containers.list());
   const survivors = await containers.findSurvivors();
   await networks.restore(survivors.living);

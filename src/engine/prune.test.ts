@@ -31,6 +31,7 @@ function pruning(given: Partial<PruningParts>): Pruning {
     networks: { list: () => [], remove: refused },
     volumes: { list: () => [], remove: refused },
     builder: { prune: refused },
+    machines: { prune: async () => 0 },
     ...given,
   });
 }

@@ -1,6 +1,7 @@
 import { conflict, crashPoint, type Digest, isBerthError } from '../base/index.ts';
 import type { Builder, CachePrune, PrunedCache } from '../build/index.ts';
 import type { Store } from '../store/index.ts';
+import type { VirtualMachines } from '../vm/index.ts';
 import type { ContainerRecord, Containers } from './containers/index.ts';
 import { measureTree } from './disk-usage/tree-size.ts';
 import type { EngineEvent, Events } from './events.ts';
@@ -32,6 +33,7 @@ export interface PruningParts {
   readonly networks: Pick<Networks, 'list' | 'remove'>;
   readonly volumes: Pick<Volumes, 'list' | 'remove'>;
   readonly builder: Pick<Builder, 'prune'>;
+  readonly machines: Pick<VirtualMachines, 'prune'>;
 }
 
 type PrunedKind = Exclude<EngineEvent['type'], 'daemon'>;
@@ -127,8 +129,13 @@ export class Pruning {
     });
   }
 
+  /** Of builds, and of virtual machines: the templates that no new one would begin from. */
   buildCache(options: CachePrune): Promise<PrunedCache> {
-    return this.#once('builder', () => this.#parts.builder.prune(options));
+    const { builder, machines } = this.#parts;
+    return this.#once('builder', async () => {
+      const pruned = await builder.prune(options);
+      return { ...pruned, reclaimed: pruned.reclaimed + (await machines.prune()) };
+    });
   }
 
   async #once<T extends { readonly reclaimed: number }>(

@@ -2,6 +2,9 @@ import { link, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemErrorCode } from '../base/index.ts';
 
+/** Where the disk that a machine writes to is in its bundle. */
+export const MACHINE_DISK = 'machine/writable';
+
 /** The files of one machine, in its bundle: its disks, and names of its own for what it shares with others. */
 export class MachineFolder {
   readonly path: string;

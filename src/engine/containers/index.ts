@@ -1,6 +1,7 @@
 import { type ContainerId, type Digest, Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
 import type { Image } from '../../store/index.ts';
+import { MACHINE_DISK } from '../../vm/index.ts';
 import { measureTree } from '../disk-usage/tree-size.ts';
 import type { Events } from '../events.ts';
 import { ImageMounts } from '../image-mounts.ts';
@@ -203,9 +204,11 @@ export class Containers {
     return logPath(this.#context, id);
   }
 
-  /** Bytes that a container's writable layer has on the disk. */
+  /** Bytes that a container's writable layer, or a machine's disk, has on the disk. */
   async writtenSize(id: ContainerId): Promise<number> {
-    return (await measureTree(`${containerDirectory(this.#context, id)}/upper`)).allocated;
+    const directory = containerDirectory(this.#context, id);
+    const parts = ['upper', MACHINE_DISK].map((part) => measureTree(`${directory}/${part}`));
+    return (await Promise.all(parts)).reduce((sum, { allocated }) => sum + allocated, 0);
   }
 
   /** The network namespace on the host as a path; empty while it has none. */

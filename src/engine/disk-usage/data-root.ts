@@ -1,5 +1,6 @@
 import { basename, relative } from 'node:path';
 import type { Image } from '../../store/index.ts';
+import { MACHINE_DISK } from '../../vm/index.ts';
 import { allocated, filesBelow } from './tree-size.ts';
 
 /** One row of what a data root takes. */
@@ -32,6 +33,7 @@ const CATEGORIES = {
   Builds: 'contexts and steps of builds that go on',
   'In transit': 'what is being written or deleted just now',
   Database: 'the metadata of everything',
+  'Virtual machines': 'kernels, templates and empty disks: what no new one would use goes with builder prune',
   'Seccomp filters': 'compiled profiles, made again when they are missing',
   Other: 'folders, and what is not known',
 } as const;
@@ -74,7 +76,8 @@ function classifier(images: readonly Image[]): (path: string) => CategoryName {
     ),
   );
   return (path) => {
-    const [top = '', second = '', third = ''] = path.split('/');
+    const [top = '', second = '', ...rest] = path.split('/');
+    const [third = ''] = rest;
     switch (top) {
       case 'layers':
         if (second === '') return 'Other';
@@ -83,7 +86,8 @@ function classifier(images: readonly Image[]): (path: string) => CategoryName {
         if (third === '') return 'Other';
         return compressed.has(third) ? 'Compressed layers' : 'Manifests and configs';
       case 'containers':
-        if (third === 'upper' || third === 'work') return 'Writable layers';
+        if (third === 'upper' || third === 'work' || rest.join('/') === MACHINE_DISK)
+          return 'Writable layers';
         return /-json\.log(\.\d+)?$/.test(third) ? 'Container logs' : 'Container files';
       case 'volumes':
         return 'Volumes';
@@ -91,6 +95,8 @@ function classifier(images: readonly Image[]): (path: string) => CategoryName {
         return 'Builds';
       case 'tmp':
         return second === '' ? 'Other' : 'In transit';
+      case 'vm':
+        return 'Virtual machines';
       case 'seccomp':
         return 'Seccomp filters';
       default:
