@@ -36,8 +36,12 @@ export class AddressBook {
   readonly #sources: SubnetSources;
   readonly #entries = new Map<NetworkId, Entry>();
 
-  constructor(sources: SubnetSources) {
+  readonly #mostNeighbours: () => number;
+
+  /** `mostNeighbours` is how many other hosts the kernel can know at a time. */
+  constructor(sources: SubnetSources, mostNeighbours: () => number = () => Number.POSITIVE_INFINITY) {
     this.#sources = sources;
+    this.#mostNeighbours = mostNeighbours;
   }
 
   networks(): LinkedNetwork[] {
@@ -111,7 +115,7 @@ export class AddressBook {
     { hostInterface, containerInterface, metric }: EndpointInterfaces,
   ): Endpoint {
     const { pool, ipv6Pool, endpoints } = this.#entries.get(network.id) ?? this.add(network);
-    if (network.driver === 'bridge' && endpoints.size >= MAX_BRIDGE_PORTS) throw fullBridge(network);
+    if (network.driver === 'bridge') this.#checkRoom(network, endpoints.size);
     if (macAddress !== undefined) checkMacAddress(macAddress);
     this.#checkInterfaceFree(containerId, containerInterface);
     if (ipv6Address !== undefined && ipv6Pool === undefined) throw withoutIPv6(network, ipv6Address);
@@ -184,6 +188,17 @@ export class AddressBook {
     return `${prefix}${number}`;
   }
 
+  #checkRoom(network: BridgeNetwork, members: number): void {
+    if (members >= MAX_BRIDGE_PORTS) throw fullBridge(network);
+    if (members < LEAST_NEIGHBOURS) return; // spares every start a look at the setting
+    const most = this.#mostNeighbours();
+    if (members < most) return;
+    throw conflict(
+      `network ${network.name} is full: the host's table of neighbours ends at ${most} (net.ipv4.neigh.default.gc_thresh3)`,
+      { hint: 'Raise that setting with sysctl, or spread the containers over several hosts' },
+    );
+  }
+
   #checkInterfaceFree(containerId: ContainerId, name: string): void {
     if (!this.#interfacesOf(containerId).has(name)) return;
     throw conflict(`${holderOf(containerId)} has an interface ${name} already`, {
@@ -206,6 +221,9 @@ export class AddressBook {
     );
   }
 }
+
+/** The kernel starts to forget neighbours beyond this many (net.ipv4.neigh.default.gc_thresh1): nobody sets an end below. */
+const LEAST_NEIGHBOURS = 128;
 
 const holderOf = (containerId: ContainerId) => `container ${shortId(containerId)}`;
 

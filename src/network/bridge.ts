@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { conflict } from '../base/index.ts';
+import { conflict, systemErrorCode } from '../base/index.ts';
 import { macAddressOf } from './address-pool.ts';
 import type { BridgeNetwork } from './contract.ts';
 import { parseSubnet } from './ip.ts';
@@ -7,6 +8,19 @@ import type { HostLink, IpStream } from './iproute.ts';
 
 /** The kernel's limit on the ports of a bridge (net/bridge/br_private.h, BR_MAX_PORTS). */
 export const MAX_BRIDGE_PORTS = 1023;
+
+/**
+ * How many neighbours the kernel keeps at a time, of all networks together; beyond that, containers are not reached. Only the
+ * host itself has the setting: in another network namespace, there is no limit to be known.
+ */
+export function mostNeighbours(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/ipv4/neigh/default/gc_thresh3', 'utf8'));
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return Number.POSITIVE_INFINITY;
+    throw error;
+  }
+}
 
 /**
  * Makes the bridge of a network, or gives an existing one of that name what it lacks. `owner` becomes its

@@ -501,6 +501,26 @@ describe.runIf(inSandbox)('the network driver', () => {
     await expect(join(network)).rejects.toThrow('network crowd is full: a bridge ends at 1023 interfaces');
   });
 
+  it('tells by its network what the kernel says of a bridge without a place', async () => {
+    const network = await bridge('places');
+    const first = await join(network);
+    // The other ends are on the bridge too, so that half as many pairs fill it: 1,023 ports with the container's.
+    const pairs = Array.from({ length: 511 }, (_, index) => [`fill${index}a`, `fill${index}b`] as const);
+    const commands = pairs.flatMap(([one, other]) => [
+      `link add ${one} group 4711 master ${network.bridge} type veth peer name ${other}`,
+      `link set ${other} group 4711 master ${network.bridge}`,
+    ]);
+    await runChecked('ip', ['-batch', '-'], { input: `${commands.join('\n')}\n` });
+    const full = 'network places is full: a bridge ends at 1023 interfaces';
+    await expect(join(network)).rejects.toThrow(full);
+    const other = await join(await bridge('elsewhere'));
+    await expect(driver.connect(other.containerId, network, other.namespace.path)).rejects.toThrow(full);
+    expect((await inside(other, 'ip', '-o', 'link')).stdout.toString()).not.toContain('eth1');
+    await driver.disconnect(first.endpoint);
+    expect(await pings('host', (await join(network)).endpoint.address)).toBe(true);
+    await runChecked('ip', ['link', 'del', 'group', '4711']);
+  });
+
   it('keeps one table whose rules do not grow with containers', async () => {
     const network = await bridge('bridge', { subnet: '10.74.0.0/24' });
     await bridge('inner', { subnet: '10.73.0.0/24', internal: true, bridge: 'inner0' });

@@ -9,7 +9,7 @@ import {
 } from '../base/index.ts';
 import { AddressBook, fullBridge } from './address-book.ts';
 import { BesideDocker } from './beside-docker.ts';
-import { ensureBridge } from './bridge.ts';
+import { ensureBridge, mostNeighbours } from './bridge.ts';
 import type {
   BridgeNetwork,
   Endpoint,
@@ -88,10 +88,8 @@ class BridgeDriver implements NetworkDriver {
     const sourcesOf = (family: Family) =>
       addressPools.filter(({ base }) => parseSubnet(base).family === family);
     const [ipv4, ipv6] = [sourcesOf(4), sourcesOf(6)];
-    this.#book = new AddressBook({
-      4: ipv4,
-      6: ipv6.length > 0 ? ipv6 : localSubnets(`${localSeed} ${instance}`),
-    });
+    const sources = { 4: ipv4, 6: ipv6.length > 0 ? ipv6 : localSubnets(`${localSeed} ${instance}`) };
+    this.#book = new AddressBook(sources, mostNeighbours);
     this.#firewall = new Firewall(this.#names.table);
     this.#besideDocker = new BesideDocker(this.#names.table);
     this.#maker = { namespaces, host: this.#host, vethPrefix: this.#names.vethPrefix };
