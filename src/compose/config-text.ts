@@ -66,6 +66,10 @@ function serviceConfig(service: Service) {
     ),
     expose: service.expose,
     volumes: service.volumes.map(mountConfig),
+    volumes_from: service.volumesFrom.map(
+      ({ kind, name, readOnly }) =>
+        `${kind === 'container' ? 'container:' : ''}${name}:${readOnly ? 'ro' : 'rw'}`,
+    ),
     networks: Object.fromEntries(
       service.networks.map(({ name, aliases, address, address6, macAddress }) => [
         name,

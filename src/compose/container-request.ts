@@ -77,6 +77,10 @@ function hostConfig(project: Project, service: Service, place: ContainerPlace): 
     Mounts: volumes.flatMap((volume) =>
       bindText(project, volume) === undefined ? [mountRequest(project, volume)] : [],
     ),
+    VolumesFrom: service.volumesFrom.map(({ kind, name, readOnly }) => {
+      const container = kind === 'service' ? place.containerOf(name) : name;
+      return `${container}:${readOnly ? 'ro' : 'rw'}`;
+    }),
     Tmpfs: Object.fromEntries(service.tmpfs.map(splitTmpfs)),
     NetworkMode: shared(service.networkMode) ?? mainNetwork(project, service),
     PortBindings: portBindings(service),

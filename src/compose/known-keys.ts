@@ -22,13 +22,13 @@ export const SERVICE: KnownKeys = {
       'mem_limit mem_reservation memswap_limit cpus cpu_shares cpuset pids_limit oom_score_adj oom_kill_disable ' +
       'ipc pid uts userns_mode cgroup cgroup_parent runtime platform shm_size stop_signal stop_grace_period ' +
       'healthcheck logging pull_policy profiles scale deploy annotations blkio_config cpu_period cpu_quota ' +
-      'device_cgroup_rules gpus mem_swappiness isolation storage_opt',
+      'device_cgroup_rules gpus mem_swappiness isolation storage_opt label_file volumes_from',
   ),
   missing: words(
     'attach configs cpu_count cpu_percent cpu_rt_period ' +
-      'cpu_rt_runtime credential_spec develop extends external_links label_file ' +
+      'cpu_rt_runtime credential_spec develop extends external_links ' +
       'links mac_address models post_start pre_start pre_stop provider pull_refresh_after secrets ' +
-      'use_api_socket volume_driver volumes_from',
+      'use_api_socket volume_driver',
   ),
 };
 

@@ -23,6 +23,7 @@ const SPECIAL: readonly (readonly [pattern: string, merger: Merger])[] = [
   ['services.*.dns_search', appendTexts],
   ['services.*.dns_opt', appendTexts],
   ['services.*.env_file', appendTexts],
+  ['services.*.label_file', appendTexts],
   ['services.*.extra_hosts', (base, over) => appendItems(hostList(base), hostList(over))],
   ['services.*.tmpfs', appendTexts],
   ['networks.*.labels', mergePairs],

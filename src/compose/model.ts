@@ -28,6 +28,7 @@ export interface Service {
   readonly ports: readonly ServicePort[];
   readonly expose: readonly string[];
   readonly volumes: readonly ServiceVolume[];
+  readonly volumesFrom: readonly VolumesFrom[];
   readonly networks: readonly ServiceNetwork[];
   readonly networkMode: string | undefined;
   readonly dependsOn: readonly Dependency[];
@@ -102,6 +103,13 @@ export interface Service {
   readonly gpus: readonly ServiceGpus[];
   /** 0 to 100. */
   readonly memorySwappiness: number | undefined;
+}
+
+/** What has the volumes that a service mounts, too: another service, or a container of anybody's. */
+export interface VolumesFrom {
+  readonly kind: 'service' | 'container';
+  readonly name: string;
+  readonly readOnly: boolean;
 }
 
 /** Limits of block I/O: weights, bytes per second and operations per second, by device. */

@@ -250,6 +250,39 @@ test('an env_file that is missing is refused with its place', () => {
   );
 });
 
+test('labels: files first, a later one before an earlier one, then the mapping', () => {
+  const files = {
+    'compose.yaml':
+      'services:\n  web:\n    image: i\n    label_file: [a.labels, b.labels]\n    labels: {own: "1"}\n',
+    'a.labels': '# comment\nown=0\nfirst=a b\nboth=a\n',
+    'b.labels': 'both=b\n',
+  };
+  const [service] = load(files).services;
+  expect(Object.fromEntries(service?.labels ?? [])).toEqual({ own: '1', first: 'a b', both: 'b' });
+  const gone = 'services:\n  web:\n    image: i\n    label_file: gone.labels\n';
+  expect(refusal({ 'compose.yaml': gone }).message).toMatch(
+    /^compose.yaml:4:17: label file gone.labels not readable: not found/,
+  );
+});
+
+test('volumes_from names services, which are started before, and containers', () => {
+  const lines = 'image: i\n    volumes_from: [other:ro, "container:somebody", "container:reader:ro"]';
+  const { services } = load({ 'compose.yaml': `services:\n  web:\n    ${lines}\n  other: {image: i}\n` });
+  const service = services.find(({ name }) => name === 'web');
+  expect(service?.volumesFrom).toEqual([
+    { kind: 'service', name: 'other', readOnly: true },
+    { kind: 'container', name: 'somebody', readOnly: false },
+    { kind: 'container', name: 'reader', readOnly: true },
+  ]);
+  expect(service?.dependsOn).toEqual([
+    { service: 'other', condition: 'service_started', required: true, restart: true },
+  ]);
+  const wrong = 'services:\n  web:\n    image: i\n    volumes_from: ["a:b:c"]\n';
+  expect(refusal({ 'compose.yaml': wrong }).message).toContain(
+    '"a:b:c" is neither SERVICE[:ro] nor container:NAME[:ro]',
+  );
+});
+
 test('long and short forms mean the same', () => {
   const long = web('ports:\n  - {target: 80, published: "8080", protocol: udp, host_ip: 127.0.0.1}');
   expect(long.ports).toEqual(web('ports: ["127.0.0.1:8080:80/udp"]').ports);

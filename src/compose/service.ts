@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { errorMessage, systemErrorCode } from '../base/index.ts';
 import { parseEnvFile } from './env-file.ts';
 import { asBytes, asNanoseconds, asSeconds, explained, fieldsOf, isNull } from './fields.ts';
@@ -28,7 +28,14 @@ import {
   type LocatedMap,
   wrongAt,
 } from './located-yaml.ts';
-import type { Dependency, Service, ServiceDevice, ServiceHealthcheck, ServiceUlimit } from './model.ts';
+import type {
+  Dependency,
+  Service,
+  ServiceDevice,
+  ServiceHealthcheck,
+  ServiceUlimit,
+  VolumesFrom,
+} from './model.ts';
 import { parseBuild, parseExtraHosts } from './service-build.ts';
 import { parseBlockIo, parseGpus } from './service-devices.ts';
 import { parseMounts } from './service-mounts.ts';
@@ -51,6 +58,7 @@ export function parseService(name: string, node: Located, context: ServiceContex
   const get = fieldsOf(map);
   const { directory } = context;
   const deploy = parseDeploy(get('deploy', asMap));
+  const volumesFrom = get('volumes_from', (value) => asList(value).map(parseVolumesFrom)) ?? [];
   const namespaces = [get('network_mode', asText), get('ipc', asText), get('pid', asText)];
   const service: Service = {
     name,
@@ -63,11 +71,15 @@ export function parseService(name: string, node: Located, context: ServiceContex
     ports: get('ports', parsePorts) ?? [],
     expose: get('expose', asTexts) ?? [],
     volumes: get('volumes', (value) => parseMounts(value, directory)) ?? [],
+    volumesFrom,
     networks: get('networks', parseNetworks) ?? [],
     networkMode: get('network_mode', asText),
-    dependsOn: withNamespaces(get('depends_on', parseDependencies) ?? [], namespaces),
+    dependsOn: withNeeded(get('depends_on', parseDependencies) ?? [], [
+      ...namespaces.flatMap((mode) => (mode?.startsWith('service:') ? mode.slice('service:'.length) : [])),
+      ...volumesFrom.flatMap(({ kind, name }) => (kind === 'service' ? name : [])),
+    ]),
     restart: get('restart', restartPolicy) ?? deploy.restart,
-    labels: get('labels', asPairs) ?? new Map(),
+    labels: new Map([...labelFiles(get, directory), ...(get('labels', asPairs) ?? [])]),
     user: get('user', asText),
     workingDir: get('working_dir', asText),
     hostname: get('hostname', asText),
@@ -176,6 +188,25 @@ function parseEnvironment(map: LocatedMap, { directory, variables }: ServiceCont
   return environment;
 }
 
+/** The labels of files, of which a later one wins. */
+function labelFiles(get: ReturnType<typeof fieldsOf>, directory: string): Map<string, string> {
+  const labels = new Map<string, string>();
+  for (const file of get('label_file', (value) => (value.kind === 'list' ? asList(value) : [value])) ?? []) {
+    const path = hostPath(asText(file), directory);
+    for (const [name, value] of readPairs(file, 'label file', path)) labels.set(name, value);
+  }
+  return labels;
+}
+
+function readPairs(node: Located, what: string, path: string): Map<string, string> {
+  try {
+    return parseEnvFile(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const reason = systemErrorCode(error) === 'ENOENT' ? 'not found' : errorMessage(error);
+    throw wrongAt(node, `${what} ${path} not readable: ${reason}`);
+  }
+}
+
 function envFiles(node: Located, directory: string): Map<string, string> {
   const files = node.kind === 'list' ? asList(node) : [node];
   const variables = new Map<string, string>();
@@ -186,13 +217,8 @@ function envFiles(node: Located, directory: string): Map<string, string> {
     const given = map === undefined ? asText(file) : get('path', asText);
     if (given === undefined) throw wrongAt(file, `${file.path}.path is missing`);
     const path = hostPath(given, directory);
-    try {
-      for (const [name, value] of parseEnvFile(readFileSync(path, 'utf8'))) variables.set(name, value);
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT' && get('required', asFlag) === false) continue;
-      const reason = systemErrorCode(error) === 'ENOENT' ? 'not found' : errorMessage(error);
-      throw wrongAt(file, `env file ${path} not readable: ${reason}`);
-    }
+    if (get('required', asFlag) === false && !existsSync(path)) continue;
+    for (const [name, value] of readPairs(file, 'env file', path)) variables.set(name, value);
   }
   return variables;
 }
@@ -216,15 +242,23 @@ function parseDependencies(node: Located): Dependency[] {
   });
 }
 
-/** Who shares a namespace of another service depends on it. */
-function withNamespaces(dependencies: Dependency[], modes: readonly (string | undefined)[]): Dependency[] {
+/** Who shares a namespace of another service, or has its volumes, depends on it. */
+function withNeeded(dependencies: Dependency[], services: readonly string[]): Dependency[] {
   const known = new Map(dependencies.map((dependency) => [dependency.service, dependency]));
-  for (const mode of modes) {
-    const service = mode?.startsWith('service:') ? mode.slice('service:'.length) : undefined;
-    if (service === undefined || known.has(service)) continue;
+  for (const service of services) {
+    if (known.has(service)) continue;
     known.set(service, { service, condition: 'service_started', required: true, restart: true });
   }
   return [...known.values()];
+}
+
+/** `SERVICE[:ro]` or `container:NAME[:ro]`. */
+function parseVolumesFrom(node: Located): VolumesFrom {
+  const text = asText(node);
+  const [, container, name = '', mode = 'rw'] = /^(container:)?([^:]+)(?::(ro|rw))?$/.exec(text) ?? [];
+  if (name === '')
+    throw wrongAt(node, `${node.path}: "${text}" is neither SERVICE[:ro] nor container:NAME[:ro]`);
+  return { kind: container === undefined ? 'service' : 'container', name, readOnly: mode === 'ro' };
 }
 
 function parseDeploy(map: LocatedMap | undefined) {

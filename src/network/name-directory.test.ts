@@ -93,6 +93,12 @@ describe('the names of containers', () => {
     expect(await readdir(folder)).toEqual(['host', `n-${shop.id}`, `s-${await inodeOf(web)}`]);
   });
 
+  it('get a folder at a start, where a launcher from before there were names has made none', async () => {
+    const web = await container('web', shop);
+    createNameDirectory(`${folder}/made`).restore([web]);
+    expect(await readdir(`${folder}/made`)).toEqual([`n-${shop.id}`, `s-${await inodeOf(web)}`]);
+  });
+
   it('that cannot be written are told of', async () => {
     const names = createNameDirectory(`${folder}/missing`);
     const web = await container('web', shop);

@@ -1,4 +1,4 @@
-import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type ContainerId, errorMessage, type NetworkId, unavailable } from '../base/index.ts';
 import type { NameDirectory, NamedContainer } from './contract.ts';
 import { networkText, viewText } from './name-files.ts';
@@ -50,6 +50,8 @@ class FileNameDirectory implements NameDirectory {
 
   restore(containers: readonly NamedContainer[]): void {
     this.#containers.clear();
+    // A launcher that was started before containers had names has made none; the next one gives it to the resolver.
+    this.#change(() => mkdirSync(this.#folder, { recursive: true, mode: 0o750 }));
     for (const container of containers) this.publish(container);
     const kept = new Set<string>(['host']); // the launcher's copy of the host's resolv.conf
     for (const { inode, endpoints } of this.#containers.values()) {

@@ -163,6 +163,34 @@ services:
     expect(stderr).toContain('Did you mean ports?');
   });
 
+  it('gives a service the volumes of another and of any container, and labels from a file', async () => {
+    await instance.berthOk(['create', '--name', 'somebody', '-v', '/theirs', 'busybox', 'true']);
+    await writeFile(`${folder}/some.labels`, 'from.file=a value\n');
+    await write(`
+services:
+  writer:
+    image: busybox
+    command: sh -c 'echo shared > /data/file; sleep 1000'
+    volumes: ['/data']
+  reader:
+    image: busybox
+    command: sleep 1000
+    label_file: some.labels
+    volumes_from: ['writer:ro', 'container:somebody']
+`);
+    expect(await compose('up', '-d')).toMatchObject({ code: 0 });
+    const id = (await compose('ps', '-q', 'reader')).stdout.trim();
+    const inReader = (script: string) => instance.berth(['exec', id, 'sh', '-c', script]);
+    const read = 'until [ -e /data/file ]; do :; done; cat /data/file';
+    expect((await inReader(read)).stdout).toBe('shared\n');
+    expect((await inReader('touch /data/no')).stderr).toContain('Read-only file system');
+    expect(await inReader('touch /theirs/file')).toMatchObject({ code: 0 });
+    const label = ['inspect', '-f', '{{index .Config.Labels "from.file"}}', id];
+    expect(await instance.berthOk(label)).toBe('a value');
+    expect(await compose('down', '-t', '0', '-v')).toMatchObject({ code: 0 });
+    await instance.berthOk(['rm', '-v', 'somebody']);
+  });
+
   it('refuses by name what Docker Compose has and berth has not', async () => {
     await write('services: { a: { image: busybox } }');
     expect((await compose('watch')).stderr).toBe('berth compose watch is not implemented\n');
