@@ -45,13 +45,23 @@ export class LogFile implements AsyncDisposable {
       yield* this.#unpack();
       return;
     }
+    // The next piece is on its way while somebody works on this one.
+    let coming = this.#pieceAt(this.#position);
     for (;;) {
-      const piece = Buffer.allocUnsafe(PIECE);
-      const { bytesRead } = await this.#handle.read(piece, 0, PIECE, this.#position);
-      if (bytesRead === 0) return;
-      this.#position += bytesRead;
-      yield piece.subarray(0, bytesRead);
+      const piece = await coming;
+      if (piece.length === 0) return;
+      this.#position += piece.length;
+      coming = this.#pieceAt(this.#position);
+      coming.catch(() => {}); // where nobody asks for it any more
+      yield piece;
     }
+  }
+
+  /** Empty at the end of the file. */
+  async #pieceAt(position: number): Promise<Buffer> {
+    const piece = Buffer.allocUnsafe(PIECE);
+    const { bytesRead } = await this.#handle.read(piece, 0, PIECE, position);
+    return piece.subarray(0, bytesRead);
   }
 
   /** The whole content; the position stays. */
@@ -61,11 +71,10 @@ export class LogFile implements AsyncDisposable {
       return;
     }
     for (let at = 0; ; ) {
-      const piece = Buffer.allocUnsafe(PIECE);
-      const { bytesRead } = await this.#handle.read(piece, 0, PIECE, at);
-      if (bytesRead === 0) return;
-      at += bytesRead;
-      yield piece.subarray(0, bytesRead);
+      const piece = await this.#pieceAt(at);
+      if (piece.length === 0) return;
+      at += piece.length;
+      yield piece;
     }
   }
 

@@ -201,7 +201,7 @@ describe('log options', () => {
     ['json-file', { mode: 'x' }, 'invalid', 'logger: logging mode not supported: x'],
     ['json-file', { mode: 'non-blocking' }, 'not-implemented', 'the log mode non-blocking'],
     ['syslog', { 'syslog-address': 'foo://x' }, 'invalid', "unsupported scheme: 'foo'"],
-    ['syslog', { 'syslog-address': 'tcp://x' }, 'not-implemented', 'syslog over tcp'],
+    ['syslog', { 'syslog-address': 'tcp+tls://x' }, 'not-implemented', 'syslog over tcp+tls'],
     ['syslog', { 'syslog-facility': 'bar' }, 'invalid', 'invalid syslog facility'],
     ['syslog', { 'syslog-format': 'x' }, 'invalid', 'Invalid syslog format'],
   ] as const)('%s %j: %s', (driver, options, kind, message) => {
