@@ -37,7 +37,7 @@ import { readRuleset } from './reach/ruleset.ts';
 import { shapeEndpoint } from './shape.ts';
 import { makeSandbox, type Sandbox, type SandboxMaker, SpareSandboxes } from './spare-sandboxes.ts';
 import { checkSources, DEFAULT_SUBNETS, localSubnets, type SubnetSource } from './subnets.ts';
-import { configure, flushRoutes, giveRoutes, makePair, plugIn, reorderRoutes } from './veth.ts';
+import { bringUp, configure, flushRoutes, giveRoutes, makePair, plugIn, reorderRoutes } from './veth.ts';
 
 export interface NetworkDriverOptions {
   /** At most 8 lower-case letters and digits; in the names of all that is made on the host. */
@@ -206,17 +206,17 @@ class BridgeDriver implements NetworkDriver {
     try {
       if (network.driver === 'macvlan') {
         if (options.shape !== undefined) throw unshaped(network);
-        await this.#host.run(makeMacvlan(endpoint, network, namespacePath));
+        await runOnHost(makeMacvlan(endpoint, network, namespacePath));
         await runInside(namespacePath, configureMacvlan(endpoint, network));
         await setSysctls(endpoint, options.interface?.sysctls, namespacePath);
         return endpoint;
       }
       const { hostInterface, containerInterface } = endpoint;
-      await this.#host.run([
-        ...makePair(hostInterface, containerInterface, namespacePath),
-        ...plugIn(hostInterface, network),
+      await runInside(namespacePath, [
+        ...makePair(hostInterface, containerInterface),
+        ...configure(endpoint, network),
       ]);
-      await runInside(namespacePath, configure(endpoint, network));
+      await this.#host.run([...bringUp(hostInterface), ...plugIn(hostInterface, network)]);
       await this.#finish(endpoint, options, namespacePath);
       return endpoint;
     } catch (error) {
@@ -403,6 +403,12 @@ async function runInside(namespacePath: string, commands: readonly string[]): Pr
   const args = [`--net=${namespacePath}`, 'ip', '-batch', '-'];
   const { code, stderr } = await run('nsenter', args, { input: `${commands.join('\n')}\n` });
   if (code !== 0) throw ipFailure(stderr);
+}
+
+/** In a process of its own, which lets go of namespaces that the commands name. */
+async function runOnHost(commands: readonly string[]): Promise<void> {
+  await using stream = new IpStream();
+  await stream.run(commands);
 }
 
 /** Removes an interface; one that is gone, with its namespace or without, is fine. */

@@ -115,8 +115,8 @@ export async function makeSandbox({ namespaces, host, vethPrefix }: SandboxMaker
   try {
     const hostInterface = freshName(vethPrefix);
     const containerInterface = 'eth0';
-    await host.run(makePair(hostInterface, containerInterface, namespace.path));
-    await inside.run(['link set lo up', ...bringUp(containerInterface)]);
+    await inside.run(['link set lo up', ...makePair(hostInterface, containerInterface)]);
+    await host.run(bringUp(hostInterface));
     return { namespace, hostInterface, containerInterface, inside };
   } catch (error) {
     await inside[Symbol.asyncDispose]();

@@ -6,13 +6,15 @@ import type { BridgeNetwork, Endpoint, LinkedNetwork } from './contract.ts';
  */
 
 /**
- * Makes a pair that is connected to nothing; the inner end is born in the namespace. With both ends up before it is
- * plugged in, a bridge forwards at once; otherwise it waits for the kernel to notice, and a first packet is lost.
+ * In the namespace: makes a pair that is connected to nothing; the outer end is born in the namespace of this process, the
+ * host's. With both ends up before it is plugged in, a bridge forwards at once; otherwise it waits for the kernel to
+ * notice, and a first packet is lost. Not made from the host: `ip -batch` never closes a namespace that it is given by a path,
+ * and would keep each one until it ends.
  */
-export function makePair(hostInterface: string, containerInterface: string, namespacePath: string): string[] {
+export function makePair(hostInterface: string, containerInterface: string): string[] {
   return [
-    `link add ${hostInterface} type veth peer name ${containerInterface} netns ${namespacePath}`,
-    ...bringUp(hostInterface),
+    `link add ${containerInterface} type veth peer name ${hostInterface} netns ${process.pid}`,
+    ...bringUp(containerInterface),
   ];
 }
 

@@ -28,7 +28,6 @@ export class Actor {
   readonly #random: () => number;
   #known: Knowledge;
   #pending: Step | undefined;
-  #disturbed: Step | undefined;
   #acknowledged = 0;
 
   /** What it chooses is decided by the seed and its container's name. */
@@ -43,17 +42,12 @@ export class Actor {
     return this.#acknowledged;
   }
 
-  /** Whatever is asked for now may fail: something that it needs was killed. */
-  disturb(): void {
-    this.#disturbed = this.#pending;
-  }
-
   /**
-   * Goes on until a request gets no answer, or `signal` is aborted between two of them. Throws when one is refused that was not
-   * disturbed, and when a refusal leaves what was not asked for.
+   * Goes on until a request gets no answer, or, between two of them, as long as it may. Throws when one is refused with words
+   * that are not tolerated, and when a refusal leaves what was not asked for.
    */
-  async act(instance: Instance, signal?: AbortSignal): Promise<void> {
-    while (signal?.aborted !== true) {
+  async act(instance: Instance, { goesOn = () => true, tolerated }: Acting = {}): Promise<void> {
+    while (goesOn()) {
       const step = pick(this.#random, this.#role.choices(this.#known));
       this.#pending = step;
       try {
@@ -63,7 +57,7 @@ export class Actor {
       } catch (error) {
         if (!(error instanceof Refused)) return;
         const what = `${this.#role.container}, ${this.#known}: ${step.name} was refused: ${error.message}`;
-        if (this.#disturbed !== step) throw new Error(what);
+        if (tolerated?.test(error.message) !== true) throw new Error(what);
         const wrong = this.compare(await inspectAll(instance));
         if (wrong !== undefined) throw new Error(`${what}; ${wrong}`);
       }
@@ -82,6 +76,13 @@ export class Actor {
     this.#pending = undefined;
     return possible.includes(seen) ? undefined : `${container} was ${known}, then ${where}, and is ${seen}`;
   }
+}
+
+/** How an {@link Actor} acts while something else than berthd may be killed. */
+export interface Acting {
+  readonly goesOn?: () => boolean;
+  /** Words of refusals that are no fault. */
+  readonly tolerated?: RegExp;
 }
 
 /** berthd answered, and said no. */

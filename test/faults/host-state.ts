@@ -8,7 +8,10 @@ export interface Inspected {
   readonly Id: string;
   /** "/web" */
   readonly Name: string;
-  readonly HostConfig: { readonly PortBindings: Readonly<Record<string, unknown>> };
+  readonly HostConfig: {
+    readonly NetworkMode: string;
+    readonly PortBindings: Readonly<Record<string, unknown>>;
+  };
   readonly State: { readonly Status: string; readonly Pid: number };
   readonly NetworkSettings: {
     readonly Networks: Readonly<Record<string, { readonly IPAddress: string }>>;
@@ -121,15 +124,22 @@ async function namespaceDifferences(
     args.endsWith(`/berth-launcher ${instance.execRoot}/l.sock ${instance.execRoot}`),
   );
   if (launcher === undefined) return [];
-  const held = (await descriptorsOf(launcher.pid)).filter((target) => target.startsWith('net:'));
+  const held = (await descriptorsOf(launcher.pid)).filter(isNamespace);
   const own = await readlink('/proc/self/ns/net');
   const ofContainers = await Promise.all(
     living.map(({ State }) => readlink(`/proc/${State.Pid}/ns/net`).catch(() => '')),
   );
   const waiting = links.filter((link) => link.kind === 'veth' && link.master === undefined).length;
   const others = held.filter((namespace) => namespace !== own && !ofContainers.includes(namespace));
-  return differ('spare network namespaces', others, waiting);
+  const children = processes.filter(({ parent }) => parent === instance.daemon.pid);
+  const kept = await Promise.all(children.map(({ pid }) => descriptorsOf(pid)));
+  return [
+    ...differ('spare network namespaces', others, waiting),
+    ...differ("network namespaces that berthd's children hold", kept.flat().filter(isNamespace), 0),
+  ];
 }
+
+const isNamespace = (target: string) => target.startsWith('net:');
 
 /** What a process has open. */
 async function descriptorsOf(pid: number): Promise<string[]> {
@@ -299,14 +309,17 @@ async function listeningSockets(): Promise<Map<string, number>> {
 
 /** A container has the addresses that it is said to have, and no others. */
 async function insideDifferences(living: readonly Inspected[]): Promise<string[]> {
+  const apart = living.filter(({ HostConfig }) => HostConfig.NetworkMode !== 'host');
   const differences = await Promise.all(
-    living.map(async ({ Name, State, NetworkSettings }) => {
+    apart.map(async ({ Name, State, NetworkSettings }) => {
       const { stdout } = await run('nsenter', [`--net=/proc/${State.Pid}/ns/net`, 'ip', '-j', '-4', 'addr']);
       const links = JSON.parse(stdout.toString() || '[]') as IpLink[];
       const found = links
         .filter(({ ifname }) => ifname !== 'lo')
         .flatMap(({ addr_info }) => addr_info.map(({ local }) => local));
-      const expected = Object.values(NetworkSettings.Networks).map(({ IPAddress }) => IPAddress);
+      const expected = Object.values(NetworkSettings.Networks)
+        .map(({ IPAddress }) => IPAddress)
+        .filter((address) => address !== '');
       return differ(`addresses in ${Name}`, found, expected);
     }),
   );

@@ -11,7 +11,7 @@ describe('after a SIGKILL of berthd at any time, what was acknowledged is true a
     const seed = printedSeed('kills among containers');
     await using instance = await startInstance();
     await instance.berthOk(['pull', '-q', 'busybox']);
-    const roles = ['one', 'two', 'three', 'four'].map(lifecycle);
+    const roles = ['one', 'two', 'three', 'four'].map((name) => lifecycle(name));
     await killAtRandom(instance, { seed, kills: 100, roles });
   });
 });

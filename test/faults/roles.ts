@@ -4,8 +4,10 @@ import type { Inspected } from './host-state.ts';
 
 const SLEEP = { Image: 'busybox', Cmd: ['sleep', '1000'], StopSignal: 'SIGKILL' };
 
-/** Creates, starts, uses, stops and removes a container. */
-export function lifecycle(container: string): Role {
+const PORTS = { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }], '81/tcp': [{}] };
+
+/** Creates, starts, uses, stops and removes a container with two published ports, or in another network mode without any. */
+export function lifecycle(container: string, NetworkMode = 'bridge'): Role {
   const at = (path: string) => `/containers/${container}${path}`;
   const step = (line: string, ...outcomes: string[]): Step => ({
     name: line,
@@ -15,9 +17,7 @@ export function lifecycle(container: string): Role {
   const create: Step = {
     name: 'create',
     send: async (instance) => {
-      const HostConfig = {
-        PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }], '81/tcp': [{}] },
-      };
+      const HostConfig = { NetworkMode, PortBindings: NetworkMode === 'bridge' ? PORTS : {} };
       await request(instance, `POST /containers/create?name=${container}`, { ...SLEEP, HostConfig });
     },
     outcomes: ['created'],
@@ -27,19 +27,21 @@ export function lifecycle(container: string): Role {
     send: (instance) => expectOutput(instance, container),
     outcomes: ['running'],
   };
+  const look = (state: string) => step(`GET ${at('/archive?path=/etc/passwd')}`, state);
   const start = step(`POST ${at('/start')}`, 'running');
   const remove = step(`DELETE ${at('')}`, 'absent');
   const choices: Record<string, readonly Step[]> = {
     absent: [create],
-    created: [start, start, remove],
+    created: [start, start, look('created'), remove],
     running: [
       exec,
       exec,
+      look('running'),
       step(`POST ${at('/stop?t=0')}`, 'exited'),
       step(`POST ${at('/restart?t=0')}`, 'exited', 'running'),
       step(`DELETE ${at('?force=1')}`, 'exited', 'absent'),
     ],
-    exited: [start, remove],
+    exited: [start, look('exited'), remove],
   };
   return {
     container,

@@ -63,7 +63,8 @@ export async function crashAt(
   await actDuring(instance, actors, strike);
 }
 
-async function expectTrue(instance: Instance, actors: readonly Actor[], when: string): Promise<void> {
+/** Each client's container is as it was told. */
+export async function expectTrue(instance: Instance, actors: readonly Actor[], when = ''): Promise<void> {
   const containers = await inspectAll(instance);
   expect(
     actors.flatMap((actor) => actor.compare(containers) ?? []),
