@@ -31,17 +31,7 @@ export default defineConfig({
       },
       { test: { name: 'network', include: networkTests, ...alone, sequence: { groupOrder: 1 } } },
       { test: { name: 'engine', include: engineFolders, ...alone, sequence: { groupOrder: 2 } } },
-      {
-        test: {
-          name: 'faults',
-          include: faultTests,
-          // Each has instances of its own, and waits for them more than it computes.
-          maxWorkers: 2,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          sequence: { groupOrder: 3 },
-        },
-      },
+      { test: { name: 'faults', include: faultTests, ...alone, sequence: { groupOrder: 3 } } },
       { test: { name: 'vm', include: machineTests, ...alone, sequence: { groupOrder: 4 } } },
     ],
   },

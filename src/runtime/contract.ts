@@ -302,6 +302,8 @@ export interface Launcher extends AsyncDisposable {
    * xattrs left out, sorted, deterministic (OCI image-spec, layer.md#representing-changes).
    */
   packChanges(upper: string, signal?: AbortSignal): Promise<Readable>;
+  /** The pid of the launcher that runs now, which is asked for it; a new one is started where none does. */
+  identify(): Promise<number>;
   /** Ends file workers that a killed berthd had started and not connected to. */
   endAbandonedWorkers(): Promise<void>;
   createNetworkNamespace(): Promise<NetworkNamespace>;

@@ -12,6 +12,7 @@ import {
   isBerthError,
   numberOf,
   PROTOCOL_VERSION,
+  run,
   unavailable,
 } from '../base/index.ts';
 import { noteRuntime, removeAbandoned } from './abandoned.ts';
@@ -83,6 +84,7 @@ class LauncherClient implements Launcher {
     // Without an answer: a supervisor that had reported to the launcher listens and needs it no more, any other ends.
     const supervisor = await this.#findSupervisor(plan.id, plan.directory);
     if (supervisor === undefined) {
+      if (answer === undefined) await untilUnlocked(plan.directory);
       const ended = answer === undefined ? 'the launcher ended as it started' : 'it ended at once:';
       throw unavailable(`${ended} the supervisor of container ${plan.id}`);
     }
@@ -238,6 +240,10 @@ class LauncherClient implements Launcher {
     await earlier.gone;
   }
 
+  async identify(): Promise<number> {
+    return (await this.#ask(message.launcherHello)).pid;
+  }
+
   async endAbandonedWorkers(): Promise<void> {
     const folder = this.#workerFolder();
     for (const name of await readdir(folder)) {
@@ -290,6 +296,14 @@ interface Answer {
 /** Ends a file worker that still waits for its one client: one that comes and goes. */
 async function endWorker(path: string): Promise<void> {
   (await connectSocket(path).catch(() => undefined))?.destroy();
+}
+
+/**
+ * A supervisor that undoes what it did holds its lock on the container's folder until it has (native/shim/main.c): the next one
+ * would be refused. One that hangs is not waited for.
+ */
+async function untilUnlocked(directory: string): Promise<void> {
+  await run('flock', ['--timeout', '10', directory, 'true']);
 }
 
 /** The longest path of a unix socket, from unix(7): 108 bytes with the zero at the end. */

@@ -1,3 +1,4 @@
+import { chmod, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Instance, startInstance } from './instance.ts';
 
@@ -41,6 +42,21 @@ describe('the life of a container', () => {
       "No public port '53' published for ports",
     );
     await instance.berthOk(['rm', '-f', 'ports']);
+  });
+
+  it('is one that has run, whatever becomes of its next start', async () => {
+    const file = `${instance.execRoot}/program`;
+    await writeFile(file, '#!/bin/sh\nexit 3\n', { mode: 0o755 });
+    const ended = '{{.State.Status}} {{.State.StartedAt}} {{.State.FinishedAt}}';
+    const inspect = (format: string) => instance.berthOk(['inspect', '-f', format, 'fragile']);
+    await instance.berth(['run', '--name', 'fragile', '-v', `${file}:/program`, 'busybox', '/program']);
+    const before = await inspect(ended);
+    expect(before).toMatch(/^exited 2/);
+    await chmod(file, 0o644);
+    expect((await instance.berth(['start', 'fragile'])).stderr).toContain('/program');
+    expect(await inspect(ended)).toBe(before);
+    expect(await inspect('{{.State.ExitCode}} {{.State.Error}}')).toMatch(/^126 .*\/program/);
+    await instance.berthOk(['rm', 'fragile']);
   });
 
   it('gets another name, but not a wrong, a taken or its own one', async () => {

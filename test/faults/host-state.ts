@@ -131,7 +131,9 @@ async function namespaceDifferences(
   );
   const waiting = links.filter((link) => link.kind === 'veth' && link.master === undefined).length;
   const others = held.filter((namespace) => namespace !== own && !ofContainers.includes(namespace));
-  const children = processes.filter(({ parent }) => parent === instance.daemon.pid);
+  const children = processes.filter(
+    ({ parent, args }) => parent === instance.daemon.pid && SHORT_LIVED.test(args),
+  );
   const kept = await Promise.all(children.map(({ pid }) => descriptorsOf(pid)));
   return [
     ...differ('spare network namespaces', others, waiting),

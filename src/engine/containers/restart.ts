@@ -1,9 +1,8 @@
-import { asBerthError, type ContainerId, errorMessage } from '../../base/index.ts';
+import { type ContainerId, errorMessage } from '../../base/index.ts';
 import type { ExitStatus, RestartPlan } from '../../runtime/index.ts';
 import { type ContainerRecord, isActive, isAlive, type RestartPolicy } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { startLocked } from './start.ts';
-import { startExitCode } from './start-failure.ts';
 import { stopContainer } from './stop.ts';
 
 /** What the supervisor has to do. That "unless-stopped" differs from "always" matters only when berthd starts. */
@@ -94,24 +93,7 @@ export function scheduleRestart(context: ContainerContext, id: ContainerId, dela
 
 async function restartLocked(context: ContainerContext, id: ContainerId): Promise<void> {
   const record = context.collection.get(id);
-  if (record?.state.status !== 'restarting') return;
-  try {
-    await startLocked(context, record);
-  } catch (error) {
-    const reason = asBerthError(error);
-    const { startedAt, finishedAt } = record.state;
-    context.collection.note(id, {
-      state: {
-        status: 'exited',
-        exitCode: startExitCode(reason),
-        oomKilled: false,
-        startedAt,
-        finishedAt,
-        error: reason.describe(),
-      },
-    });
-    throw error;
-  }
+  if (record?.state.status === 'restarting') await startLocked(context, record);
 }
 
 /** Takes up the restart of a container that was waiting for it, without a supervisor, when berthd ended. */

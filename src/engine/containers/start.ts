@@ -9,7 +9,13 @@ import {
   type Supervisor,
 } from '../../runtime/index.ts';
 import { type Connection, connect, disconnect } from './connect.ts';
-import { type ContainerRecord, isMachine, type MachineDetails } from './container.ts';
+import {
+  type ContainerRecord,
+  type ContainerState,
+  isMachine,
+  type MachineDetails,
+  type StartError,
+} from './container.ts';
 import { type ContainerContext, containerDirectory, emit, runtimeRoot } from './context.ts';
 import { imageOf } from './create.ts';
 import { reportOfFailedStart } from './end-reports.ts';
@@ -65,7 +71,7 @@ export async function startLocked(
     const reason = await explainStartFailure(error, context, record);
     context.attachments.refuse(record.id, reason);
     const exitCode = startExitCode(reason);
-    const state = { status: 'created', error: { message: reason.describe(), exitCode } } as const;
+    const state = stateAfterFailure(record, { message: reason.describe(), exitCode });
     const report = reportOfFailedStart(exitCode, reason.describe());
     const failed = context.collection.note(
       record.id,
@@ -78,30 +84,31 @@ export async function startLocked(
   }
 }
 
+/** As in Docker: one that has run before has exited, with the last run's times and this failure. */
+function stateAfterFailure({ state }: ContainerRecord, error: StartError): ContainerState {
+  if (state.status !== 'exited' && state.status !== 'restarting') return { status: 'created', error };
+  const { startedAt, finishedAt } = state;
+  const { exitCode, message } = error;
+  return { status: 'exited', exitCode, oomKilled: false, startedAt, finishedAt, error: message };
+}
+
 async function prepareAndRun(
   context: ContainerContext,
   record: ContainerRecord,
   timeline: Timeline,
 ): Promise<readonly string[]> {
   const image = await imageOf(context, record);
-  const connection = await timeline.step('network', () => connect(context, record));
-  crashPoint('start.connected');
-  let supervisor: Supervisor | undefined;
+  const { connection, supervisor } = await prepareAtLast(context, record, image.layers, timeline);
   try {
-    await mountShared(context, record);
-    const launched = await timeline.step('supervisor', () =>
-      launch(context, record, connection, image.layers),
-    );
-    supervisor = launched;
     crashPoint('start.launched');
     const bundle = await timeline.step('bundle', () =>
-      writeBundle(context, record, { connection, supervisor: launched, layers: image.layers }, timeline),
+      writeBundle(context, record, { connection, supervisor, layers: image.layers }, timeline),
     );
     await timeline.step('volumes', () => fillVolumes(context, record, image.layers));
-    await timeline.step('ports', () => publish(context, record.id, launched.ports));
+    await timeline.step('ports', () => publish(context, record.id, supervisor.ports));
     crashPoint('start.published');
-    await timeline.step('attach', () => context.attachments.connect(record.id, launched));
-    const { pid, startedAt } = await timeline.step('oci-runtime', () => launched.run());
+    await timeline.step('attach', () => context.attachments.connect(record.id, supervisor));
+    const { pid, startedAt } = await timeline.step('oci-runtime', () => supervisor.run());
     const machine =
       bundle.kind === 'machine' ? await startedMachine(context, record, bundle.machine, timeline) : undefined;
     crashPoint('start.running');
@@ -113,7 +120,7 @@ async function prepareAndRun(
         pid,
         startedAt: startedAt.toISOString(),
         endpoints: connection.endpoints,
-        ports: launched.ports,
+        ports: supervisor.ports,
         ...(machine === undefined ? {} : { machine }),
       }),
     );
@@ -123,12 +130,58 @@ async function prepareAndRun(
     watchForEnd(context, record.id, supervisor);
     return bundle.warnings;
   } catch (error) {
-    if (supervisor !== undefined) await abandon(context, record, supervisor);
-    await disconnect(context, record, connection.endpoints, connection.namespace);
-    await unmountShared(context, record);
-    if (isMachine(record)) await context.parts.machines.release(record.id);
+    await abandon(context, record, supervisor);
+    await release(context, record, connection);
     throw error;
   }
+}
+
+/** What a start has before anything of the container runs. */
+interface Prepared {
+  readonly connection: Connection;
+  readonly supervisor: Supervisor;
+}
+
+/** As {@link prepare}, begun anew when the launcher ended in the middle of it: what that one held is gone. */
+async function prepareAtLast(...start: Parameters<typeof prepare>): Promise<Prepared> {
+  const [context] = start;
+  const { launcher } = context.parts;
+  const pid = await launcher.identify();
+  try {
+    return await prepare(...start);
+  } catch (error) {
+    if ((await launcher.identify()) === pid) throw error;
+    return await prepare(...start);
+  }
+}
+
+async function prepare(
+  context: ContainerContext,
+  record: ContainerRecord,
+  layers: readonly { path: string }[],
+  timeline: Timeline,
+): Promise<Prepared> {
+  const connection = await timeline.step('network', () => connect(context, record));
+  crashPoint('start.connected');
+  try {
+    await mountShared(context, record);
+    const supervisor = await timeline.step('supervisor', () => launch(context, record, connection, layers));
+    return { connection, supervisor };
+  } catch (error) {
+    await release(context, record, connection);
+    throw error;
+  }
+}
+
+/** What a container has beside its supervisor and its process. */
+async function release(
+  context: ContainerContext,
+  record: ContainerRecord,
+  { endpoints, namespace }: Connection,
+): Promise<void> {
+  await disconnect(context, record, endpoints, namespace);
+  await unmountShared(context, record);
+  if (isMachine(record)) await context.parts.machines.release(record.id);
 }
 
 /** Ends the supervisor of a start that failed, and the container if it runs already. */
