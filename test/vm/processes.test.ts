@@ -114,6 +114,13 @@ describe('the processes of a virtual machine', () => {
     expect(Date.now() - before).toBeLessThan(250_000);
     expect(await state('deaf')).toBe('exited');
     await instance.berthOk(['rm', 'deaf']);
+
+    await machine('alone', 'exec sleep 1000');
+    await instance.berthOk(['stop', '-t', '300', 'alone']);
+    expect(await instance.berthOk(['why', 'alone'])).toContain(
+      'SIGKILL ended it, sent by stop (PID 1 has no handler for SIGTERM and is alone)',
+    );
+    await instance.berthOk(['rm', 'alone']);
   });
 
   it('are killed, and what they have written is there at the next start', async () => {

@@ -57,6 +57,13 @@ test.each([
     'SIGHUP ended it, sent by kill.',
   ],
   [
+    'a stop that a guest made to be felt',
+    { code: 137, signal: 9 },
+    { ...sentBy('stop', 15), followedInGuest: true as const },
+    'stop sent SIGKILL: PID 1 has no handler for SIGTERM and is alone',
+    'SIGKILL ended it, sent by stop (PID 1 has no handler for SIGTERM and is alone).',
+  ],
+  [
     'a restart for bad health',
     { code: 137, signal: 9 },
     { ...sentBy('health', 9), reason: '3 probes failed' },

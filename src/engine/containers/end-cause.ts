@@ -10,6 +10,8 @@ export interface SentSignal {
   readonly at: string;
   /** Why this signal, where the operation alone does not say it. */
   readonly reason?: string;
+  /** A guest follows it with SIGKILL where PID 1 cannot receive it and is alone, and does not tell so. */
+  readonly followedInGuest?: true;
 }
 
 /** The operation that sent a signal; "health" is a restart for bad health. */
@@ -51,7 +53,15 @@ export function endCause(
   }
   if (ours?.signal === signal) return { kind: 'signal', signal, sender: ours };
   if (oomKilled && signal === constants.signals.SIGKILL) return { kind: 'out-of-memory', victim: 'pid1' };
+  if (ours?.followedInGuest && signal === constants.signals.SIGKILL) {
+    return { kind: 'signal', signal, sender: { ...ours, signal, reason: deafness(ours.signal) } };
+  }
   return { kind: 'signal', signal, sender: isOwnDoing(signal) ? 'itself' : 'outside' };
+}
+
+/** Why SIGKILL follows a signal at once. */
+export function deafness(signal: number): string {
+  return `PID 1 has no handler for ${signalName(signal)} and is alone`;
 }
 
 /** What the kernel sends a process for its own doing (signal(7)). */

@@ -3,7 +3,7 @@ import { type ContainerId, errorMessage, invalid, isBerthError } from '../../bas
 import type { Supervisor } from '../../runtime/index.ts';
 import { type ContainerRecord, isActive, isMachine } from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
-import type { SentSignal, SignalSender } from './end-cause.ts';
+import { deafness, type SentSignal, type SignalSender } from './end-cause.ts';
 import { admit, admitActive } from './operations.ts';
 import { startLocked } from './start.ts';
 import {
@@ -198,7 +198,11 @@ async function deliver(
   const { by, signal, reason } = options;
   const pid = supervisor.started?.pid;
   const dropped = pid !== undefined && reachesOthers(record, signal) && (await isDroppedByPid1(pid, signal));
-  noteSignal(context, record.id, { by, signal, ...(reason === undefined ? {} : { reason }) });
+  noteSignal(context, record.id, {
+    ...{ by, signal },
+    ...(reason === undefined ? {} : { reason }),
+    ...(isMachine(record) && isPassedOn(record, signal) ? { followedInGuest: true } : {}),
+  });
   try {
     await send(context, record, supervisor, options);
   } catch (error) {
@@ -228,9 +232,13 @@ async function send(
   else await supervisor.signal(signal);
 }
 
-/** SIGKILL reaches every PID 1, a guest sees to its own processes, and Docker's way can be asked for. */
+/** A guest sees to its own processes. */
 function reachesOthers(record: ContainerRecord, signal: number): boolean {
-  if (isMachine(record)) return false;
+  return !isMachine(record) && isPassedOn(record, signal);
+}
+
+/** SIGKILL reaches every PID 1, and Docker's way can be asked for. */
+function isPassedOn(record: ContainerRecord, signal: number): boolean {
   return signal !== constants.signals.SIGKILL && record.config.labels[STOP_MODE_LABEL] !== 'pid1';
 }
 
@@ -250,7 +258,7 @@ async function passOn(
   const { by, signal } = options;
   const others = await othersOf(context, record, pid);
   if (others.length === 0) {
-    const reason = `PID 1 has no handler for ${signalName(signal)} and is alone`;
+    const reason = deafness(signal);
     kill(context, record, supervisor, { by, reason: alsoBecause(options, reason) }, { reason });
     return;
   }
