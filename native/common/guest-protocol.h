@@ -21,9 +21,9 @@
 #define GUEST_REQUEST_MAX (4u * 1024 * 1024)
 #define GUEST_ANSWER_MAX (1024u * 1024)
 
-/* The disks' numbers on the SCSI controller (0:0:0:LUN), and the mount tag of the shared folders. */
-#define GUEST_LAYER_LUN 1
-#define GUEST_WRITABLE_LUN 2
+/* The disks' serial numbers, and the mount tag of the shared folders. */
+#define GUEST_LAYER_DISK "layers"
+#define GUEST_WRITABLE_DISK "writable"
 #define GUEST_SHARE_TAG "b0"
 
 enum guest_message {

@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,90 +14,75 @@
 #include "boot.h"
 #include "common/guest-protocol.h"
 #include "common/io.h"
-#include "uevents.h"
 
-#define SCSI_HOST "/sys/class/scsi_host/host0/scan"
-/* Channel 0, target 0, every LUN. Looking at all targets takes seconds. */
-#define SCSI_SCAN "0 0 -"
-#define DISK_PATIENCE 60000
+#define DISKS "/sys/block"
 
-/* "sda" of the disk with this LUN; the kernel numbers letters as it likes. */
-static bool disk_name(int lun, char *name, size_t size) {
-    char path[96];
-    snprintf(path, sizeof(path), "/sys/class/scsi_device/0:0:0:%d/device/block", lun);
-    DIR *folder = opendir(path);
-    if (!folder) return false;
+static bool has_serial(const char *disk, const char *wanted) {
+    char path[96], serial[32] = "";
+    snprintf(path, sizeof(path), DISKS "/%.40s/serial", disk);
+    AUTO_CLOSE file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || read(file, serial, sizeof(serial) - 1) < 0) return false;
+    serial[strcspn(serial, "\n")] = 0;
+    return strcmp(serial, wanted) == 0;
+}
+
+/* "vda" of the disk with this serial number: the kernel gives letters in the order in which it finds disks. */
+static int find_disk(const char *serial, char *name, size_t size, struct failure *why) {
+    DIR *disks = opendir(DISKS);
+    if (!disks) return fail_errno(why, DISKS);
     struct dirent *entry;
-    do entry = readdir(folder);
-    while (entry && entry->d_name[0] == '.');
+    do entry = readdir(disks);
+    while (entry && !has_serial(entry->d_name, serial));
     if (entry) snprintf(name, size, "%.30s", entry->d_name);
-    closedir(folder);
-    return entry != NULL;
+    closedir(disks);
+    return entry ? 0 : fail(why, FAILURE_UNAVAILABLE, "the machine has no disk \"%s\"", serial);
 }
 
-static bool device_path(int lun, uint64_t partition, char *path, size_t size) {
-    char name[32];
-    if (!disk_name(lun, name, sizeof(name))) return false;
-    if (partition == 0) snprintf(path, size, "/dev/%s", name);
-    else snprintf(path, size, "/dev/%s%llu", name, (unsigned long long)partition);
-    return true;
-}
-
-/* The kernel makes the node of a partition a moment before the partition itself can be opened. */
-static bool is_device(int lun, uint64_t partition) {
+/*
+ * Throws away what the kernel has read of a disk: when the machine was a template, there was nothing on it. Its
+ * partitions are then there when this returns.
+ */
+static int read_anew(const char *name, unsigned long request, struct failure *why) {
     char path[64];
-    if (!device_path(lun, partition, path, sizeof(path))) return false;
-    AUTO_CLOSE device = open(path, O_RDONLY | O_CLOEXEC);
-    return device >= 0;
+    snprintf(path, sizeof(path), "/dev/%s", name);
+    AUTO_CLOSE disk = open(path, O_RDONLY | O_CLOEXEC);
+    if (disk < 0 || ioctl(disk, request, 0) < 0) return fail_errno(why, "the disk %s cannot be read", path);
+    return 0;
 }
 
-/* The last one first: it comes last. */
-static bool are_there(void *context) {
-    const struct setup_plan *plan = context;
-    for (size_t left = plan->layer_count; left > 0; left--) {
-        if (!is_device(GUEST_LAYER_LUN, plan->layers[left - 1])) return false;
-    }
-    return !plan->writable || is_device(GUEST_WRITABLE_LUN, 0);
-}
-
-int find_disks(const struct setup_plan *plan, struct failure *why) {
-    if (are_there((void *)plan)) return 0;
-    AUTO_CLOSE uevents = uevents_open();
-    AUTO_CLOSE scan = open(SCSI_HOST, O_WRONLY | O_CLOEXEC);
-    if (uevents < 0 || scan < 0) return fail_errno(why, "the disks' controller");
-    if (write_all(scan, SCSI_SCAN, strlen(SCSI_SCAN)) < 0) return fail_errno(why, "the disks cannot be looked for");
-    if (uevents_await(uevents, are_there, (void *)plan, DISK_PATIENCE)) return 0;
-    return fail(why, FAILURE_UNAVAILABLE, "the disks with the machine's %zu layers are not there", plan->layer_count);
-}
-
-static int mount_layer(size_t index, uint64_t partition, struct failure *why) {
+static int mount_layer(const char *disk, size_t index, uint64_t partition, struct failure *why) {
     char device[64], point[64];
+    snprintf(device, sizeof(device), "/dev/%s%llu", disk, (unsigned long long)partition);
     snprintf(point, sizeof(point), LAYERS_DIRECTORY "/%zu", index);
     if (mkdir(point, 0755) < 0) return fail_errno(why, "%s", point);
-    if (!device_path(GUEST_LAYER_LUN, partition, device, sizeof(device)) ||
-        mount(device, point, "erofs", MS_RDONLY, NULL) < 0) {
+    if (mount(device, point, "erofs", MS_RDONLY, NULL) < 0) {
         return fail_errno(why, "the layer %zu cannot be mounted", index + 1);
     }
     return 0;
 }
 
-/* Without a disk, what is written is in the memory, and ends with the machine. */
-static int mount_writable(bool is_disk, struct failure *why) {
-    char device[64] = "tmpfs";
-    if (is_disk && !device_path(GUEST_WRITABLE_LUN, 0, device, sizeof(device))) {
-        return fail(why, FAILURE_UNAVAILABLE, "the writable disk is not there");
-    }
-    const char *type = is_disk ? "ext4" : "tmpfs";
-    const char *options = is_disk ? NULL : "mode=755";
-    if (mount(device, WRITABLE_DIRECTORY, type, MS_RELATIME, options) < 0) {
-        return fail_errno(why, "what the machine writes cannot be kept: its disk cannot be mounted");
+static int mount_layers(const struct setup_plan *plan, struct failure *why) {
+    char disk[32];
+    if (plan->layer_count == 0) return 0;
+    if (find_disk(GUEST_LAYER_DISK, disk, sizeof(disk), why) < 0 || read_anew(disk, BLKRRPART, why) < 0) return -1;
+    for (size_t index = 0; index < plan->layer_count; index++) {
+        if (mount_layer(disk, index, plan->layers[index], why) < 0) return -1;
     }
     return 0;
 }
 
+static int mount_writable_disk(struct failure *why) {
+    char disk[32], device[64];
+    if (find_disk(GUEST_WRITABLE_DISK, disk, sizeof(disk), why) < 0 || read_anew(disk, BLKFLSBUF, why) < 0) return -1;
+    snprintf(device, sizeof(device), "/dev/%s", disk);
+    if (mount(device, WRITABLE_DIRECTORY, "ext4", MS_RELATIME, NULL) == 0) return 0;
+    return fail_errno(why, "what the machine writes cannot be kept: its disk cannot be mounted");
+}
+
 int mount_disks(const struct setup_plan *plan, struct failure *why) {
-    for (size_t index = 0; index < plan->layer_count; index++) {
-        if (mount_layer(index, plan->layers[index], why) < 0) return -1;
-    }
-    return mount_writable(plan->writable, why);
+    if (mount_layers(plan, why) < 0) return -1;
+    if (plan->writable) return mount_writable_disk(why);
+    /* What is written is in the memory, and ends with the machine. */
+    if (mount("tmpfs", WRITABLE_DIRECTORY, "tmpfs", MS_RELATIME, "mode=755") == 0) return 0;
+    return fail_errno(why, "there is no place for what the machine writes");
 }

@@ -70,7 +70,7 @@ static int join_layers(int *layers, size_t count, struct failure *why) {
 }
 
 static int make_root(const struct setup_plan *plan, struct failure *why) {
-    if (find_disks(plan, why) < 0 || mount_disks(plan, why) < 0) return -1;
+    if (mount_disks(plan, why) < 0) return -1;
     int *layers = open_layers(plan->layer_count, why);
     if (!layers) return -1;
     int result = join_layers(layers, plan->layer_count, why);

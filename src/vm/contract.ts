@@ -64,9 +64,9 @@ export interface MachineRequest {
   /** The bundle: a folder of the container's own that exists. */
   readonly directory: string;
   readonly allotment: Allotment;
-  /** The image's EROFS files, the bottom layer first: layer i is partition i + 1 of the guest's disk 0:0:0:1. */
+  /** The image's EROFS files, the bottom layer first: layer i is partition i + 1 of the guest's disk `layers`. */
   readonly layers: readonly string[];
-  /** Size of the writable disk (guest: 0:0:0:2, ext4); undefined: the machine has none. */
+  /** Size of the disk `writable` (ext4); undefined: the machine has none. */
   readonly writableSize: number | undefined;
   readonly network: MachineNetwork | undefined;
   /** Share i is `/i` (a folder) or `/i/file` (anything else) of the one 9p export, whose mount tag is {@link SHARES_TAG}. */

@@ -47,8 +47,8 @@ describe("the guest's protocol", () => {
     ['GUEST_MAIN_PROCESS', protocol.GUEST_MAIN_PROCESS],
     ['GUEST_WINDOW_BYTES', protocol.GUEST_WINDOW_BYTES],
     ['GUEST_STREAM_MAX', protocol.GUEST_STREAM_MAX],
-    ['GUEST_LAYER_LUN', protocol.GUEST_LAYER_LUN],
-    ['GUEST_WRITABLE_LUN', protocol.GUEST_WRITABLE_LUN],
+    ['GUEST_LAYER_DISK', protocol.GUEST_LAYER_DISK],
+    ['GUEST_WRITABLE_DISK', protocol.GUEST_WRITABLE_DISK],
     ['GUEST_SHARE_TAG', protocol.GUEST_SHARE_TAG],
   ])('has the same %s in C', (name, value) => {
     expect(definitionInC(name)).toBe(value);

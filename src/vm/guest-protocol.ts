@@ -18,9 +18,9 @@ export const GUEST_WINDOW_BYTES = 256 * 1024;
 /** The longest payload of a stream's frame. */
 export const GUEST_STREAM_MAX = 32 * 1024 - 8;
 
-/** The disks' numbers on the SCSI controller, and the mount tag of the shared folders. */
-export const GUEST_LAYER_LUN = 1;
-export const GUEST_WRITABLE_LUN = 2;
+/** The disks' serial numbers, and the mount tag of the shared folders. */
+export const GUEST_LAYER_DISK = 'layers';
+export const GUEST_WRITABLE_DISK = 'writable';
 export const GUEST_SHARE_TAG = 'b0';
 
 export const guestMessage = {

@@ -7,8 +7,7 @@ import { compressionOf, decompress } from './decompress.ts';
 const NEEDED = [
   'virtio_mmio',
   'virtio_console',
-  'virtio_scsi',
-  'sd_mod',
+  'virtio_blk',
   'virtio_net',
   'erofs',
   'overlay',

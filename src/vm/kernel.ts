@@ -35,8 +35,12 @@ export interface KernelPlaces {
   readonly configuration: string;
 }
 
+/** Whenever other modules are needed, so that a kernel that was kept with others is made ready again. */
+const KEPT_FORMAT = 2;
+
 /** What a kept kernel's kernel.json holds. */
 interface KeptKernel {
+  readonly format: number;
   readonly version: string;
   readonly modules: readonly string[];
   readonly sharesFolders: boolean;
@@ -157,7 +161,14 @@ async function writeKernel(
     await writeFile(join(folder, `${name}.ko`), data);
   }
   const sharesFolders = !list.absent.includes('9p') && !list.absent.includes('9pnet_virtio');
-  const kept = { version: image.version, modules, sharesFolders, digest: hash.digest('hex'), origin };
+  const kept = {
+    format: KEPT_FORMAT,
+    version: image.version,
+    modules,
+    sharesFolders,
+    digest: hash.digest('hex'),
+    origin,
+  };
   await writeFile(join(folder, 'kernel.json'), JSON.stringify(kept));
   return kept;
 }
@@ -182,8 +193,11 @@ function parseKept(text: string): KeptKernel | undefined {
 
 function isKept(value: unknown): value is KeptKernel {
   if (typeof value !== 'object' || value === null) return false;
-  const { version, modules, sharesFolders, digest, origin } = value as Partial<Record<string, unknown>>;
+  const { format, version, modules, sharesFolders, digest, origin } = value as Partial<
+    Record<string, unknown>
+  >;
   return (
+    format === KEPT_FORMAT &&
     [version, digest, origin].every((text) => typeof text === 'string') &&
     typeof sharesFolders === 'boolean' &&
     Array.isArray(modules) &&

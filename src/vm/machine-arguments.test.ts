@@ -28,7 +28,7 @@ test('a template and its clones have the same devices in the same order', () => 
     'virtio-net-device,netdev=net0,mac=52:54:00:00:00:00',
     'virtio-net-device,netdev=net1,mac=52:54:00:00:00:01',
   ]);
-  for (const option of ['-M', '-smp', '-m', '-cpu', '-accel', '-global', '-fsdev', '-chardev']) {
+  for (const option of ['-M', '-smp', '-m', '-cpu', '-accel', '-global', '-fsdev', '-chardev', '-blockdev']) {
     expect(valuesOf(option, warm)).toEqual(valuesOf(option, template));
   }
 });
@@ -82,7 +82,7 @@ test('disks come before the guest runs, and after its state is there', () => {
   const disks = { layers: '/disks/layers.vmdk', writable: '/disks/writable' };
   expect(names(bootSteps(disks))).toEqual([
     'qmp_capabilities',
-    ...['blockdev-add', 'device_add', 'blockdev-add', 'device_add'],
+    ...['blockdev-add', 'qom-set', 'blockdev-add', 'qom-set'],
     'cont',
   ]);
   expect(names(restoreSteps(disks))).toEqual([
@@ -90,7 +90,7 @@ test('disks come before the guest runs, and after its state is there', () => {
     'migrate-set-capabilities',
     'migrate-incoming',
     'MIGRATION',
-    ...['blockdev-add', 'device_add', 'blockdev-add', 'device_add'],
+    ...['blockdev-add', 'qom-set', 'blockdev-add', 'qom-set'],
     'cont',
   ]);
   expect(names(bootSteps({ layers: undefined, writable: undefined }))).toEqual(['qmp_capabilities', 'cont']);
