@@ -47,9 +47,9 @@ export async function bootTemplate(template: TemplateBoot): Promise<Buffer> {
   await memory.truncate(shape.memory).finally(() => memory.close());
   const origin = { kind: 'template', boot: template.boot, memoryFile } as const;
   const signal = AbortSignal.any([template.signal, AbortSignal.timeout(BOOT_TIMEOUT_MS)]);
-  const child = spawn(template.program, machineArguments(shape, origin, shares), {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-  });
+  // It must not outlive berthd, however that ends.
+  const args = ['--pdeathsig', 'KILL', template.program, ...machineArguments(shape, origin, shares)];
+  const child = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] });
   const ended = endOf(child);
   const words = lastWords(child);
   try {
