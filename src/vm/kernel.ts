@@ -35,12 +35,8 @@ export interface KernelPlaces {
   readonly configuration: string;
 }
 
-/** Whenever other modules are needed, so that a kernel that was kept with others is made ready again. */
-const KEPT_FORMAT = 2;
-
 /** What a kept kernel's kernel.json holds. */
 interface KeptKernel {
-  readonly format: number;
   readonly version: string;
   readonly modules: readonly string[];
   readonly sharesFolders: boolean;
@@ -54,8 +50,11 @@ interface KernelFile {
   readonly modules: string | undefined;
 }
 
+/** Part of a kept kernel's name, so that one that was kept with other modules than guests need now is not used. */
+const FORMAT = 2;
+
 /** The name under which the fetched package's kernel is kept. */
-const PACKAGE = 'package';
+const PACKAGE = `package-${FORMAT}`;
 
 /**
  * Finds kernels: the one that is named, else the one in /etc/berth, else that of a Debian package, which is fetched once.
@@ -162,7 +161,6 @@ async function writeKernel(
   }
   const sharesFolders = !list.absent.includes('9p') && !list.absent.includes('9pnet_virtio');
   const kept = {
-    format: KEPT_FORMAT,
     version: image.version,
     modules,
     sharesFolders,
@@ -193,11 +191,8 @@ function parseKept(text: string): KeptKernel | undefined {
 
 function isKept(value: unknown): value is KeptKernel {
   if (typeof value !== 'object' || value === null) return false;
-  const { format, version, modules, sharesFolders, digest, origin } = value as Partial<
-    Record<string, unknown>
-  >;
+  const { version, modules, sharesFolders, digest, origin } = value as Partial<Record<string, unknown>>;
   return (
-    format === KEPT_FORMAT &&
     [version, digest, origin].every((text) => typeof text === 'string') &&
     typeof sharesFolders === 'boolean' &&
     Array.isArray(modules) &&
@@ -217,7 +212,7 @@ async function namedKernel(path: string): Promise<KernelFile> {
 async function fileKey({ image, modules }: KernelFile): Promise<string> {
   const { size, mtimeNs, ino } = await stat(image, { bigint: true });
   const identity = [image, size, mtimeNs, ino, modules, modules && (await stat(modules)).mtimeMs].join('\n');
-  return `file-${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`;
+  return `file-${FORMAT}-${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`;
 }
 
 async function exists(path: string): Promise<boolean> {

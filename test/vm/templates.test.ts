@@ -1,0 +1,74 @@
+import { chmod, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Instance } from '../engine/instance.ts';
+import { startMachines } from './machines.ts';
+
+describe('the templates of virtual machines', () => {
+  let instance: Instance;
+  let templates: string;
+  beforeAll(async () => {
+    instance = await startMachines();
+    templates = join(instance.dataRoot, 'vm/templates');
+  });
+  afterAll(async () => instance[Symbol.asyncDispose]());
+
+  /** Starts a machine, has it say something, and tells how it started. */
+  async function start(...options: string[]): Promise<string> {
+    const name = ['--name', 'machine', '--isolation', 'vm', '--network', 'none', '-m', '128m', ...options];
+    await instance.berthOk(['run', '-d', ...name, 'busybox', 'sleep', '1000']);
+    expect(await instance.berthOk(['exec', 'machine', 'echo', 'alive'])).toBe('alive');
+    const how = await instance.berthOk(['inspect', '-f', '{{.Berth.VirtualMachine.Start}}', 'machine']);
+    await instance.berthOk(['rm', '-f', 'machine']);
+    return how;
+  }
+
+  /** The one template's folder. */
+  async function template(): Promise<string> {
+    const names = await readdir(templates);
+    expect(names).toHaveLength(1);
+    return join(templates, names[0] ?? '');
+  }
+
+  it('are made once, also for machines that start at the same time', async () => {
+    const machines = Array.from({ length: 3 }, (_, index) =>
+      instance.berthOk([
+        ...['run', '--rm', '--isolation', 'vm', '--network', 'none', '-m', '128m'],
+        ...['busybox', 'echo', String(index)],
+      ]),
+    );
+    expect(await Promise.all(machines)).toEqual(['0', '1', '2']);
+    expect(await template()).toMatch(/-tcg-1x128M-0$|-kvm-1x128M-0$/);
+  });
+
+  it('are kept for the next berthd', async () => {
+    const { mtimeMs } = await stat(join(await template(), 'memory'));
+    await instance.killDaemon();
+    await instance.startDaemon();
+    expect(await start()).toBe('warm');
+    expect((await stat(join(await template(), 'memory'))).mtimeMs).toBe(mtimeMs);
+  });
+
+  it('are made anew when one of their files is damaged', async () => {
+    const folder = await template();
+    const damages = [
+      () => truncate(join(folder, 'memory'), 1024 ** 2),
+      () => writeFile(join(folder, 'state'), 'something else'),
+      () => writeFile(join(folder, 'template.json'), '{'),
+      () => rm(join(folder, 'memory')),
+    ];
+    for (const damage of damages) {
+      for (const name of ['memory', 'state', 'template.json']) await chmod(join(folder, name), 0o600);
+      await damage();
+      expect(await start()).toBe('warm');
+      expect((await stat(join(folder, 'memory'))).size).toBe(128 * 1024 ** 2);
+    }
+  });
+
+  it('are no condition: a machine boots where none can be kept, and it is said', async () => {
+    await rm(templates, { recursive: true });
+    await writeFile(templates, '');
+    expect(await start()).toContain('cold');
+    await rm(templates);
+  });
+});
