@@ -1,4 +1,4 @@
-/* Gives up what a program does not need before it is executed. */
+/* Gives up what is not needed: by QEMU before it is executed, by the monitor before it listens to a guest's process. */
 #ifndef BERTH_VM_CONFINE_H
 #define BERTH_VM_CONFINE_H
 
@@ -13,6 +13,11 @@ extern const uint64_t FILE_CAPABILITIES;
  * Becomes root of `user_namespace` with no capability but those of the mask (bit N is capability N), there and for
  * everything that is executed, with limits, without new privileges; killed when the parent dies. The caller is root.
  */
-int confine(int user_namespace, uint64_t capabilities, struct failure *why);
+int confine_qemu(int user_namespace, uint64_t capabilities, struct failure *why);
+
+/*
+ * What a guest sends is read by us: from now on we can end QEMU and enlarge pipes, and open, execute and mount nothing.
+ */
+int confine_monitor(struct failure *why);
 
 #endif

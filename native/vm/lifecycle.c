@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "confine.h"
 #include "monitor.h"
 #include "runtime-log.h"
 
@@ -129,10 +130,22 @@ static int complete_setup(const struct vm_plan *plan, struct buffer *payload) {
     return field_append_number(payload, GUEST_SETUP_TIME, now());
 }
 
+/* No other machine of the plan will be tried. */
+static int give_up_host(struct monitor *monitor, struct failure *why) {
+    for (size_t index = 0; index < monitor->plan.taps.count; index++) close_fd(&monitor->taps[index]);
+    close_fd(&monitor->user_namespace);
+    close_fd(&monitor->folder);
+    return confine_monitor(why);
+}
+
 void machine_ready(struct monitor *monitor) {
     AUTO_BUFFER payload = {0};
     struct failure why;
     monitor->phase = PHASE_SETTING_UP;
+    if (give_up_host(monitor, &why) < 0) {
+        fail_start(monitor, &why);
+        return;
+    }
     if (complete_setup(&monitor->plan, &payload) == 0 &&
         guest_ask(&monitor->guest, GUEST_SETUP, payload.data, payload.length, on_set_up, monitor)) {
         return;

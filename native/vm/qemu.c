@@ -159,7 +159,7 @@ static void become_qemu(const struct qemu_start *start, struct theirs *theirs) {
     uint64_t capabilities = machine_shares_folders(start->machine) ? FILE_CAPABILITIES : 0;
     int report = theirs->report;
     reset_signals();
-    bool confined = enter_root(start, &why) == 0 && confine(start->user_namespace, capabilities, &why) == 0 &&
+    bool confined = enter_root(start, &why) == 0 && confine_qemu(start->user_namespace, capabilities, &why) == 0 &&
                     monitor_lives(theirs->alive);
     if (confined) {
         if (arrange_descriptors(start, theirs, &report) < 0) fail_errno(&why, "QEMU's descriptors");

@@ -6,6 +6,8 @@ import { HandMadeMachines, privateKilobytes, type RunningMachine, UID_BASE } fro
 
 /** chown, dac_override, dac_read_search, fowner and fsetid: what giving files their owners takes. */
 const FILE_CAPABILITIES = '000000000000001f';
+/** kill and sys_resource. */
+const MONITOR_CAPABILITIES = 0x0100_0020n;
 const NONE = '0000000000000000';
 
 let machines: HandMadeMachines;
@@ -94,6 +96,19 @@ describe("a virtual machine's QEMU", () => {
     process.kill(other.pid, 'SIGKILL');
     await ended(other.supervisor);
     await expect(lstat(`/proc/${pid}`)).rejects.toThrow('ENOENT');
+  });
+});
+
+describe("a virtual machine's monitor", () => {
+  test('keeps only what ending QEMU and enlarging pipes takes, and few system calls', async () => {
+    const monitor = await statusOf(machine.pid);
+    expect(monitor).toMatchObject({ NoNewPrivs: '1', Seccomp: '2' });
+    const more = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].filter((set) => {
+      return (BigInt(`0x${monitor[set]}`) & ~MONITOR_CAPABILITIES) !== 0n;
+    });
+    expect(more).toEqual([]);
+    await using exec = await machine.exec(['echo', 'it works']);
+    expect((await collect(exec)).stdout).toBe('it works\n');
   });
 });
 
