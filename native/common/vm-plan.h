@@ -19,6 +19,8 @@
 
 #define VM_PLAN_FILE "vm.plan"
 #define VM_CONTROL_SOCKET "control" /* in the folder ROOT/ID */
+/* In the bundle: "1" once the guest's kernel has killed a process for want of memory, which no cgroup here counts. */
+#define VM_OUT_OF_MEMORY_FILE "out-of-memory"
 
 #define VM_AGENT_DESCRIPTOR 3
 #define VM_QMP_DESCRIPTOR 4

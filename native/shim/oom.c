@@ -1,5 +1,6 @@
 #include "oom.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "common/vm-plan.h"
 #include "mountinfo.h"
 
 /* One of the two kinds of hierarchy that account for memory. */
@@ -131,11 +133,19 @@ void oom_open(struct oom_counter *counter, pid_t pid) {
     counter->folder = open_cgroup(&UNIFIED, pid);
 }
 
+/* A container with a kernel of its own has accounts of its own: its runtime says so. We are in the bundle. */
+static bool runtime_says_so(void) {
+    char byte = 0;
+    AUTO_CLOSE file = open(VM_OUT_OF_MEMORY_FILE, O_RDONLY | O_CLOEXEC);
+    return file >= 0 && RETRY(read(file, &byte, 1)) == 1 && byte == '1';
+}
+
 struct memory_end oom_close(struct oom_counter *counter) {
-    if (counter->folder < 0) return (struct memory_end){0};
+    if (counter->folder < 0) return (struct memory_end){.oom_killed = runtime_says_so()};
     const struct hierarchy *hierarchy = counter->unified ? &UNIFIED : &DIVIDED;
     uint64_t limit = read_number(counter->folder, hierarchy->limit, "");
-    struct memory_end end = {.oom_killed = read_number(counter->folder, hierarchy->events, "oom_kill ") > 0,
+    struct memory_end end = {.oom_killed = runtime_says_so() ||
+                                          read_number(counter->folder, hierarchy->events, "oom_kill ") > 0,
                              .peak = read_number(counter->folder, hierarchy->peak, ""),
                              .limit = limit < NO_LIMIT ? limit : 0};
     close_fd(&counter->folder);

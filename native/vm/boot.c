@@ -68,7 +68,7 @@ static void on_question(struct guest *guest, uint16_t id, bool by_tcp, const uin
 }
 
 static void on_out_of_memory(struct guest *guest) {
-    (void)guest; /* a process that ended of it says so itself */
+    machine_ran_out_of_memory(container_of(guest, struct monitor, guest));
 }
 
 static void on_broken(struct guest *guest, const char *why) {

@@ -74,7 +74,7 @@ static const int ALLOWED[] = {
     SYS_clock_gettime, SYS_mmap,         SYS_munmap,        SYS_mremap,         SYS_brk,             SYS_madvise,
     SYS_mprotect,     SYS_exit_group,    SYS_exit,          SYS_rt_sigreturn,   SYS_rt_sigprocmask,  SYS_rt_sigaction,
     SYS_timerfd_settime, SYS_restart_syscall, SYS_futex,    SYS_kill,           SYS_wait4,           SYS_getpid,
-    SYS_prlimit64,
+    SYS_prlimit64,     SYS_pwrite64,
 #if defined(__x86_64__)
     SYS_epoll_wait,   SYS_setrlimit,
 #endif

@@ -73,8 +73,13 @@ static void on_powered_off(struct request *request, const struct frame *answer) 
     machine_kill(request->context);
 }
 
+void machine_ran_out_of_memory(struct monitor *monitor) {
+    if (RETRY(pwrite(monitor->out_of_memory, "1", 1, 0)) < 0) log_line("the end of memory: %s", strerror(errno));
+}
+
 static void on_ended(struct process *process) {
     struct monitor *monitor = process->context;
+    if (process->out_of_memory) machine_ran_out_of_memory(monitor);
     monitor->phase = PHASE_ENDING;
     monitor->init = NULL;
     monitor->exit_code = process->code;

@@ -13,6 +13,7 @@
 
 #include "cgroups.h"
 #include "common/io.h"
+#include "common/vm-plan.h"
 #include "launch.h"
 #include "runtime-log.h"
 #include "state-folder.h"
@@ -63,6 +64,13 @@ static int open_terminal(struct monitor *monitor, struct failure *why) {
     return monitor->terminal < 0 ? -1 : 0;
 }
 
+static int open_out_of_memory(struct monitor *monitor, struct failure *why) {
+    AUTO_TEXT path = NULL;
+    if (asprintf(&path, "%s/" VM_OUT_OF_MEMORY_FILE, monitor->options->bundle) < 0) return fail_errno(why, "no memory");
+    monitor->out_of_memory = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return monitor->out_of_memory < 0 ? fail_errno(why, "%s", path) : 0;
+}
+
 static int prepare(struct monitor *monitor, struct failure *why) {
     const struct options *options = monitor->options;
     monitor->folder = state_open(options->root, options->id, why);
@@ -71,6 +79,7 @@ static int prepare(struct monitor *monitor, struct failure *why) {
     if (!monitor->passed_over || asprintf(&monitor->scratch, "%s/%s/" STATE_ROOT, options->root, options->id) < 0) {
         return fail_errno(why, "no memory");
     }
+    if (open_out_of_memory(monitor, why) < 0) return -1;
     if (loop_open(&monitor->loop) < 0) return fail_errno(why, "no event loop");
     if (signals_open(monitor, why) < 0 || open_timer(monitor, why) < 0 || open_terminal(monitor, why) < 0) return -1;
     if (state_write(monitor->folder, getpid(), 0, &monitor->plan, why) < 0) return -1;

@@ -31,6 +31,7 @@ struct monitor {
     int log;
     int folder;   /* ROOT/ID */
     int report;   /* to `berth-vm run`; -1 when it knows */
+    int out_of_memory; /* the file that says so */
     int terminal; /* to ask for its size; -1: none */
     char *scratch;
     int user_namespace;
@@ -72,6 +73,7 @@ void boot_give_up(struct monitor *monitor, const struct failure *why);
 /* QEMU has ended before the guest was ready. */
 void boot_ended(struct monitor *monitor);
 uint64_t microseconds(void);
+void machine_ran_out_of_memory(struct monitor *monitor);
 
 /* lifecycle.c and end.c: from a guest that is ready to the end. */
 void machine_ready(struct monitor *monitor);

@@ -52,6 +52,7 @@ describe("a machine's plan", () => {
   test.each([
     ['VM_PLAN_FILE', JSON.stringify(plan.VM_PLAN_FILE)],
     ['VM_CONTROL_SOCKET', JSON.stringify(plan.VM_CONTROL_SOCKET)],
+    ['VM_OUT_OF_MEMORY_FILE', JSON.stringify(plan.VM_OUT_OF_MEMORY_FILE)],
     ['VM_AGENT_DESCRIPTOR', plan.VM_AGENT_DESCRIPTOR],
     ['VM_QMP_DESCRIPTOR', plan.VM_QMP_DESCRIPTOR],
     ['VM_STATE_DESCRIPTOR', plan.VM_STATE_DESCRIPTOR],

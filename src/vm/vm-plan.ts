@@ -11,6 +11,9 @@ export const VM_PLAN_FILE = 'vm.plan';
 /** The control socket's name in the runtime's folder of a machine. */
 export const VM_CONTROL_SOCKET = 'control';
 
+/** In the bundle: "1" once the guest's kernel has killed a process for want of memory. */
+export const VM_OUT_OF_MEMORY_FILE = 'out-of-memory';
+
 /** QEMU's descriptors. */
 export const VM_AGENT_DESCRIPTOR = 3;
 export const VM_QMP_DESCRIPTOR = 4;

@@ -61,6 +61,11 @@ describe("a virtual machine's first process", () => {
     expect(existsSync(`/proc/${qemu}`)).toBe(false);
   });
 
+  test('that is killed for want of memory is known for it', async () => {
+    const machine = await machines.start({ args: shell('exec busybox tail /dev/zero') });
+    expect(await machine.supervisor.exited).toMatchObject({ code: 137, oomKilled: true });
+  });
+
   test('at a terminal has its size, and is told of another', async () => {
     const args = shell('trap "stty size; exit" WINCH; stty size; echo up; while :; do sleep 1; done');
     const { supervisor } = await machines.prepare({ args, plan: { terminal: true } });
