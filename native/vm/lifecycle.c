@@ -58,6 +58,7 @@ static void on_started(struct process *process, uint64_t pid) {
     (void)pid; /* it is the guest's PID 1's number: the host has none for it */
     struct monitor *monitor = process->context;
     monitor->phase = PHASE_RUNNING;
+    monitor_set_timer(monitor, 0); /* the boot's */
     monitor->executed_after = microseconds() - monitor->started_at;
     report_success(monitor);
 }

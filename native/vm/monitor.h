@@ -81,6 +81,7 @@ void machine_fail(struct monitor *monitor, const struct failure *why);
 void machine_kill(struct monitor *monitor);
 /* A child has ended. */
 void machine_reaped(struct monitor *monitor);
+/* 0: it does not go off. */
 void monitor_set_timer(struct monitor *monitor, uint64_t milliseconds);
 void machine_timed_out(struct monitor *monitor);
 

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { collect, ended, readUntil } from '../../src/runtime/test-instance.ts';
@@ -161,6 +162,13 @@ describe('a virtual machine that runs', () => {
     expect((await collect(exec)).stdout).toBe('new\n');
     const socket = await machine.control.openFiles('root');
     socket.destroy();
+  });
+
+  test('is not taken for one that has not booted in its time', async () => {
+    const folder = `/proc/${machine.pid}/fdinfo`;
+    const infos = await Promise.all((await readdir(folder)).map((fd) => readFile(`${folder}/${fd}`, 'utf8')));
+    const timers = infos.flatMap((info) => /^it_value: (.*)$/m.exec(info)?.[1] ?? []);
+    expect(timers).toEqual(['(0, 0)']);
   });
 
   test('costs little on the host beside QEMU', async () => {
