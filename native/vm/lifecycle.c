@@ -165,7 +165,9 @@ void machine_ready(struct monitor *monitor) {
 static void tell(struct monitor *monitor, const char *message) {
     int fd = monitor->terminal >= 0 ? monitor->terminal : STDERR_FILENO;
     const char *end = monitor->terminal >= 0 ? "\r\n" : "\n";
-    dprintf(fd, "berth: %s%s", message, end);
+    char line[1200];
+    int length = snprintf(line, sizeof(line), "berth: %s%s", message, end);
+    if (write_all(fd, line, (size_t)length) < 0) return; /* nobody is left to tell */
 }
 
 static const char *reason_of(const struct monitor *monitor) {
@@ -181,8 +183,9 @@ static void explain_death(struct monitor *monitor, int status) {
     struct failure why;
     char last[512];
     char by[32] = "";
-    console_text(&monitor->console, last, sizeof(last));
-    if (!last[0]) words_text(&monitor->words, last, sizeof(last));
+    /* A QEMU that was ended from outside has nothing to do with what its guest said. */
+    if (!WIFSIGNALED(status)) console_text(&monitor->console, last, sizeof(last));
+    if (WIFSIGNALED(status) || !last[0]) words_text(&monitor->words, last, sizeof(last));
     if (WIFSIGNALED(status) && !monitor->broken[0]) snprintf(by, sizeof(by), " by signal %d", WTERMSIG(status));
     fail(&why, FAILURE_INTERNAL, "the virtual machine has stopped: %s%s%s%s", reason_of(monitor), by,
          last[0] ? ": " : "", last);

@@ -166,7 +166,9 @@ describe('a virtual machine that runs', () => {
 
   test('is not taken for one that has not booted in its time', async () => {
     const folder = `/proc/${machine.pid}/fdinfo`;
-    const infos = await Promise.all((await readdir(folder)).map((fd) => readFile(`${folder}/${fd}`, 'utf8')));
+    const infos = await Promise.all(
+      (await readdir(folder)).map((fd) => readFile(`${folder}/${fd}`, 'utf8').catch(() => '')),
+    );
     const timers = infos.flatMap((info) => /^it_value: (.*)$/m.exec(info)?.[1] ?? []);
     expect(timers).toEqual(['(0, 0)']);
   });
