@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { loadavg } from 'node:os';
 import { pipeline } from 'node:stream/promises';
 import { startRegistry } from '../test/fixtures/registry.ts';
@@ -22,8 +23,9 @@ type Driver = (typeof DRIVERS)[number];
 interface Figures {
   /** Seconds that the container ran. */
   readonly written: number;
-  /** Seconds of `docker logs`. */
+  /** Seconds of `docker logs`, and of the request alone: the CLI makes a write of each line. */
   readonly read: number;
+  readonly sent: number;
   /** Every byte is there, in order. */
   readonly isWhole: boolean;
 }
@@ -61,6 +63,7 @@ async function measure(
   const name = 'berth-bench-logs';
   const written: number[] = [];
   const read: number[] = [];
+  const sent: number[] = [];
   let isWhole = true;
   for (let run = 0; run < runs; run += 1) {
     await using cleanup = new AsyncDisposableStack();
@@ -71,9 +74,10 @@ async function measure(
     await docker(engine, 'wait', name);
     written.push(await runningTime(engine, name));
     read.push((await timed(() => logsTo(engine, name, openSync('/dev/null', 'w')))) / 1000);
+    sent.push((await timed(() => logsAlone(engine, name))) / 1000);
     if (run === 0) isWhole = (await logsDigest(engine, name)) === expected;
   }
-  return { written: medianOf(written), read: medianOf(read), isWhole };
+  return { written: medianOf(written), read: medianOf(read), sent: medianOf(sent), isWhole };
 }
 
 /** In seconds. */
@@ -86,6 +90,17 @@ async function runningTime(engine: Engine, name: string): Promise<number> {
 async function logsTo({ host }: Engine, name: string, output: number): Promise<void> {
   const child = spawn('docker', ['-H', host, 'logs', name], { stdio: ['ignore', output, 'inherit'] });
   await once(child, 'exit');
+}
+
+async function logsAlone({ host }: Engine, name: string): Promise<void> {
+  const path = `/containers/${name}/logs?stdout=1&stderr=1`;
+  const answered = Promise.withResolvers<IncomingMessage>();
+  request({ socketPath: host.slice('unix://'.length), path, agent: false }, answered.resolve)
+    .once('error', answered.reject)
+    .end();
+  const answer = await answered.promise;
+  answer.resume();
+  await once(answer, 'end');
 }
 
 async function logsDigest({ host }: Engine, name: string): Promise<string> {
@@ -132,6 +147,7 @@ function table(load: number, engines: readonly Engine[], figures: ReadonlyMap<st
       (name) => speed(of(name, driver)?.read),
       driver === 'json-file' ? verdict('≥ 120 and ≥ dockerd', quickEnough) : '',
     ),
+    row(`the request alone, ${driver} (MB/s)`, (name) => speed(of(name, driver)?.sent)),
     row(
       `each byte of it is there, ${driver}`,
       (name) => (of(name, driver)?.isWhole === true ? 'yes' : 'no'),

@@ -4,14 +4,14 @@ import { Terminal } from '../engine/terminal.ts';
 import { findDocker } from './find-docker.ts';
 
 const docker = findDocker();
-const clients = [
-  { name: 'berth', program: `${import.meta.dirname}/../../bin/berth` },
-  ...(docker === undefined ? [] : [{ name: 'the docker CLI', program: docker }]),
+const clients: readonly (readonly [name: string, program: string])[] = [
+  ['berth', `${import.meta.dirname}/../../bin/berth`],
+  ...(docker === undefined ? [] : [['the docker CLI', docker] as const]),
 ];
 
 const CTRL_P_CTRL_Q = '\x10\x11';
 
-describe.each(clients)('on a terminal, $name', ({ program }) => {
+describe.each(clients)('on a terminal, %s', (_name, program) => {
   let instance: Instance;
   beforeAll(async () => {
     instance = await startInstance();
