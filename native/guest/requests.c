@@ -11,6 +11,7 @@
 #include "guest.h"
 #include "identity.h"
 #include "machine.h"
+#include "names.h"
 #include "process.h"
 
 /* What small requests hold. */
@@ -44,6 +45,10 @@ static int set_up(struct guest *guest, const struct frame *frame, struct failure
     if (guest->is_set_up) return fail(why, FAILURE_CONFLICT, "the machine is set up already");
     if (setup_decode(frame->payload, frame->length, &guest->setup, why) < 0 || make_machine(&guest->setup, why) < 0) {
         return -1;
+    }
+    if (guest->setup.name_service) {
+        guest->names = names_open(&guest->loop, &guest->port, why);
+        if (!guest->names) return -1;
     }
     guest->is_set_up = true;
     answer_ok(guest, frame->id);
@@ -131,6 +136,9 @@ static int handle(struct guest *guest, const struct frame *frame, struct failure
         case GUEST_STATISTICS: answer_payload(guest, frame, GUEST_FILES, append_statistics); return 0;
         case GUEST_PROCESSES: answer_payload(guest, frame, GUEST_PROCESS_LIST, append_processes); return 0;
         case GUEST_PING: answer_payload(guest, frame, GUEST_READY, append_version); return 0;
+        case GUEST_DNS_ANSWER:
+            if (guest->names) names_answer(guest->names, frame->id, frame->payload, frame->length);
+            return 0;
         case GUEST_KILL_ALL:
             kill_all(guest);
             answer_ok(guest, frame->id);

@@ -35,6 +35,20 @@ async function said(guest: Guest, line: string, add?: (writer: FieldWriter) => v
   return stdout.trimEnd();
 }
 
+/** Waits until a program with this name runs. */
+async function running(guest: Guest, name: string): Promise<void> {
+  await said(guest, `until pidof ${name} >/dev/null; do :; done`);
+}
+
+/** 10.1.2.3 for each name but "nobody", which gets no answer. */
+function addressAnswer(question: Buffer): Buffer {
+  if (question.includes('nobody')) return Buffer.alloc(0);
+  const head = Buffer.from(question.subarray(0, 12));
+  head.writeUInt16BE(0x8180, 2);
+  head.writeUInt16BE(1, 6);
+  return Buffer.concat([head, question.subarray(12), Buffer.from('c00c000100010000003c00040a010203', 'hex')]);
+}
+
 describe('a guest', () => {
   let guest: Guest;
 
@@ -53,6 +67,8 @@ describe('a guest', () => {
         .text(setupTag.domainname, 'example')
         .number(setupTag.writable, 1)
         .number(setupTag.shmSize, 8 * 1024 ** 2)
+        .number(setupTag.nameService, 1)
+        .bytes(setupTag.file, file('/etc/resolv.conf', 'nameserver 127.0.0.11\n'))
         .number(setupTag.pidsLimit, 100)
         .bytes(setupTag.file, file('/etc/hosts', '127.0.0.1 localhost\n'))
         .bytes(setupTag.file, file('/run/new/file', 'made'))
@@ -133,7 +149,7 @@ describe('a guest', () => {
           ),
         );
     });
-    await guest.start(untilEnd, waiting);
+    await guest.start(untilEnd, (process) => waiting(process).number(processTag.init, 1));
   });
   afterAll(() => guest?.[Symbol.asyncDispose]());
 
@@ -197,7 +213,9 @@ describe('a guest', () => {
     expect(await said(guest, 'ls /dev')).toBe(
       'core\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero',
     );
-    expect(await said(guest, 'cat /proc/1/cmdline | tr "\\0" " "')).toBe('/bin/busybox cat');
+    expect(await said(guest, 'cat /proc/1/cmdline | tr "\\0" " "')).toBe(
+      '/sbin/docker-init -- /bin/busybox cat',
+    );
     expect(await said(guest, 'ls /proc/1/root/files 2>&1 || true')).toContain('No such file');
     expect(await said(guest, 'cat /proc/self/cgroup')).toBe('0::/');
   });
@@ -369,6 +387,51 @@ describe('a guest', () => {
     expect(await said(guest, 'echo here')).toBe('here');
   });
 
+  test('asks the host about names, by UDP and TCP, and says when nobody answers', async () => {
+    guest.onEvent((frame) => {
+      const isQuestion = frame.type === guestMessage.dnsQuery || frame.type === guestMessage.dnsQueryTcp;
+      if (isQuestion) guest.send(guestMessage.dnsAnswer, frame.id, addressAnswer(frame.payload));
+    });
+    expect(await said(guest, 'nslookup -type=a db')).toMatch(
+      /Server:\s+127.0.0.11\nAddress:\s+127.0.0.11:53\n[\s\S]*10\.1\.2\.3/,
+    );
+    const { stdout, code } = await guest.run(['/bin/sh', '-c', 'nslookup -type=a nobody']);
+    expect({ stdout, code }).toEqual({ stdout: expect.stringContaining('SERVFAIL'), code: 1 });
+    const byTcp = await guest.start(['/bin/busybox', 'nc', '127.0.0.11', '53'], waiting);
+    byTcp.write(Buffer.from('0014abcd01000001000000000000026462000001000100', 'hex').subarray(0, 22));
+    await byTcp.sees('\x0a\x01\x02\x03');
+    byTcp.signal(9);
+  });
+
+  test('leaves every port 53 to its processes', async () => {
+    const program = await guest.start([
+      '/bin/sh',
+      '-c',
+      'nc -l -p 53 & sleep 0.2; echo hello | nc 127.0.0.1 53; wait',
+    ]);
+    expect(await program.finished).toMatchObject({ stdout: 'hello\n', stderr: '', code: 0 });
+  });
+
+  test('a process that eats the memory is killed for it, and no other', async () => {
+    const hungry = await guest.run(['/bin/busybox', 'tail', '/dev/zero']);
+    expect(hungry).toMatchObject({ code: 137, signal: 9, outOfMemory: true });
+    expect(guest.events.some(({ type }) => type === guestMessage.outOfMemory)).toBe(true);
+    expect(await said(guest, 'echo here')).toBe('here');
+  });
+
+  test('a full disk is the problem of who fills it', async () => {
+    const { code, stderr } = await guest.run([
+      '/bin/busybox',
+      'dd',
+      'if=/dev/zero',
+      'of=/big',
+      'bs=1M',
+      'count=200',
+    ]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('No space left on device') });
+    expect(await said(guest, 'rm /big; echo small > /big; cat /big')).toBe('small');
+  });
+
   test('answers whether it is ready', async () => {
     const version = numberOf(decodeFields(await guest.ask(guestMessage.ping)), guestTag.version);
     expect(version).toBe(1);
@@ -385,6 +448,39 @@ describe('a guest', () => {
     await expect(guest.ask(guestMessage.start, Buffer.alloc(0))).rejects.toThrow(
       'invalid: the process has no command',
     );
+  });
+});
+
+describe('a stop', () => {
+  const stopped = (stopGroup: number) => (process: FieldWriter) =>
+    process.number(processTag.stopSignal, 15).number(processTag.stopGroup, stopGroup);
+
+  test.each([
+    {
+      name: 'ends a shell that waits for a child',
+      args: ['/bin/sh', '-c', 'sleep 1000; exit 3'],
+      code: 3,
+      signal: 0,
+    },
+    {
+      name: 'ends a process that is alone and deaf',
+      args: ['/bin/busybox', 'sleep', '1000'],
+      code: 137,
+      signal: 9,
+    },
+    {
+      name: 'is left to who handles it',
+      args: ['/bin/sh', '-c', 'trap "exit 5" TERM; sleep 1000 & wait'],
+      code: 5,
+      signal: 0,
+    },
+  ])('$name', async ({ args, code, signal }) => {
+    await using guest = await bootGuest();
+    await guest.setUp();
+    const program = await guest.start(args, stopped(1));
+    await running(guest, 'sleep');
+    program.signal(15);
+    expect(await program.finished).toMatchObject({ code, signal });
   });
 });
 
