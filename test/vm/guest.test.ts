@@ -1,11 +1,20 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { decodeFields, FieldWriter, numberOf, textOf } from '../../src/base/index.ts';
+import {
+  decodeFields,
+  encodeFrame,
+  FieldWriter,
+  FrameDecoder,
+  numberOf,
+  textOf,
+} from '../../src/base/index.ts';
+import { FileField, FileMessage } from '../../src/runtime/file-protocol.ts';
 import {
   fileTag,
   guestMessage,
   guestTag,
+  guestWorker,
   interfaceTag,
   mountTag,
   processTag,
@@ -35,9 +44,19 @@ async function said(guest: Guest, line: string, add?: (writer: FieldWriter) => v
   return stdout.trimEnd();
 }
 
-/** Waits until a program with this name runs. */
-async function running(guest: Guest, name: string): Promise<void> {
-  await said(guest, `until pidof ${name} >/dev/null; do :; done`);
+/** A file's content by one of berth's workers in the guest. */
+async function readBy(guest: Guest, worker: number, path: string): Promise<string> {
+  const program = await guest.start([], (process) =>
+    process.number(processTag.worker, worker).number(processTag.stdin, 1),
+  );
+  const request = fields((fields) => fields.text(FileField.path, path).number(FileField.limit, 1000));
+  program.write(encodeFrame(FileMessage.readFile, 1, request));
+  program.closeInput();
+  const { stdout } = await program.finished;
+  const [reply] = new FrameDecoder().push(Buffer.from(stdout, 'latin1'));
+  const answer = decodeFields(reply?.payload ?? Buffer.alloc(0));
+  if (reply?.type === FileMessage.done) return textOf(answer, FileField.content);
+  throw new Error(textOf(answer, FileField.message));
 }
 
 /** 10.1.2.3 for each name but "nobody", which gets no answer. */
@@ -383,7 +402,11 @@ describe('a guest', () => {
       'i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i+1)); done',
     ]);
     expect(stderr).toContain("can't fork");
-    await guest.run(['/bin/sh', '-c', 'kill -9 -1']);
+    await guest.run([
+      '/bin/sh',
+      '-c',
+      'for p in /proc/[0-9]*; do read name < $p/comm; [ "$name" = sleep ] && kill -9 ${p#/proc/}; done',
+    ]);
     expect(await said(guest, 'echo here')).toBe('here');
   });
 
@@ -432,6 +455,34 @@ describe('a guest', () => {
     expect(await said(guest, 'rm /big; echo small > /big; cat /big')).toBe('small');
   });
 
+  test('serves files as the processes see them, without their mounts, and as they were written', async () => {
+    await said(guest, 'echo changed > /written-file');
+    expect(await readBy(guest, guestWorker.root, '/written-file')).toBe('changed\n');
+    expect(await readBy(guest, guestWorker.root, '/shared/greeting')).toBe('changed');
+    expect(await readBy(guest, guestWorker.root, '/dev/shm/../../from-below')).toBe('below');
+    expect(await readBy(guest, guestWorker.rootAlone, '/from-below')).toBe('below');
+    await expect(readBy(guest, guestWorker.rootAlone, '/shared/greeting')).rejects.toThrow('No such file');
+    expect(await readBy(guest, guestWorker.changes, '/written-file')).toBe('changed\n');
+    await expect(readBy(guest, guestWorker.changes, '/from-below')).rejects.toThrow('No such file');
+  });
+
+  test('connects to a port of a process, and says why it cannot', async () => {
+    const server = await guest.start(['/bin/sh', '-c', 'nc -l -p 7000 -e cat']);
+    await said(guest, 'until grep -q ":1B58 .* 0A " /proc/net/tcp6 /proc/net/tcp; do :; done');
+    const worker = await guest.start(['7000', '127.0.0.1'], (process) =>
+      process.number(processTag.worker, guestWorker.connect).number(processTag.stdin, 1),
+    );
+    worker.write('there and back');
+    await worker.sees('there and back');
+    worker.closeInput();
+    expect(await worker.finished).toMatchObject({ code: 0 });
+    await server.finished;
+    const refused = guest.start(['7001', '127.0.0.1'], (process) =>
+      process.number(processTag.worker, guestWorker.connect).number(processTag.stdin, 1),
+    );
+    await expect(refused).rejects.toThrow('connect to 127.0.0.1 port 7001: Connection refused');
+  });
+
   test('answers whether it is ready', async () => {
     const version = numberOf(decodeFields(await guest.ask(guestMessage.ping)), guestTag.version);
     expect(version).toBe(1);
@@ -458,19 +509,19 @@ describe('a stop', () => {
   test.each([
     {
       name: 'ends a shell that waits for a child',
-      args: ['/bin/sh', '-c', 'sleep 1000; exit 3'],
+      args: ['/bin/sh', '-c', '(echo ready; exec sleep 1000); exit 3'],
       code: 3,
       signal: 0,
     },
     {
       name: 'ends a process that is alone and deaf',
-      args: ['/bin/busybox', 'sleep', '1000'],
+      args: ['/bin/sh', '-c', 'echo ready; exec sleep 1000'],
       code: 137,
       signal: 9,
     },
     {
       name: 'is left to who handles it',
-      args: ['/bin/sh', '-c', 'trap "exit 5" TERM; sleep 1000 & wait'],
+      args: ['/bin/sh', '-c', 'trap "exit 5" TERM; sleep 1000 & echo ready; wait'],
       code: 5,
       signal: 0,
     },
@@ -478,7 +529,7 @@ describe('a stop', () => {
     await using guest = await bootGuest();
     await guest.setUp();
     const program = await guest.start(args, stopped(1));
-    await running(guest, 'sleep');
+    await program.sees('ready');
     program.signal(15);
     expect(await program.finished).toMatchObject({ code, signal });
   });

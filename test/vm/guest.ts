@@ -111,7 +111,15 @@ export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
   const disks = await makeDisks(folder, layers, options.writable);
   const shares = join(folder, 'shares');
   await writeTree(shares, options.shares ?? {});
-  const child = spawn(await qemu(), await argumentsOf(folder, shares, options), {
+  // A test that is given up leaves no machine behind: it ends with whoever started it.
+  const command = [
+    '--pdeathsig',
+    'KILL',
+    '--',
+    await qemu(),
+    ...(await argumentsOf(folder, shares, options)),
+  ];
+  const child = spawn('setpriv', command, {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
   });
   const ended = once(child, 'exit').then(() => {});
