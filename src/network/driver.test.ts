@@ -406,6 +406,18 @@ describe.runIf(inSandbox)('the network driver', () => {
     expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBeUndefined();
   });
 
+  it('puts its table back as soon as somebody flushes it', async () => {
+    const network = await bridge('web');
+    const server = await join(network);
+    const neighbour = await namespaces.neighbour(7);
+    await namespaces.serve(server, 80);
+    const port = { protocol: 'tcp', containerIp: server.endpoint.address, containerPort: 80 } as const;
+    await driver.publish(server.containerId, [{ ...port, hostIp: '0.0.0.0', hostPort: 8080 }]);
+    await run('nft', ['flush', 'ruleset']);
+    await expect.poll(rules).toContain(network.bridge);
+    expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBe(neighbour.address);
+  });
+
   it('puts its table back when the next change finds it flushed', async () => {
     const network = await bridge('web');
     const server = await join(network);

@@ -9,16 +9,18 @@ import {
   tableScript,
 } from './firewall-table.ts';
 import { Nftables } from './nftables.ts';
+import { TableWatch } from './table-watch.ts';
 
 /**
- * Keeps the kernel's table of one instance equal to what was asked for. Where a change finds the table or a part
- * of it gone, as after `nft flush ruleset`, the whole table is put back in one transaction.
+ * Keeps the kernel's table of one instance equal to what was asked for. Where the table is gone, as after `nft flush ruleset`,
+ * or a change finds a part of it gone, the whole table is put back in one transaction.
  */
 export class Firewall implements AsyncDisposable {
   readonly #table: string;
   readonly #nftables = new Nftables();
   readonly #networks = new Map<NetworkId, BridgeNetwork>();
   readonly #published = new Map<ContainerId, readonly PublishedPort[]>();
+  #watch: TableWatch | undefined;
   /** By the name of the host's interface. */
   readonly #direct = new Map<string, readonly DirectPort[]>();
 
@@ -39,6 +41,7 @@ export class Firewall implements AsyncDisposable {
     this.#direct.clear();
     for (const { hostInterface, directPorts = [] } of endpoints) this.#direct.set(hostInterface, directPorts);
     await this.#load();
+    this.#watch ??= new TableWatch(this.#table, () => this.#load());
   }
 
   async addNetwork(network: BridgeNetwork): Promise<void> {
@@ -95,14 +98,21 @@ export class Firewall implements AsyncDisposable {
 
   /** Removes the table; removing it twice is fine. */
   async remove(): Promise<void> {
+    await this.#unwatch();
     this.#networks.clear();
     this.#published.clear();
     this.#direct.clear();
     await this.#nftables.load(`table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#nftables[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#unwatch();
+    await this.#nftables[Symbol.asyncDispose]();
+  }
+
+  async #unwatch(): Promise<void> {
+    await this.#watch?.[Symbol.asyncDispose]();
+    this.#watch = undefined;
   }
 
   async #change(verb: 'add' | 'delete', elements: readonly Element[]): Promise<void> {

@@ -18,6 +18,8 @@ export interface Neighbour extends Member {
 export class HeldNamespaces implements NamespaceSource, AsyncDisposable {
   readonly #holders = new Map<number, ChildProcess>();
   readonly #servers: ChildProcess[] = [];
+  /** This host's ends of the links to neighbours. */
+  readonly #links: string[] = [];
 
   get count(): number {
     return this.#holders.size;
@@ -57,6 +59,7 @@ export class HeldNamespaces implements NamespaceSource, AsyncDisposable {
     suffix: string,
   ): Promise<Neighbour> {
     const namespace = await this.create();
+    this.#links.push(link);
     const pair = `link add ${link} type veth peer name eth0 netns ${namespace.path}`;
     const [length, ...flags] = suffix.split(' ');
     const add = (ip: string, device: string) =>
@@ -79,6 +82,8 @@ export class HeldNamespaces implements NamespaceSource, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#servers.splice(0).map(end));
+    // They would go with their namespaces too, but some time later.
+    for (const link of this.#links.splice(0)) await run('ip', ['link', 'del', link]);
     await Promise.all([...this.#holders.keys()].map((handle) => this.release({ handle, path: '' })));
   }
 }

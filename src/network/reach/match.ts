@@ -8,6 +8,7 @@ export interface Packet {
   readonly protocol: PortProtocol;
   readonly destination: string | undefined;
   readonly destinationPort: number;
+  /** undefined: any but loopback. */
   readonly inInterface: string | undefined;
   readonly outInterface: string | undefined;
   /** Its destination was translated. */
@@ -28,8 +29,9 @@ export function judge(match: unknown, packet: Packet, lookup: Lookup): Match {
       : match.right;
   const isEmpty = Array.isArray(wanted) && wanted.length === 0;
   const values = valuesOf(match.left, packet);
-  if (values === undefined && !isEmpty) return 'maybe';
-  const found = isEmpty ? 'no' : isIn(values ?? [], wanted);
+  const isNever = isEmpty || wantsLoopback(match.left, wanted, packet);
+  if (values === undefined && !isNever) return 'maybe';
+  const found = isNever ? 'no' : isIn(values ?? [], wanted);
   switch (match.op) {
     case '==':
     case 'in':
@@ -39,6 +41,12 @@ export function judge(match: unknown, packet: Packet, lookup: Lookup): Match {
     default:
       return 'maybe';
   }
+}
+
+/** What comes from elsewhere comes by some interface, but not by that. */
+function wantsLoopback(left: unknown, wanted: unknown, { inInterface }: Packet): boolean {
+  const isInput = isRecord(left) && isRecord(left.meta) && left.meta.key === 'iifname';
+  return isInput && wanted === 'lo' && inInterface === undefined;
 }
 
 /** The values that an expression has for the packets: several for a set of flags; undefined when that is not known. */

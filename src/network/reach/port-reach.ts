@@ -1,7 +1,7 @@
 import type { PublishedPort } from '../contract.ts';
 import type { Packet } from './match.ts';
 import type { Ruleset } from './ruleset.ts';
-import { type Passage, passage } from './verdict.ts';
+import { type Obstacle, type Passage, passage } from './verdict.ts';
 
 /** Who gets to a published port, as far as the host's own rules tell. */
 export interface PortReach {
@@ -21,7 +21,17 @@ export function portReach(
   bridge: string,
   ownTable: string,
 ): PortReach {
-  const at = (hook: string, packet: Packet) => passage(ruleset, hook, packet, (table) => table === ownTable);
+  const isOwn = (table: string) => table === ownTable;
+  const at = (hook: string, packet: Packet) => {
+    const legacy = ruleset.legacy[packet.family].get(hook.toUpperCase());
+    return first(passage(ruleset, hook, packet, isOwn), legacy === undefined ? PASSED : perhaps(legacy));
+  };
+  /** What the host sends into a bridge meets the rules of the family bridge too. */
+  const intoBridge = (packet: Packet) =>
+    first(
+      passage(ruleset, 'output', packet, isOwn, ['bridge']),
+      passage(ruleset, 'postrouting', packet, isOwn, ['bridge']),
+    );
   const asked: Packet = {
     family: port.hostIp.includes(':') ? 'ip6' : 'ip',
     protocol: port.protocol,
@@ -51,10 +61,18 @@ export function portReach(
     translated: port.hostIp !== port.containerIp,
   };
   return {
-    host: at('output', translated),
-    neighbours: first(at('prerouting', asked), at('forward', translated)),
+    host: first(at('output', translated), intoBridge(translated)),
+    neighbours: first(
+      first(at('prerouting', asked), at('forward', translated)),
+      first(at('postrouting', translated), intoBridge(translated)),
+    ),
   };
 }
+
+const PASSED: Passage = { kind: 'passed' };
+
+/** Nobody follows packets through those rules. */
+const perhaps = (by: Obstacle): Passage => ({ kind: 'perhaps-stopped', by });
 
 /** Two hooks in a row. */
 function first(one: Passage, two: Passage): Passage {

@@ -3,6 +3,7 @@ import { newContainerId, newNetworkId, runChecked } from '../../base/index.ts';
 import type { NetworkDriver, ReachablePort } from '../contract.ts';
 import { createNetworkDriver } from '../driver.ts';
 import { HeldNamespaces, type Neighbour, seenFrom } from '../held-namespaces.fixture.ts';
+import { firewalld, UFW, UFW_ROUTE_ALLOW } from './host-firewalls.fixture.ts';
 import type { Passage } from './verdict.ts';
 
 /** Rules that a host may have of its own, and whether another host still gets to port 8080, which leads to port 80. */
@@ -134,6 +135,71 @@ describe.runIf(inSandbox)('who gets to a published port', () => {
       kind: 'perhaps-stopped',
       by: { ...by, rule: undefined },
     });
+  });
+
+  const seen = () => seenFrom(neighbour, neighbour.hostAddress, 8080);
+  const reached = async () => (await driver.reach([port]))[0]?.neighbours;
+
+  it("is what ufw's rules let through, which stay as they are", async () => {
+    await runChecked('iptables-restore', ['--noflush'], { input: UFW });
+    try {
+      const before = (await runChecked('iptables', ['-S', 'FORWARD'])).stdout.toString();
+      const { bridge } = await driver.createBridge({ id: newNetworkId(), name: 'beside-ufw' });
+      expect((await runChecked('iptables', ['-S'])).stdout.toString()).not.toContain(bridge);
+      const policy = { table: 'ip filter', chain: 'FORWARD', rule: undefined };
+      expect(await reached()).toEqual({ kind: 'stopped', by: policy });
+      expect(await seen()).toBeUndefined();
+      await runChecked('iptables', UFW_ROUTE_ALLOW.split(' '));
+      expect(await reached()).toEqual({ kind: 'passed' });
+      expect(await seen()).toBe(neighbour.address);
+      expect((await runChecked('iptables', ['-S', 'FORWARD'])).stdout.toString()).toBe(before);
+    } finally {
+      await runChecked('nft', ['delete', 'table', 'ip', 'filter']);
+    }
+  });
+
+  it("is what firewalld's rules let through", async () => {
+    for (const strict of [false, true]) {
+      await runChecked('nft', ['-f', '-'], { input: firewalld({ strict }) });
+      try {
+        expect((await reached())?.kind).toBe(strict ? 'stopped' : 'passed');
+        expect(await seen()).toBe(strict ? undefined : neighbour.address);
+      } finally {
+        await runChecked('nft', ['delete', 'table', 'inet', 'firewalld']);
+      }
+    }
+  });
+
+  it.each([
+    ['ip', 'forward'],
+    ['bridge', 'output'],
+    ['bridge', 'postrouting'],
+  ])('is what a table of the family %s lets through at %s', async (family, hook) => {
+    const type = `type filter hook ${hook} priority 0; policy accept;`;
+    const rules = `table ${family} own {\nchain hooked {\n${type}\nip daddr 10.90.0.0/16 tcp dport 80 drop\n}\n}\n`;
+    await runChecked('nft', ['-f', '-'], { input: rules });
+    try {
+      expect(await reached()).toMatchObject({
+        kind: 'stopped',
+        by: { table: `${family} own`, chain: 'hooked' },
+      });
+      expect(await seen()).toBeUndefined();
+    } finally {
+      await runChecked('nft', ['delete', 'table', family, 'own']);
+    }
+  });
+
+  it('is in doubt where rules of iptables-legacy stop something', async () => {
+    const drop = ['FORWARD', '-p', 'tcp', '--dport', '80', '-j', 'DROP'];
+    await runChecked('iptables-legacy', ['-A', ...drop]);
+    try {
+      const by = { table: 'ip filter of iptables-legacy', chain: 'FORWARD' };
+      expect(await reached()).toMatchObject({ kind: 'perhaps-stopped', by });
+      expect(await seen()).toBeUndefined();
+    } finally {
+      await runChecked('iptables-legacy', ['-D', ...drop]);
+    }
+    expect(await reached()).toEqual({ kind: 'passed' });
   });
 
   it('knows that a port on loopback is for the host alone', async () => {

@@ -1,4 +1,5 @@
 import { internal, run } from '../../base/index.ts';
+import { type LegacyObstacles, readLegacyObstacles, translatedMatch } from './iptables.ts';
 
 /** The host's nftables rules, iptables' of the nft kind among them (libnftables-json(5)). */
 export interface Ruleset {
@@ -7,6 +8,8 @@ export interface Ruleset {
   chain(family: string, table: string, name: string): Chain | undefined;
   /** The elements of a named set or the entries of a map. */
   elements(family: string, table: string, set: string): readonly unknown[];
+  /** What nft does not know of. */
+  readonly legacy: Readonly<Record<'ip' | 'ip6', LegacyObstacles>>;
 }
 
 export interface Chain {
@@ -31,16 +34,22 @@ export interface Rule {
 /** Reads the rules of this network namespace. Throws `internal` when nft refuses. */
 export async function readRuleset(signal?: AbortSignal): Promise<Ruleset> {
   const options = signal === undefined ? {} : { signal };
-  const [json, text] = await Promise.all([
+  const [json, text, ip, ip6] = await Promise.all([
     run('nft', ['-j', 'list', 'ruleset'], options),
     run('nft', ['-a', 'list', 'ruleset'], options),
+    readLegacyObstacles('ip', signal),
+    readLegacyObstacles('ip6', signal),
   ]);
   if (json.code !== 0) throw internal(`nft does not list the host's rules: ${json.stderr.trim()}`);
-  return parseRuleset(JSON.parse(json.stdout.toString()), text.stdout.toString());
+  return parseRuleset(JSON.parse(json.stdout.toString()), text.stdout.toString(), { ip, ip6 });
 }
 
 /** `listing` is what `nft -a list ruleset` prints: the rules' texts, by their handles. */
-export function parseRuleset(json: unknown, listing: string): Ruleset {
+export function parseRuleset(
+  json: unknown,
+  listing: string,
+  legacy: Ruleset['legacy'] = { ip: new Map(), ip6: new Map() },
+): Ruleset {
   const texts = ruleTexts(listing);
   const chains = new Map<
     string,
@@ -55,10 +64,10 @@ export function parseRuleset(json: unknown, listing: string): Ruleset {
     }
     if (isRule(object.rule)) {
       const { rule } = object;
-      chains.get(keyOf(rule, rule.chain))?.rules.push({
-        text: texts.get(`${keyOf(rule, rule.chain)} ${rule.handle}`) ?? '',
-        expressions: rule.expr,
-      });
+      const text = texts.get(`${keyOf(rule, rule.chain)} ${rule.handle}`) ?? '';
+      chains
+        .get(keyOf(rule, rule.chain))
+        ?.rules.push({ text, expressions: rule.expr.map((each) => translated(each, text)) });
     }
   }
   const baseChains = [...chains.values()]
@@ -72,6 +81,7 @@ export function parseRuleset(json: unknown, listing: string): Ruleset {
     })
     .sort((a, b) => a.priority - b.priority);
   return {
+    legacy,
     baseChains,
     chain(family, table, name) {
       const found = chains.get(keyOf({ family, table }, name));
@@ -79,6 +89,11 @@ export function parseRuleset(json: unknown, listing: string): Ruleset {
     },
     elements: (family, table, set) => sets.get(keyOf({ family, table }, set)) ?? [],
   };
+}
+
+function translated(expression: unknown, text: string): unknown {
+  if (!isRecord(expression) || !isRecord(expression.xt) || expression.xt.type !== 'match') return expression;
+  return translatedMatch(expression.xt.name, text) ?? expression;
 }
 
 interface InTable {

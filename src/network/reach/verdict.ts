@@ -23,8 +23,8 @@ export function passage(
   hook: string,
   packet: Packet,
   skips: (table: string) => boolean,
+  families: readonly string[] = ['inet', packet.family],
 ): Passage {
-  const families = ['inet', packet.family];
   let doubt: Obstacle | undefined;
   for (const chain of ruleset.baseChains) {
     if (chain.hook !== hook || chain.type === 'nat' || !families.includes(chain.family) || skips(chain.table))
