@@ -221,7 +221,7 @@ class BridgeDriver implements NetworkDriver {
       return endpoint;
     } catch (error) {
       await this.disconnect(endpoint, namespacePath);
-      throw this.#explained(error, network);
+      throw await explained(error, network);
     }
   }
 
@@ -337,7 +337,7 @@ class BridgeDriver implements NetworkDriver {
       return { namespace: sandbox.namespace, endpoint };
     } catch (error) {
       if (sandbox !== undefined) await this.#discard(sandbox, endpoint);
-      throw this.#explained(error, network);
+      throw await explained(error, network);
     }
   }
 
@@ -383,20 +383,21 @@ class BridgeDriver implements NetworkDriver {
     const leftovers = (await hostLinks()).filter((link) => isOurs(link) && !kept.has(link.name));
     await this.#removal.remove(leftovers.map(({ name }) => name));
   }
+}
 
-  /** The kernel's words for a full bridge, and for one that somebody deleted, with the network's name. */
-  #explained(error: unknown, network: LinkedNetwork): unknown {
-    if (network.driver === 'macvlan') return explainMacvlan(error, network);
-    if (!isBerthError(error)) return error;
-    if (/Exchange full/.test(error.message)) return fullBridge(network);
-    if (/Device does not exist/.test(error.message)) {
-      return conflict(`the bridge ${network.bridge} of network ${network.name} is gone`, {
-        hint: 'Restart berthd, which makes it again',
-        cause: error,
-      });
-    }
-    return error;
-  }
+/** The kernel's words for a full bridge, and for one that somebody deleted, with the network's name. */
+async function explained(error: unknown, network: LinkedNetwork): Promise<unknown> {
+  if (network.driver === 'macvlan') return explainMacvlan(error, network);
+  if (!isBerthError(error)) return error;
+  if (/Exchange full/.test(error.message)) return fullBridge(network);
+  const { bridge, name } = network;
+  // ip that knows a bridge's number from before gets other words for one that is gone than ip that looks for it.
+  const mayBeGone = /Device does not exist|Invalid argument/.test(error.message);
+  if (!mayBeGone || (await hostLinks()).some((link) => link.name === bridge)) return error;
+  return conflict(`the bridge ${bridge} of network ${name} is gone`, {
+    hint: 'Restart berthd, which makes it again',
+    cause: error,
+  });
 }
 
 async function runInside(namespacePath: string, commands: readonly string[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { type BerthError, internal, run, unavailable } from '../base/index.ts';
+import { type BerthError, internal, isBerthError, run, unavailable } from '../base/index.ts';
 import { CommandStream, type StreamProgram } from './command-stream.ts';
 
 /** nftables: a stream for small changes of elements, a process for whole tables. Every call is one transaction. */
@@ -16,7 +16,11 @@ export class Nftables implements AsyncDisposable {
 
   /** Applies a script of any length (nft(8), -f). */
   async load(script: string): Promise<void> {
-    const { code, stderr } = await run('nft', ['-f', '-'], { input: script });
+    const { code, stderr } = await run('nft', ['-f', '-'], { input: script }).catch((error: unknown) => {
+      throw isBerthError(error, 'unavailable')
+        ? unavailable(error.message, { hint: 'Install the package nftables', cause: error })
+        : error;
+    });
     if (code !== 0) throw nftFailure(stderr);
   }
 

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ContainerId, internal, run, systemErrorCode } from '../base/index.ts';
 import type { SupervisorPlan } from './contract.ts';
@@ -12,11 +12,19 @@ export async function noteRuntime(plan: SupervisorPlan): Promise<void> {
   await writeFile(join(plan.directory, FILE), JSON.stringify(plan.runtime));
 }
 
+/** The container that a supervisor is for, and where it listens. */
+export interface SupervisorAddress {
+  readonly id: ContainerId;
+  readonly directory: string;
+  readonly socketPath: string;
+}
+
 /**
- * Ends and deletes a container whose supervisor was killed, as the supervisor would have done. A container that the
- * runtime does not know is fine. Throws `internal` when the note about the runtime is damaged.
+ * Ends and deletes a container whose supervisor was killed, and removes its socket, as the supervisor would have done. A
+ * container that the runtime does not know is fine. Throws `internal` when the note about the runtime is damaged.
  */
-export async function removeAbandoned(id: ContainerId, directory: string): Promise<void> {
+export async function removeAbandoned({ id, directory, socketPath }: SupervisorAddress): Promise<void> {
+  await rm(socketPath, { force: true });
   const runtime = await readNote(join(directory, FILE));
   if (runtime === undefined) return;
   await run(runtime.path, [...runtime.args, '--root', runtime.root, 'delete', '--force', id]);

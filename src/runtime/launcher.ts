@@ -104,7 +104,7 @@ class LauncherClient implements Launcher {
     const status = await readExitRecord(directory);
     if (status !== undefined) return status;
     if (!(await hasRun(directory))) return undefined;
-    await removeAbandoned(id, directory);
+    await removeAbandoned({ id, directory, socketPath: this.#socketOf(id) });
     return { kind: 'unknown', finishedAt: new Date() };
   }
 

@@ -9,7 +9,7 @@ import {
   numberOf,
   timeOf,
 } from '../base/index.ts';
-import { removeAbandoned } from './abandoned.ts';
+import { removeAbandoned, type SupervisorAddress } from './abandoned.ts';
 import {
   decodeExit,
   decodeRunEnd,
@@ -33,13 +33,6 @@ import type {
 } from './contract.ts';
 import { hasRun, readExitRecord } from './exit-record.ts';
 import { decodePort, encodePort, message, stateValue, tag, writeRestart } from './protocol.ts';
-
-/** The container that a supervisor is for, and where it listens. */
-export interface SupervisorAddress {
-  readonly id: ContainerId;
-  readonly directory: string;
-  readonly socketPath: string;
-}
 
 /** Connects to a supervisor; undefined when none listens, or it ends before it has told its state. */
 export async function findSupervisor(address: SupervisorAddress): Promise<SupervisorConnection | undefined> {
@@ -254,7 +247,7 @@ export class SupervisorConnection implements Supervisor {
       const { directory } = this.#address;
       const recorded = await readExitRecord(directory);
       if (recorded !== undefined) return recorded;
-      if ((await hasRun(directory)) && !(await this.#isAlive())) await removeAbandoned(this.id, directory);
+      if ((await hasRun(directory)) && !(await this.#isAlive())) await removeAbandoned(this.#address);
       return unknown;
     } catch {
       return unknown; // nothing that can be read says how it ended
