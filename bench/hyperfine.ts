@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { run } from '../src/base/index.ts';
+import { run, runChecked } from '../src/base/index.ts';
 import type { Engine } from './engines.ts';
 import type { Measurement } from './measurements.ts';
 
@@ -13,6 +13,20 @@ export type Timing =
 interface HyperfineReport {
   /** Seconds. */
   readonly results: readonly { readonly median: number; readonly min: number; readonly max: number }[];
+}
+
+/** The median of a command that is to succeed, in milliseconds; without a shell between. */
+export async function timeCommand(command: string, runs: number, env: NodeJS.ProcessEnv): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-bench-'));
+  try {
+    const report = join(folder, 'report.json');
+    const args = ['-N', '--runs', String(runs), '--warmup', '2', '--export-json', report, command];
+    await runChecked('hyperfine', args, { env });
+    const { results }: HyperfineReport = JSON.parse(readFileSync(report, 'utf8'));
+    return (results[0]?.median ?? Number.NaN) * 1000;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Times one measurement on one engine, without a shell between. */
