@@ -184,6 +184,9 @@ static void exec_supervisor(const void *context, int report, struct failure *why
         snprintf(numbers[index], sizeof(numbers[index]), "%d", inherited[index]);
         if (inherited[index] >= 0) set_inheritable(inherited[index]);
     }
+    char runtime[SEALED_PROGRAM_TEXT];
+    sealed_program_write(&launcher->oci_runtime, runtime);
+    if (launcher->oci_runtime.copy >= 0) set_inheritable(launcher->oci_runtime.copy);
     char *program = program_path(launcher, "berth-shim");
     char *scratch = scratch_path(launcher);
     char *layers = inherit_layers(start->child);
@@ -191,7 +194,7 @@ static void exec_supervisor(const void *context, int report, struct failure *why
         fail_errno(why, "the supervisor's arguments");
         return;
     }
-    char *arguments[] = {program, numbers[0], numbers[1], numbers[2], numbers[3], scratch, layers, NULL};
+    char *arguments[] = {program, numbers[0], numbers[1], numbers[2], numbers[3], scratch, layers, runtime, NULL};
     execv(program, arguments);
     fail_errno(why, "%s cannot be started", program);
 }
@@ -204,6 +207,7 @@ int start_supervisor(struct client *client, uint16_t request, const struct plan 
     }
     struct child *child = child_new(client, request);
     if (!child) return fail_errno(why, "a supervisor");
+    sealed_program_update(&client->launcher->oci_runtime, plan->runtime);
     child->has_network = plan->has_network;
     child->network = plan->network;
     AUTO_CLOSE plan_file = memory_file("plan", frame->payload, frame->length);

@@ -7,6 +7,7 @@
 #include "common/connection.h"
 #include "common/loop.h"
 #include "common/plan.h"
+#include "common/sealed-program.h"
 #include "host-servers.h"
 #include "layers.h"
 #include "networks.h"
@@ -45,6 +46,7 @@ struct launcher {
     struct networks networks;
     struct resolver_process resolver;
     struct host_servers host_servers;
+    struct sealed_program oci_runtime;
     struct client *clients;
     struct child *children;
     int host_mounts; /* the mount namespace that the launcher was started in */

@@ -141,7 +141,7 @@ int main(int argc, char **argv) {
         say_ready();
         return 0;
     }
-    struct launcher launcher = {0};
+    struct launcher launcher = {.oci_runtime.copy = -1};
     struct failure why;
     if (open_launcher(&launcher, argv[1], argv[2], &why) < 0) {
         log_line("the launcher cannot start: %s", why.message);

@@ -1,7 +1,7 @@
 /*
- * berth-shim PLAN REPORT HOST NETWORK SCRATCH LAYERS: the supervisor of one container. The first four and LAYERS
+ * berth-shim PLAN REPORT HOST NETWORK SCRATCH LAYERS [RUNTIME]: the supervisor of one container. The first four and LAYERS
  * (a list with commas) are inherited descriptors: the plan, the pipe for the one report, the host's mount namespace,
- * the network namespace (-1: none), the layers' directories. Started by the launcher, in whose mount namespace the
+ * the network namespace (-1: none), the layers' directories. RUNTIME tells of a copy of the OCI runtime in memory. Started by the launcher, in whose mount namespace the
  * root is joined; it then lives in a copy of the host's.
  */
 #include <errno.h>
@@ -30,6 +30,7 @@ struct arguments {
     int host;
     int network;
     const char *scratch;
+    struct sealed_program runtime;
     int *layers;
     size_t layer_count;
 };
@@ -49,19 +50,21 @@ static int parse_layers(const char *list, struct arguments *arguments) {
 }
 
 static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
-    if (argc != 7) return -1;
+    if (argc != 7 && argc != 8) return -1;
     arguments->plan = atoi(argv[1]);
     arguments->report = atoi(argv[2]);
     arguments->host = atoi(argv[3]);
     arguments->network = atoi(argv[4]);
     arguments->scratch = argv[5];
+    sealed_program_read(&arguments->runtime, argc == 8 ? argv[7] : "");
     return parse_layers(argv[6], arguments);
 }
 
 /* What was inherited must not reach the OCI runtime. */
 static void keep_to_ourselves(const struct arguments *arguments) {
-    const int own[] = {arguments->plan, arguments->report, arguments->host, arguments->network};
-    for (size_t index = 0; index < 4; index++) {
+    const int own[] = {arguments->plan, arguments->report, arguments->host, arguments->network,
+                       arguments->runtime.copy};
+    for (size_t index = 0; index < sizeof(own) / sizeof(*own); index++) {
         if (own[index] >= 0) fcntl(own[index], F_SETFD, FD_CLOEXEC);
     }
     for (size_t index = 0; index < arguments->layer_count; index++) {
@@ -265,13 +268,14 @@ static void release(struct supervisor *supervisor, struct arguments *arguments) 
 int main(int argc, char **argv) {
     struct arguments arguments = {0};
     if (parse_arguments(argc, argv, &arguments) < 0) {
-        log_line("usage: berth-shim PLAN REPORT HOST NETWORK SCRATCH LAYERS (started by berth-launcher)");
+        log_line("usage: berth-shim PLAN REPORT HOST NETWORK SCRATCH LAYERS [RUNTIME] (started by berth-launcher)");
         return 2;
     }
     stay_small();
     keep_to_ourselves(&arguments);
     struct supervisor supervisor = {
         .listening.fd = -1, .signals.fd = -1, .lock = -1, .network = arguments.network,
+        .oci_runtime = arguments.runtime,
         .log.files.file = -1, .log.send.socket = -1, .oom.folder = -1, .back_off.fd = -1};
     int result = supervise(&supervisor, &arguments);
     release(&supervisor, &arguments);

@@ -35,7 +35,8 @@ static int build_arguments(const struct plan *plan, const char *log, const char 
 }
 
 /* In the child: what we set up for ourselves must not reach the container. */
-static void exec_runtime(const char *const *arguments, const int descriptors[JOB_DESCRIPTORS]) {
+static void exec_runtime(const struct sealed_program *copy, const char *const *arguments,
+                         const int descriptors[JOB_DESCRIPTORS]) {
     int ends[3];
     for (int index = 0; index < 3; index++) {
         int fd = descriptors[index] >= 0 ? descriptors[index] : open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -50,6 +51,7 @@ static void exec_runtime(const char *const *arguments, const int descriptors[JOB
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (sealed_program_is_current(copy, arguments[0])) fexecve(copy->copy, (char *const *)arguments, ENVIRONMENT);
     execve(arguments[0], (char *const *)arguments, ENVIRONMENT);
     _exit(127);
 }
@@ -76,7 +78,7 @@ struct job *job_start(struct supervisor *supervisor, const char *const *argument
         fail_errno(why, "no process for the OCI runtime");
         return NULL;
     }
-    if (pid == 0) exec_runtime(all, descriptors);
+    if (pid == 0) exec_runtime(&supervisor->oci_runtime, all, descriptors);
     *job = (struct job){.supervisor = supervisor, .pid = pid, .log = take_fd(&log), .file = -1, .done = done,
                         .context = context, .next = supervisor->jobs};
     supervisor->jobs = job;

@@ -15,6 +15,7 @@
 #include "common/connection.h"
 #include "common/loop.h"
 #include "common/plan.h"
+#include "common/sealed-program.h"
 #include "container-log.h"
 #include "execution.h"
 #include "exit-record.h"
@@ -46,6 +47,7 @@ struct supervisor {
     struct mounts mounts;
     int lock;    /* the container's folder */
     int network; /* -1: the host's */
+    struct sealed_program oci_runtime;
     enum phase phase;
     struct session *sessions;
     struct process *processes; /* init and execs */
