@@ -206,6 +206,8 @@ export interface NetworkDriver extends AsyncDisposable {
     network: LinkedNetwork,
     options?: WantedAddresses,
   ): Promise<{ namespace: NamespaceHandle; endpoint: Endpoint }>;
+  /** Until it is disposed of, nothing is made ahead of time: a start that is under way has the machine to itself. */
+  holdSpares(): Disposable;
   /** Adds an interface to an existing namespace. */
   connect(
     containerId: ContainerId,

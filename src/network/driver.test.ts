@@ -449,6 +449,18 @@ describe.runIf(inSandbox)('the network driver', () => {
     expect(await pings(next, container.endpoint.address)).toBe(true);
   });
 
+  it('makes no spare namespace while a start is under way', async () => {
+    const network = await bridge('busy');
+    await expect.poll(async () => namespaces.count).toBe(3);
+    {
+      using _start = driver.holdSpares();
+      await join(network);
+      await join(network); // time enough to make one
+      expect(namespaces.count).toBe(3);
+    }
+    await expect.poll(async () => namespaces.count).toBe(5);
+  });
+
   it('chooses subnets that nobody uses and names what a chosen one overlaps with', async () => {
     const first = await bridge('first');
     const second = await bridge('second');

@@ -169,6 +169,10 @@ class BridgeDriver implements NetworkDriver {
     return this.#maker.namespaces.create();
   }
 
+  holdSpares(): Disposable {
+    return { [Symbol.dispose]: this.#spares.pause() };
+  }
+
   async connectNew(
     containerId: ContainerId,
     network: LinkedNetwork,

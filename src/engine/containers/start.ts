@@ -53,7 +53,8 @@ export function startContainer(
   return context.collection.exclusively(id, async () => {
     const record = context.collection.find(id);
     if (!admit(record, 'start')) return { alreadyRunning: true, warnings: [] };
-    const fresh = context.collection.update(id, { restartCount: 0, stoppedByUser: false });
+    const isFresh = record.restartCount === 0 && !record.stoppedByUser;
+    const fresh = isFresh ? record : context.collection.update(id, { restartCount: 0, stoppedByUser: false });
     return { alreadyRunning: false, warnings: await startLocked(context, fresh, timeline) };
   });
 }
@@ -65,6 +66,7 @@ export async function startLocked(
   timeline = new Timeline(),
 ): Promise<readonly string[]> {
   void context.parts.gracePeriod.begin();
+  using _spares = context.parts.network.holdSpares();
   try {
     return await prepareAndRun(context, record, timeline);
   } catch (error) {
