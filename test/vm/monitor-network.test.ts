@@ -88,8 +88,8 @@ async function writeNames(execRoot: string, { path }: NetworkNamespace): Promise
     'end',
     '',
   ];
-  await writeFile(`${execRoot}/n/n-shop`, names.join('\n'));
-  await writeFile(`${execRoot}/n/s-${ino}`, 'berth-names 1\nnetwork shop\nend\n');
+  await writeFile(`${execRoot}/n/n-5409`, names.join('\n'));
+  await writeFile(`${execRoot}/n/s-${ino}`, 'berth-names 1\nnetwork 5409\nend\n');
 }
 
 /** The resolver ends with its launcher when it has no names to tell. */
@@ -121,5 +121,14 @@ describe("a virtual machine's network", () => {
   test('is reached from the host', async () => {
     const answer = await fetch(`http://${GUEST}/passwd`);
     expect(await answer.text()).toContain('root:x:0:0');
+  });
+
+  test('finds names where containers find them', async () => {
+    const { port } = server.address() as AddressInfo;
+    expect(await output('busybox', 'nslookup', 'the-host.shop')).toContain(`Address: ${HOST}`);
+    expect(await output('busybox', 'nslookup', 'no-such-name.shop')).toMatch(/can't find/);
+    expect(await output('/bin/sh', '-c', `busybox wget -q -O - http://the-host:${port}/big | wc -c`)).toBe(
+      `${SIZE}\n`,
+    );
   });
 });
