@@ -1,42 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { digestOf, runChecked } from '../../src/base/index.ts';
-import { type Entry, json, tar } from '../fixtures/image-archives.ts';
+import { archiveOfManyLayers, LAYERS } from '../fixtures/many-layers.ts';
 import { type Instance, startInstance } from './instance.ts';
 
-const LAYERS = 120;
 /** As Linux before 6.5 joins layers (mount(2), whose options end at one page) and before 6.12 mounts images (loop devices). */
 const OLD_MOUNT_API = { BERTH_ROOT_JOIN: 'mount', BERTH_LAYER_MOUNT: 'loop' };
-
-/** An archive of an image: busybox, a layer with an early version of a file, and one more layer for each further file. */
-async function archiveOfManyLayers(): Promise<Buffer> {
-  const { stdout: busybox } = await runChecked('tar', [
-    '--create',
-    '--dereference',
-    '--directory=/bin',
-    'busybox',
-  ]);
-  const layerTars = [busybox];
-  while (layerTars.length < LAYERS) {
-    const number = layerTars.length;
-    layerTars.push(
-      await tar([
-        [`layers/${number}`, `${number}`],
-        ['latest', `${number}`],
-      ]),
-    );
-  }
-  const config = json({
-    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
-    os: 'linux',
-    rootfs: { type: 'layers', diff_ids: layerTars.map((layer) => digestOf(layer)) },
-  });
-  const names = layerTars.map((_, index) => `layer-${index}.tar`);
-  const manifest = json([{ Config: 'config.json', RepoTags: ['many:latest'], Layers: names }]);
-  const layers = layerTars.map((layer, index): Entry => [names[index] ?? '', layer]);
-  return gzipSync(await tar([...layers, ['config.json', config], ['manifest.json', manifest]]), { level: 1 });
-}
 
 describe.each([
   ['of this kernel', {}],

@@ -37,6 +37,13 @@ describe('the network of a virtual machine', () => {
     expect(await inside('ip route | grep ^default')).toBe(`default via ${settings.front.Gateway} dev eth0`);
   });
 
+  it('joins machines and containers by their names, both ways', async () => {
+    expect(await inside('wget -qO- http://container/')).toBe('hello');
+    expect(await instance.berthOk(['exec', 'container', 'wget', '-qO-', 'http://vm/'])).toBe('hello');
+    expect(await inside('cat /etc/resolv.conf')).toContain('nameserver 127.0.0.11');
+    expect(await inside('nslookup no-such-name.invalid 2>&1 || true')).toMatch(/NXDOMAIN|can't/);
+  });
+
   it('publishes ports', async () => {
     const port = await instance.publishedPort('vm', '80/tcp');
     await expect.poll(() => page(port).catch(() => ''), { timeout: 20_000 }).toBe('hello');

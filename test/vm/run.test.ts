@@ -1,6 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../engine/instance.ts';
+import { archiveOfManyLayers, LAYERS } from '../fixtures/many-layers.ts';
 import { startMachines } from './machines.ts';
 
 describe('berth run --isolation vm', () => {
@@ -80,6 +82,32 @@ describe('berth run --isolation vm', () => {
     expect(missing.stderr).toContain('exec: "no-such-thing": executable file not found in $PATH');
     const folder = await instance.berth(['run', '--rm', '--isolation', 'vm', 'busybox', '/etc']);
     expect(folder).toMatchObject({ code: 126 });
+  });
+
+  it('gives it a terminal', async () => {
+    const { code, stdout } = await instance.berth([
+      'run',
+      '--rm',
+      '-t',
+      '--isolation',
+      'vm',
+      'busybox',
+      'tty',
+    ]);
+    expect([code, stdout]).toEqual([0, '/dev/pts/0\r\n']);
+  });
+
+  it(`runs an image of ${LAYERS} layers, each over the one below`, async () => {
+    const folder = await mkdtemp('/tmp/berth-layers-');
+    try {
+      await writeFile(`${folder}/many.tar`, await archiveOfManyLayers());
+      await instance.berthOk(['load', '-q', '-i', `${folder}/many.tar`]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+    const script = '/busybox cat /latest; echo; /busybox ls /layers | /busybox wc -l';
+    const run = ['run', '--rm', '--isolation', 'vm', 'many', '/busybox', 'sh', '-c', script];
+    expect((await instance.berthOk(run)).split('\n')).toEqual([String(LAYERS - 1), String(LAYERS - 1)]);
   });
 
   it('gives it processors, memory, a disk and network cards, which inspect shows', async () => {

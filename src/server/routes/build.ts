@@ -40,6 +40,7 @@ const REFUSED = [
   'cpuquota',
   'cgroupparent',
   'networkmode',
+  'isolation',
 ];
 
 function parseBuild(request: FastifyRequest): BuildRequest {
