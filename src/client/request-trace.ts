@@ -14,9 +14,18 @@ export function parseServerTiming(header: string): TimelineStep[] {
       parameters.find((text) => text.startsWith(`${parameter}=`))?.slice(parameter.length + 1);
     const [start, duration] = [Number(textOf('start') ?? NaN), Number(textOf('dur') ?? NaN)];
     const text = textOf('desc');
-    const description = text === undefined ? {} : { description: decodeURIComponent(text) };
+    const description = text === undefined ? {} : { description: decoded(text) };
     return name !== '' && Number.isFinite(start + duration)
       ? [{ name, start, duration, ...description }]
       : [];
   });
+}
+
+/** A description that is not percent-encoded as it should be stays as it came. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -139,6 +139,13 @@ describe('the processes of a virtual machine', () => {
     expect(await instance.berthOk(['inspect', '-f', '{{.RestartCount}}', 'again'])).toBe('2');
     expect((await instance.berthOk(['logs', 'again'])).split('\n')).toEqual(['run', 'run', 'run']);
     await instance.berthOk(['rm', 'again']);
+    await machine('twice', 'test -e /seen && exec sleep 1000; touch /seen; exit 5', '--restart', 'always');
+    await expect.poll(() => state('twice'), { timeout: 50_000 }).toBe('running');
+    const format = '{{.RestartCount}} {{.Berth.VirtualMachine.Memory}}';
+    await expect
+      .poll(() => instance.berthOk(['inspect', '-f', format, 'twice']), { timeout: 50_000 })
+      .toBe(`1 ${512 * 1024 ** 2}`);
+    await instance.berthOk(['rm', '-f', 'twice']);
   });
 
   it('leave no trace with --rm', async () => {

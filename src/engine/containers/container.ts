@@ -314,6 +314,8 @@ export type ContainerState =
 export interface KeptNetwork {
   readonly endpoints: readonly Endpoint[];
   readonly ports: readonly PortPlan[];
+  /** Of a virtual machine, whose next run begins from the same plan. */
+  readonly machine?: MachineDetails;
 }
 
 /** How the last run ended. */

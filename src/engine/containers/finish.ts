@@ -1,7 +1,15 @@
 import { type ContainerId, crashPoint, errorMessage } from '../../base/index.ts';
 import type { ExitStatus, RestartEvent, RunEnd, StartedProcess, Supervisor } from '../../runtime/index.ts';
 import { disconnect } from './connect.ts';
-import { type ContainerRecord, type Ended, isActive, isAlive, isMachine } from './container.ts';
+import {
+  type AliveState,
+  type ContainerRecord,
+  type Ended,
+  isActive,
+  isAlive,
+  isMachine,
+  type KeptNetwork,
+} from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { shortReason } from './end-cause.ts';
 import { type EndedRun, type EndReport, reportOfEnd, reportOfFailedStart } from './end-reports.ts';
@@ -41,14 +49,13 @@ export async function noteRestarting(
 ): Promise<void> {
   const record = context.collection.get(id);
   if (record === undefined || !isAlive(record.state)) return;
-  const { endpoints, ports } = record.state;
   const { ended, report } = await describeEnd(context, record, end, {
     restarted: true,
     log: { until: next?.toISOString() },
   });
   const restarting = context.collection.note(
     id,
-    { state: { status: 'restarting', ...ended, endpoints, ports }, restartCount: end.run.restarts },
+    { state: { status: 'restarting', ...ended, ...keptOf(record.state) }, restartCount: end.run.restarts },
     { beside: () => context.ends.add(id, report) },
   );
   announceDeath(context, restarting, ended);
@@ -62,9 +69,14 @@ export function noteRestarted(
 ): void {
   const record = context.collection.get(id);
   if (record === undefined || !isAlive(record.state)) return;
-  const { endpoints, ports } = record.state;
-  const state = { status: 'running', pid, startedAt: startedAt.toISOString(), endpoints, ports } as const;
+  const kept = keptOf(record.state);
+  const state = { status: 'running', pid, startedAt: startedAt.toISOString(), ...kept } as const;
   emit(context, context.collection.note(id, { state }), 'start');
+}
+
+/** What a run leaves to the next one by the restart policy. */
+function keptOf({ endpoints, ports, machine }: AliveState): KeptNetwork {
+  return { endpoints, ports, ...(machine === undefined ? {} : { machine }) };
 }
 
 /** Records the last end; the caller holds the container's lock. */

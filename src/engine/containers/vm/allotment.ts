@@ -1,5 +1,5 @@
 import { type Allotment, DEFAULT_DISK_SIZE, type WantedResources } from '../../../vm/index.ts';
-import { type ContainerRecord, type HostOptions, isActive, isMachine } from '../container.ts';
+import { type ContainerRecord, type HostOptions, isAlive, isMachine } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 
 /**
@@ -11,7 +11,7 @@ export function allotmentOf(
   { id, host }: Pick<ContainerRecord, 'id' | 'host'>,
 ): Allotment {
   const running = context.collection.all().flatMap((record): Allotment[] => {
-    if (record.id === id || !isMachine(record) || !isActive(record.state)) return [];
+    if (record.id === id || !isMachine(record) || !isAlive(record.state)) return [];
     const { machine } = record.state;
     return machine === undefined ? [] : [machine];
   });

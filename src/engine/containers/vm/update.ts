@@ -1,11 +1,5 @@
 import { conflict, formatBinarySize } from '../../../base/index.ts';
-import {
-  type ContainerRecord,
-  type HostOptions,
-  isActive,
-  isAlive,
-  type ResourceLimits,
-} from '../container.ts';
+import { type ContainerRecord, type HostOptions, isAlive, type ResourceLimits } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 import { wantedResources } from './allotment.ts';
 import { refuseContainerOptions } from './refuse.ts';
@@ -24,7 +18,7 @@ export async function changeMachine(
   if (!isAlive(record.state)) return { warnings: [] };
   const changed = changedLimit(record.host.resources, host.resources);
   if (changed === undefined) return { warnings: [] };
-  const machine = isActive(record.state) ? record.state.machine : undefined;
+  const { machine } = record.state;
   const present =
     machine === undefined
       ? ''
