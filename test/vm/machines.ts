@@ -13,7 +13,9 @@ export async function startMachines(): Promise<Instance> {
   const dataRoot = await mkdtemp('/tmp/berth-machines-');
   cleanup.defer(() => rm(dataRoot, { recursive: true, force: true }));
   await mkdir(`${dataRoot}/vm`, { recursive: true });
-  await cp(KERNELS, `${dataRoot}/vm/kernels`, { recursive: true });
+  // What another set-up is just unpacking there is not a kernel yet.
+  const filter = (path: string) => !/\/(unpack|new)-[^/]*$/.test(path);
+  await cp(KERNELS, `${dataRoot}/vm/kernels`, { recursive: true, filter });
   const instance = cleanup.use(await startInstance({ dataRoot }));
   await instance.berthOk(['pull', '-q', 'busybox:latest']);
   const closing = cleanup.move();
