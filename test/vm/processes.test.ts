@@ -47,7 +47,7 @@ describe('the processes of a virtual machine', () => {
     const created = await instance.api('POST /containers/vm/exec', {
       AttachStdout: true,
       Tty: true,
-      Cmd: ['sh', '-c', 'trap "stty size; exit" WINCH; tty; while :; do sleep 0.1; done'],
+      Cmd: ['sh', '-c', 'until stty size | grep "33 77"; do sleep 0.1; done'],
     });
     const { Id: id } = created.body as { Id: string };
     const output = instance.api(`POST /exec/${id}/start`, { Tty: true });
