@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run, runChecked } from '../../src/base/index.ts';
 import { type Instance, startInstance } from '../engine/instance.ts';
@@ -117,6 +117,22 @@ describe('what somebody breaks by hand is noticed and told, and nothing of it st
     await expectNothingElse(instance);
   });
 
+  it('an ip that goes: an end is recorded all the same, rm -f comes to its end, and the next berthd cleans up', async () => {
+    await instance.killDaemon();
+    await instance.startDaemon({ PATH: programs });
+    await start('stuck');
+    const ip = await readlink(`${programs}/ip`);
+    await rm(`${programs}/ip`);
+    for (const pid of await childrenOf(instance.daemon.pid ?? 0, /^ip /)) process.kill(pid, 'SIGKILL');
+    process.kill(await pidOf('stuck'), 'SIGKILL');
+    await expect.poll(() => status('stuck'), { timeout: 10_000 }).toBe('exited');
+    await instance.berthOk(['rm', '-f', 'stuck']);
+    await symlink(ip, `${programs}/ip`);
+    await instance.killDaemon();
+    await instance.startDaemon();
+    await expectNothingElse(instance);
+  });
+
   it('nft that is missing: berthd names it and what to install', async () => {
     await instance.killDaemon();
     await rm(`${programs}/nft`);
@@ -149,6 +165,18 @@ async function linkPrograms(folder: string): Promise<void> {
 async function parentOf(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   return Number(stat.slice(stat.lastIndexOf(')')).split(' ')[2]);
+}
+
+/** Children of a process whose command line is like this. */
+async function childrenOf(parent: number, command: RegExp): Promise<number[]> {
+  const pids = (await readFile(`/proc/${parent}/task/${parent}/children`, 'utf8')).split(' ').filter(Boolean);
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const args = await readFile(`/proc/${pid}/cmdline`, 'utf8');
+      return command.test(args.replaceAll('\0', ' ')) ? [Number(pid)] : [];
+    }),
+  );
+  return found.flat();
 }
 
 /** The bridges that the interfaces of a process's network namespace are plugged into. */
