@@ -5,7 +5,7 @@ import {
   type Server,
   ServerResponse,
 } from 'node:http';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { stripVersion } from './versions.ts';
 
@@ -38,20 +38,33 @@ export class HttpServer implements Disposable {
   }
 
   #upgrade(request: IncomingMessage, connection: Duplex, head: Buffer): void {
-    if (!(connection instanceof Socket)) {
-      connection.destroy();
-      return;
-    }
-    this.#upgraded = [...this.#upgraded.filter(({ destroyed }) => !destroyed), connection];
+    const { socket } = request;
+    this.#upgraded = [...this.#upgraded.filter(({ destroyed }) => !destroyed), socket];
     connection.on('error', () => connection.destroy());
     if (head.length > 0) connection.unshift(head);
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false; // there is nothing left that would read another request
-    response.assignSocket(connection);
-    response.once('finish', () => {
-      response.detachSocket(connection);
-      connection.destroySoon();
+    this.#handle(request, new UpgradeResponse(request, connection));
+  }
+}
+
+/** The answer to a request to upgrade, which ends the connection, or gives it away. */
+export class UpgradeResponse extends ServerResponse {
+  /** The socket, or where the body was still to come a stream that begins behind it. */
+  readonly #connection: Duplex;
+
+  constructor(request: IncomingMessage, connection: Duplex) {
+    super(request);
+    this.#connection = connection;
+    this.shouldKeepAlive = false; // there is nothing left that would read another request
+    this.assignSocket(request.socket);
+    this.once('finish', () => {
+      this.detachSocket(request.socket);
+      request.socket.destroySoon();
     });
-    this.#handle(request, response);
+  }
+
+  /** Nothing of HTTP touches the connection afterwards. */
+  giveConnection(): Duplex {
+    this.detachSocket(this.req.socket);
+    return this.#connection;
   }
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { invalid } from '../base/index.ts';
@@ -41,36 +40,36 @@ export function webSocketAnswer(request: FastifyRequest): string {
 
 /** The server's side of a web socket as a byte stream (RFC 6455): what is written goes out in binary frames. */
 export class WebSocketStream extends Duplex {
-  readonly #socket: Socket;
+  readonly #connection: Duplex;
   #pending: Buffer = Buffer.alloc(0);
   #hasClosed = false;
 
-  constructor(socket: Socket) {
+  constructor(connection: Duplex) {
     super();
-    this.#socket = socket;
-    socket.removeAllListeners('readable');
-    socket.on('data', (chunk) => this.#receive(Buffer.from(chunk)));
-    socket.once('end', () => this.push(null));
-    socket.once('close', () => this.destroy());
-    socket.resume();
+    this.#connection = connection;
+    connection.removeAllListeners('readable');
+    connection.on('data', (chunk) => this.#receive(Buffer.from(chunk)));
+    connection.once('end', () => this.push(null));
+    connection.once('close', () => this.destroy());
+    connection.resume();
   }
 
   override _read(): void {
-    this.#socket.resume();
+    this.#connection.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     if (this.#send(BINARY, chunk)) done();
-    else this.#socket.once('drain', () => done());
+    else this.#connection.once('drain', () => done());
   }
 
   override _final(done: (error?: Error | null) => void): void {
     this.#close(NORMAL);
-    this.#socket.end(() => done());
+    this.#connection.end(() => done());
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#socket.destroy();
+    this.#connection.destroy();
     done(error);
   }
 
@@ -81,7 +80,7 @@ export class WebSocketStream extends Duplex {
       if (frame === 'incomplete') return;
       if (typeof frame === 'number') {
         this.#close(frame);
-        this.#socket.end();
+        this.#connection.end();
         return;
       }
       this.#pending = this.#pending.subarray(frame.size);
@@ -94,7 +93,7 @@ export class WebSocketStream extends Duplex {
       case CONTINUATION:
       case TEXT:
       case BINARY:
-        if (payload.length > 0 && !this.push(payload)) this.#socket.pause();
+        if (payload.length > 0 && !this.push(payload)) this.#connection.pause();
         return;
       case PING:
         this.#send(PONG, payload);
@@ -117,11 +116,11 @@ export class WebSocketStream extends Duplex {
 
   /** Whether the socket takes more at once. After the close frame nothing is sent. */
   #send(opcode: number, payload: Buffer): boolean {
-    if (this.#hasClosed || this.#socket.destroyed) return true;
-    this.#socket.cork();
-    this.#socket.write(encodeHeader(opcode, payload.length));
-    const hasRoom = this.#socket.write(payload);
-    this.#socket.uncork();
+    if (this.#hasClosed || this.#connection.destroyed) return true;
+    this.#connection.cork();
+    this.#connection.write(encodeHeader(opcode, payload.length));
+    const hasRoom = this.#connection.write(payload);
+    this.#connection.uncork();
     return hasRoom;
   }
 }

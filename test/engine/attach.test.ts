@@ -17,13 +17,19 @@ describe('clients that are attached', () => {
    * A connection that the engine has taken over from HTTP; the answer's head is read. What is in `early` is sent with the
    * request, as by a client that does not wait for the answer.
    */
-  const hijacked = async (request: string, body: object = {}, early = ''): Promise<Socket> => {
+  const hijacked = async (
+    request: string,
+    body: object = {},
+    { early = '', pause = async () => {} } = {},
+  ): Promise<Socket> => {
     const socket = connect(instance.socketPath);
     const text = JSON.stringify(body);
     socket.write(
       `POST ${request} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\n` +
-        `Content-Length: ${text.length}\r\n\r\n${text}${early}`,
+        `Content-Length: ${text.length}\r\n\r\n`,
     );
+    await pause();
+    socket.write(`${text}${early}`);
     let head = '';
     while (!head.includes('\r\n\r\n')) {
       await once(socket, 'readable');
@@ -122,7 +128,7 @@ describe('clients that are attached', () => {
   it('may send input along with their request', async () => {
     await instance.berthOk(['create', '-i', '--name', 'early', 'busybox', 'head', '-n', '2']);
     const path = '/containers/early/attach?stream=1&stdin=1&stdout=1';
-    const attached = await hijacked(path, {}, 'with the request\n');
+    const attached = await hijacked(path, {}, { early: 'with the request\n' });
     await instance.berthOk(['start', 'early']);
     attached.write('later\n');
     expect(await rest(attached)).toContain('with the request\n');
@@ -132,9 +138,21 @@ describe('clients that are attached', () => {
     const exec = { Cmd: ['head', '-n', '1'], AttachStdin: true, AttachStdout: true };
     const { body } = await instance.api('POST /containers/early-exec/exec', exec);
     const { Id } = body as { Id: string };
-    const command = await hijacked(`/exec/${Id}/start`, {}, 'with the body\n');
+    const command = await hijacked(`/exec/${Id}/start`, {}, { early: 'with the body\n' });
     expect(await rest(command)).toContain('with the body\n');
     await instance.berthOk(['rm', '-f', 'early-exec']);
+  });
+
+  it('may send the body of their request after its head has been read, and input with it', async () => {
+    await instance.berthOk(['run', '-d', '--name', 'late-body', 'busybox', 'sleep', '1000']);
+    const exec = { Cmd: ['head', '-n', '2'], AttachStdin: true, AttachStdout: true };
+    const { body } = await instance.api('POST /containers/late-body/exec', exec);
+    const { Id } = body as { Id: string };
+    const pause = async () => expect((await instance.api('GET /_ping')).status).toBe(200);
+    const command = await hijacked(`/exec/${Id}/start`, {}, { early: 'with the body\n', pause });
+    command.write('later\n');
+    expect(await rest(command)).toMatch(/with the body\n[\s\S]*later\n/);
+    await instance.berthOk(['rm', '-f', 'late-body']);
   });
 
   it('hear of a refusal, and their connection ends', async () => {

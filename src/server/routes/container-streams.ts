@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DEFAULT_DETACH_KEYS, errorMessage, invalid, parseDetachKeys } from '../../base/index.ts';
 import type { Engine, ExecConfig } from '../../engine/index.ts';
 import { Fields, Query } from '../fields.ts';
-import { hijack, MULTIPLEXED_STREAM, RAW_STREAM, takeSocket } from '../hijack.ts';
+import { hijack, MULTIPLEXED_STREAM, RAW_STREAM, takeConnection } from '../hijack.ts';
 import { clientSignal, multiplexed, pump } from '../streams.ts';
 import { WebSocketStream, webSocketAnswer } from '../web-socket.ts';
 import { storedOutput, writeEntries } from './container-logs.ts';
@@ -53,9 +53,9 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
     containers.find(request.params.name);
     const answer = webSocketAnswer(request);
     return attach(request, () => {
-      const socket = takeSocket(request, reply);
-      socket.write(answer);
-      return { connection: new WebSocketStream(socket), raw: true };
+      const connection = takeConnection(request, reply);
+      connection.write(answer);
+      return { connection: new WebSocketStream(connection), raw: true };
     });
   });
 
