@@ -47,6 +47,7 @@ export async function openParts(
     await createNetworkDriver({
       instance,
       localSeed: await machineId(),
+      addressPools: options.addressPools,
       namespaces: {
         create: () => launcher.createNetworkNamespace(),
         release: (handle) => launcher.releaseNetworkNamespace(handle),

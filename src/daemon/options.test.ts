@@ -81,6 +81,30 @@ describe("berthd's options", () => {
     expect(() => readOptions(['--config-file', empty, '--layer-format', 'zip'])).toThrow('"zip"');
   });
 
+  it('say where subnets come from, as to dockerd, and refuse what is no pool', () => {
+    expect(readOptions(['--config-file', empty]).addressPools).toEqual([]);
+    const flag = ['--default-address-pool', 'base=10.10.0.0/16,size=24'];
+    const both = [...flag, '--default-address-pool', 'base=fd00:9::/48,size=64'];
+    const pool = { base: '10.10.0.0/16', size: 24 };
+    expect(readOptions(['--config-file', empty, ...both]).addressPools).toEqual([
+      pool,
+      { base: 'fd00:9::/48', size: 64 },
+    ]);
+    const path = fileWith(JSON.stringify({ 'default-address-pools': [pool] }));
+    expect(readOptions(['--config-file', path]).addressPools).toEqual([pool]);
+    expect(() => readOptions(['--config-file', path, ...flag])).toThrow('default-address-pools');
+    for (const [wrong, reason] of [
+      ['size=24', 'the base is missing'],
+      ['base=10.10.0.0/16', 'the size is missing or no number'],
+      ['base=10.10.0.0/16,size=24,mtu=1', 'unknown field "mtu"'],
+    ] as const) {
+      const args = ['--config-file', empty, '--default-address-pool', wrong];
+      expect(() => readOptions(args)).toThrow(reason);
+    }
+    const noPool = fileWith('{"default-address-pools":["10.0.0.0/8"]}');
+    expect(() => readOptions(['--config-file', noPool])).toThrow('the base is missing');
+  });
+
   it('refuse addresses that nobody can listen on', () => {
     expect(() => parseHost('localhost:80')).toThrow('invalid host address');
     expect(() => parseHost('tcp://localhost')).toThrow('invalid host address');

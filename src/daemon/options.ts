@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { invalid, systemErrorCode } from '../base/index.ts';
+import type { SubnetSource } from '../network/index.ts';
 import { CDI_FOLDERS } from '../runtime/index.ts';
 import type { ListenAddress } from '../server/index.ts';
 import type { LayerFormatName } from '../store/index.ts';
+import { addressPoolFrom, parseAddressPool } from './address-pools.ts';
 
 /** How one berthd runs: command line over configuration file over defaults. */
 export interface DaemonOptions {
@@ -19,6 +21,8 @@ export interface DaemonOptions {
   readonly discardBlobs: boolean;
   /** Layers of one image that are on their way at the same time. */
   readonly transfers: { readonly downloads: number; readonly uploads: number };
+  /** Where subnets of networks come from that ask for none; empty: the network driver's own. */
+  readonly addressPools: readonly SubnetSource[];
   /** Where specifications of the Container Device Interface are. */
   readonly cdiFolders: readonly string[];
   readonly debug: boolean;
@@ -45,6 +49,7 @@ const KEYS = [
   'max-concurrent-downloads',
   'max-concurrent-uploads',
   'cdi-spec-dirs',
+  'default-address-pools',
 ];
 
 /** dockerd's. */
@@ -71,6 +76,9 @@ export function readOptions(argv: readonly string[]): DaemonOptions {
       downloads: flags.maxConcurrentDownloads ?? file.count('max-concurrent-downloads') ?? DEFAULT_DOWNLOADS,
       uploads: flags.maxConcurrentUploads ?? file.count('max-concurrent-uploads') ?? DEFAULT_UPLOADS,
     },
+    addressPools:
+      flags.defaultAddressPool ??
+      file.list('default-address-pools').map((pool) => addressPoolFrom(pool, '"default-address-pools"')),
     cdiFolders: cdiFolders.length === 0 ? CDI_FOLDERS : cdiFolders,
     debug: flags.debug ?? file.flag('debug'),
     removeHostState: flags.removeHostState ?? false,
@@ -89,6 +97,7 @@ interface Flags {
   readonly maxConcurrentDownloads?: number;
   readonly maxConcurrentUploads?: number;
   readonly cdiSpecDir?: string[];
+  readonly defaultAddressPool?: SubnetSource[];
   readonly debug?: boolean;
   readonly configFile?: string;
   readonly pidfile?: string;
@@ -121,6 +130,11 @@ function parseFlags(argv: readonly string[]): Flags {
       '--max-concurrent-uploads <number>',
       `layers of an image that are sent at the same time (default ${DEFAULT_UPLOADS})`,
       (value: string) => count('--max-concurrent-uploads', value),
+    )
+    .option(
+      '--default-address-pool <base=CIDR,size=BITS>',
+      'where subnets come from when nobody asks for one; repeatable',
+      (value: string, list: SubnetSource[] = []) => [...list, parseAddressPool(value)],
     )
     .option('--cdi-spec-dir <path>', 'folder with CDI specifications; repeatable', collect)
     .option('-D, --debug', 'log more')
@@ -185,6 +199,12 @@ class ConfigFile {
     throw this.#wrong(key, 'a list of strings');
   }
 
+  list(key: string): unknown[] {
+    const value = this.#values[key] ?? [];
+    if (Array.isArray(value)) return value;
+    throw this.#wrong(key, 'a list');
+  }
+
   #wrong(key: string, expected: string) {
     return invalid(`${this.#path}: "${key}" must be ${expected}`);
   }
@@ -230,6 +250,7 @@ function refuseConflicts(flags: Flags, file: ConfigFile): void {
     'discard-blobs': flags.discardBlobs,
     'max-concurrent-downloads': flags.maxConcurrentDownloads,
     'max-concurrent-uploads': flags.maxConcurrentUploads,
+    'default-address-pools': flags.defaultAddressPool,
     pidfile: flags.pidfile,
   };
   const both = Object.keys(given).filter((key) => given[key] !== undefined && file.has(key));

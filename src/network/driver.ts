@@ -43,7 +43,7 @@ export interface NetworkDriverOptions {
   /** At most 8 lower-case letters and digits; in the names of all that is made on the host. */
   readonly instance: string;
   readonly namespaces: NamespaceSource;
-  /** Where subnets come from when nobody asks for one; default {@link DEFAULT_SUBNETS}. */
+  /** Where subnets come from when nobody asks for one; {@link DEFAULT_SUBNETS} if none of them is IPv4. */
   readonly addressPools?: readonly SubnetSource[];
   /** What no other host has, as its machine-id(5): decides the IPv6 subnets of networks that ask for none. */
   readonly localSeed: string;
@@ -77,18 +77,15 @@ class BridgeDriver implements NetworkDriver {
   /** Choosing a subnet and making its bridge is one step. */
   readonly #lock = new KeyedLock();
 
-  constructor({
-    instance,
-    namespaces,
-    addressPools = DEFAULT_SUBNETS,
-    localSeed,
-    signal,
-  }: NetworkDriverOptions) {
+  constructor({ instance, namespaces, addressPools = [], localSeed, signal }: NetworkDriverOptions) {
     this.#names = instanceNames(instance);
     const sourcesOf = (family: Family) =>
       addressPools.filter(({ base }) => parseSubnet(base).family === family);
     const [ipv4, ipv6] = [sourcesOf(4), sourcesOf(6)];
-    const sources = { 4: ipv4, 6: ipv6.length > 0 ? ipv6 : localSubnets(`${localSeed} ${instance}`) };
+    const sources = {
+      4: ipv4.length > 0 ? ipv4 : DEFAULT_SUBNETS,
+      6: ipv6.length > 0 ? ipv6 : localSubnets(`${localSeed} ${instance}`),
+    };
     this.#book = new AddressBook(sources, mostNeighbours);
     this.#firewall = new Firewall(this.#names.table);
     this.#besideDocker = new BesideDocker(this.#names.table);

@@ -13,4 +13,4 @@ export { createNameDirectory } from './name-directory.ts';
 export { isServableName } from './name-files.ts';
 export { checkInterfaceName } from './names.ts';
 export * from './ports.ts';
-export { subnetContains } from './subnets.ts';
+export { type SubnetSource, subnetContains } from './subnets.ts';

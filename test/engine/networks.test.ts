@@ -7,7 +7,7 @@ const BRIDGE = 'com.docker.network.bridge';
 describe('networks', () => {
   let instance: Instance;
   beforeAll(async () => {
-    instance = await startInstance();
+    instance = await startInstance({ args: ['--default-address-pool', 'base=10.211.0.0/22,size=24'] });
     await instance.berthOk(['pull', '-q', 'busybox']);
   });
   afterAll(() => instance[Symbol.asyncDispose]());
@@ -54,6 +54,52 @@ describe('networks', () => {
     expect(stderr).toContain('network bridge has no IPv6');
     await instance.berthOk(['rm', '-f', 'server']);
     await instance.berthOk(['network', 'rm', 'six']);
+  });
+
+  it('come from the pools that the daemon has, and are pruned when nobody uses them', async () => {
+    const subnetOf = async (name: string) => {
+      await instance.berthOk(['network', 'create', name]);
+      return instance.berthOk(['network', 'inspect', '-f', '{{(index .IPAM.Config 0).Subnet}}', name]);
+    };
+    // The default bridge has the first one.
+    expect(await subnetOf('one')).toBe('10.211.1.0/24');
+    expect(await subnetOf('two')).toBe('10.211.2.0/24');
+    await instance.berthOk('run -d --name user --network two busybox sleep 1000'.split(' '));
+    expect(await instance.berthOk(['network', 'prune', '-f'])).toContain('one');
+    const names = await instance.berthOk(['network', 'ls', '--format', '{{.Name}}']);
+    expect(names.split('\n').sort()).toEqual(['bridge', 'host', 'none', 'two']);
+    await instance.berthOk(['rm', '-f', 'user']);
+    await instance.berthOk(['network', 'rm', 'two']);
+  });
+
+  it('are shared by containers that ask for the network of another one', async () => {
+    await instance.berthOk(
+      'run -d --name owner busybox sh -c'
+        .split(' ')
+        .concat('echo shared > /index.html; exec httpd -f -p 127.0.0.1:80'),
+    );
+    const ask = 'run --rm --network container:owner busybox wget -qO- http://127.0.0.1/index.html'.split(' ');
+    expect(await instance.berthOk(ask)).toBe('shared');
+    await instance.berthOk(['rm', '-f', 'owner']);
+    const gone = await instance.berth(ask);
+    expect([gone.code, gone.stderr]).toEqual([125, expect.stringContaining('No such container: owner')]);
+  });
+
+  it('have the MTU and the name of a bridge that were asked for', async () => {
+    const options = ['-o', 'com.docker.network.driver.mtu=1400', '-o', `${BRIDGE}.name=chosenbr`];
+    await instance.berthOk(['network', 'create', ...options, 'small']);
+    const link = 'run --rm --network small busybox cat /sys/class/net/eth0/mtu'.split(' ');
+    expect(await instance.berthOk(link)).toBe('1400');
+    const bridge = await runChecked('ip', ['link', 'show', 'chosenbr']);
+    expect(bridge.stdout.toString()).toContain('mtu 1400');
+    await instance.berthOk(['network', 'rm', 'small']);
+  });
+
+  it('refuses by name a driver that is not there, and two subnets of one family', async () => {
+    const { stderr } = await instance.berth('network create -d ipvlan vlan'.split(' '));
+    expect(stderr).toContain('the network driver ipvlan is not there yet. Use --driver bridge or macvlan');
+    const two = 'network create --subnet 10.202.0.0/24 --subnet 10.203.0.0/24 two'.split(' ');
+    expect((await instance.berth(two)).stderr).toContain("bridge driver doesn't support multiple subnets");
   });
 
   it('says who reaches a published port', async () => {
