@@ -2,13 +2,13 @@
 // bin/berth itself is done. Writes its table into bench/README.md.
 
 import { mkdtemp, rm } from 'node:fs/promises';
-import { loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'undici';
 import { errorMessage, runChecked } from '../src/base/index.ts';
-import { startRegistry } from '../test/fixtures/registry.ts';
 import { medianOf, timed } from './api.ts';
-import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
+import { startBench } from './bench.ts';
+import { docker, type Engine, findEngines } from './engines.ts';
 import { time, timeCommand } from './hyperfine.ts';
 import { writeSection } from './readme.ts';
 import { machine, verdict } from './report.ts';
@@ -34,11 +34,8 @@ interface Figures {
 }
 
 async function main(): Promise<void> {
-  await using cleanup = new AsyncDisposableStack();
-  const berthd = cleanup.use(await startBerthd());
-  const registry = cleanup.use(await startRegistry());
-  const load = loadavg()[0] ?? 0;
-  const image = `${new URL(registry.url).host}/library/busybox:latest`;
+  await using bench = await startBench();
+  const { berthd, image, load } = bench;
   const measured = new Map<string, Figures>();
   const engines = await findEngines(berthd.host);
   await giveImage(engines, image);

@@ -6,11 +6,10 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import { loadavg } from 'node:os';
 import { pipeline } from 'node:stream/promises';
-import { startRegistry } from '../test/fixtures/registry.ts';
 import { medianOf, timed } from './api.ts';
-import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
+import { startBench } from './bench.ts';
+import { docker, type Engine, findEngines } from './engines.ts';
 import { writeSection } from './readme.ts';
 import { machine, verdict } from './report.ts';
 
@@ -32,14 +31,11 @@ interface Figures {
 
 async function main(): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
-  const berthd = cleanup.use(await startBerthd());
-  const registry = cleanup.use(await startRegistry());
+  const { berthd, image, load } = cleanup.use(await startBench());
   const folder = mkdtempSync('/var/tmp/berth-bench-lines.');
   cleanup.defer(() => rmSync(folder, { recursive: true }));
   await pipeline(lines(), createWriteStream(`${folder}/lines`));
   const expected = await digest(createReadStream(`${folder}/lines`));
-  const load = loadavg()[0] ?? 0;
-  const image = `${new URL(registry.url).host}/library/busybox:latest`;
   const figures = new Map<string, Figures>();
   const engines = (await findEngines(berthd.host)).filter(({ name }) => name !== 'podman');
   for (const engine of engines) {

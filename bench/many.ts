@@ -3,11 +3,10 @@
 // other numbers than 1000.
 
 import { readFileSync } from 'node:fs';
-import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startRegistry } from '../test/fixtures/registry.ts';
 import { ask, median, timed } from './api.ts';
-import { type BenchDaemon, docker, type Engine, startBerthd } from './engines.ts';
+import { startBench } from './bench.ts';
+import { type BenchDaemon, docker, type Engine } from './engines.ts';
 import { cpuSeconds, residentMemory, servingProcess } from './memory.ts';
 import { writeSection } from './readme.ts';
 import { machine, verdict } from './report.ts';
@@ -44,10 +43,7 @@ interface Crowd extends Figures {
 
 async function main(): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
-  const berthd = cleanup.use(await startBerthd());
-  const registry = cleanup.use(await startRegistry());
-  const load = loadavg()[0] ?? 0;
-  const image = `${new URL(registry.url).host}/library/busybox:latest`;
+  const { berthd, image, load } = cleanup.use(await startBench());
   const engine = { name: 'berth', version: '', host: berthd.host, env: process.env };
   const pid = await servingProcess(socketOf(berthd));
   await docker(engine, 'pull', '-q', image);

@@ -1,11 +1,10 @@
 // Measures how fast names on a network are answered, by berth and by a dockerd that is there; writes its table into bench/README.md.
 
 import { readFileSync } from 'node:fs';
-import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { runChecked } from '../src/base/index.ts';
-import { startRegistry } from '../test/fixtures/registry.ts';
-import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
+import { startBench } from './bench.ts';
+import { docker, type Engine, findEngines } from './engines.ts';
 import { cpuSeconds } from './memory.ts';
 import { writeSection } from './readme.ts';
 import { machine, verdict } from './report.ts';
@@ -27,11 +26,8 @@ interface Answers {
 }
 
 async function main(): Promise<void> {
-  await using cleanup = new AsyncDisposableStack();
-  const berthd = cleanup.use(await startBerthd());
-  const registry = cleanup.use(await startRegistry());
-  const load = loadavg()[0] ?? 0;
-  const image = `${new URL(registry.url).host}/library/busybox:latest`;
+  await using bench = await startBench();
+  const { berthd, image, load } = bench;
   const engines = await findEngines(berthd.host);
   const measured = new Map<string, Answers>();
   for (const engine of engines.filter(({ name }) => name !== 'podman')) {

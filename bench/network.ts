@@ -2,10 +2,10 @@
 // whether many containers or ports make anything slower. Writes its table into bench/README.md. The host's iperf3 and wrk run in
 // the containers' network namespaces, so that the programs are the same on every engine.
 
-import { loadavg, networkInterfaces } from 'node:os';
-import { startRegistry } from '../test/fixtures/registry.ts';
+import { networkInterfaces } from 'node:os';
 import { ask, median, medianOf, timed } from './api.ts';
-import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
+import { startBench } from './bench.ts';
+import { docker, type Engine, findEngines } from './engines.ts';
 import { writeSection } from './readme.ts';
 import { machine, verdict } from './report.ts';
 import { bandwidth, pageRate, receiveTraffic, servePages } from './traffic.ts';
@@ -44,11 +44,8 @@ interface Crowd {
 }
 
 async function main(): Promise<void> {
-  await using cleanup = new AsyncDisposableStack();
-  const berthd = cleanup.use(await startBerthd());
-  const registry = cleanup.use(await startRegistry());
-  const load = loadavg()[0] ?? 0;
-  const image = `${new URL(registry.url).host}/library/busybox:latest`;
+  await using bench = await startBench();
+  const { berthd, image, load } = bench;
   const engines = await findEngines(berthd.host);
   const measured = new Map<string, Figures>();
   for (const engine of engines) {
