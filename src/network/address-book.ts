@@ -88,7 +88,7 @@ export class AddressBook {
     name: string,
     family: Family,
     wanted: Partial<AddressRange>,
-    { onLink = false } = {},
+    { onLink = false, skip = 0 } = {},
   ): Promise<AddressRange> {
     const { gateway, ipRange, reserved } = wanted;
     if (wanted.subnet === undefined && gateway !== undefined) {
@@ -97,7 +97,7 @@ export class AddressBook {
       });
     }
     if (wanted.subnet !== undefined) await checkSubnet(wanted.subnet, this.#occupied(), { onLink });
-    const subnet = wanted.subnet ?? (await chooseSubnet(this.#sources[family], this.#occupied()));
+    const subnet = wanted.subnet ?? (await chooseSubnet(this.#sources[family], this.#occupied(), skip));
     checkParts(subnet, wanted);
     return {
       subnet,

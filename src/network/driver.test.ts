@@ -475,6 +475,24 @@ describe.runIf(inSandbox)('the network driver', () => {
     await run('ip', ['link', 'del', 'vpn0']);
   });
 
+  it('gives way to another engine that chooses the same subnet at the same moment', async () => {
+    await using other = await createNetworkDriver({
+      localSeed: 'a machine',
+      instance: 'netother',
+      namespaces,
+    });
+    await other.restore({ networks: [], endpoints: [], ports: [] });
+    const names = Array.from({ length: 6 }, (_, index) => `n${index}`);
+    const make = async (by: NetworkDriver) => {
+      const made: string[] = [];
+      for (const name of names) made.push((await by.createBridge({ id: newNetworkId(), name })).subnet);
+      return made;
+    };
+    const subnets = (await Promise.all([make(driver), make(other)])).flat();
+    expect(new Set(subnets).size).toBe(2 * names.length);
+    await other.removeInstance();
+  });
+
   it('says which networks hold a pool of subnets that is full', async () => {
     await using small = await createNetworkDriver({
       localSeed: 'a machine',

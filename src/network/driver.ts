@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import {
   type ContainerId,
   conflict,
@@ -36,7 +37,7 @@ import { type PortReach, portReach } from './reach/port-reach.ts';
 import { readRuleset } from './reach/ruleset.ts';
 import { shapeEndpoint } from './shape.ts';
 import { makeSandbox, type Sandbox, type SandboxMaker, SpareSandboxes } from './spare-sandboxes.ts';
-import { checkSources, DEFAULT_SUBNETS, localSubnets, type SubnetSource } from './subnets.ts';
+import { checkSources, DEFAULT_SUBNETS, localSubnets, rivalRoute, type SubnetSource } from './subnets.ts';
 import { bringUp, configure, flushRoutes, giveRoutes, makePair, plugIn, reorderRoutes } from './veth.ts';
 
 export interface NetworkDriverOptions {
@@ -99,23 +100,47 @@ class BridgeDriver implements NetworkDriver {
 
   createBridge(request: NewBridge): Promise<BridgeNetwork> {
     return this.#lock.run('networks', async () => {
-      const network = await planBridge(request, this.#planning);
-      const links = await hostLinks();
-      if (links.some(({ name }) => name === network.bridge)) {
-        throw conflict(`the interface ${network.bridge} exists on this host already`);
+      for (let lost = 0; ; lost += 1) {
+        // By chance, so that two who have met do not meet again.
+        const skip = lost === 0 ? 0 : randomInt(2 ** Math.min(lost, 6));
+        const network = await planBridge(request, { ...this.#planning, skip });
+        await this.#makeBridge(network);
+        // Another engine may have chosen the same at the same moment: whoever sees the other one gives way.
+        const subnets = [network, network.ipv6].flatMap((range) => range?.subnet ?? []);
+        const rival = await rivalRoute(subnets, network.bridge);
+        if (rival === undefined) {
+          this.#book.add(network);
+          return network;
+        }
+        await this.#unmakeBridge(network);
+        if (request.subnet !== undefined) {
+          throw conflict(
+            `${request.subnet} overlaps with ${rival.holder}, which was made at the same moment`,
+          );
+        }
       }
-      try {
-        await ensureBridge(this.#host, network, { owner: this.#names.table, links });
-        await this.#firewall.addNetwork(network);
-        await this.#besideDocker.add(network.bridge);
-      } catch (error) {
-        await this.#firewall.removeNetwork(network);
-        await this.#removal.remove([network.bridge]);
-        throw error;
-      }
-      this.#book.add(network);
-      return network;
     });
+  }
+
+  async #makeBridge(network: BridgeNetwork): Promise<void> {
+    const links = await hostLinks();
+    if (links.some(({ name }) => name === network.bridge)) {
+      throw conflict(`the interface ${network.bridge} exists on this host already`);
+    }
+    try {
+      await ensureBridge(this.#host, network, { owner: this.#names.table, links });
+      await this.#firewall.addNetwork(network);
+      await this.#besideDocker.add(network.bridge);
+    } catch (error) {
+      await this.#unmakeBridge(network);
+      throw error;
+    }
+  }
+
+  async #unmakeBridge(network: BridgeNetwork): Promise<void> {
+    await this.#removal.remove([network.bridge]);
+    await this.#firewall.removeNetwork(network);
+    await this.#besideDocker.remove(network.bridge);
   }
 
   createMacvlan(request: NewMacvlan): Promise<MacvlanNetwork> {
@@ -130,11 +155,8 @@ class BridgeDriver implements NetworkDriver {
 
   removeNetwork(network: LinkedNetwork): Promise<void> {
     return this.#lock.run('networks', async () => {
-      if (network.driver === 'bridge') {
-        await this.#removal.remove([network.bridge]);
-        await this.#firewall.removeNetwork(network);
-        await this.#besideDocker.remove(network.bridge);
-      } else if (network.hasOwnParent === true) await this.#removal.remove([network.parent]);
+      if (network.driver === 'bridge') await this.#unmakeBridge(network);
+      else if (network.hasOwnParent === true) await this.#removal.remove([network.parent]);
       this.#book.remove(network.id);
     });
   }

@@ -10,13 +10,18 @@ import { checkInterfaceName, freshName, type InstanceNames } from './names.ts';
 export interface Planning {
   readonly book: AddressBook;
   readonly names: InstanceNames;
+  /** So many free subnets are passed over where one is chosen. */
+  readonly skip?: number;
 }
 
 /** dockerd's default; less where the host's way out takes less, as a VPN's does. */
 const LARGEST_MTU = 1500;
 
 /** Checks a request and chooses what it leaves open; nothing is made. */
-export async function planBridge(request: NewBridge, { book, names }: Planning): Promise<BridgeNetwork> {
+export async function planBridge(
+  request: NewBridge,
+  { book, names, skip = 0 }: Planning,
+): Promise<BridgeNetwork> {
   const { id, name, internal = false } = request;
   if (request.bridge !== undefined) checkInterfaceName(request.bridge);
   const mtu = request.mtu ?? Math.min((await defaultRouteMtu()) ?? LARGEST_MTU, LARGEST_MTU);
@@ -27,8 +32,8 @@ export async function planBridge(request: NewBridge, { book, names }: Planning):
   const ownBridge = name === 'bridge' ? names.defaultBridge : freshName(names.bridgePrefix);
   return {
     ...{ id, name, driver: 'bridge', bridge: request.bridge ?? ownBridge, internal, mtu },
-    ...(await book.plan(name, 4, request)),
-    ...(request.ipv6 === undefined ? {} : { ipv6: await book.plan(name, 6, request.ipv6) }),
+    ...(await book.plan(name, 4, request, { skip })),
+    ...(request.ipv6 === undefined ? {} : { ipv6: await book.plan(name, 6, request.ipv6, { skip }) }),
     ...(request.separated === true ? { separated: true } : {}),
     ...(request.keepsAddress === true ? { keepsAddress: true } : {}),
     ...(request.publishAt === undefined ? {} : { publishAt: request.publishAt }),

@@ -55,20 +55,30 @@ export function checkSources(sources: readonly SubnetSource[]): void {
   }
 }
 
-/** A subnet that neither a network of ours nor a route of the host holds, so that a VPN is never shadowed. */
+/**
+ * A subnet that neither a network of ours nor a route of the host holds, so that a VPN is never shadowed; not one of the first
+ * `skip` of these, if there are more.
+ */
 export async function chooseSubnet(
   sources: readonly SubnetSource[],
   networks: readonly Occupied[],
+  skip = 0,
 ): Promise<string> {
+  let left = skip;
+  let last: string | undefined;
   const occupied = [...networks, ...(await routedSubnets())];
   for (const source of sources) {
     const range = parseSubnet(source.base);
     const size = sizeOf({ ...range, prefixLength: source.size });
     for (let first = range.first; first < range.first + sizeOf(range); first += size) {
       const candidate = { family: range.family, first, prefixLength: source.size };
-      if (!occupied.some(({ subnet }) => overlaps(subnet, candidate))) return formatSubnet(candidate);
+      if (occupied.some(({ subnet }) => overlaps(subnet, candidate))) continue;
+      last = formatSubnet(candidate);
+      if (left === 0) return last;
+      left -= 1;
     }
   }
+  if (last !== undefined) return last;
   const ranges = sources.map(({ base }) => base).join(', ');
   const isInRange = ({ subnet }: Occupied) => sources.some(({ base }) => overlaps(subnet, parseSubnet(base)));
   const holders = new Set(occupied.filter(isInRange).map(({ holder }) => holder));
@@ -99,6 +109,13 @@ export async function checkSubnet(
       `Pool overlaps with other one on this address space: ${text} overlaps with ${other.holder}`,
     );
   }
+}
+
+/** What else the host reaches in one of the subnets than by the device that it should; undefined: nothing. */
+export async function rivalRoute(subnets: readonly string[], device: string): Promise<Occupied | undefined> {
+  const wanted = subnets.map(parseSubnet);
+  const routed = await routedSubnets(device);
+  return routed.find(({ subnet }) => wanted.some((one) => overlaps(one, subnet)));
 }
 
 /** A gateway, a container, and the first and last address, which no host may have. */
@@ -137,11 +154,14 @@ export function checkParts(
   }
 }
 
-/** What the host's routes lead to. Wider ones than /8 are ways out, cut in halves as VPNs do, and not networks. */
-async function routedSubnets(): Promise<Occupied[]> {
+/**
+ * What the host's routes lead to, but for those of one device. Wider ones than /8 are ways out, cut in halves as VPNs do, and
+ * not networks.
+ */
+async function routedSubnets(except?: string): Promise<Occupied[]> {
   const routes = await hostRoutes();
   return routes.flatMap(({ destination, device }) => {
-    if (destination === 'default') return [];
+    if (destination === 'default' || device === except) return [];
     const whole = destination.includes(':') ? 128 : 32;
     const subnet = parseSubnet(destination.includes('/') ? destination : `${destination}/${whole}`);
     if (subnet.prefixLength < 8) return [];
