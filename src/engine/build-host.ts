@@ -171,6 +171,7 @@ async function runToEnd(supervisor: Supervisor, step: RunStep): Promise<number> 
   await supervisor.run(step.signal);
   const stop = () => void supervisor.signal(constants.signals.SIGKILL).catch(() => {});
   step.signal.addEventListener('abort', stop, { once: true });
+  if (step.signal.aborted) stop(); // while it started
   try {
     const decoder = new TextDecoder();
     for await (const { data } of session.output()) step.onOutput(decoder.decode(data, { stream: true }));

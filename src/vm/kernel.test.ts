@@ -7,9 +7,7 @@ import { Kernels } from './kernel.ts';
 import { readKernelImage } from './kernel-image.ts';
 import { dependenciesOf, listModules } from './kernel-modules.ts';
 
-const needed = 'virtio_mmio virtio_console virtio_scsi sd_mod virtio_net erofs overlay ext4 virtio_rng'.split(
-  ' ',
-);
+const needed = 'virtio_mmio virtio_console virtio_blk virtio_net erofs overlay ext4 virtio_rng'.split(' ');
 
 /** An ELF file with one section, and its name table. */
 function elf(

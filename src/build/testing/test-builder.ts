@@ -214,6 +214,7 @@ export class TestBuilder implements AsyncDisposable {
     await supervisor.run(step.signal);
     const kill = () => void supervisor.signal(os.signals.SIGKILL).catch(() => {});
     step.signal.addEventListener('abort', kill);
+    if (step.signal.aborted) kill(); // while it started
     try {
       for await (const { data } of session.output()) step.onOutput(data.toString());
       const status = await supervisor.exited;
