@@ -69,6 +69,24 @@ describe('a full disk (needs root, for a tmpfs of 24 MiB)', () => {
     await expectUsable();
   });
 
+  it('takes lines from a log, but no end from a container: its exit code is told and kept', async () => {
+    const script = 'read go; seq 1 300000; exit 7';
+    await instance.berthOk(['run', '-d', '-i', '--name', 'chatty', 'busybox', 'sh', '-c', script]);
+    {
+      await using _full = await fillDisk();
+      const { code } = await instance.berth(['attach', 'chatty'], { input: 'go\n' });
+      expect(code).toBe(7);
+    }
+    await instance.killDaemon();
+    await instance.startDaemon();
+    const kept = ['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'chatty'];
+    expect(await instance.berthOk(kept)).toBe('exited 7');
+    expect((await instance.berth(['logs', '--tail', '1', 'chatty'])).code).toBe(0);
+    await instance.berthOk(['start', 'chatty']);
+    await instance.berthOk(['rm', '-f', 'chatty']);
+    await expectUsable();
+  });
+
   it('ends a commit, which frees what it took', async () => {
     const fill = ['dd', 'if=/dev/urandom', 'of=/big', 'bs=1M', 'count=11'];
     await instance.berthOk(['run', '--name', 'large', 'busybox', ...fill]);
