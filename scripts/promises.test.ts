@@ -7,12 +7,13 @@ const report: TestReport = {
     {
       name: '/repo/test/engine/run.test.ts',
       status: 'failed',
+      message: '',
       assertionResults: [
-        { ancestorTitles: ['run'], title: 'prints', status: 'passed' },
-        { ancestorTitles: [], title: 'stops', status: 'failed' },
-        { ancestorTitles: [], title: 'waits', status: 'skipped' },
-        { ancestorTitles: ['run'], title: 'ends', status: 'failed' },
-        { ancestorTitles: ['stop'], title: 'ends', status: 'passed' },
+        { ancestorTitles: ['run'], title: 'prints', status: 'passed', failureMessages: [] },
+        { ancestorTitles: [], title: 'stops', status: 'failed', failureMessages: [] },
+        { ancestorTitles: [], title: 'waits', status: 'skipped', failureMessages: [] },
+        { ancestorTitles: ['run'], title: 'ends', status: 'failed', failureMessages: [] },
+        { ancestorTitles: ['stop'], title: 'ends', status: 'passed', failureMessages: [] },
       ],
     },
   ],

@@ -6,11 +6,14 @@ export interface TestReport {
     /** Absolute path of the test file. */
     readonly name: string;
     readonly status: string;
+    /** Why the file could not be loaded; else empty. */
+    readonly message: string;
     readonly assertionResults: readonly {
       readonly ancestorTitles: readonly string[];
       readonly title: string;
       /** passed, failed, skipped, pending, todo */
       readonly status: string;
+      readonly failureMessages: readonly string[];
     }[];
   }[];
 }
