@@ -13,7 +13,7 @@ import {
   SeccompCache,
 } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
-import { QemuMachines } from '../vm/index.ts';
+import { missingComputers, QemuMachines } from '../vm/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
 import { projectRoot } from './project-root.ts';
 
@@ -86,6 +86,7 @@ export async function openParts(
     gracePeriod: new CgroupGracePeriod(hostFacts.cgroups.version),
     runtimes,
     machines,
+    computers: missingComputers,
     log,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

@@ -11,11 +11,14 @@ import { type EngineParts, isActive, openEngine } from '../engine/index.ts';
  */
 export async function removeHostState(parts: EngineParts): Promise<void> {
   const engine = await openEngine(parts);
-  const running = engine.containers.list().filter(({ state }) => isActive(state));
+  const running = engine.containers.everything().filter(({ state }) => isActive(state));
   if (running.length > 0) {
-    throw conflict(`containers of this instance run: ${running.map(({ name }) => name).join(', ')}`, {
-      hint: 'Stop them first',
-    });
+    throw conflict(
+      `containers or machines of this instance run: ${running.map(({ name }) => name).join(', ')}`,
+      {
+        hint: 'Stop them first',
+      },
+    );
   }
   await parts.network.removeInstance();
   await endLauncher(parts.settings.execRoot);

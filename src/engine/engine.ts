@@ -1,5 +1,6 @@
 import { type Builder, createBuilder } from '../build/index.ts';
 import { createBuildHost } from './build-host.ts';
+import { openContainerContext } from './containers/context.ts';
 import { Containers } from './containers/index.ts';
 import { DiskUsage } from './disk-usage/index.ts';
 import { Events } from './events.ts';
@@ -31,7 +32,8 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
   const volumes = new Volumes({ documents: store.documents, launcher, events }, settings.dataRoot);
   const { discardBlobs, transfers } = settings;
   const images = new Images({ store, registry, downloads, launcher, events, discardBlobs, transfers });
-  const containers = new Containers(parts, { events, networks, volumes });
+  const context = openContainerContext(parts, { events, networks, volumes });
+  const containers = new Containers(context);
   const builder = createBuilder({
     store,
     launcher,
@@ -43,7 +45,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
     ...{ store, events, containers, images, networks, volumes, builder },
     machines: parts.machines,
   });
-  await removeLeftovers(parts, containers.list());
+  await removeLeftovers(parts, containers.everything());
   const survivors = await containers.findSurvivors();
   await networks.restore(survivors.living);
   parts.names.restore(survivors.names());

@@ -1,6 +1,6 @@
 /** What happened to what, as `docker events` shows it. */
 export interface EngineEvent {
-  readonly type: 'container' | 'image' | 'network' | 'volume' | 'daemon' | 'builder';
+  readonly type: 'container' | 'machine' | 'image' | 'network' | 'volume' | 'daemon' | 'builder';
   readonly action: string;
   /** Id or name of the thing. */
   readonly actor: string;

@@ -2,7 +2,7 @@ import type { NameDirectory, NetworkDriver } from '../network/index.ts';
 import type { Downloads, RegistryClient } from '../registry/index.ts';
 import type { CgroupGracePeriod, HostFacts, Launcher, OciRuntimes, SeccompCache } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
-import type { VirtualMachines } from '../vm/index.ts';
+import type { Computers, VirtualMachines } from '../vm/index.ts';
 
 /** What the engine is built from; made in the composition root (`daemon/compose-engine.ts`). */
 export interface EngineParts {
@@ -17,6 +17,7 @@ export interface EngineParts {
   readonly runtimes: OciRuntimes;
   readonly seccomp: SeccompCache;
   readonly machines: VirtualMachines;
+  readonly computers: Computers;
   readonly gracePeriod: CgroupGracePeriod;
   readonly log: EngineLog;
 }

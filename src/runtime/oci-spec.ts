@@ -187,7 +187,7 @@ function linuxSpec(
   const propagation = rootPropagation(input.mounts);
   const linux: OciLinux = {
     namespaces: namespaces(input.namespaces),
-    cgroupsPath: join('/', input.cgroupParent || `berth-${input.instance}`, input.id),
+    cgroupsPath: controlGroupPath(input.instance, input.id, input.cgroupParent),
     devices: input.devices.map(({ node }) => node),
     resources,
     maskedPaths: privileged ? [] : (input.maskedPaths ?? [...MASKED_PATHS, ...host.thermalFolders]),
@@ -200,6 +200,11 @@ function linuxSpec(
 }
 
 /** The host's namespaces are simply not listed. */
+/** The control group of a container of an instance, below the root of each hierarchy; `parent` in the place of the instance's. */
+export function controlGroupPath(instance: string, id: string, parent = ''): string {
+  return join('/', parent || `berth-${instance}`, id);
+}
+
 function namespaces(input: ContainerSpecInput['namespaces']): OciNamespace[] {
   const wanted = (['network', 'uts', 'pid', 'ipc', 'cgroup'] as const).flatMap((type): OciNamespace[] => {
     const namespace = input[type];

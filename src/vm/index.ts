@@ -1,3 +1,5 @@
+export * from './computer/contract.ts';
+export { missingComputers } from './computer/missing-computers.ts';
 export * from './contract.ts';
 export * from './control.ts';
 export * from './from-spec.ts';

@@ -1,6 +1,6 @@
 import { type ContainerId, conflict, isBerthError, KeyedLock, notFound } from '../../base/index.ts';
 import type { DocumentStore } from '../../store/index.ts';
-import type { ContainerRecord, ContainerState } from './container.ts';
+import { type ContainerRecord, type ContainerState, isComputer } from './container.ts';
 
 const COLLECTION = 'containers';
 
@@ -41,6 +41,30 @@ export class ContainerCollection {
     if (second !== undefined) throw conflict(`Multiple IDs found with provided prefix: ${name}`);
     if (first === undefined) throw notFound(`No such container: ${reference}`);
     return first;
+  }
+
+  /** As {@link find}, but of containers alone: a machine is `not-found`, with the word for its commands. */
+  findContainer(reference: string): ContainerRecord {
+    const record = this.find(reference);
+    if (!isComputer(record)) return record;
+    throw notFound(`No such container: ${reference}`, {
+      hint: `${record.name} is a machine: its commands are those of berth vm`,
+    });
+  }
+
+  /** As {@link find}, but of machines alone. */
+  findMachine(reference: string): ContainerRecord {
+    let record: ContainerRecord;
+    try {
+      record = this.find(reference);
+    } catch (error) {
+      if (!isBerthError(error, 'not-found')) throw error;
+      throw notFound(`there is no machine ${reference}`, { cause: error });
+    }
+    if (isComputer(record)) return record;
+    throw notFound(`there is no machine ${reference}`, {
+      hint: `${record.name} is a container: its commands come without "vm"`,
+    });
   }
 
   byName(name: string): ContainerRecord | undefined {
@@ -155,8 +179,13 @@ interface NoteOptions {
   readonly removalFollows?: boolean;
 }
 
-/** The refusal of a name that another container has, in Docker's words. */
+/** The refusal of a name that another container has, in Docker's words; machines and containers share their names. */
 export function nameTaken(name: string, holder: ContainerRecord) {
+  if (isComputer(holder)) {
+    return conflict(`the name ${name} is taken: a machine has it`, {
+      hint: `Choose another one, or rename the machine: berth vm rename ${name} NEW_NAME`,
+    });
+  }
   return conflict(
     `Conflict. The container name "/${name}" is already in use by container "${holder.id}". ` +
       'You have to remove (or rename) that container to be able to reuse that name.',

@@ -10,8 +10,8 @@ import type { PortPlan } from '../../runtime/index.ts';
 import { isLinked } from '../networks.ts';
 import {
   type ContainerRecord,
+  hasOwnKernel,
   isActive,
-  isMachine,
   type NetworkAttachment,
   type PortBinding,
 } from './container.ts';
@@ -124,7 +124,7 @@ export function addresses(record: ContainerRecord, attachment: NetworkAttachment
 
 function joinedContainer(context: ContainerContext, reference: string): { id: ContainerId; path: string } {
   const other = context.collection.find(reference);
-  if (isMachine(other)) throw networkOfMachine(other);
+  if (hasOwnKernel(other)) throw networkOfMachine(other);
   const path = context.running.get(other.id)?.supervisor.networkPath;
   if (!isActive(other.state)) {
     throw invalid(`cannot join network namespace of a non running container: ${other.id}`);

@@ -2,17 +2,22 @@ import type { ContainerId, Digest, PortProtocol } from '../../base/index.ts';
 import type { Endpoint, InterfaceOptions, Shape } from '../../network/index.ts';
 import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
 import type { MachineStart } from '../../vm/index.ts';
+import type { ComputerDetails, MachineOptions } from './computer/options.ts';
 import type { SentSignal } from './end-cause.ts';
 import type { Healthcheck, HealthStatus } from './healthcheck.ts';
 import type { LogConfig } from './logs/options.ts';
 
-/** A container as it is stored: what was asked for, and what became of it. */
+/**
+ * A container as it is stored: what was asked for, and what became of it. A machine of the user's own (see
+ * {@link isComputer}) is one too, so that it starts, ends, is restarted, named and connected as containers are.
+ */
 export interface ContainerRecord {
   readonly id: ContainerId;
   /** Without the leading slash that the API adds. */
   readonly name: string;
   readonly createdAt: string;
-  readonly imageId: Digest;
+  /** Absent in machines, which have disks of their own. */
+  readonly imageId?: Digest;
   readonly config: ContainerConfig;
   readonly host: HostOptions;
   /** Resolved at creation; named volumes exist from then on. */
@@ -95,8 +100,13 @@ export interface HostOptions {
   readonly utsMode: string;
   readonly log: LogConfig;
   readonly runtime: string | undefined;
-  /** A virtual machine with a kernel of its own; absent: namespaces of the host's kernel. */
-  readonly isolation?: 'vm';
+  /**
+   * "vm": a virtual machine with a kernel of its own, which runs the image's program; "machine": a whole computer, see
+   * {@link machine}. Absent: namespaces of the host's kernel.
+   */
+  readonly isolation?: 'vm' | 'machine';
+  /** Of the isolation "machine". */
+  readonly machine?: MachineOptions;
   /** Bytes of a virtual machine's disk for what it writes; absent: the default. */
   readonly diskSize?: number;
   readonly oomScoreAdj: number;
@@ -289,6 +299,8 @@ export interface RunningDetails {
   readonly ports: readonly PortPlan[];
   /** Of a virtual machine. */
   readonly machine?: MachineDetails;
+  /** Of a machine that is a whole computer. */
+  readonly computer?: ComputerDetails;
 }
 
 /** What a virtual machine got at its start. Sizes are bytes. */
@@ -316,6 +328,7 @@ export interface KeptNetwork {
   readonly ports: readonly PortPlan[];
   /** Of a virtual machine, whose next run begins from the same plan. */
   readonly machine?: MachineDetails;
+  readonly computer?: ComputerDetails;
 }
 
 /** How the last run ended. */
@@ -349,9 +362,19 @@ export function isAlive(state: ContainerState): state is AliveState {
   return isActive(state) || state.status === 'restarting';
 }
 
-/** Whether it is a virtual machine, with a kernel of its own. */
+/** Whether it runs an image's program in a virtual machine (`--isolation vm`). */
 export function isMachine({ host }: Pick<ContainerRecord, 'host'>): boolean {
   return host.isolation === 'vm';
+}
+
+/** Whether it is a whole computer, whose operating system is the user's (`berth vm`). */
+export function isComputer({ host }: Pick<ContainerRecord, 'host'>): boolean {
+  return host.isolation === 'machine';
+}
+
+/** Whether its processes and sockets are another kernel's, where the host sees none of them. */
+export function hasOwnKernel(record: Pick<ContainerRecord, 'host'>): boolean {
+  return isMachine(record) || isComputer(record);
 }
 
 /** The arguments of PID 1: entrypoint, then command. */
@@ -364,5 +387,6 @@ export function imagesOf({
   imageId,
   mounts,
 }: Pick<ContainerRecord, 'imageId' | 'mounts'>): readonly Digest[] {
-  return [imageId, ...mounts.flatMap((mount) => (mount.type === 'image' ? mount.imageId : []))];
+  const own = imageId === undefined ? [] : [imageId];
+  return [...own, ...mounts.flatMap((mount) => (mount.type === 'image' ? mount.imageId : []))];
 }

@@ -2,16 +2,16 @@ import { type ContainerId, conflict } from '../../base/index.ts';
 import type { NamespaceHandle } from '../../network/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
 import type { Events } from '../events.ts';
-import type { ImageMounts } from '../image-mounts.ts';
+import { ImageMounts } from '../image-mounts.ts';
 import type { Networks } from '../networks.ts';
 import type { EngineParts } from '../parts.ts';
 import type { Volumes } from '../volumes.ts';
-import type { PendingAttachments } from './attach.ts';
-import type { ContainerCollection } from './collection.ts';
-import type { ContainerRecord } from './container.ts';
-import type { EndReports } from './end-reports.ts';
-import type { RunningProbes } from './running-probes.ts';
-import type { Endings } from './wait.ts';
+import { PendingAttachments } from './attach.ts';
+import { ContainerCollection } from './collection.ts';
+import { type ContainerRecord, isComputer } from './container.ts';
+import { EndReports } from './end-reports.ts';
+import { RunningProbes } from './running-probes.ts';
+import { Endings } from './wait.ts';
 
 /** What the operations on containers share. Each operation is a function in a file of its own. */
 export interface ContainerContext {
@@ -31,6 +31,25 @@ export interface ContainerContext {
   readonly ends: EndReports;
 }
 
+/** The context of an instance's containers and machines; the records are read from its database. */
+export function openContainerContext(
+  parts: EngineParts,
+  services: { events: Events; networks: Networks; volumes: Volumes },
+): ContainerContext {
+  return {
+    parts,
+    ...services,
+    imageMounts: new ImageMounts(parts.settings.execRoot),
+    collection: new ContainerCollection(parts.store.documents),
+    running: new Map(),
+    removing: new Set(),
+    attachments: new PendingAttachments(),
+    endings: new Endings(),
+    probes: new RunningProbes(),
+    ends: new EndReports(parts.store.documents),
+  };
+}
+
 /** berthd's side of a container that runs. */
 export interface RunningContainer {
   readonly supervisor: Supervisor;
@@ -45,18 +64,20 @@ export function runningOf(context: ContainerContext, { id }: ContainerRecord): R
   return running;
 }
 
-/** Emits a container's event with the attributes that Docker gives each. */
+/** Emits a container's event with the attributes that Docker gives each; a machine's is of a type of its own. */
 export function emit(
   context: ContainerContext,
   record: ContainerRecord,
   action: string,
   attributes: Readonly<Record<string, string>> = {},
 ): void {
-  context.events.emit('container', action, record.id, {
-    ...record.config.labels,
+  const { id, name, config } = record;
+  const origin: Record<string, string> = isComputer(record) ? {} : { image: config.image };
+  context.events.emit(isComputer(record) ? 'machine' : 'container', action, id, {
+    ...config.labels,
     ...attributes,
-    image: record.config.image,
-    name: record.name,
+    ...origin,
+    name,
   });
 }
 

@@ -19,6 +19,7 @@ import {
   type ContainerRecord,
   commandOf,
   type HostOptions,
+  hasOwnKernel,
   imagesOf,
   isMachine,
   type NetworkAttachment,
@@ -173,7 +174,7 @@ function checkNetworks(context: ContainerContext, { host, networks }: NewContain
   const { networkMode } = host;
   if (networkMode.startsWith('container:')) {
     const joined = context.collection.find(networkMode.slice('container:'.length));
-    if (isMachine(joined)) throw networkOfMachine(joined);
+    if (hasOwnKernel(joined)) throw networkOfMachine(joined);
     if (host.ports.length > 0) {
       throw invalid('conflicting options: port publishing and the container type network mode');
     }
@@ -183,9 +184,10 @@ function checkNetworks(context: ContainerContext, { host, networks }: NewContain
 
 /** The image a record was made from; throws `not-found` when it was lost. */
 export async function imageOf(context: ContainerContext, record: ContainerRecord): Promise<Image> {
-  const image = await context.parts.store.images.get(record.imageId);
+  const { imageId } = record;
+  const image = imageId === undefined ? undefined : await context.parts.store.images.get(imageId);
   if (image === undefined) {
-    throw notFound(`the image ${shortId(record.imageId)} of container ${record.name} is gone`, {
+    throw notFound(`the image ${shortId(imageId ?? '')} of container ${record.name} is gone`, {
       hint: 'Remove the container and run it anew',
     });
   }

@@ -59,7 +59,7 @@ export class Execs {
   }
 
   create(reference: string, config: ExecConfig): ExecId {
-    const record = this.#context.collection.find(reference);
+    const record = this.#context.collection.findContainer(reference);
     admit(record, 'exec');
     if (config.args.length === 0) throw invalid('no exec command specified');
     void this.#context.parts.gracePeriod.begin(); // it is started at once

@@ -7,7 +7,6 @@ import {
   type Ended,
   isActive,
   isAlive,
-  isMachine,
   type KeptNetwork,
 } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
@@ -17,6 +16,7 @@ import { unmountShared } from './host-mounts.ts';
 import { removeLocked } from './remove.ts';
 import { berthdRestarts, scheduleRestart } from './restart.ts';
 import { explainStartFailure, startExitCode } from './start-failure.ts';
+import { releaseGuest } from './vm/guest.ts';
 
 /** Does what follows the ends of a container's runs, when they come: network, state, events, --rm. */
 export function watchForEnd(context: ContainerContext, id: ContainerId, supervisor: Supervisor): void {
@@ -75,8 +75,13 @@ export function noteRestarted(
 }
 
 /** What a run leaves to the next one by the restart policy. */
-function keptOf({ endpoints, ports, machine }: AliveState): KeptNetwork {
-  return { endpoints, ports, ...(machine === undefined ? {} : { machine }) };
+function keptOf({ endpoints, ports, machine, computer }: AliveState): KeptNetwork {
+  return {
+    endpoints,
+    ports,
+    ...(machine === undefined ? {} : { machine }),
+    ...(computer === undefined ? {} : { computer }),
+  };
 }
 
 /** Records the last end; the caller holds the container's lock. */
@@ -94,7 +99,7 @@ export async function finishLocked(
     context.parts.log.error({ id, error: errorMessage(error) }, 'a network of an ended container stays');
   });
   await unmountShared(context, record);
-  if (isMachine(record)) await context.parts.machines.release(id);
+  await releaseGuest(context, record);
   crashPoint('finish.disconnected');
   const restart = berthdRestarts(record, status);
   const removalFollows = restart === undefined && (record.host.autoRemove || context.removing.has(id));

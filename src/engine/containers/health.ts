@@ -33,7 +33,7 @@ export class HealthChecks {
     this.#context = context;
     this.#execs = execs;
     context.events.listen(({ type, action, actor }) => {
-      if (type === 'container') this.#follow(actor as ContainerId, action);
+      if (type === 'container' || type === 'machine') this.#follow(actor as ContainerId, action);
     });
   }
 

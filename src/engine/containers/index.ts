@@ -3,25 +3,20 @@ import type { AttachOptions } from '../../runtime/index.ts';
 import type { Image } from '../../store/index.ts';
 import { MACHINE_DISK } from '../../vm/index.ts';
 import { measureTree } from '../disk-usage/tree-size.ts';
-import type { Events } from '../events.ts';
-import { ImageMounts } from '../image-mounts.ts';
-import type { Networks } from '../networks.ts';
-import type { EngineParts } from '../parts.ts';
-import type { Volumes } from '../volumes.ts';
-import { type Attachment, attachToContainer, PendingAttachments, resizeContainer } from './attach.ts';
-import { ContainerCollection } from './collection.ts';
+import { type Attachment, attachToContainer, resizeContainer } from './attach.ts';
 import { type CommitOptions, commitContainer } from './commit.ts';
 import {
   type ContainerRecord,
+  hasOwnKernel,
   imagesOf,
   isActive,
   isAlive,
-  isMachine,
+  isComputer,
   type NetworkAttachment,
 } from './container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from './context.ts';
 import { type Created, createContainer, type NewContainer } from './create.ts';
-import { type EndReport, EndReports } from './end-reports.ts';
+import type { EndReport } from './end-reports.ts';
 import { Execs } from './exec.ts';
 import { ContainerFiles } from './files/index.ts';
 import { type Health, HealthChecks } from './health.ts';
@@ -32,7 +27,6 @@ import { type PublishedPortReport, reportPublishedPorts } from './published-port
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
 import { renameContainer } from './rename.ts';
 import { findSurvivors, type Survivors } from './restore.ts';
-import { RunningProbes } from './running-probes.ts';
 import { type StartResult, startContainer } from './start.ts';
 import { type Reading, watchUsage } from './stats.ts';
 import {
@@ -45,10 +39,11 @@ import {
   unpauseContainer,
 } from './stop.ts';
 import { type ContainerChange, updateContainer } from './update.ts';
-import { Endings, type WaitCondition, type WaitResult, waitForContainer } from './wait.ts';
+import { type WaitCondition, type WaitResult, waitForContainer } from './wait.ts';
 
 export type { Attachment } from './attach.ts';
 export type { CommitOptions } from './commit.ts';
+export type * from './computer/options.ts';
 export * from './container.ts';
 export type { Created, NewContainer } from './create.ts';
 export { dnsNames, parseLink } from './dns-names.ts';
@@ -75,31 +70,26 @@ export class Containers {
   readonly #context: ContainerContext;
   readonly #health: HealthChecks;
 
-  constructor(parts: EngineParts, services: { events: Events; networks: Networks; volumes: Volumes }) {
-    this.#context = {
-      parts,
-      ...services,
-      imageMounts: new ImageMounts(parts.settings.execRoot),
-      collection: new ContainerCollection(parts.store.documents),
-      running: new Map(),
-      removing: new Set(),
-      attachments: new PendingAttachments(),
-      endings: new Endings(),
-      probes: new RunningProbes(),
-      ends: new EndReports(parts.store.documents),
-    };
+  constructor(context: ContainerContext) {
+    this.#context = context;
     this.execs = new Execs(this.#context);
     this.#health = new HealthChecks(this.#context, this.execs);
     this.files = new ContainerFiles(this.#context);
   }
 
-  /** Newest first. */
+  /** Newest first; machines are in a list of their own. */
   list(): ContainerRecord[] {
+    return this.#context.collection.all().filter((record) => !isComputer(record));
+  }
+
+  /** Containers and machines: all that has networks, a supervisor and a folder. */
+  everything(): ContainerRecord[] {
     return this.#context.collection.all();
   }
 
+  /** Throws `not-found` for a machine, too, of which the Engine API does not know. */
   find(reference: string): ContainerRecord {
-    return this.#context.collection.find(reference);
+    return this.#context.collection.findContainer(reference);
   }
 
   create(request: NewContainer): Promise<Created> {
@@ -107,59 +97,59 @@ export class Containers {
   }
 
   start(reference: string, timeline = new Timeline()): Promise<StartResult> {
-    return startContainer(this.#context, reference, timeline);
+    return startContainer(this.#context, this.#own(reference), timeline);
   }
 
   /** Returns whether it ran. */
   stop(reference: string, options: StopOptions): Promise<boolean> {
-    return stopContainer(this.#context, reference, options);
+    return stopContainer(this.#context, this.#own(reference), options);
   }
 
   restart(reference: string, options: StopOptions): Promise<void> {
-    return restartContainer(this.#context, reference, options);
+    return restartContainer(this.#context, this.#own(reference), options);
   }
 
   kill(reference: string, options: KillOptions): Promise<void> {
-    return killContainer(this.#context, reference, options);
+    return killContainer(this.#context, this.#own(reference), options);
   }
 
   pause(reference: string): Promise<void> {
-    return pauseContainer(this.#context, reference);
+    return pauseContainer(this.#context, this.#own(reference));
   }
 
   unpause(reference: string): Promise<void> {
-    return unpauseContainer(this.#context, reference);
+    return unpauseContainer(this.#context, this.#own(reference));
   }
 
   remove(reference: string, options: RemoveOptions): Promise<void> {
-    return removeContainer(this.#context, reference, options);
+    return removeContainer(this.#context, this.#own(reference), options);
   }
 
   rename(reference: string, name: string): Promise<void> {
-    return renameContainer(this.#context, reference, name);
+    return renameContainer(this.#context, this.#own(reference), name);
   }
 
   /** See {@link connectToNetwork}. */
   connect(reference: string, attachment: NetworkAttachment): Promise<void> {
-    return connectToNetwork(this.#context, reference, attachment);
+    return connectToNetwork(this.#context, this.#own(reference), attachment);
   }
 
   /** See {@link disconnectFromNetwork}. */
   disconnect(reference: string, target: { network: string; force: boolean }): Promise<void> {
-    return disconnectFromNetwork(this.#context, reference, target);
+    return disconnectFromNetwork(this.#context, this.#own(reference), target);
   }
 
   /** Returns warnings; see {@link updateContainer}. */
   update(reference: string, change: ContainerChange): Promise<readonly string[]> {
-    return updateContainer(this.#context, reference, change);
+    return updateContainer(this.#context, this.#own(reference), change);
   }
 
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {
-    return waitForContainer(this.#context, reference, condition, signal);
+    return waitForContainer(this.#context, this.#own(reference), condition, signal);
   }
 
   attach(reference: string, options: AttachOptions, signal: AbortSignal): Attachment {
-    return attachToContainer(this.#context, reference, options, signal);
+    return attachToContainer(this.#context, this.#own(reference), options, signal);
   }
 
   /** A client has left the terminal by the detach keys. */
@@ -168,11 +158,11 @@ export class Containers {
   }
 
   resize(reference: string, rows: number, columns: number): Promise<void> {
-    return resizeContainer(this.#context, reference, rows, columns);
+    return resizeContainer(this.#context, this.#own(reference), rows, columns);
   }
 
   logs(reference: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogEntry[]> {
-    return readLogs(this.#context, reference, options, signal);
+    return readLogs(this.#context, this.#own(reference), options, signal);
   }
 
   /** Undefined when nothing checks the container's health, or it was never started. */
@@ -187,16 +177,16 @@ export class Containers {
 
   /** The container's processes as the host's `ps` shows them; `options` are ps's own. */
   processes(reference: string, options: readonly string[]): Promise<ProcessTable> {
-    return listProcesses(this.#context, reference, options);
+    return listProcesses(this.#context, this.#own(reference), options);
   }
 
   /** What the container uses, now and each second; see {@link watchUsage}. */
   watchUsage(reference: string, signal: AbortSignal): AsyncGenerator<Reading> {
-    return watchUsage(this.#context, reference, signal);
+    return watchUsage(this.#context, this.#own(reference), signal);
   }
 
   commit(reference: string, options: CommitOptions): Promise<Image> {
-    return commitContainer(this.#context, reference, options);
+    return commitContainer(this.#context, this.#own(reference), options);
   }
 
   /** The path of the container's newest log file. */
@@ -214,7 +204,7 @@ export class Containers {
   /** The network namespace on the host as a path; empty while it has none. */
   networkPath(record: ContainerRecord): string {
     if (!isActive(record.state)) return '';
-    if (!isMachine(record)) return `/proc/${record.state.pid}/ns/net`;
+    if (!hasOwnKernel(record)) return `/proc/${record.state.pid}/ns/net`;
     return this.#context.running.get(record.id)?.supervisor.networkPath ?? '';
   }
 
@@ -232,13 +222,20 @@ export class Containers {
     return reportPublishedPorts(this.#context, records, signal);
   }
 
-  /** Containers with an endpoint in a network, running ones only. */
+  /** Containers and machines with an endpoint in a network, running ones only. */
   networkUsers(networkId: string): ContainerRecord[] {
-    return this.list().filter(
+    return this.everything().filter(
       ({ state }) => isAlive(state) && state.endpoints.some((endpoint) => endpoint.networkId === networkId),
     );
   }
 
+  /** The reference itself, if it is no machine's; as {@link find} otherwise. */
+  #own(reference: string): string {
+    this.find(reference);
+    return reference;
+  }
+
+  /** Machines among them. */
   async findSurvivors(): Promise<Survivors> {
     const survivors = await findSurvivors(this.#context);
     for (const { id } of survivors.living) this.#health.resume(this.#context.collection.find(id));

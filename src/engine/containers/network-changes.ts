@@ -20,8 +20,9 @@ import { addresses } from './connect.ts';
 import {
   type AliveState,
   type ContainerRecord,
+  hasOwnKernel,
   isAlive,
-  isMachine,
+  isComputer,
   type NetworkAttachment,
 } from './container.ts';
 import type { ContainerContext } from './context.ts';
@@ -47,7 +48,7 @@ export async function connectToNetwork(
     checkAttachment(context, attachment, network);
     const wanted = { ...attachment, network: network.name };
     const state = livingState(context, record);
-    if (state !== undefined && isMachine(record)) throw fixedCards(record);
+    if (state !== undefined && hasOwnKernel(record)) throw fixedCards(record);
     if (state !== undefined) await connectRunning(context, record, state, wanted);
     else
       context.collection.update(id, { networks: byPriority([...others(context, record, network), wanted]) });
@@ -81,7 +82,7 @@ export async function disconnectFromNetwork(
     }
     const networks = record.networks.toSpliced(index, 1);
     if (state === undefined || endpoint === undefined) context.collection.update(id, { networks });
-    else if (isMachine(record)) throw fixedCards(record);
+    else if (hasOwnKernel(record)) throw fixedCards(record);
     else await disconnectRunning(context, record, state, { endpoint, networks });
     emitChange(context, 'disconnect', record, network);
   });
@@ -103,9 +104,10 @@ export function checkNames({ aliases, links = [] }: NetworkAttachment): void {
 }
 
 /** Its cards are part of the machine as it was started. */
-function fixedCards({ name }: ContainerRecord): BerthError {
+function fixedCards(record: ContainerRecord): BerthError {
+  const { name } = record;
   return conflict(`the network cards of the virtual machine ${name} cannot be changed while it runs`, {
-    hint: `Stop it first: berth stop ${name}`,
+    hint: `Stop it first: berth ${isComputer(record) ? 'vm ' : ''}stop ${name}`,
   });
 }
 

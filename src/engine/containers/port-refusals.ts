@@ -1,6 +1,6 @@
 import { listeningPorts } from '../../network/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
-import { type ContainerRecord, isMachine } from './container.ts';
+import { type ContainerRecord, hasOwnKernel } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 
 /**
@@ -12,7 +12,7 @@ export function reportPortRefusals(
   record: ContainerRecord,
   supervisor: Supervisor,
 ): void {
-  if (isMachine(record)) return; // its guest's sockets cannot be seen from here
+  if (hasOwnKernel(record)) return; // its guest's sockets cannot be seen from here
   const reported = new Set<string>();
   const stop = supervisor.onPortRefused(({ port }) => {
     const key = `${port.protocol}/${port.containerPort}`;

@@ -1,5 +1,5 @@
 import { type Endpoint, listeningPorts, type PortReach, type PublishedPort } from '../../network/index.ts';
-import { type ContainerRecord, isActive, isMachine } from './container.ts';
+import { type ContainerRecord, hasOwnKernel, isActive } from './container.ts';
 import type { ContainerContext } from './context.ts';
 
 /** A published port of a running container, who gets to it, and whether anything answers. */
@@ -22,7 +22,7 @@ export async function reportPublishedPorts(
     const networkId = isActive(state) ? state.endpoints[0]?.networkId : undefined;
     if (!isActive(state) || networkId === undefined) return [];
     // A guest's sockets cannot be seen from here.
-    const pid = isMachine(container) ? undefined : state.pid;
+    const pid = hasOwnKernel(container) ? undefined : state.pid;
     return [...state.ports, ...directlyReached(state.endpoints)].map((port) => ({
       ...{ container, pid },
       port: { ...port, networkId },

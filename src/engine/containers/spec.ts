@@ -31,6 +31,7 @@ import {
   type ContainerRecord,
   commandOf,
   type HostOptions,
+  hasOwnKernel,
   isActive,
   isMachine,
   type ResourceLimits,
@@ -281,7 +282,7 @@ function sharedNamespace(
   if (reference === undefined) throw invalid(`invalid ${type} mode: ${mode}`);
   const other = context.collection.find(reference);
   const { state, id } = other;
-  if (isMachine(other)) {
+  if (hasOwnKernel(other)) {
     throw invalid(
       `failed to join ${type.toUpperCase()} namespace: ${other.name} is a virtual machine, with a kernel of its own`,
     );

@@ -8,6 +8,7 @@ import {
   commandOf,
   isActive,
   isAlive,
+  isComputer,
   isMachine,
 } from './container.ts';
 import type { ContainerContext } from './context.ts';
@@ -26,6 +27,7 @@ export async function explainStartFailure(
   const known =
     error instanceof BerthError ? error : new BerthError('internal', errorMessage(error), { cause: error });
   if (isBerthError(known, 'conflict')) return (await takenPort(context, record, known)) ?? known;
+  if (isComputer(record)) return known; // its programs are its own
   const { config } = record;
   const query = {
     program: commandOf(config)[0] ?? '',

@@ -8,10 +8,14 @@ import {
   requireRuntime,
   type Supervisor,
 } from '../../runtime/index.ts';
+import { prepareComputer } from './computer/bundle.ts';
+import type { ComputerDetails } from './computer/options.ts';
 import { type Connection, connect, disconnect } from './connect.ts';
 import {
   type ContainerRecord,
   type ContainerState,
+  hasOwnKernel,
+  isComputer,
   isMachine,
   type MachineDetails,
   type StartError,
@@ -30,7 +34,7 @@ import { restartPlan } from './restart.ts';
 import { specOf } from './spec.ts';
 import { explainStartFailure, startExitCode } from './start-failure.ts';
 import { type PreparedStart, writeMachineBundle } from './vm/bundle.ts';
-import { startedMachine } from './vm/guest.ts';
+import { releaseGuest, startedMachine } from './vm/guest.ts';
 import { fillVolumes } from './volume-copy.ts';
 
 /** What a start reports beside success. */
@@ -99,20 +103,20 @@ async function prepareAndRun(
   record: ContainerRecord,
   timeline: Timeline,
 ): Promise<readonly string[]> {
-  const image = await imageOf(context, record);
-  const { connection, supervisor } = await prepareAtLast(context, record, image.layers, timeline);
+  const { layers } = isComputer(record) ? { layers: [] } : await imageOf(context, record);
+  const { connection, supervisor } = await prepareAtLast(context, record, layers, timeline);
   try {
     crashPoint('start.launched');
     const bundle = await timeline.step('bundle', () =>
-      writeBundle(context, record, { connection, supervisor, layers: image.layers }, timeline),
+      writeBundle(context, record, { connection, supervisor, layers }, timeline),
     );
-    await timeline.step('volumes', () => fillVolumes(context, record, image.layers));
+    await timeline.step('volumes', () => fillVolumes(context, record, layers));
     await timeline.step('ports', () => publish(context, record.id, supervisor.ports));
     crashPoint('start.published');
     await timeline.step('attach', () => context.attachments.connect(record.id, supervisor));
     const { pid, startedAt } = await timeline.step('oci-runtime', () => supervisor.run());
     const machine =
-      bundle.kind === 'machine' ? await startedMachine(context, record, bundle.machine, timeline) : undefined;
+      bundle.kind === 'vm' ? await startedMachine(context, record, bundle.machine, timeline) : undefined;
     crashPoint('start.running');
     if (bundle.kind === 'container') learnSeccomp(context, record, bundle.spec);
     context.running.set(record.id, { supervisor, namespace: connection.namespace });
@@ -124,6 +128,7 @@ async function prepareAndRun(
         endpoints: connection.endpoints,
         ports: supervisor.ports,
         ...(machine === undefined ? {} : { machine }),
+        ...(bundle.kind === 'machine' ? { computer: bundle.computer } : {}),
       }),
     );
     crashPoint('start.recorded');
@@ -183,7 +188,7 @@ async function release(
 ): Promise<void> {
   await disconnect(context, record, endpoints, namespace);
   await unmountShared(context, record);
-  if (isMachine(record)) await context.parts.machines.release(record.id);
+  await releaseGuest(context, record);
 }
 
 /** Ends the supervisor of a start that failed, and the container if it runs already. */
@@ -213,8 +218,8 @@ async function launch(
   layers: readonly { path: string }[],
 ): Promise<Supervisor> {
   const directory = containerDirectory(context, record.id);
-  const isVm = isMachine(record);
-  const runtime = isVm ? context.parts.machines.runtime : runtimeOf(context, record);
+  const isVm = hasOwnKernel(record);
+  const runtime = runtimeFor(context, record);
   const log = await logPlan(record, logFilePath(context, record));
   return context.parts.launcher.launch({
     id: record.id,
@@ -244,7 +249,8 @@ async function launch(
 /** What a start runs, in its container's folder. */
 type Bundle = { readonly warnings: readonly string[] } & (
   | { readonly kind: 'container'; readonly spec: OciSpec }
-  | { readonly kind: 'machine'; readonly machine: MachineDetails }
+  | { readonly kind: 'vm'; readonly machine: MachineDetails }
+  | { readonly kind: 'machine'; readonly computer: ComputerDetails }
 );
 
 async function writeBundle(
@@ -254,7 +260,14 @@ async function writeBundle(
   timeline: Timeline,
 ): Promise<Bundle> {
   if (isMachine(record)) {
-    return { kind: 'machine', ...(await writeMachineBundle(context, record, prepared, timeline)) };
+    return { kind: 'vm', ...(await writeMachineBundle(context, record, prepared, timeline)) };
+  }
+  if (isComputer(record)) {
+    return {
+      kind: 'machine',
+      computer: await prepareComputer(context, record, prepared, timeline),
+      warnings: [],
+    };
   }
   const files = await writeNetworkFiles(context, record, prepared.connection);
   const { value: spec, warnings } = await specOf(context, record, { ...prepared, files });
@@ -263,6 +276,13 @@ async function writeBundle(
     mode: 0o600,
   });
   return { kind: 'container', spec, warnings };
+}
+
+/** What the supervisor starts it by. */
+function runtimeFor(context: ContainerContext, record: ContainerRecord): Pick<OciRuntime, 'path' | 'args'> {
+  const { machines, computers } = context.parts;
+  if (isMachine(record)) return machines.runtime;
+  return isComputer(record) ? computers.runtime : runtimeOf(context, record);
 }
 
 function runtimeOf(context: ContainerContext, record: ContainerRecord): OciRuntime {

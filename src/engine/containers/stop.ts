@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { type ContainerId, errorMessage, invalid, isBerthError } from '../../base/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive, isMachine } from './container.ts';
+import { type ContainerRecord, hasOwnKernel, isActive, isMachine } from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
 import { deafness, type SentSignal, type SignalSender } from './end-cause.ts';
 import { admit, admitActive } from './operations.ts';
@@ -234,7 +234,7 @@ async function send(
 
 /** A guest sees to its own processes. */
 function reachesOthers(record: ContainerRecord, signal: number): boolean {
-  return !isMachine(record) && isPassedOn(record, signal);
+  return !hasOwnKernel(record) && isPassedOn(record, signal);
 }
 
 /** SIGKILL reaches every PID 1, and Docker's way can be asked for. */
@@ -244,7 +244,7 @@ function isPassedOn(record: ContainerRecord, signal: number): boolean {
 
 /** The container's other processes; berth's own health probes are none. */
 async function othersOf(context: ContainerContext, record: ContainerRecord, pid: number): Promise<number[]> {
-  if (isMachine(record)) return []; // they are its guest's, which passes signals on by itself
+  if (hasOwnKernel(record)) return []; // they are its guest's, which passes signals on by itself
   return otherProcesses(pid, await context.probes.pidsOf(record.id));
 }
 

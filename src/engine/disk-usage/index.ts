@@ -101,7 +101,7 @@ export class DiskUsage {
 
   async ofContainer({ id, imageId }: ContainerRecord): Promise<ContainerSizes> {
     const written = await this.#parts.containers.writtenSize(id);
-    const image = await this.#parts.store.images.get(imageId);
+    const image = imageId === undefined ? undefined : await this.#parts.store.images.get(imageId);
     return { written, root: written + (image?.size ?? 0) };
   }
 

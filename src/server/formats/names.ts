@@ -13,7 +13,7 @@ export class Names {
 
   /** The image's name as lists show it: its id when the name was moved to another image. */
   async imageName({ config, imageId }: ContainerRecord): Promise<string> {
-    return (await this.imageId(config.image)) === imageId ? config.image : shortId(imageId);
+    return (await this.imageId(config.image)) === imageId ? config.image : shortId(imageId ?? '');
   }
 
   /** The same text as long as all networks are called the same. */

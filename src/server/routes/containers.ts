@@ -228,7 +228,7 @@ function checkHealthFilter(filters: Filters): void {
 }
 
 function matches(engine: Engine, record: ContainerRecord, filters: Filters): boolean {
-  const { id, name, state, config, imageId, networks, mounts } = record;
+  const { id, name, state, config, imageId = '', networks, mounts } = record;
   const created = (reference: string) => engine.containers.find(reference).createdAt;
   return (
     passes(filters, 'id', (value) => id.startsWith(value)) &&

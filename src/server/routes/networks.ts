@@ -49,7 +49,7 @@ export function networkRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.get<Reference>('/networks/:id', (request) => {
     const record = networks.find(request.params.id);
-    return { ...networkSummary(record), Containers: members(record, containers.list()) };
+    return { ...networkSummary(record), Containers: members(record, containers.everything()) };
   });
 
   app.delete<Reference>('/networks/:id', async (request, reply) => {

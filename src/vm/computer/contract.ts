@@ -50,11 +50,29 @@ export interface ComputerRequest {
   /** Of UEFI: the file that keeps its variables; made from the firmware's own when it is missing. */
   readonly variables: string;
   readonly network: MachineNetwork | undefined;
-  /** Of the cards, in the order of the network's interfaces. */
-  readonly cards: readonly { readonly macAddress: string; readonly mtu: number }[];
+  /** In the order of the network's interfaces. */
+  readonly cards: readonly ComputerCard[];
   readonly controlGroups: readonly MachineControlGroup[];
   /** A snapshot's state to go on from; undefined: it boots. */
   readonly state: string | undefined;
+}
+
+/** A network card, and what its guest is told when it asks for its place in the network (DHCP). */
+export interface ComputerCard {
+  /** The same at each start. */
+  readonly macAddress: string;
+  readonly mtu: number;
+  /** IPv4, without prefix length. */
+  readonly address: string;
+  readonly prefixLength: number;
+  /** Undefined: no way out through this card. */
+  readonly gateway: string | undefined;
+  /** The default routes go by the first card that has a gateway. */
+  readonly ipv6?: {
+    readonly address: string;
+    readonly prefixLength: number;
+    readonly gateway: string | undefined;
+  };
 }
 
 export interface PreparedComputer {

@@ -104,7 +104,7 @@ export function settled<T>(
   work: (record: ContainerRecord) => Promise<T>,
 ): Promise<T> {
   const { collection } = context;
-  const record = collection.find(reference);
+  const record = collection.findContainer(reference);
   if (isActive(record.state)) return work(record);
   return collection.exclusively(record.id, () => work(collection.find(record.id)));
 }

@@ -29,7 +29,7 @@ export async function listChanges(
   reference: string,
   signal: AbortSignal,
 ): Promise<FileChange[]> {
-  const record = context.collection.find(reference);
+  const record = context.collection.findContainer(reference);
   const { launcher } = context.parts;
   const { layers } = await imageOf(context, record);
   await using image = await launcher.openFiles({

@@ -58,7 +58,8 @@ async function* followLog(
   const ended = new AbortController();
   // A run's end is told when all of its output is in the log.
   const stop = context.events.listen(({ type, action, actor }) => {
-    if (type === 'container' && actor === record.id && action === 'die') ended.abort();
+    const isOwn = (type === 'container' || type === 'machine') && actor === record.id;
+    if (isOwn && action === 'die') ended.abort();
   });
   const reasons = [signal, ended.signal];
   if (options.until !== undefined) reasons.push(timeUp(options.until));

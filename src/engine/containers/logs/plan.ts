@@ -87,7 +87,8 @@ function pick(
   return Object.fromEntries(Object.entries(values).filter(([name]) => isChosen(name)));
 }
 
-function tagValues({ id, name, imageId, config }: ContainerRecord): TagValues {
+function tagValues({ id, name, imageId: digest, config }: ContainerRecord): TagValues {
+  const imageId = digest ?? ''; // of a machine
   return {
     ID: shortId(id),
     FullID: id,

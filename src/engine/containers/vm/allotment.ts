@@ -1,9 +1,9 @@
 import { type Allotment, DEFAULT_DISK_SIZE, type WantedResources } from '../../../vm/index.ts';
-import { type ContainerRecord, type HostOptions, isAlive, isMachine } from '../container.ts';
+import { type ContainerRecord, type HostOptions, isAlive } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 
 /**
- * What a virtual machine gets, given those that run. Throws `invalid` for what no machine here can have, `conflict`
+ * What a virtual machine gets, given those that run, whatever they run. Throws `invalid` for what no machine here can have, `conflict`
  * when the others have too much already; both with the numbers.
  */
 export function allotmentOf(
@@ -11,9 +11,9 @@ export function allotmentOf(
   { id, host }: Pick<ContainerRecord, 'id' | 'host'>,
 ): Allotment {
   const running = context.collection.all().flatMap((record): Allotment[] => {
-    if (record.id === id || !isMachine(record) || !isAlive(record.state)) return [];
-    const { machine } = record.state;
-    return machine === undefined ? [] : [machine];
+    if (record.id === id || !isAlive(record.state)) return [];
+    const { machine, computer } = record.state;
+    return [machine ?? computer ?? []].flat();
   });
   return context.parts.machines.allot(wantedResources(host), running);
 }

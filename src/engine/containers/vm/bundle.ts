@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { invalid, type Timeline } from '../../../base/index.ts';
-import type { Endpoint } from '../../../network/index.ts';
+import type { Endpoint, Network } from '../../../network/index.ts';
 import {
   controlGroupFolders,
   type OciMount,
@@ -86,7 +86,11 @@ export function kernelOf({ annotations = {} }: HostOptions): string | undefined 
   });
 }
 
-function networkOf({ connection, supervisor }: PreparedStart): MachineNetwork | undefined {
+/** Its cards; undefined where it has none. */
+export function networkOf({
+  connection,
+  supervisor,
+}: Pick<PreparedStart, 'connection' | 'supervisor'>): MachineNetwork | undefined {
   const { networkPath } = supervisor;
   if (networkPath === undefined || connection.endpoints.length === 0) return undefined;
   return {
@@ -177,12 +181,17 @@ function interfaceOf(context: ContainerContext, endpoint: Endpoint): GuestInterf
   return {
     macAddress,
     name,
-    mtu: network !== undefined && 'mtu' in network ? network.mtu : 1500,
+    mtu: mtuOf(network),
     addresses: [
       `${address}/${prefixLength}`,
       ...(ipv6 === undefined ? [] : [`${ipv6.address}/${ipv6.prefixLength}`]),
     ],
   };
+}
+
+/** Bytes of a packet. */
+export function mtuOf(network: Network | undefined): number {
+  return network !== undefined && 'mtu' in network ? network.mtu : 1500;
 }
 
 /** Of each family, through the first network that leads out: as in a container, whose routes are in this order. */

@@ -2,12 +2,18 @@ import { constants } from 'node:os';
 import { isBerthError, type Timeline } from '../../../base/index.ts';
 import { type FileWorker, fileWorkerBehind, type Supervisor } from '../../../runtime/index.ts';
 import { MachineControl } from '../../../vm/index.ts';
-import type { ContainerRecord, MachineDetails } from '../container.ts';
+import { type ContainerRecord, isComputer, isMachine, type MachineDetails } from '../container.ts';
 import { type ContainerContext, runtimeRoot } from '../context.ts';
 
 /** What the monitor of a machine that runs can be asked. */
 export function controlOf(context: ContainerContext, { id }: Pick<ContainerRecord, 'id'>): MachineControl {
   return new MachineControl(`${runtimeRoot(context)}/${id}`);
+}
+
+/** Gives back what a virtual machine has outside its folder, when it has ended. */
+export async function releaseGuest({ parts }: ContainerContext, record: ContainerRecord): Promise<void> {
+  if (isMachine(record)) await parts.machines.release(record.id);
+  if (isComputer(record)) await parts.computers.release(record.id);
 }
 
 /** File operations in the root of a guest that runs, its mounts included unless `mounts` is false. */

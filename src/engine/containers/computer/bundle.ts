@@ -1,0 +1,75 @@
+import { internal, type Timeline } from '../../../base/index.ts';
+import type { Endpoint } from '../../../network/index.ts';
+import { controlGroupFolders, controlGroupPath, ociResources } from '../../../runtime/index.ts';
+import type { ComputerCard, ComputerDisk, Hardware } from '../../../vm/index.ts';
+import type { ContainerRecord } from '../container.ts';
+import { type ContainerContext, containerDirectory } from '../context.ts';
+import { allotmentOf } from '../vm/allotment.ts';
+import { mtuOf, networkOf, type PreparedStart } from '../vm/bundle.ts';
+import { computerFiles } from './files.ts';
+import type { ComputerDetails, MachineOptions } from './options.ts';
+
+/** Writes what a machine is started from into its folder; its steps are noted in `timeline`. */
+export async function prepareComputer(
+  context: ContainerContext,
+  record: ContainerRecord,
+  prepared: Pick<PreparedStart, 'connection' | 'supervisor'>,
+  timeline: Timeline,
+): Promise<ComputerDetails> {
+  const directory = containerDirectory(context, record.id);
+  const machine = machineOf(record);
+  const files = computerFiles(directory);
+  const allotment = allotmentOf(context, record);
+  const { accelerator } = await context.parts.computers.prepare(
+    {
+      id: record.id,
+      directory,
+      hardware: hardwareOf(machine, allotment),
+      disks: machine.disks.map(
+        ({ name, backing }): ComputerDisk => ({ name, path: files.disk(name), backing }),
+      ),
+      media: machine.iso === undefined ? [] : [{ name: 'iso', path: machine.iso }],
+      variables: files.variables,
+      network: networkOf(prepared),
+      cards: prepared.connection.endpoints.map((endpoint) => cardOf(context, endpoint)),
+      controlGroups: await controlGroupsOf(context, record),
+      state: undefined,
+    },
+    timeline,
+  );
+  return { ...allotment, accelerator };
+}
+
+/** Throws for a record that is no machine's, which is a mistake of the caller. */
+export function machineOf({ id, host }: Pick<ContainerRecord, 'id' | 'host'>): MachineOptions {
+  if (host.machine === undefined) throw internal(`${id} is no machine`);
+  return host.machine;
+}
+
+export function hardwareOf(
+  { model, firmware }: Pick<MachineOptions, 'model' | 'firmware'>,
+  allotment: Hardware['allotment'],
+): Hardware {
+  return { model, firmware, allotment };
+}
+
+function cardOf(context: ContainerContext, endpoint: Endpoint): ComputerCard {
+  const { macAddress, address, prefixLength, gateway, ipv6 } = endpoint;
+  return {
+    macAddress,
+    mtu: mtuOf(context.networks.byId(endpoint.networkId)?.network),
+    address,
+    prefixLength,
+    gateway,
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+  };
+}
+
+/** Of the limits only those of processors and block I/O are the group's: its memory is the machine's own. */
+async function controlGroupsOf(context: ContainerContext, { id, host }: ContainerRecord) {
+  const { hostFacts, settings } = context.parts;
+  const { resources } = ociResources(host.resources, [], hostFacts.cgroups);
+  const path = controlGroupPath(settings.instance, id, host.cgroupParent);
+  const limits = resources.cpu === undefined ? {} : { cpu: resources.cpu };
+  return controlGroupFolders(path, limits, hostFacts.cgroups);
+}

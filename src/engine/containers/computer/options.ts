@@ -1,0 +1,50 @@
+import type { ComputerModel, Firmware } from '../../../vm/index.ts';
+
+/** What a machine is, beside what it has in common with containers. Sizes are bytes, paths absolute. */
+export interface MachineOptions {
+  /** What its first disk began as, in the user's words: "debian:bookworm", a file, a URL; "" for an empty one. */
+  readonly source: string;
+  readonly model: ComputerModel;
+  readonly firmware: Firmware;
+  /** In the order of booting. */
+  readonly disks: readonly MachineDisk[];
+  /** A read-only optical medium, as an installer's; it is booted when no disk can be. */
+  readonly iso?: string | undefined;
+  /** What a fresh system makes of itself at its first boot; undefined: nothing is told to it. */
+  readonly firstBoot?: FirstBoot | undefined;
+}
+
+/** A disk of a machine's own. */
+export interface MachineDisk {
+  readonly name: string;
+  readonly size: number;
+  /** The files behind it, the next one first: each with the format that it was taken in with. */
+  readonly backing: readonly MachineBacking[];
+}
+
+export interface MachineBacking {
+  readonly path: string;
+  readonly format: 'qcow2' | 'raw';
+}
+
+/** What cloud-init is told (https://cloudinit.readthedocs.io, NoCloud). */
+export interface FirstBoot {
+  readonly hostname: string;
+  readonly user: string;
+  /** Lines of authorized_keys. */
+  readonly sshKeys: readonly string[];
+  /** Installed by the system's own package manager. */
+  readonly packages: readonly string[];
+  /** Run by its shell, once, when all else is done. */
+  readonly run: readonly string[];
+  /** The user's own user-data, in the place of all the above but the host name. */
+  readonly userData?: string | undefined;
+}
+
+/** What a machine got at its start. */
+export interface ComputerDetails {
+  readonly processors: number;
+  /** Bytes. */
+  readonly memory: number;
+  readonly accelerator: 'kvm' | 'tcg';
+}
