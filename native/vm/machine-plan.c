@@ -130,6 +130,11 @@ static int take_cgroup(const struct field *outer, struct vm_plan *plan, struct f
 
 /* ---- the whole ---- */
 
+static int take_lease(const struct field *outer, struct vm_plan *plan, struct failure *why) {
+    struct lease *lease = add_item(&plan->leases, &plan->lease_count, sizeof(*lease));
+    return lease ? lease_decode(outer, lease, why) : field_broken(outer, why);
+}
+
 static int take_uid_base(const struct field *field, uid_t *into, struct failure *why) {
     uint64_t number = 0;
     if (!field_number(field, &number) || number == 0 || number > UINT32_MAX - VM_ID_COUNT) {
@@ -149,20 +154,41 @@ static int take_plan_field(const struct field *field, void *into, struct failure
         case VM_PLAN_CGROUP: return take_cgroup(field, plan, why);
         case VM_PLAN_SETUP: return take_bytes(field, &plan->setup, why);
         case VM_PLAN_PROCESS: return take_bytes(field, &plan->process, why);
+        case VM_PLAN_LEASE: return take_lease(field, plan, why);
         default: return field_broken(field, why);
     }
+}
+
+static bool has_tap(const struct vm_plan *plan, const char *name) {
+    for (size_t index = 0; index < plan->taps.count; index++) {
+        if (strcmp(plan->taps.items[index], name) == 0) return true;
+    }
+    return false;
+}
+
+static int check_leases(const struct vm_plan *plan, struct failure *why) {
+    for (size_t index = 0; index < plan->lease_count; index++) {
+        const char *interface = plan->leases[index].interface;
+        if (!has_tap(plan, interface)) return fail(why, FAILURE_INVALID, "a lease is for %s, which is no tap", interface);
+    }
+    return 0;
 }
 
 int vm_plan_decode(const uint8_t *payload, size_t length, struct vm_plan *plan, struct failure *why) {
     *plan = (struct vm_plan){0};
     if (take_fields(payload, length, take_plan_field, plan, why) < 0) return -1;
-    if (plan->machine_count == 0 || plan->uid_base == 0 || plan->process.length == 0) {
-        return fail(why, FAILURE_INVALID, "the plan lacks a machine, its user or its process");
+    if (plan->machine_count == 0 || plan->uid_base == 0) {
+        return fail(why, FAILURE_INVALID, "the plan lacks a machine or its user");
+    }
+    plan->is_computer = plan->setup.length == 0 && plan->process.length == 0;
+    if (!plan->is_computer && plan->process.length == 0) return fail(why, FAILURE_INVALID, "the plan lacks its process");
+    if (!plan->is_computer && plan->lease_count > 0) {
+        return fail(why, FAILURE_INVALID, "a container's machine is set up, and asks nobody for addresses");
     }
     if (plan->taps.count > 0 && !plan->network) {
         return fail(why, FAILURE_INVALID, "the plan names interfaces and no network namespace");
     }
-    return 0;
+    return check_leases(plan, why);
 }
 
 int vm_plan_read(const char *directory, struct vm_plan *plan, struct failure *why) {
@@ -204,8 +230,10 @@ static void cgroup_free(struct cgroup_plan *cgroup) {
 void vm_plan_free(struct vm_plan *plan) {
     for (size_t index = 0; index < plan->machine_count; index++) machine_free(&plan->machines[index]);
     for (size_t index = 0; index < plan->cgroup_count; index++) cgroup_free(&plan->cgroups[index]);
+    for (size_t index = 0; index < plan->lease_count; index++) lease_free(&plan->leases[index]);
     free(plan->machines);
     free(plan->cgroups);
+    free(plan->leases);
     free(plan->network);
     texts_free(&plan->taps);
     buffer_free(&plan->setup);

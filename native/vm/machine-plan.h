@@ -10,6 +10,7 @@
 #include "common/buffer.h"
 #include "common/failure.h"
 #include "common/fields.h"
+#include "lease.h"
 
 struct file_plan {
     char *host_path;
@@ -56,8 +57,11 @@ struct vm_plan {
     struct texts taps;
     struct cgroup_plan *cgroups;
     size_t cgroup_count;
+    struct lease *leases;
+    size_t lease_count;
     struct buffer setup;
     struct buffer process;
+    bool is_computer; /* without set-up and process */
 };
 
 /* Ids of QEMU's user namespace. */

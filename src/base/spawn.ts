@@ -7,6 +7,8 @@ export interface RunOptions {
   signal?: AbortSignal;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
+  /** Open files that the program gets as 3, 4 and so on. */
+  descriptors?: readonly number[];
 }
 
 export interface RunResult {
@@ -22,17 +24,17 @@ export async function run(
   options: RunOptions = {},
 ): Promise<RunResult> {
   const child = spawn(file, args, {
-    stdio: 'pipe',
+    stdio: ['pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  child.stdin.on('error', () => {}); // a program may end before it has read everything
-  child.stdin.end(options.input);
+  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
+  child.stdin?.on('error', () => {}); // a program may end before it has read everything
+  child.stdin?.end(options.input);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   child.once('error', (error) => reject(startFailure(file, error)));
   child.once('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));

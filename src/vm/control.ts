@@ -1,18 +1,9 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
-import {
-  decodeFields,
-  encodeFrame,
-  type Field,
-  FieldWriter,
-  type Frame,
-  FrameDecoder,
-  unavailable,
-} from '../base/index.ts';
+import type { Socket } from 'node:net';
+import { decodeFields, type Field, FieldWriter, type Frame } from '../base/index.ts';
 import { connectPayload, type WorkerPlace, workerPayload } from './from-spec.ts';
 import { fileTag, guestMessage, guestTag, recordTag } from './guest-protocol.ts';
-import { VM_CONTROL_SOCKET, vmControl, vmStateTag } from './vm-plan.ts';
+import { MonitorConnection } from './monitor-connection.ts';
+import { vmControl, vmStateTag } from './vm-plan.ts';
 
 /** A process of a guest, as its kernel tells of it (proc(5)). */
 export interface GuestRecord {
@@ -101,7 +92,7 @@ export class MachineControl {
 
   /** The input and output of a process that is started for it, and ends with it. */
   async #stream(process: Uint8Array, signal?: AbortSignal): Promise<Socket> {
-    const connection = await this.#connect(signal);
+    const connection = await MonitorConnection.open(this.#folder, signal);
     try {
       await connection.request(vmControl.stream, process);
       return connection.release();
@@ -112,110 +103,13 @@ export class MachineControl {
   }
 
   async #ask(type: number, payload: Uint8Array, signal?: AbortSignal): Promise<Frame> {
-    const connection = await this.#connect(signal);
+    const connection = await MonitorConnection.open(this.#folder, signal);
     try {
       return await connection.request(type, payload);
     } finally {
       connection.close();
     }
   }
-
-  /** By a descriptor of the folder, as paths of sockets are at most 107 bytes long. */
-  async #connect(signal?: AbortSignal): Promise<Connection> {
-    signal?.throwIfAborted();
-    let folder: FileHandle;
-    try {
-      folder = await open(this.#folder, constants.O_DIRECTORY);
-    } catch (cause) {
-      throw unavailable('the virtual machine has ended', { cause });
-    }
-    try {
-      return await Connection.open(`/proc/self/fd/${folder.fd}/${VM_CONTROL_SOCKET}`, signal);
-    } finally {
-      await folder.close();
-    }
-  }
-}
-
-/** A connection to the monitor, for one request. */
-class Connection {
-  readonly #socket: Socket;
-  #received: Buffer = Buffer.alloc(0);
-  #answer: PromiseWithResolvers<Frame> | undefined;
-
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('readable', this.#onReadable);
-    socket.on('error', this.#onEnd);
-    socket.on('close', this.#onEnd);
-  }
-
-  static async open(path: string, signal?: AbortSignal): Promise<Connection> {
-    const socket = connect(path);
-    const abort = () => socket.destroy(new Error('the request was cancelled'));
-    signal?.addEventListener('abort', abort, { once: true });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    socket.once('connect', resolve);
-    socket.once('error', reject);
-    try {
-      await promise;
-      socket.once('close', () => signal?.removeEventListener('abort', abort));
-      return new Connection(socket);
-    } catch (cause) {
-      signal?.removeEventListener('abort', abort);
-      signal?.throwIfAborted();
-      throw unavailable('the virtual machine has ended, or is just starting', { cause });
-    } finally {
-      socket.removeListener('error', reject);
-    }
-  }
-
-  async request(type: number, payload: Uint8Array): Promise<Frame> {
-    this.#answer = Promise.withResolvers<Frame>();
-    this.#socket.write(encodeFrame(type, 1, payload));
-    const answer = await this.#answer.promise;
-    if (answer.type !== guestMessage.error) return answer;
-    throw unavailable(textOf(decodeFields(answer.payload), guestTag.message));
-  }
-
-  /** What follows is the socket's reader's. */
-  release(): Socket {
-    this.#socket.removeListener('error', this.#onEnd);
-    this.#socket.removeListener('close', this.#onEnd);
-    return this.#socket;
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-
-  /** Takes no more than one frame: what is behind an answer may be another protocol. */
-  readonly #onReadable = (): void => {
-    for (let chunk = this.#read(); chunk !== null; chunk = this.#read()) {
-      this.#received = Buffer.concat([this.#received, chunk]);
-      if (this.#received.length < 4) continue;
-      const length = 4 + this.#received.readUInt32LE(0);
-      if (this.#received.length < length) continue;
-      const rest = this.#received.subarray(length);
-      const [frame] = new FrameDecoder().push(this.#received.subarray(0, length));
-      this.#received = Buffer.alloc(0);
-      this.#socket.removeListener('readable', this.#onReadable);
-      if (rest.length > 0) this.#socket.unshift(rest);
-      if (frame !== undefined) this.#answer?.resolve(frame);
-      return;
-    }
-  };
-
-  #read(): Buffer | null {
-    const chunk: unknown = this.#socket.read();
-    return Buffer.isBuffer(chunk) ? chunk : null;
-  }
-
-  readonly #onEnd = (cause?: unknown): void => {
-    this.#answer?.reject(
-      unavailable('the virtual machine has ended', cause instanceof Error ? { cause } : {}),
-    );
-  };
 }
 
 function decodeRecord(fields: readonly Field[]): GuestRecord {

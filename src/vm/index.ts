@@ -1,4 +1,7 @@
 export * from './computer/contract.ts';
+export * from './computer/control.ts';
+export * from './computer/events.ts';
+export { nameServerOf } from './computer/leases.ts';
 export { missingComputers } from './computer/missing-computers.ts';
 export * from './contract.ts';
 export * from './control.ts';

@@ -45,6 +45,7 @@ describe("a machine's plan", () => {
     { prefix: 'VM_SETTING', values: plan.vmSettingTag },
     { prefix: 'VM_CONTROL', values: plan.vmControl },
     { prefix: 'VM_STATE', values: plan.vmStateTag },
+    { prefix: 'VM_LEASE', values: plan.vmLeaseTag },
   ])('has the same $prefix values in C', ({ prefix, values }) => {
     expect(valuesInC(prefix)).toEqual(values);
   });
@@ -56,6 +57,7 @@ describe("a machine's plan", () => {
     ['VM_AGENT_DESCRIPTOR', plan.VM_AGENT_DESCRIPTOR],
     ['VM_QMP_DESCRIPTOR', plan.VM_QMP_DESCRIPTOR],
     ['VM_STATE_DESCRIPTOR', plan.VM_STATE_DESCRIPTOR],
+    ['VM_GUEST_AGENT_DESCRIPTOR', plan.VM_GUEST_AGENT_DESCRIPTOR],
     ['VM_TAP_DESCRIPTOR', plan.VM_TAP_DESCRIPTOR],
   ])('has the same %s in C', (name, value) => {
     expect(new RegExp(`#define ${name} (\\S+)`).exec(header)?.[1]).toBe(String(value));
@@ -82,6 +84,48 @@ describe("a machine's plan", () => {
       [plan.vmAwaitTag.event, 'MIGRATION'],
       [plan.vmAwaitTag.word, '"status": "completed"'],
     ]);
+  });
+
+  test('is a computer without set-up and process, whose cards are told their addresses', () => {
+    const lease: plan.VmLease = {
+      interface: 'eth0',
+      macAddress: '02:42:0a:00:00:02',
+      address: '10.0.0.2/16',
+      router: '10.0.0.1',
+      server: '10.0.0.1',
+      serverMacAddress: '02:42:0a:00:00:01',
+      hostname: 'one',
+      search: ['shop', 'example.org'],
+    };
+    const bytes = plan.encodeVmPlan({
+      machines: [machine],
+      uidBase: 1,
+      network: {
+        namespace: '/proc/1/fd/9',
+        interfaces: ['eth0'],
+        leases: [
+          lease,
+          { ...lease, router: undefined, serverMacAddress: undefined, hostname: undefined, search: [] },
+        ],
+      },
+      cgroups: [],
+    });
+
+    const fields = decodeFields(bytes);
+    expect(fields.map(({ tag }) => tag)).toEqual([1, 2, 3, 4, 8, 8]);
+    const [whole, least] = fields.slice(-2).map(({ value }) => texts(value));
+    expect(whole).toEqual([
+      [plan.vmLeaseTag.interface, 'eth0'],
+      [plan.vmLeaseTag.mac, '02:42:0a:00:00:02'],
+      [plan.vmLeaseTag.address, '10.0.0.2/16'],
+      [plan.vmLeaseTag.router, '10.0.0.1'],
+      [plan.vmLeaseTag.server, '10.0.0.1'],
+      [plan.vmLeaseTag.serverMac, '02:42:0a:00:00:01'],
+      [plan.vmLeaseTag.hostname, 'one'],
+      [plan.vmLeaseTag.search, 'shop'],
+      [plan.vmLeaseTag.search, 'example.org'],
+    ]);
+    expect(least?.map(([tag]) => tag)).toEqual([1, 2, 3, 5]);
   });
 
   test('leaves out what a machine has not', () => {

@@ -18,6 +18,7 @@ export const VM_OUT_OF_MEMORY_FILE = 'out-of-memory';
 export const VM_AGENT_DESCRIPTOR = 3;
 export const VM_QMP_DESCRIPTOR = 4;
 export const VM_STATE_DESCRIPTOR = 5;
+export const VM_GUEST_AGENT_DESCRIPTOR = 6;
 export const VM_TAP_DESCRIPTOR = 10;
 
 export const vmPlanTag = {
@@ -28,6 +29,18 @@ export const vmPlanTag = {
   cgroup: 5,
   setup: 6,
   process: 7,
+  lease: 8,
+} as const;
+
+export const vmLeaseTag = {
+  interface: 1,
+  mac: 2,
+  address: 3,
+  router: 4,
+  server: 5,
+  serverMac: 6,
+  hostname: 7,
+  search: 8,
 } as const;
 
 export const vmMachineTag = {
@@ -55,11 +68,17 @@ export const vmControl = {
   pause: 0x42,
   resume: 0x43,
   state: 0x44,
+  qmp: 0x45,
+  events: 0x46,
+  agent: 0x47,
   stateIs: 0xc4,
+  qmpReturn: 0xc5,
+  event: 0xc6,
 } as const;
 
 export const vmStateTag = { pid: 1, machine: 2, ready: 3, started: 4, passedOver: 5 } as const;
 
+/** A container's virtual machine, or, without `setup` and `process`, a computer. */
 export interface VmPlan {
   /** Tried in order: the first one that boots is the machine. At least one. */
   readonly machines: readonly VmMachine[];
@@ -68,9 +87,9 @@ export interface VmPlan {
   readonly network: VmNetwork | undefined;
   readonly cgroups: readonly VmCgroup[];
   /** Payload of the guest protocol's SETUP without time and seed. */
-  readonly setup: Uint8Array;
+  readonly setup?: Uint8Array;
   /** Payload of the guest protocol's START. */
-  readonly process: Uint8Array;
+  readonly process?: Uint8Array;
 }
 
 export interface VmMachine {
@@ -105,6 +124,25 @@ export interface VmNetwork {
   readonly namespace: string;
   /** Its interfaces, each joined to a tap device. */
   readonly interfaces: readonly string[];
+  /** Of computers: what the guest is told about its cards, by DHCP. */
+  readonly leases?: readonly VmLease[];
+}
+
+/** Addresses are IPv4 in their usual notation. */
+export interface VmLease {
+  /** One of the network's interfaces; its addresses in the namespace are taken away. */
+  readonly interface: string;
+  /** Of the guest's card: nobody else is answered. */
+  readonly macAddress: string;
+  /** With the length of the network's prefix: 10.0.0.2/16. */
+  readonly address: string;
+  readonly router: string | undefined;
+  /** Who answers to DHCP and to DNS: the router's address, or one that nobody has. */
+  readonly server: string;
+  /** Of the router, if `server` is its address. */
+  readonly serverMacAddress: string | undefined;
+  readonly hostname: string | undefined;
+  readonly search: readonly string[];
 }
 
 export interface VmCgroup {
@@ -120,7 +158,23 @@ export function encodeVmPlan(plan: VmPlan): Buffer {
   if (plan.network !== undefined) fields.text(vmPlanTag.network, plan.network.namespace);
   for (const name of plan.network?.interfaces ?? []) fields.text(vmPlanTag.tap, name);
   for (const cgroup of plan.cgroups) fields.bytes(vmPlanTag.cgroup, encodeCgroup(cgroup));
-  return fields.bytes(vmPlanTag.setup, plan.setup).bytes(vmPlanTag.process, plan.process).finish();
+  if (plan.setup !== undefined) fields.bytes(vmPlanTag.setup, plan.setup);
+  if (plan.process !== undefined) fields.bytes(vmPlanTag.process, plan.process);
+  for (const lease of plan.network?.leases ?? []) fields.bytes(vmPlanTag.lease, encodeLease(lease));
+  return fields.finish();
+}
+
+function encodeLease(lease: VmLease): Buffer {
+  const fields = new FieldWriter()
+    .text(vmLeaseTag.interface, lease.interface)
+    .text(vmLeaseTag.mac, lease.macAddress)
+    .text(vmLeaseTag.address, lease.address);
+  if (lease.router !== undefined) fields.text(vmLeaseTag.router, lease.router);
+  fields.text(vmLeaseTag.server, lease.server);
+  if (lease.serverMacAddress !== undefined) fields.text(vmLeaseTag.serverMac, lease.serverMacAddress);
+  if (lease.hostname !== undefined) fields.text(vmLeaseTag.hostname, lease.hostname);
+  for (const domain of lease.search) fields.text(vmLeaseTag.search, domain);
+  return fields.finish();
 }
 
 function encodeMachine(machine: VmMachine): Buffer {

@@ -1,6 +1,7 @@
 /* Plans of machines: whole ones are understood, others refused. */
 #include "vm/machine-plan.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "common/vm-plan.h"
@@ -74,6 +75,11 @@ static void what_is_missing_is_refused(void) {
     append_machine(&no_user);
     field_append_text(&no_user, VM_PLAN_PROCESS, "process");
     check_refused(&no_user, "lacks");
+    AUTO_BUFFER no_process = {0};
+    append_machine(&no_process);
+    field_append_number(&no_process, VM_PLAN_UID_BASE, 1000000);
+    field_append_text(&no_process, VM_PLAN_SETUP, "setup");
+    check_refused(&no_process, "process");
     AUTO_BUFFER no_program = {0};
     field_append(&no_program, VM_PLAN_MACHINE, NULL, 0);
     check_refused(&no_program, "program");
@@ -110,7 +116,85 @@ static void names_that_lead_out_of_the_root_are_refused(void) {
     }
 }
 
+struct lease_texts {
+    const char *mac;
+    const char *address;
+    const char *router;
+    const char *server;
+};
+
+static void append_lease(struct buffer *out, const struct lease_texts *texts) {
+    AUTO_BUFFER lease = {0};
+    field_append_text(&lease, VM_LEASE_INTERFACE, "eth0");
+    field_append_text(&lease, VM_LEASE_MAC, texts->mac);
+    field_append_text(&lease, VM_LEASE_ADDRESS, texts->address);
+    field_append_text(&lease, VM_LEASE_ROUTER, texts->router);
+    field_append_text(&lease, VM_LEASE_SERVER, texts->server);
+    field_append_text(&lease, VM_LEASE_HOSTNAME, "one");
+    field_append_text(&lease, VM_LEASE_SEARCH, "example.org");
+    field_append(out, VM_PLAN_LEASE, lease.data, lease.length);
+}
+
+static void append_computer(struct buffer *out) {
+    append_machine(out);
+    field_append_number(out, VM_PLAN_UID_BASE, 1000000);
+    field_append_text(out, VM_PLAN_NETWORK, "/proc/1/ns/net");
+    field_append_text(out, VM_PLAN_TAP, "eth0");
+}
+
+static const struct lease_texts LEASE = {"02:42:0a:00:00:02", "10.0.0.2/16", "10.0.0.1", "10.0.0.1"};
+
+static void a_plan_without_a_process_is_a_computer(void) {
+    AUTO_BUFFER out = {0};
+    struct vm_plan plan;
+    struct failure why;
+    append_computer(&out);
+    append_lease(&out, &LEASE);
+    CHECK(vm_plan_decode(out.data, out.length, &plan, &why) == 0);
+    CHECK(plan.is_computer && plan.lease_count == 1);
+    const struct lease *lease = &plan.leases[0];
+    CHECK(strcmp(lease->interface, "eth0") == 0 && memcmp(lease->mac, "\x02\x42\x0a\0\0\x02", 6) == 0);
+    CHECK(lease->address.s_addr == htonl(0x0a000002) && lease->router.s_addr == htonl(0x0a000001));
+    CHECK(lease_mask(lease).s_addr == htonl(0xffff0000) && !lease->server_is_router && lease->search.count == 1);
+    vm_plan_free(&plan);
+}
+
+static void broken_leases_are_refused(void) {
+    static const struct lease_texts BROKEN[] = {
+        {"02:42:0a:00:00", "10.0.0.2/16", "10.0.0.1", "10.0.0.1"},
+        {"02:42:0a:00:00:0g", "10.0.0.2/16", "10.0.0.1", "10.0.0.1"},
+        {"02:42:0a:00:00:02", "10.0.0.2", "10.0.0.1", "10.0.0.1"},
+        {"02:42:0a:00:00:02", "10.0.0.2/0", "10.0.0.1", "10.0.0.1"},
+        {"02:42:0a:00:00:02", "10.0.0.2/33", "10.0.0.1", "10.0.0.1"},
+        {"02:42:0a:00:00:02", "10.0.0/16", "10.0.0.1", "10.0.0.1"},
+        {"02:42:0a:00:00:02", "10.0.0.2/16", "fd00::1", "10.0.0.1"},
+        {"02:42:0a:00:00:02", "10.0.0.2/16", "10.0.0.1", "0.0.0.0"},
+    };
+    for (size_t index = 0; index < sizeof(BROKEN) / sizeof(*BROKEN); index++) {
+        AUTO_BUFFER out = {0};
+        append_computer(&out);
+        append_lease(&out, &BROKEN[index]);
+        check_refused(&out, "not valid");
+    }
+    AUTO_BUFFER container = {0};
+    append_computer(&container);
+    append_lease(&container, &LEASE);
+    field_append_text(&container, VM_PLAN_PROCESS, "process");
+    check_refused(&container, "asks nobody");
+    AUTO_BUFFER other = {0};
+    append_machine(&other);
+    field_append_number(&other, VM_PLAN_UID_BASE, 1000000);
+    append_lease(&other, &LEASE);
+    check_refused(&other, "no tap");
+    AUTO_BUFFER empty = {0};
+    append_computer(&empty);
+    field_append(&empty, VM_PLAN_LEASE, NULL, 0);
+    check_refused(&empty, "lacks");
+}
+
 int main(void) {
+    a_plan_without_a_process_is_a_computer();
+    broken_leases_are_refused();
     a_whole_plan_is_understood();
     what_is_missing_is_refused();
     users_of_the_host_are_refused();

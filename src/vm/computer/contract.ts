@@ -52,6 +52,8 @@ export interface ComputerRequest {
   readonly network: MachineNetwork | undefined;
   /** In the order of the network's interfaces. */
   readonly cards: readonly ComputerCard[];
+  /** That the guest is told by DHCP. */
+  readonly hostname?: string;
   readonly controlGroups: readonly MachineControlGroup[];
   /** A snapshot's state to go on from; undefined: it boots. */
   readonly state: string | undefined;
@@ -67,6 +69,10 @@ export interface ComputerCard {
   readonly prefixLength: number;
   /** Undefined: no way out through this card. */
   readonly gateway: string | undefined;
+  /** Where it is known, the guest finds names at the gateway's address; otherwise at one of berth's own on the card's link. */
+  readonly gatewayMacAddress?: string;
+  /** Domains in which names are looked for. */
+  readonly search?: readonly string[];
   /** The default routes go by the first card that has a gateway. */
   readonly ipv6?: {
     readonly address: string;
