@@ -144,6 +144,7 @@ enum guest_worker {
     GUEST_WORKER_CHANGES = 3,    /* what was written: overlayfs's upper folder */
     GUEST_WORKER_CONNECT = 4,    /* passes bytes on to a TCP connection. ARGUMENT: a port, then the addresses to try in
                                     order; STARTED once one has accepted, ERROR with its reason when none does */
+    GUEST_WORKER_WAIT = 5,       /* ends with its input: the machine is there for the files on its disks alone */
 };
 
 /* What other payloads hold. */

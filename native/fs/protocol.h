@@ -21,6 +21,7 @@ enum message {
     REQUEST_PACK_CHANGES = 6, /* of an overlayfs upper folder, or of a layer as it is mounted */
     REQUEST_LIST = 7,
     REQUEST_READ_HEAD = 8, /* as READ_FILE, but a longer file is cut off */
+    REQUEST_REMOVE_EMPTY = 9, /* a folder without names in it, a regular file without content; anything else stays */
     STREAM_DATA = 16, /* raw bytes, at most STREAM_BUFFER */
     STREAM_END = 17,
     STREAM_CANCEL = 18,

@@ -45,6 +45,7 @@ static int serve_pack_changes(struct request *request);
 static int serve_unpack(struct request *request);
 static int serve_list(struct request *request);
 static int serve_read_head(struct request *request);
+static int serve_remove_empty(struct request *request);
 static void finish_stream(struct request *request);
 static int parse_fields(struct request *request, const struct frame *frame);
 static int reply_done(struct request *request, const struct buffer *fields);
@@ -93,6 +94,7 @@ static int dispatch(struct request *request, uint8_t type) {
     case REQUEST_PACK_CHANGES: return serve_pack_changes(request);
     case REQUEST_LIST: return serve_list(request);
     case REQUEST_READ_HEAD: return serve_read_head(request);
+    case REQUEST_REMOVE_EMPTY: return serve_remove_empty(request);
     default: return fail(&request->failure, FAILURE_NOT_IMPLEMENTED, "the file request %u is unknown", type);
     }
 }
@@ -130,6 +132,20 @@ static int serve_stat(struct request *request) {
 static int serve_make_directory(struct request *request) {
     AUTO_CLOSE folder = open_or_make_directory(request->root, request->path, request->owner, &request->failure);
     return folder < 0 ? -1 : reply_done(request, NULL);
+}
+
+/* What is not there is no more than what is not empty. */
+static int serve_remove_empty(struct request *request) {
+    struct stat info;
+    const char *name;
+    AUTO_CLOSE parent = open_parent(request->root, request->path, &name, &request->failure);
+    if (parent < 0) return -1;
+    if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? reply_done(request, NULL) : fail_call(&request->failure, "%s cannot be examined", request->path);
+    bool is_file = S_ISREG(info.st_mode) && info.st_size == 0;
+    int result = is_file || S_ISDIR(info.st_mode) ? unlinkat(parent, name, is_file ? 0 : AT_REMOVEDIR) : 0;
+    if (result < 0 && errno != ENOTEMPTY) return fail_call(&request->failure, "%s cannot be removed", request->path);
+    return reply_done(request, NULL);
 }
 
 static int open_regular(struct request *request) {

@@ -74,7 +74,7 @@ static int take_process_field(const struct field *field, void *into, struct fail
         case GUEST_PROCESS_INIT: return take_flag(field, &plan->init, why);
         case GUEST_PROCESS_STOP_SIGNAL: return take_number_to(field, (uint64_t)SIGRTMAX, &plan->stop_signal, why);
         case GUEST_PROCESS_STOP_GROUP: return take_flag(field, &plan->stop_group, why);
-        case GUEST_PROCESS_WORKER: return take_number_to(field, GUEST_WORKER_CONNECT, &plan->worker, why);
+        case GUEST_PROCESS_WORKER: return take_number_to(field, GUEST_WORKER_WAIT, &plan->worker, why);
         case GUEST_PROCESS_SECCOMP: return take_seccomp(field, plan, why);
         default: return field_broken(field, why);
     }

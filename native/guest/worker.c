@@ -64,17 +64,33 @@ static int connect_planned(const struct texts *arguments, struct failure *why) {
  * No program is executed, so what that would close is closed here: PID 1's ends of other processes' streams, and the
  * channel, whose end means that the worker works.
  */
+static void close_others(void) {
+    close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+}
+
+static int run_wait(const struct launch *launch, struct failure *why) {
+    char ignored[4096];
+    if (dup2(launch->connection, STDIN_FILENO) < 0) return fail_errno(why, "the connection");
+    close_others();
+    while (RETRY(read(STDIN_FILENO, ignored, sizeof(ignored))) > 0) continue;
+    _exit(0);
+}
+
 static int run_connection(const struct launch *launch, struct failure *why) {
     int connection = connect_planned(&launch->process->arguments, why);
     if (connection < 0) return -1;
     if (dup2(launch->connection, STDIN_FILENO) < 0 || dup2(connection, STDOUT_FILENO) < 0) {
         return fail_errno(why, "the connection");
     }
-    close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+    close_others();
     _exit(relay(STDIN_FILENO, STDOUT_FILENO, STDIN_FILENO, why) < 0 ? 1 : 0);
 }
 
 int become_worker(const struct launch *launch, struct failure *why) {
     if (dup2(launch->standard[2], STDERR_FILENO) < 0) return fail_errno(why, "standard error");
-    return launch->process->worker == GUEST_WORKER_CONNECT ? run_connection(launch, why) : execute_file_worker(launch, why);
+    switch (launch->process->worker) {
+        case GUEST_WORKER_CONNECT: return run_connection(launch, why);
+        case GUEST_WORKER_WAIT: return run_wait(launch, why);
+        default: return execute_file_worker(launch, why);
+    }
 }

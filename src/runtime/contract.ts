@@ -255,6 +255,8 @@ export interface FileWorker extends AsyncDisposable {
   readHead(path: string, bytes: number): Promise<Buffer>;
   /** The names in a folder, sorted by their bytes; of a huge one only as many as fit into 8 MiB. */
   list(path: string): Promise<readonly string[]>;
+  /** Removes a folder or a regular file that is empty; what is not, and what is something else, stays. */
+  removeEmpty(path: string): Promise<void>;
   /** A tar (PAX, sorted by name, xattrs as SCHILY.xattr) of what is at `path`; names in it begin with `as` (default: the base name). */
   pack(path: string, options?: { as?: string; signal?: AbortSignal }): Promise<Readable>;
   /**

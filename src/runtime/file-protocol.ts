@@ -10,6 +10,7 @@ export const FileMessage = {
   packChanges: 6,
   list: 7,
   readHead: 8,
+  removeEmpty: 9,
   data: 16,
   end: 17,
   cancel: 18,

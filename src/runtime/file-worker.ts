@@ -40,9 +40,11 @@ export class FileWorkerConnection implements FileWorker {
   /** Resolves when the last request in the queue is finished. */
   #queue: Promise<unknown> = Promise.resolve();
   #ended: BerthError | undefined;
+  #release: (() => Promise<void>) | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, release?: () => Promise<void>) {
     this.#socket = socket;
+    this.#release = release;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (error) => this.#end(`the connection to the file worker broke: ${error.message}`));
     socket.on('close', () => this.#end('the file worker has ended'));
@@ -75,6 +77,10 @@ export class FileWorkerConnection implements FileWorker {
     return textOf(fields, FileField.content).split('\0').slice(0, -1);
   }
 
+  async removeEmpty(path: string): Promise<void> {
+    await this.#ask(FileMessage.removeEmpty, new FieldWriter().text(FileField.path, path));
+  }
+
   async pack(path: string, options: { as?: string; signal?: AbortSignal } = {}): Promise<Readable> {
     const { as, signal } = options;
     const request = new FieldWriter().text(FileField.path, path);
@@ -103,10 +109,14 @@ export class FileWorkerConnection implements FileWorker {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#socket.destroyed) return;
-    const closed = once(this.#socket, 'close');
-    this.#socket.destroy();
-    await closed;
+    const release = this.#release;
+    this.#release = undefined;
+    if (!this.#socket.destroyed) {
+      const closed = once(this.#socket, 'close');
+      this.#socket.destroy();
+      await closed;
+    }
+    await release?.();
   }
 
   /** Sends a request and waits for its fields. */

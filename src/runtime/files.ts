@@ -29,9 +29,12 @@ export async function connectFileWorker(socketPath: string, signal?: AbortSignal
   }
 }
 
-/** A file worker that runs elsewhere, behind a socket that carries its protocol; it ends with the socket. */
-export function fileWorkerBehind(socket: Socket): FileWorker {
-  return new FileWorkerConnection(socket);
+/**
+ * A file worker that runs elsewhere, behind a socket that carries its protocol; it ends with the socket. `release` is called once
+ * when it is disposed of: for what was there for it alone.
+ */
+export function fileWorkerBehind(socket: Socket, release?: () => Promise<void>): FileWorker {
+  return new FileWorkerConnection(socket, release);
 }
 
 /**

@@ -68,6 +68,8 @@ export interface MachineRequest {
   readonly layers: readonly string[];
   /** Size of the disk `writable` (ext4); undefined: the machine has none. */
   readonly writableSize: number | undefined;
+  /** Where that disk is, in a folder that exists; undefined: in the bundle. */
+  readonly disk?: string;
   readonly network: MachineNetwork | undefined;
   /** Share i is `/i` (a folder) or `/i/file` (anything else) of the one 9p export, whose mount tag is {@link SHARES_TAG}. */
   readonly shares: readonly MachineShare[];

@@ -66,11 +66,16 @@ export function startPayload(process: GuestProcess, options: GuestProcessOptions
 }
 
 /** What a file worker has as its root: what the processes see, the same without its mounts, or what was written of it. */
-export type WorkerPlace = Exclude<keyof typeof guestWorker, 'connect'>;
+export type WorkerPlace = Exclude<keyof typeof guestWorker, 'connect' | 'wait'>;
 
 /** Payload of a START of berth's file worker, whose connection is the process's input and output. */
 export function workerPayload(place: WorkerPlace): Buffer {
   return new FieldWriter().number(processTag.worker, guestWorker[place]).number(processTag.stdin, 1).finish();
+}
+
+/** Payload of a START in the place of a machine's own process: it ends with its input, and has nothing to do meanwhile. */
+export function waitPayload(): Buffer {
+  return new FieldWriter().number(processTag.worker, guestWorker.wait).number(processTag.stdin, 1).finish();
 }
 
 /** Payload of a START of a TCP connection inside the guest, to the first of the addresses that accepts it. */

@@ -133,6 +133,7 @@ export const guestWorker = {
   rootAlone: 2,
   changes: 3,
   connect: 4,
+  wait: 5,
 } as const;
 
 export const guestTag = {

@@ -96,7 +96,7 @@ export async function machineFiles(
 ): Promise<MachineFiles> {
   const [layers, writable, shares] = await Promise.all([
     layerFiles(request.layers, folder),
-    writableFiles(request.writableSize, folder, writableDisks, signal),
+    writableFiles(request, folder, writableDisks, signal),
     sharedFiles(request.shares, folder),
   ]);
   return {
@@ -115,13 +115,13 @@ async function layerFiles(layers: readonly string[], folder: MachineFolder): Pro
 }
 
 async function writableFiles(
-  size: number | undefined,
+  { writableSize: size, disk }: Pick<MachineRequest, 'writableSize' | 'disk'>,
   folder: MachineFolder,
   disks: WritableDisks,
   signal: AbortSignal | undefined,
 ): Promise<VmFile[]> {
   if (size === undefined) return [];
-  const hostPath = folder.file('writable');
+  const hostPath = disk ?? folder.file('writable');
   await disks.provide(hostPath, size, signal);
   return [{ hostPath, name: place.writable, writable: true, idmap: true }];
 }

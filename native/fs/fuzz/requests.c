@@ -13,7 +13,7 @@
 /* Frames whose type and payload come from the input. Packing is left out: nobody reads its answer here. */
 static void append_frames(struct buffer *out, const uint8_t *data, size_t size) {
     static const uint8_t types[] = {
-        REQUEST_STAT, REQUEST_READ_FILE, REQUEST_UNPACK, STREAM_DATA, STREAM_END, STREAM_CANCEL, 99};
+        REQUEST_STAT, REQUEST_READ_FILE, REQUEST_REMOVE_EMPTY, REQUEST_UNPACK, STREAM_DATA, STREAM_END, STREAM_CANCEL, 99};
     while (size > 2) {
         uint8_t type = types[data[0] % sizeof types];
         size_t length = data[1] < size - 2 ? data[1] : size - 2;

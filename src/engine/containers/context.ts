@@ -11,6 +11,8 @@ import { ContainerCollection } from './collection.ts';
 import { type ContainerRecord, isComputer } from './container.ts';
 import { EndReports } from './end-reports.ts';
 import { RunningProbes } from './running-probes.ts';
+import { allotmentsOf } from './vm/allotment.ts';
+import { BriefMachines } from './vm/brief-machines.ts';
 import { Endings } from './wait.ts';
 
 /** What the operations on containers share. Each operation is a function in a file of its own. */
@@ -29,6 +31,7 @@ export interface ContainerContext {
   readonly endings: Endings;
   readonly probes: RunningProbes;
   readonly ends: EndReports;
+  readonly briefMachines: BriefMachines;
 }
 
 /** The context of an instance's containers and machines; the records are read from its database. */
@@ -36,17 +39,19 @@ export function openContainerContext(
   parts: EngineParts,
   services: { events: Events; networks: Networks; volumes: Volumes },
 ): ContainerContext {
+  const collection = new ContainerCollection(parts.store.documents);
   return {
     parts,
     ...services,
     imageMounts: new ImageMounts(parts.settings.execRoot),
-    collection: new ContainerCollection(parts.store.documents),
+    collection,
     running: new Map(),
     removing: new Set(),
     attachments: new PendingAttachments(),
     endings: new Endings(),
     probes: new RunningProbes(),
     ends: new EndReports(parts.store.documents),
+    briefMachines: new BriefMachines(parts, () => allotmentsOf(collection.all())),
   };
 }
 

@@ -70,7 +70,7 @@ export function writeArchive(
     const folder = await followLinks(place.worker, place.path);
     checkWritable(record, isActive(record.state) ? folder : wanted.path);
     await unpackAt(context, place, folder, await plainTar(tar), {
-      owner: options.asUser ? await userOf(context, record) : undefined,
+      owner: options.asUser ? await userOf(context, record, place) : undefined,
       signal: options.signal,
     });
     emit(context, record, 'extract-to-dir');
@@ -129,9 +129,11 @@ function missingFile({ name }: ContainerRecord, path: string) {
 async function userOf(
   context: ContainerContext,
   record: ContainerRecord,
+  { worker, hostFolder }: OpenPlace,
 ): Promise<{ uid: number; gid: number } | undefined> {
   if (record.config.user === '') return undefined;
-  await using root = await openRoot(context, record);
+  await using own = hostFolder === undefined ? undefined : await openRoot(context, record);
+  const root = own ?? worker;
   const passwd = await textOf(root, '/etc/passwd');
   const { uid, gid } = resolveUser(record.config.user, { passwd, group: await textOf(root, '/etc/group') });
   return { uid, gid };

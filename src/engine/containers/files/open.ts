@@ -1,10 +1,14 @@
-import { stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { conflict, invalid, isBerthError, notFound, notImplemented } from '../../../base/index.ts';
 import type { FileWorker, Launcher } from '../../../runtime/index.ts';
-import { type ContainerMount, type ContainerRecord, isActive, isMachine } from '../container.ts';
+import { MACHINE_DISK } from '../../../vm/index.ts';
+import { type ContainerMount, type ContainerRecord, isActive, isAlive, isMachine } from '../container.ts';
 import { type ContainerContext, containerDirectory, runningOf } from '../context.ts';
 import { imageOf } from '../create.ts';
-import { openGuestFiles } from '../vm/guest.ts';
+import { diskSizeOf } from '../vm/allotment.ts';
+import { openDiskFiles, type WrittenDisk } from '../vm/disk-files.ts';
+import { openGuestChanges, openGuestFiles } from '../vm/guest.ts';
 import { mountAt } from './paths.ts';
 
 /** A container's files at one path: as its processes see them while it runs, else as they will at the next start. */
@@ -70,8 +74,8 @@ export async function openRoot(
 ): Promise<FileWorker> {
   const { launcher } = context.parts;
   if (isMachine(record)) {
-    requireGuest(record);
-    return openGuestFiles(context, record, { mounts });
+    if (isReadable(record)) return openGuestFiles(context, record, { mounts });
+    return openDiskFiles(context.briefMachines, await writtenDisk(context, record), 'rootAlone');
   }
   if (isActive(record.state)) {
     return launcher.openContainerFiles(runningOf(context, record).supervisor, { mounts });
@@ -87,20 +91,33 @@ export async function openRoot(
   });
 }
 
-/**
- * Throws `conflict` for a virtual machine whose guest does not run: it alone reads its disk, as to mount a file system that a
- * guest has written would be to trust it.
- */
-export function requireGuest({ name, state }: ContainerRecord): void {
-  if (state.status === 'running') return;
+/** What a virtual machine has written, as its guest or, while it does not run, another one reads it. The caller holds the lock unless it runs. */
+export async function openChanges(context: ContainerContext, record: ContainerRecord): Promise<FileWorker> {
+  if (isReadable(record)) return openGuestChanges(context, record);
+  return openDiskFiles(context.briefMachines, await writtenDisk(context, record), 'changes');
+}
+
+/** Whether its own guest can be asked for a virtual machine's files. Throws `conflict` where neither that nor another one can. */
+function isReadable({ name, state }: ContainerRecord): boolean {
+  if (state.status === 'running') return true;
   if (state.status === 'paused') {
     throw conflict(`the virtual machine ${name} is paused, and its files with it`, {
       hint: `Let it go on first: berth unpause ${name}`,
     });
   }
-  throw conflict(`the files of the virtual machine ${name} are on its disk, which only its guest reads`, {
-    hint: `Start it first: berth start ${name}`,
-  });
+  if (isAlive(state)) {
+    throw conflict(`the virtual machine ${name} is about to be restarted, and its files are on its disk`, {
+      hint: `Wait until it runs, or stop it: berth stop ${name}`,
+    });
+  }
+  return false;
+}
+
+async function writtenDisk(context: ContainerContext, record: ContainerRecord): Promise<WrittenDisk> {
+  const { layers } = await imageOf(context, record);
+  const path = `${containerDirectory(context, record.id)}/${MACHINE_DISK}`;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  return { layers: layers.map((layer) => layer.path), path, size: diskSizeOf(record) };
 }
 
 /** Throws `invalid`, in Docker's words, when nothing may be written at a path of the container. */

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import { type ContainerRecord, isMachine } from '../container.ts';
 import { type ContainerContext, containerDirectory } from '../context.ts';
-import { openGuestChanges } from '../vm/guest.ts';
-import { requireGuest } from './open.ts';
+import { settled, untilClosed } from './archive.ts';
+import { openChanges } from './open.ts';
 
 /** What a container has changed in its image's files, as a layer tar (`Launcher.packChanges`). */
 export async function packChanges(
@@ -13,9 +13,12 @@ export async function packChanges(
   if (!isMachine(record)) {
     return context.parts.launcher.packChanges(`${containerDirectory(context, record.id)}/upper`, signal);
   }
-  requireGuest(record);
-  const changes = await openGuestChanges(context, record);
-  const tar = await changes.packChanges('/', { signal });
-  tar.once('close', () => void changes[Symbol.asyncDispose]());
-  return tar;
+  const opened = Promise.withResolvers<Readable>();
+  settled(context, record.id, async (current) => {
+    await using changes = await openChanges(context, current);
+    const tar = await changes.packChanges('/', { signal });
+    opened.resolve(tar);
+    await untilClosed(tar);
+  }).catch(opened.reject);
+  return opened.promise;
 }

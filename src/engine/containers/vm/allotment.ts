@@ -7,15 +7,20 @@ import type { ContainerContext } from '../context.ts';
  * when the others have too much already; both with the numbers.
  */
 export function allotmentOf(
-  context: ContainerContext,
+  { collection, briefMachines, parts }: ContainerContext,
   { id, host }: Pick<ContainerRecord, 'id' | 'host'>,
 ): Allotment {
-  const running = context.collection.all().flatMap((record): Allotment[] => {
-    if (record.id === id || !isAlive(record.state)) return [];
+  const others = collection.all().filter((record) => record.id !== id);
+  return parts.machines.allot(wantedResources(host), [...allotmentsOf(others), ...briefMachines.allotments]);
+}
+
+/** What those of the containers that run, and are virtual machines of one kind or the other, have. */
+export function allotmentsOf(records: readonly ContainerRecord[]): Allotment[] {
+  return records.flatMap((record): Allotment[] => {
+    if (!isAlive(record.state)) return [];
     const { machine, computer } = record.state;
     return [machine ?? computer ?? []].flat();
   });
-  return context.parts.machines.allot(wantedResources(host), running);
 }
 
 /** As the options say it. */
