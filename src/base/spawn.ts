@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { type BerthError, systemErrorCode, unavailable } from './errors.ts';
 
 export interface RunOptions {
@@ -9,6 +10,8 @@ export interface RunOptions {
   cwd?: string;
   /** Open files that the program gets as 3, 4 and so on. */
   descriptors?: readonly number[];
+  /** Bytes of each of its streams that are kept, from the beginning; the rest is read and dropped. All by default. */
+  keep?: number;
 }
 
 export interface RunResult {
@@ -29,17 +32,26 @@ export async function run(
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
-  const stdout: Buffer[] = [];
-  const stderr: Buffer[] = [];
-  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
-  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
+  const stdout = collect(child.stdout, options.keep);
+  const stderr = collect(child.stderr, options.keep);
   child.stdin?.on('error', () => {}); // a program may end before it has read everything
   child.stdin?.end(options.input);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   child.once('error', (error) => reject(startFailure(file, error)));
   child.once('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
   const code = await promise;
-  return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
+  return { code, stdout: stdout(), stderr: stderr().toString() };
+}
+
+/** What has come from a stream so far, at most `limit` bytes. */
+function collect(stream: Readable | null, limit = Number.POSITIVE_INFINITY): () => Buffer {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream?.on('data', (chunk: Buffer) => {
+    if (size < limit) chunks.push(chunk.subarray(0, limit - size));
+    size += chunk.length;
+  });
+  return () => Buffer.concat(chunks);
 }
 
 /** As {@link run}, but a non-zero exit code throws `unavailable` with the program's own words. */

@@ -1,5 +1,6 @@
 export * from './computer/contract.ts';
 export * from './computer/control.ts';
+export * from './computer/disks/index.ts';
 export * from './computer/events.ts';
 export { nameServerOf } from './computer/leases.ts';
 export { missingComputers } from './computer/missing-computers.ts';

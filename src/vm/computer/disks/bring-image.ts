@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Digest, digestFromHex, invalid } from '../../../base/index.ts';
+import type {
+  BuiltSource,
+  DiskFormat,
+  Download,
+  FileSource,
+  TakeOptions,
+  TakeProgress,
+  UrlSource,
+} from './contract.ts';
+import { chooseFormat } from './format.ts';
+import { type IncomingImage, moveFile } from './incoming-image.ts';
+import { type Compression, HEAD_SIZE, receive, splitCompression } from './receive.ts';
+import { SourceFile } from './source-file.ts';
+
+/** An image's bytes, which are there, and what they are said to be. */
+export interface BroughtImage {
+  readonly digest: Digest;
+  readonly format: DiskFormat;
+}
+
+/** Copies a file of this host, or decompresses it where its name ends so. */
+export async function bringFile(
+  file: SourceFile,
+  source: FileSource,
+  incoming: IncomingImage,
+  options: TakeOptions,
+): Promise<BroughtImage> {
+  const named = splitCompression(basename(source.path));
+  if (named.compression !== undefined) {
+    const wanted = { ...named, ...source, subject: source.path };
+    const brought = await bringStream(
+      createReadStream(file.opened),
+      incoming,
+      wanted,
+      'copying',
+      file.size,
+      options,
+    );
+    await file.requireUnchanged();
+    return brought;
+  }
+  const head = Buffer.alloc(HEAD_SIZE);
+  const { bytesRead } = await file.handle.read(head, 0, HEAD_SIZE, 0);
+  const beginning = { subject: source.path, name: named.name, head: head.subarray(0, bytesRead) };
+  const format = source.format ?? chooseFormat(beginning);
+  await file.copyTo(incoming.path, options.signal);
+  const digest = await digestOfFile(incoming.path, file.size, options);
+  requireDigest(source.path, digest, source.sha256);
+  return { digest, format };
+}
+
+/** Downloads an image. */
+export async function bringUrl(
+  source: UrlSource,
+  incoming: IncomingImage,
+  download: Download,
+  options: TakeOptions,
+): Promise<BroughtImage> {
+  const { body, size } = await download(source.url, options.signal ?? new AbortController().signal);
+  const wanted = { ...splitCompression(fileNameOf(source.url)), ...source, subject: source.url.href };
+  return bringStream(body, incoming, wanted, 'downloading', size, options);
+}
+
+/** Takes over a file that berth has made. */
+export async function bringBuilt(
+  { path, format }: BuiltSource,
+  incoming: IncomingImage,
+  options: TakeOptions,
+): Promise<BroughtImage> {
+  await moveFile(path, incoming.path, async () => {
+    await using file = await SourceFile.open(path);
+    await file.copyTo(incoming.path, options.signal);
+  });
+  const { size } = await stat(incoming.path);
+  return { digest: await digestOfFile(incoming.path, size, options), format };
+}
+
+/** The last part of a URL's path: what a browser would call the file. */
+export function fileNameOf(url: URL): string {
+  const name = basename(url.pathname);
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+/** Throws `invalid` unless it is the one that was promised. */
+export function requireDigest(subject: string, digest: Digest, promised: Digest | undefined): void {
+  if (promised === undefined || digest === promised) return;
+  throw invalid(`${subject} has another content than was promised: ${digest} instead of ${promised}`, {
+    hint: 'Compare the sha256 with the one that its publisher names',
+  });
+}
+
+interface Wanted {
+  readonly subject: string;
+  readonly name: string;
+  readonly compression?: Compression;
+  readonly format: DiskFormat | undefined;
+  readonly sha256?: Digest;
+}
+
+async function bringStream(
+  body: Readable,
+  incoming: IncomingImage,
+  wanted: Wanted,
+  stage: TakeProgress['stage'],
+  total: number | undefined,
+  { signal, onProgress = () => {} }: TakeOptions,
+): Promise<BroughtImage> {
+  const { subject, compression, sha256 } = wanted;
+  let { format } = wanted;
+  const file = await open(incoming.path, 'wx', 0o600);
+  try {
+    const { received, written } = await receive(body, file, {
+      ...{ subject, compression, signal },
+      onHead: (head) => {
+        format ??= chooseFormat({ ...wanted, head });
+      },
+      onBytes: (done) => onProgress({ stage, done, total }),
+    });
+    requireDigest(subject, received, sha256);
+    if (format === undefined) throw invalid(`${subject} is empty`);
+    return { digest: written, format };
+  } finally {
+    await file.close();
+  }
+}
+
+async function digestOfFile(path: string, total: number, options: TakeOptions): Promise<Digest> {
+  const { signal, onProgress = () => {} } = options;
+  const hash = createHash('sha256');
+  let done = 0;
+  await pipeline(
+    createReadStream(path, { highWaterMark: 1024 ** 2 }),
+    async (content: AsyncIterable<Buffer>) => {
+      for await (const chunk of content) {
+        hash.update(chunk);
+        done += chunk.length;
+        onProgress({ stage: 'copying', done, total });
+      }
+    },
+    signal === undefined ? {} : { signal },
+  );
+  return digestFromHex(hash.digest('hex'));
+}

@@ -1,0 +1,4 @@
+export type * from './contract.ts';
+export { type ImagePlaces, ImageStore, type ImageTools } from './image-store.ts';
+export { QcowDisks } from './machine-disks.ts';
+export { QemuImg } from './qemu-img.ts';
