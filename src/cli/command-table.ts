@@ -1,5 +1,6 @@
 import type { Cli } from './cli.ts';
 import type { CliCommand } from './grammar.ts';
+import { MACHINE_COMMANDS } from './machine-commands.ts';
 
 /** Builds a command; `path` is how it was called, for example "docker container ls". */
 export type CommandBuilder = (cli: Cli, path: string) => CliCommand;
@@ -15,7 +16,15 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandBuilder>;
 }
 
-export type CommandGroup = 'builder' | 'container' | 'image' | 'manifest' | 'network' | 'system' | 'volume';
+export type CommandGroup =
+  | 'builder'
+  | 'container'
+  | 'image'
+  | 'manifest'
+  | 'network'
+  | 'system'
+  | 'vm'
+  | 'volume';
 
 /** The management commands and what they are about. */
 export const GROUPS: Readonly<Record<CommandGroup, string>> = {
@@ -25,6 +34,7 @@ export const GROUPS: Readonly<Record<CommandGroup, string>> = {
   manifest: 'Manage manifest lists',
   network: 'Manage networks',
   system: 'Manage the engine',
+  vm: 'Manage machines: whole computers with their own operating systems',
   volume: 'Manage volumes',
 };
 
@@ -468,6 +478,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Print the shell lines that make docker and docker-compose mean berth',
     load: async () => (await import('./commands/env.ts')).envCommand,
   },
+  ...MACHINE_COMMANDS,
 ];
 
 /** Docker's commands that berth does not have, to be refused as such and not as typing errors. */

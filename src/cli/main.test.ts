@@ -208,9 +208,8 @@ test('exec ends as its process does', async () => {
 test('inspect finds whatever has the name, and prints what it found before what it missed', async () => {
   for (const kind of ['containers', 'images']) refuse(`GET /${kind}/n/json`, 404, 'no');
   answer('GET /networks/n', 200, { Name: 'n' });
-  for (const path of ['/containers/gone/json', '/images/gone/json', '/networks/gone', '/volumes/gone']) {
-    refuse(`GET ${path}`, 404, 'no');
-  }
+  for (const kind of ['containers', 'images', 'berth/machines']) refuse(`GET /${kind}/gone/json`, 404, 'no');
+  for (const kind of ['networks', 'volumes']) refuse(`GET /${kind}/gone`, 404, 'no');
   expect(await cli(['inspect', '--format', '{{.Name}}', 'n', 'gone'])).toEqual({
     code: 1,
     stdout: 'n\n',

@@ -4,6 +4,7 @@ import { Containers } from './containers.ts';
 import { Exec } from './exec.ts';
 import { type HostAddress, parseHost } from './host.ts';
 import { type CredentialSource, Images } from './images.ts';
+import { Machines } from './machines.ts';
 import { Networks } from './networks.ts';
 import type { RequestTrace } from './request-trace.ts';
 import { System } from './system.ts';
@@ -31,6 +32,7 @@ export class EngineClient {
   readonly files: ContainerFiles;
   readonly exec: Exec;
   readonly images: Images;
+  readonly machines: Machines;
   readonly networks: Networks;
   readonly volumes: Volumes;
   readonly system: System;
@@ -45,6 +47,7 @@ export class EngineClient {
     this.files = new ContainerFiles(transport);
     this.exec = new Exec(transport);
     this.images = new Images(transport, options.credentials);
+    this.machines = new Machines(transport);
     this.networks = new Networks(transport);
     this.volumes = new Volumes(transport);
     this.system = new System(transport);

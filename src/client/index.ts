@@ -8,6 +8,7 @@ export { type Refusal, refusalOf } from './failures.ts';
 export { formatHost, type HostAddress, parseHost } from './host.ts';
 export type { PullOptions, PushOptions } from './images.ts';
 export { packLocal, type UnpackOptions, unpackLocal } from './local-archive.ts';
+export type { CreationMessage } from './machines.ts';
 export { type KeptIn, RegistryCredentials } from './registry-credentials.ts';
 export { parseServerTiming, type RequestTrace } from './request-trace.ts';
 export { copyOutput, type OutputChunk, type OutputStream, outputChunks } from './streams.ts';

@@ -13,7 +13,15 @@ import {
   SeccompCache,
 } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
-import { missingComputers, QemuMachines } from '../vm/index.ts';
+import {
+  ImageStore,
+  missingComputers,
+  missingDebian,
+  missingFirstBoot,
+  QcowDisks,
+  QemuImg,
+  QemuMachines,
+} from '../vm/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
 import { projectRoot } from './project-root.ts';
 
@@ -55,6 +63,7 @@ export async function openParts(
     }),
   );
   const registry = createRegistryClient({ mirrors: options.mirrors, insecure: options.insecureRegistries });
+  const downloads = new Downloads();
   const hostFacts = await readHostFacts();
   const runtimes = await findOciRuntimes();
   for (const warning of runtimes.warnings) log.warn({}, warning);
@@ -77,7 +86,7 @@ export async function openParts(
     },
     store,
     registry,
-    downloads: new Downloads(),
+    downloads,
     network,
     names: createNameDirectory(`${execRoot}/n`),
     launcher,
@@ -87,8 +96,23 @@ export async function openParts(
     runtimes,
     machines,
     computers: missingComputers,
+    ...diskParts(dataRoot, downloads),
+    debianSystems: missingDebian,
+    firstBootMedia: missingFirstBoot,
     log,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
+}
+
+/** The disks of machines, and the images that they stand on. */
+function diskParts(dataRoot: string, downloads: Downloads): Pick<EngineParts, 'diskImages' | 'machineDisks'> {
+  const qemuImg = new QemuImg(process.env.PATH ?? '');
+  return {
+    diskImages: new ImageStore(
+      { images: `${dataRoot}/vm/images`, temporary: `${dataRoot}/tmp` },
+      { qemuImg, download: (url, signal) => downloads.open(url, signal) },
+    ),
+    machineDisks: new QcowDisks(qemuImg),
   };
 }
 

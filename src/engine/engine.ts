@@ -6,6 +6,7 @@ import { DiskUsage } from './disk-usage/index.ts';
 import { Events } from './events.ts';
 import { Images } from './images/index.ts';
 import { removeLeftovers } from './leftovers.ts';
+import { Machines } from './machines/index.ts';
 import { Networks } from './networks.ts';
 import type { EngineParts } from './parts.ts';
 import { Pruning } from './prune.ts';
@@ -16,6 +17,7 @@ export interface Engine {
   readonly parts: EngineParts;
   readonly events: Events;
   readonly containers: Containers;
+  readonly machines: Machines;
   readonly images: Images;
   readonly networks: Networks;
   readonly volumes: Volumes;
@@ -34,6 +36,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
   const images = new Images({ store, registry, downloads, launcher, events, discardBlobs, transfers });
   const context = openContainerContext(parts, { events, networks, volumes });
   const containers = new Containers(context);
+  const machines = new Machines(context, (record) => containers.health(record));
   const builder = createBuilder({
     store,
     launcher,
@@ -50,5 +53,5 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
   await networks.restore(survivors.living);
   parts.names.restore(survivors.names());
   await survivors.settle();
-  return { parts, events, containers, images, networks, volumes, builder, diskUsage, pruning };
+  return { parts, events, containers, machines, images, networks, volumes, builder, diskUsage, pruning };
 }

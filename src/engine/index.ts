@@ -22,6 +22,15 @@ export type {
 } from './images/index.ts';
 export { LayerShares } from './images/layer-shares.ts';
 export type { ListedManifest } from './images/listed-manifests.ts';
+export type {
+  CreatedMachine,
+  CreationProgress,
+  MachineDiskUse,
+  Machines,
+  NewFirstBoot,
+  NewMachine,
+  NewMachineSource,
+} from './machines/index.ts';
 export { isBridge, isLinked, NETWORK_DRIVERS, type NetworkRecord, type NewNetwork } from './networks.ts';
 export type { EngineLog, EngineParts, EngineSettings } from './parts.ts';
 export type { Pruned, PruneSelection } from './prune.ts';

@@ -2,7 +2,14 @@ import type { NameDirectory, NetworkDriver } from '../network/index.ts';
 import type { Downloads, RegistryClient } from '../registry/index.ts';
 import type { CgroupGracePeriod, HostFacts, Launcher, OciRuntimes, SeccompCache } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
-import type { Computers, VirtualMachines } from '../vm/index.ts';
+import type {
+  Computers,
+  DebianSystems,
+  DiskImages,
+  FirstBootMedia,
+  MachineDisks,
+  VirtualMachines,
+} from '../vm/index.ts';
 
 /** What the engine is built from; made in the composition root (`daemon/compose-engine.ts`). */
 export interface EngineParts {
@@ -18,6 +25,10 @@ export interface EngineParts {
   readonly seccomp: SeccompCache;
   readonly machines: VirtualMachines;
   readonly computers: Computers;
+  readonly diskImages: DiskImages;
+  readonly machineDisks: MachineDisks;
+  readonly debianSystems: DebianSystems;
+  readonly firstBootMedia: FirstBootMedia;
   readonly gracePeriod: CgroupGracePeriod;
   readonly log: EngineLog;
 }

@@ -56,7 +56,8 @@ function parseConfig(body: Fields): ContainerConfig {
 
 const MILLISECOND = 1e6;
 
-function parseHealthcheck(health: Fields): Healthcheck {
+/** Docker's HealthConfig. */
+export function parseHealthcheck(health: Fields): Healthcheck {
   const duration = (name: string) => {
     const nanoseconds = health.number(name);
     if (nanoseconds !== 0 && nanoseconds < MILLISECOND) {

@@ -20,6 +20,7 @@ import { eventRoutes } from './routes/events.ts';
 import { imageArchiveRoutes } from './routes/image-archives.ts';
 import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
+import { machineRoutes } from './routes/machines.ts';
 import { missingRoutes } from './routes/missing.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { portRoutes } from './routes/ports.ts';
@@ -103,6 +104,7 @@ function createApp(
     containerLogRoutes,
     portRoutes,
     statsRoutes,
+    machineRoutes,
     imageRoutes,
     imageArchiveRoutes,
     buildRoutes,

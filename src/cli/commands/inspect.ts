@@ -5,7 +5,7 @@ import { failureText } from '../failure.ts';
 import { CliCommand, parsedOption } from '../grammar.ts';
 import { compileTemplate } from '../output/template.ts';
 
-type Kind = 'container' | 'image' | 'network' | 'volume';
+type Kind = 'container' | 'image' | 'network' | 'volume' | 'machine';
 
 interface InspectFlags {
   readonly format?: string;
@@ -19,13 +19,14 @@ const LOOKUP: Readonly<Record<Kind, (client: EngineClient, name: string, size: b
     image: (client, name) => client.images.inspect(name),
     network: (client, name) => client.networks.inspect(name),
     volume: (client, name) => client.volumes.inspect(name),
+    machine: (client, name) => client.machines.inspect(name),
   };
 
-/** `inspect`: whatever has the name, looked for in Docker's order. */
+/** `inspect`: whatever has the name, looked for in Docker's order, and then among machines. */
 export function inspectCommand(cli: Cli, path: string): CliCommand {
   const command = new CliCommand(
     path,
-    'Return low-level information on containers, images, networks and volumes',
+    'Return low-level information on containers, images, networks, volumes and machines',
   );
   command
     .usage('[OPTIONS] NAME|ID [NAME|ID...]')
@@ -43,6 +44,7 @@ export function inspectCommand(cli: Cli, path: string): CliCommand {
 }
 
 export const inspectContainerCommand = inspectOf('container', 'CONTAINER');
+export const inspectMachineCommand = inspectOf('machine', 'MACHINE');
 export const inspectImageCommand = inspectOf('image', 'IMAGE');
 export const inspectNetworkCommand = inspectOf('network', 'NETWORK');
 export const inspectVolumeCommand = inspectOf('volume', 'VOLUME');

@@ -19,14 +19,46 @@ export function statsCommand(cli: Cli, path: string): CliCommand {
   command
     .usage('[OPTIONS] [CONTAINER...]')
     .argument('[container...]')
-    .option('-a, --all', 'Show all containers (default shows just running)')
+    .option('-a, --all', 'Show all containers (default shows just running)');
+  return withReadings(cli, command, ({ containers: things, system }) => ({
+    things,
+    system,
+    type: 'container',
+  }));
+}
+
+export function machineStatsCommand(cli: Cli, path: string): CliCommand {
+  const command = new CliCommand(path, 'Display a live stream of what machines use of the host');
+  command
+    .usage('[OPTIONS] [MACHINE...]')
+    .argument('[machine...]')
+    .option('-a, --all', 'Show all machines (default shows just running)');
+  return withReadings(cli, command, ({ machines: things, system }) => ({ things, system, type: 'machine' }));
+}
+
+/** Things that use something of the host, and the events that tell of them. */
+interface Watched {
+  readonly things: Pick<
+    EngineClient['containers'] | EngineClient['machines'],
+    'stats' | 'watchStats' | 'list'
+  >;
+  readonly system: Pick<EngineClient['system'], 'events'>;
+  readonly type: 'container' | 'machine';
+}
+
+function withReadings(
+  cli: Cli,
+  command: CliCommand,
+  watchedOf: (client: EngineClient) => Watched,
+): CliCommand {
+  command
     .option('--format <string>', "Format output: 'table', 'table TEMPLATE', 'json' or a Go template")
     .option('--no-stream', 'Disable streaming stats and only pull the first result')
     .option('--no-trunc', "Don't truncate output")
     .action(async (containers: readonly string[], flags: StatsFlags) => {
-      const client = await cli.connect();
-      if (flags.stream) await follow(cli, client, containers, flags);
-      else process.stdout.write(tableText(await readOnce(client, containers, flags), flags));
+      const watched = watchedOf(await cli.connect());
+      if (flags.stream) await follow(cli, watched, containers, flags);
+      else process.stdout.write(tableText(await readOnce(watched, containers, flags), flags));
     });
   return command;
 }
@@ -56,17 +88,17 @@ const HEADERS = {
 
 /** One reading of each, all at the same time. */
 async function readOnce(
-  client: EngineClient,
+  watched: Watched,
   containers: readonly string[],
   flags: StatsFlags,
 ): Promise<UsageTable> {
-  const named = containers.length > 0 ? containers : await listed(client, flags);
+  const named = containers.length > 0 ? containers : await listed(watched, flags);
   const table: UsageTable = new Map();
   for (const container of named) table.set(container, undefined);
   await Promise.all(
     named.map(async (container) => {
       try {
-        table.set(container, await client.containers.stats(container));
+        table.set(container, await watched.things.stats(container));
       } catch (error) {
         const wasRemoved = containers.length === 0 && isBerthError(error, 'not-found');
         if (!wasRemoved) throw error;
@@ -77,8 +109,8 @@ async function readOnce(
   return table;
 }
 
-async function listed(client: EngineClient, { all = false }: StatsFlags): Promise<string[]> {
-  return (await client.containers.list({ all })).map(({ Id }) => Id);
+async function listed({ things }: Watched, { all = false }: StatsFlags): Promise<string[]> {
+  return (await things.list({ all })).map(({ Id }) => Id);
 }
 
 /** Milliseconds between two paintings, as in Docker. */
@@ -87,15 +119,15 @@ const PAINT_INTERVAL = 500;
 /** Paints the table again and again. Without names, containers come and go as they start and end. */
 async function follow(
   cli: Cli,
-  client: EngineClient,
+  watched: Watched,
   containers: readonly string[],
   flags: StatsFlags,
 ): Promise<void> {
-  using watches = new Watches(client);
+  using watches = new Watches(watched);
   const painter = setInterval(() => paint(watches.table, flags), PAINT_INTERVAL);
   try {
     if (containers.length > 0) await Promise.all(containers.map((container) => watches.follow(container)));
-    else await followAll(cli, client, watches, flags);
+    else await followAll(cli, watched, watches, flags);
   } finally {
     clearInterval(painter);
   }
@@ -104,11 +136,11 @@ async function follow(
 /** The containers that are being read, each by a stream of its own. */
 class Watches implements Disposable {
   readonly table: UsageTable = new Map();
-  readonly #client: EngineClient;
+  readonly #watched: Watched;
   readonly #streams = new Map<string, AbortController>();
 
-  constructor(client: EngineClient) {
-    this.#client = client;
+  constructor(watched: Watched) {
+    this.#watched = watched;
   }
 
   /** Reads a container until it is removed or forgotten; one that is read already is left as it is. */
@@ -118,7 +150,7 @@ class Watches implements Disposable {
     this.#streams.set(container, stop);
     this.table.set(container, undefined);
     try {
-      for await (const stats of await this.#client.containers.watchStats(container, stop)) {
+      for await (const stats of await this.#watched.things.watchStats(container, stop)) {
         if (stop.signal.aborted) return;
         this.table.set(container, stats);
       }
@@ -142,7 +174,7 @@ class Watches implements Disposable {
 
 async function followAll(
   cli: Cli,
-  client: EngineClient,
+  watched: Watched,
   watches: Watches,
   { all = false }: StatsFlags,
 ): Promise<void> {
@@ -152,8 +184,8 @@ async function followAll(
     });
   };
   // Asked for before the list, so that no start between the two is missed.
-  const events = await client.system.events({ filters: { type: ['container'] } });
-  for (const { Id } of await client.containers.list({ all })) follow(Id);
+  const events = await watched.system.events({ filters: { type: [watched.type] } });
+  for (const { Id } of await watched.things.list({ all })) follow(Id);
   for await (const { Action: action, Actor: actor } of events) {
     if (action === 'start' || (action === 'create' && all)) follow(actor.ID);
     if (action === 'destroy' || (action === 'die' && !all)) watches.forget(actor.ID);

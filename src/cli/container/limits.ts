@@ -73,7 +73,7 @@ function parseSwap(text: string): number {
 }
 
 /** `NAME[:MAXIMUM]`; the engine checks the name. */
-function parseRestart(text: string): RestartPolicy {
+export function parseRestart(text: string): RestartPolicy {
   const [name = '', maximum, ...more] = text.split(':');
   if (more.length > 0) throw invalid('invalid restart policy format');
   if (maximum !== undefined && !/^-?\d+$/.test(maximum)) {

@@ -15,11 +15,11 @@ export interface ProgressTarget {
  * a bar, the rate and the time left, and a last line for all layers together; elsewhere a line for each change of
  * state, without the bytes. Passes on every message. `now` gives milliseconds.
  */
-export async function* showProgress(
-  messages: AsyncIterable<ProgressMessage>,
+export async function* showProgress<Message extends ProgressMessage>(
+  messages: AsyncIterable<Message>,
   out: ProgressTarget,
   now = () => performance.now(),
-): AsyncGenerator<ProgressMessage> {
+): AsyncGenerator<Message> {
   const screen = out.isTTY ? new LayerLines(out, new TransferMeter(now)) : undefined;
   try {
     for await (const message of messages) {

@@ -91,7 +91,8 @@ function reasonMember(state: ContainerState) {
   return reason === undefined ? {} : { Berth: { Reason: reason } };
 }
 
-function reasonOf(state: ContainerState): string | undefined {
+/** Why it does not run, in a few words. */
+export function reasonOf(state: ContainerState): string | undefined {
   if (state.status === 'created') return state.error?.message;
   return isActive(state) ? undefined : state.reason;
 }
@@ -124,7 +125,7 @@ function healthText(health: Health | undefined): string {
 }
 
 /** Published ports first by address, then the exposed ones that are not. */
-function portList({ state, config }: ContainerRecord) {
+export function portList({ state, config }: ContainerRecord) {
   if (!isActive(state)) return [];
   const published = state.ports.map((port) => ({
     IP: port.hostIp,

@@ -83,7 +83,8 @@ export function containerInspect(record: ContainerRecord, facts: ContainerFacts,
 
 const NEVER = '0001-01-01T00:00:00Z';
 
-function stateInspect(state: ContainerState, health: Health | undefined) {
+/** What it does now, and how it ended. */
+export function stateInspect(state: ContainerState, health: Health | undefined) {
   const active = isActive(state) ? state : undefined;
   const ended = state.status === 'exited' || state.status === 'restarting' ? state : undefined;
   const failed = state.status === 'created' ? state.error : undefined;
@@ -194,7 +195,7 @@ function configInspect({ config }: ContainerRecord) {
 }
 
 /** What was left open is not shown, as in Docker. */
-function healthcheckInspect(healthcheck: Healthcheck) {
+export function healthcheckInspect(healthcheck: Healthcheck) {
   const { test, interval, timeout, startPeriod, startInterval, retries } = healthcheck;
   return {
     ...(test.length === 0 ? {} : { Test: test }),

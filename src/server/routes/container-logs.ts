@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { invalid } from '../../base/index.ts';
-import type { Engine, LogEntry } from '../../engine/index.ts';
+import type { Engine, LogEntry, LogOptions } from '../../engine/index.ts';
 import { Query } from '../fields.ts';
 import { MULTIPLEXED_STREAM, RAW_STREAM } from '../hijack.ts';
 import { clientSignal, plainHeaders, writeAll } from '../streams.ts';
@@ -24,40 +24,45 @@ export function containerLogRoutes(app: FastifyInstance, engine: Engine): void {
     const stderr = query.flag('stderr');
     if (!stdout && !stderr) throw invalid("must specify at least one of 'stdout' or 'stderr'");
     const { config } = containers.find(request.params.name);
-    const signal = clientSignal(request);
-    const batches = containers.logs(request.params.name, { stdout, stderr, ...logRange(query) }, signal);
-    reply.hijack();
-    const { raw } = reply;
-    raw.writeHead(200, {
-      ...plainHeaders(reply),
-      'Content-Type': config.tty ? RAW_STREAM : MULTIPLEXED_STREAM,
-    });
-    raw.flushHeaders();
-    const form = {
-      terminal: config.tty,
-      timestamps: query.flag('timestamps'),
-      details: query.flag('details'),
-    };
-    try {
-      await writeEntries(raw, batches, form);
-    } finally {
-      raw.end();
-    }
+    await answerLogs(request, reply, config.tty, (range, signal) =>
+      containers.logs(request.params.name, { stdout, stderr, ...range }, signal),
+    );
   });
 }
 
-/** All that a container's log has. */
-export function storedOutput(engine: Engine, name: string): AsyncGenerator<LogEntry[]> {
-  const everything = {
-    stdout: true,
-    stderr: true,
-    follow: false,
-    tail: undefined,
-    since: undefined,
-    until: undefined,
-  };
-  return engine.containers.logs(name, everything, new AbortController().signal);
+/** Answers with what a log has of the range that the request names. */
+export async function answerLogs(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  terminal: boolean,
+  read: (range: Omit<LogOptions, 'stdout' | 'stderr'>, signal: AbortSignal) => AsyncIterable<LogEntry[]>,
+): Promise<void> {
+  const query = new Query(request.query);
+  const batches = read(logRange(query), clientSignal(request));
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(200, {
+    ...plainHeaders(reply),
+    'Content-Type': terminal ? RAW_STREAM : MULTIPLEXED_STREAM,
+  });
+  raw.flushHeaders();
+  const form = { terminal, timestamps: query.flag('timestamps'), details: query.flag('details') };
+  try {
+    await writeEntries(raw, batches, form);
+  } finally {
+    raw.end();
+  }
 }
+
+/** All that a log has. */
+export const EVERYTHING: LogOptions = {
+  stdout: true,
+  stderr: true,
+  follow: false,
+  tail: undefined,
+  since: undefined,
+  until: undefined,
+};
 
 /** Writes batches of entries with back-pressure, until the other side has gone. */
 export async function writeEntries(

@@ -6,44 +6,14 @@ import { Fields, Query } from '../fields.ts';
 import { hijack, MULTIPLEXED_STREAM, RAW_STREAM, takeConnection } from '../hijack.ts';
 import { clientSignal, multiplexed, pump } from '../streams.ts';
 import { WebSocketStream, webSocketAnswer } from '../web-socket.ts';
-import { storedOutput, writeEntries } from './container-logs.ts';
+import { EVERYTHING, writeEntries } from './container-logs.ts';
 
 /** Attach and exec: byte streams in both directions. */
 export function containerStreamRoutes(app: FastifyInstance, engine: Engine): void {
   const { containers } = engine;
 
-  const attach = async (
-    request: FastifyRequest<Reference>,
-    open: (terminal: boolean) => { readonly connection: Duplex; readonly raw: boolean },
-  ) => {
-    const { name } = request.params;
-    const query = new Query(request.query);
-    const keys = detachKeys(query.text('detachKeys'), 'detach');
-    const streams = {
-      stdin: query.flag('stdin'),
-      stdout: query.flag('stdout'),
-      stderr: query.flag('stderr'),
-    };
-    const attachment = containers.attach(name, streams, clientSignal(request));
-    attachment.session.catch(() => {}); // reported below; the answer goes out before it is awaited
-    const { terminal } = attachment;
-    const history = query.flag('logs') ? storedOutput(engine, name) : undefined;
-    const { connection, raw } = open(terminal);
-    if (history !== undefined) await writeEntries(connection, history, { terminal: raw });
-    if (!query.flag('stream')) {
-      connection.end();
-      return;
-    }
-    try {
-      const detach = { keys, onDetached: () => containers.noteDetached(name) };
-      await pump(connection, await attachment.session, { raw, ...(terminal ? { detach } : {}) });
-    } catch {
-      connection.end(); // the start failed: the client hears why from the start's own answer
-    }
-  };
-
   app.post<Reference>('/containers/:name/attach', (request, reply) =>
-    attach(request, (terminal) => ({
+    answerAttach(containers, request, (terminal) => ({
       connection: hijack(request, reply, terminal ? RAW_STREAM : MULTIPLEXED_STREAM),
       raw: terminal,
     })),
@@ -52,7 +22,7 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
   app.get<Reference>('/containers/:name/attach/ws', (request, reply) => {
     containers.find(request.params.name);
     const answer = webSocketAnswer(request);
-    return attach(request, () => {
+    return answerAttach(containers, request, () => {
       const connection = takeConnection(request, reply);
       connection.write(answer);
       return { connection: new WebSocketStream(connection), raw: true };
@@ -118,6 +88,43 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
       Pid: state.status === 'running' ? state.session.pid : state.status === 'exited' ? state.pid : 0,
     };
   });
+}
+
+/**
+ * Joins a client with the streams of a container or the console of a machine. `open` takes the connection over, once it is known
+ * whether there is a terminal at the other end.
+ */
+export async function answerAttach(
+  things: Pick<Engine['containers'] | Engine['machines'], 'attach' | 'logs' | 'noteDetached'>,
+  request: FastifyRequest<Reference>,
+  open: (terminal: boolean) => { readonly connection: Duplex; readonly raw: boolean },
+): Promise<void> {
+  const { name } = request.params;
+  const query = new Query(request.query);
+  const keys = detachKeys(query.text('detachKeys'), 'detach');
+  const streams = {
+    stdin: query.flag('stdin'),
+    stdout: query.flag('stdout'),
+    stderr: query.flag('stderr'),
+  };
+  const attachment = things.attach(name, streams, clientSignal(request));
+  attachment.session.catch(() => {}); // reported below; the answer goes out before it is awaited
+  const { terminal } = attachment;
+  const history = query.flag('logs')
+    ? things.logs(name, EVERYTHING, new AbortController().signal)
+    : undefined;
+  const { connection, raw } = open(terminal);
+  if (history !== undefined) await writeEntries(connection, history, { terminal: raw });
+  if (!query.flag('stream')) {
+    connection.end();
+    return;
+  }
+  try {
+    const detach = { keys, onDetached: () => things.noteDetached(name) };
+    await pump(connection, await attachment.session, { raw, ...(terminal ? { detach } : {}) });
+  } catch {
+    connection.end(); // the start failed: the client hears why from the start's own answer
+  }
 }
 
 interface Reference {

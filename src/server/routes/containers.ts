@@ -1,7 +1,14 @@
 import { dirname } from 'node:path';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { invalid, Timeline } from '../../base/index.ts';
-import { type ContainerRecord, type Engine, isActive, isAlive } from '../../engine/index.ts';
+import {
+  type ContainerRecord,
+  type Engine,
+  isActive,
+  isAlive,
+  type WaitCondition,
+  type WaitResult,
+} from '../../engine/index.ts';
 import { parseNewContainer } from '../container-request.ts';
 import { parseContainerChange } from '../container-resources.ts';
 import { Fields, Query } from '../fields.ts';
@@ -125,15 +132,7 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.post<Reference>('/containers/:name/wait', async (request, reply) => {
     const condition = waitCondition(new Query(request.query).text('condition'));
-    const signal = clientSignal(request);
-    const result = containers.wait(request.params.name, condition, signal);
-    // Clients start the container once they see the headers: they go out as soon as the wait is registered.
-    reply.hijack();
-    reply.raw.writeHead(200, { ...plainHeaders(reply), 'Content-Type': 'application/json' });
-    reply.raw.flushHeaders();
-    const { exitCode, error } = await result.catch(() => ({ exitCode: 0, error: undefined }));
-    const failure = error === undefined ? {} : { Error: { Message: error } };
-    reply.raw.end(`${JSON.stringify({ StatusCode: exitCode, ...failure })}\n`);
+    await answerWait(reply, containers.wait(request.params.name, condition, clientSignal(request)));
   });
 
   app.get<Reference>('/containers/:name/top', async (request) => {
@@ -150,6 +149,16 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
     });
     reply.code(204);
   });
+}
+
+/** Clients start what they wait for once they see the headers: they go out as soon as the wait is registered. */
+export async function answerWait(reply: FastifyReply, result: Promise<WaitResult>): Promise<void> {
+  reply.hijack();
+  reply.raw.writeHead(200, { ...plainHeaders(reply), 'Content-Type': 'application/json' });
+  reply.raw.flushHeaders();
+  const { exitCode, error } = await result.catch(() => ({ exitCode: 0, error: undefined }));
+  const failure = error === undefined ? {} : { Error: { Message: error } };
+  reply.raw.end(`${JSON.stringify({ StatusCode: exitCode, ...failure })}\n`);
 }
 
 interface Reference {
@@ -199,7 +208,8 @@ function stopOptions(raw: unknown) {
   return { ...(timeout === undefined ? {} : { timeout }), ...(signal === '' ? {} : { signal }) };
 }
 
-function waitCondition(text: string) {
+/** Throws `invalid` for one that there is not. */
+export function waitCondition(text: string): WaitCondition {
   switch (text) {
     case '':
     case 'not-running':

@@ -1,13 +1,13 @@
 import { internal, type Timeline } from '../../../base/index.ts';
 import type { Endpoint } from '../../../network/index.ts';
 import { controlGroupFolders, controlGroupPath, ociResources } from '../../../runtime/index.ts';
-import type { ComputerCard, ComputerDisk, Hardware } from '../../../vm/index.ts';
+import type { ComputerCard, ComputerDisk, ComputerRequest, Hardware } from '../../../vm/index.ts';
 import type { ContainerRecord } from '../container.ts';
 import { type ContainerContext, containerDirectory } from '../context.ts';
 import { allotmentOf } from '../vm/allotment.ts';
 import { mtuOf, networkOf, type PreparedStart } from '../vm/bundle.ts';
 import { computerFiles } from './files.ts';
-import type { ComputerDetails, MachineOptions } from './options.ts';
+import type { ComputerDetails, MachineDisk, MachineOptions } from './options.ts';
 
 /** Writes what a machine is started from into its folder; its steps are noted in `timeline`. */
 export async function prepareComputer(
@@ -25,10 +25,8 @@ export async function prepareComputer(
       id: record.id,
       directory,
       hardware: hardwareOf(machine, allotment),
-      disks: machine.disks.map(
-        ({ name, backing }): ComputerDisk => ({ name, path: files.disk(name), backing }),
-      ),
-      media: machine.iso === undefined ? [] : [{ name: 'iso', path: machine.iso }],
+      disks: await Promise.all(machine.disks.map((disk) => diskOf(context, disk, files.disk(disk.name)))),
+      media: await mediaOf(context, record, machine, files.seed),
       variables: files.variables,
       network: networkOf(prepared),
       cards: prepared.connection.endpoints.map((endpoint) => cardOf(context, endpoint)),
@@ -51,6 +49,31 @@ export function hardwareOf(
   allotment: Hardware['allotment'],
 ): Hardware {
   return { model, firmware, allotment };
+}
+
+/** A disk with the files behind it. */
+export async function diskOf(
+  { parts }: ContainerContext,
+  { name, backing }: MachineDisk,
+  path: string,
+): Promise<ComputerDisk> {
+  if (backing === undefined) return { name, path, backing: [] };
+  const image = await parts.diskImages.get(backing);
+  return { name, path, backing: [{ path: image.path, format: image.format }] };
+}
+
+/** The first-boot data are written at each start: they tell of the networks, which may be others now. */
+async function mediaOf(
+  { parts }: ContainerContext,
+  { id }: ContainerRecord,
+  { iso, firstBoot }: MachineOptions,
+  seed: string,
+): Promise<ComputerRequest['media']> {
+  if (firstBoot !== undefined) await parts.firstBootMedia.write(seed, { ...firstBoot, instance: id });
+  return [
+    ...(iso === undefined ? [] : [{ name: 'iso', path: iso }]),
+    ...(firstBoot === undefined ? [] : [{ name: 'seed', path: seed }]),
+  ];
 }
 
 function cardOf(context: ContainerContext, endpoint: Endpoint): ComputerCard {

@@ -18,13 +18,8 @@ export interface MachineOptions {
 export interface MachineDisk {
   readonly name: string;
   readonly size: number;
-  /** The files behind it, the next one first: each with the format that it was taken in with. */
-  readonly backing: readonly MachineBacking[];
-}
-
-export interface MachineBacking {
-  readonly path: string;
-  readonly format: 'qcow2' | 'raw';
+  /** The image that it stands on, by its name in the instance's store; undefined: it began empty. */
+  readonly backing?: string | undefined;
 }
 
 /** What cloud-init is told (https://cloudinit.readthedocs.io, NoCloud). */

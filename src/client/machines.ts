@@ -1,0 +1,194 @@
+import type { AttachOptions, LogOptions, PendingExit, WaitCondition } from './containers.ts';
+import { jsonLines, type OutputStream, progressMessages } from './streams.ts';
+import { type Filters, type HijackedStream, isMultiplexed, type Transport } from './transport.ts';
+import type {
+  ContainerStats,
+  EndpointSettings,
+  MachineCreated,
+  MachineCreateRequest,
+  MachineInspect,
+  MachineSummary,
+  ProgressMessage,
+  WaitResult,
+} from './types/index.ts';
+
+/** The machines of an engine that is berth: whole computers. A `reference` is a name, an id, or the unique start of one. */
+export class Machines {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  async list(
+    options: { all?: boolean; filters?: Filters; signal?: AbortSignal } = {},
+  ): Promise<readonly MachineSummary[]> {
+    const { all, filters, signal } = options;
+    return this.#transport.json({ method: 'GET', path: `${ROOT}/json`, query: { all }, filters, signal });
+  }
+
+  /** Makes one that can be started. */
+  async create(
+    request: MachineCreateRequest,
+    options: { name?: string | undefined; signal?: AbortSignal } = {},
+  ): Promise<MachineCreated> {
+    const { name, signal } = options;
+    const path = `${ROOT}/create`;
+    return this.#transport.json({ method: 'POST', path, query: { name }, json: request, signal });
+  }
+
+  /** As {@link create}, told of images that are fetched or put together meanwhile: the last message has what was created. */
+  async *creation(
+    request: MachineCreateRequest,
+    options: { name?: string | undefined; signal?: AbortSignal } = {},
+  ): AsyncGenerator<CreationMessage> {
+    const { name, signal } = options;
+    const query = { name, progress: true };
+    const path = `${ROOT}/create`;
+    const body = await this.#transport.stream({ method: 'POST', path, query, json: request, signal });
+    yield* progressMessages<CreationMessage>(body, 'unavailable');
+  }
+
+  async inspect(reference: string, options: { signal?: AbortSignal } = {}): Promise<MachineInspect> {
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, 'json'), ...options });
+  }
+
+  /** Starts it; false when it was running already. Its system boots meanwhile: see its health, or its console. */
+  async start(reference: string, options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    const path = pathOf(reference, 'start');
+    return (await this.#transport.run({ method: 'POST', path, ...options })) !== 304;
+  }
+
+  /** Presses its power button, and ends it by force after `timeout` seconds (-1: never); false when it was not running. */
+  async stop(
+    reference: string,
+    options: { timeout?: number | undefined; signal?: AbortSignal } = {},
+  ): Promise<boolean> {
+    const { timeout, signal } = options;
+    const path = pathOf(reference, 'stop');
+    return (await this.#transport.run({ method: 'POST', path, query: { t: timeout }, signal })) !== 304;
+  }
+
+  async restart(
+    reference: string,
+    options: { timeout?: number | undefined; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const { timeout, signal } = options;
+    const path = pathOf(reference, 'restart');
+    await this.#transport.run({ method: 'POST', path, query: { t: timeout }, signal });
+  }
+
+  /** Ends it at once, as if its plug were pulled. */
+  async kill(reference: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'kill'), ...options });
+  }
+
+  /** Removes it with its disks; `force` ends it first. */
+  async remove(reference: string, options: { force?: boolean; signal?: AbortSignal } = {}): Promise<void> {
+    const { force, signal } = options;
+    await this.#transport.run({ method: 'DELETE', path: pathOf(reference), query: { force }, signal });
+  }
+
+  async rename(reference: string, name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const path = pathOf(reference, 'rename');
+    await this.#transport.run({ method: 'POST', path, query: { name }, ...options });
+  }
+
+  /** Gives it a card on one more network, from its next start on. */
+  async connect(
+    reference: string,
+    network: string,
+    options: { endpoint?: EndpointSettings; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const { endpoint, signal } = options;
+    const json = { Network: network, EndpointConfig: endpoint };
+    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'connect'), json, signal });
+  }
+
+  async disconnect(
+    reference: string,
+    network: string,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const json = { Network: network };
+    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'disconnect'), json, ...options });
+  }
+
+  /** Registers a wait; resolves as soon as the engine has it, long before the end. */
+  async wait(
+    reference: string,
+    options: { condition?: WaitCondition; signal?: AbortSignal } = {},
+  ): Promise<PendingExit> {
+    const { condition, signal } = options;
+    const answer = await this.#transport.openJson<WaitResult>({
+      method: 'POST',
+      path: pathOf(reference, 'wait'),
+      query: { condition },
+      signal,
+    });
+    return { exit: answer.read };
+  }
+
+  /** Takes over a connection to its serial console. Works before the start, too. */
+  async attach(reference: string, options: AttachOptions): Promise<HijackedStream> {
+    const { signal, stream = true, ...query } = options;
+    return this.#transport.hijack({
+      method: 'POST',
+      path: pathOf(reference, 'attach'),
+      query: { stream, ...query },
+      signal,
+    });
+  }
+
+  /** Tells the console's size in characters. */
+  async resize(
+    reference: string,
+    size: { rows: number; columns: number },
+    options: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const query = { h: size.rows, w: size.columns };
+    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'resize'), query, ...options });
+  }
+
+  /** What came from its console; with `follow`, until it ends. */
+  async logs(reference: string, options: Omit<LogOptions, 'stdout' | 'stderr'> = {}): Promise<OutputStream> {
+    const { signal, ...query } = options;
+    const body = await this.#transport.stream({
+      method: 'GET',
+      path: pathOf(reference, 'logs'),
+      query: { ...query },
+      signal,
+    });
+    return { body, multiplexed: isMultiplexed(body) };
+  }
+
+  /** What it uses: one reading that has the one of a second before to be compared with. */
+  async stats(reference: string, options: { signal?: AbortSignal } = {}): Promise<ContainerStats> {
+    const query = { stream: false };
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, 'stats'), query, ...options });
+  }
+
+  /** What it uses, now and each second, until the signal aborts or it is removed. */
+  async watchStats(
+    reference: string,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<AsyncGenerator<ContainerStats>> {
+    const query = { stream: true };
+    const body = await this.#transport.stream({
+      method: 'GET',
+      path: pathOf(reference, 'stats'),
+      query,
+      ...options,
+    });
+    return jsonLines<ContainerStats>(body);
+  }
+}
+
+/** One message of a creation that takes its time. */
+export type CreationMessage = ProgressMessage & { readonly created?: MachineCreated };
+
+const ROOT = '/berth/machines';
+
+function pathOf(reference: string, action?: string): string {
+  return `${ROOT}/${encodeURIComponent(reference)}${action === undefined ? '' : `/${action}`}`;
+}

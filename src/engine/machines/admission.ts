@@ -1,0 +1,21 @@
+import { conflict } from '../../base/index.ts';
+import { type ContainerRecord, isActive, isAlive } from '../containers/container.ts';
+
+/** Throws `conflict` for a machine that does not run, and so has no console, agent or devices to ask. */
+export function requireRunning({ name, state }: ContainerRecord): void {
+  if (isActive(state)) return;
+  if (state.status === 'restarting') {
+    throw conflict(`the machine ${name} waits for its restart`, {
+      hint: `Wait until it runs, or stop it: berth vm stop ${name}`,
+    });
+  }
+  throw conflict(`the machine ${name} does not run`, { hint: `Start it: berth vm start ${name}` });
+}
+
+/** Throws `conflict` for a machine that runs, or is about to. `why` is what it must be stopped for: "to be removed". */
+export function requireStopped({ name, state }: ContainerRecord, why: string, otherwise = ''): void {
+  if (!isAlive(state)) return;
+  throw conflict(`the machine ${name} runs, and has to be stopped ${why}`, {
+    hint: `Stop it first: berth vm stop ${name}${otherwise}`,
+  });
+}

@@ -1,0 +1,168 @@
+import { Timeline } from '../../base/index.ts';
+import type { AttachOptions } from '../../runtime/index.ts';
+import { type Attachment, attachToContainer, resizeContainer } from '../containers/attach.ts';
+import { computerFiles } from '../containers/computer/files.ts';
+import { isAlive, isComputer, type NetworkAttachment } from '../containers/container.ts';
+import { type ContainerContext, containerDirectory, emit, logPath } from '../containers/context.ts';
+import type { ContainerRecord, EndReport, Health } from '../containers/index.ts';
+import { type LogEntry, type LogOptions, readLogs } from '../containers/logs/index.ts';
+import { connectToNetwork, disconnectFromNetwork } from '../containers/network-changes.ts';
+import { removeContainer } from '../containers/remove.ts';
+import { renameContainer } from '../containers/rename.ts';
+import { startContainer } from '../containers/start.ts';
+import { type Reading, watchUsage } from '../containers/stats.ts';
+import { killContainer, restartContainer, stopContainer } from '../containers/stop.ts';
+import { type WaitCondition, type WaitResult, waitForContainer } from '../containers/wait.ts';
+import { requireRunning, requireStopped } from './admission.ts';
+import { type CreatedMachine, type CreateOptions, createMachine, withLastingCard } from './create.ts';
+import type { NewMachine } from './new-machine.ts';
+
+export type { CreatedMachine, CreateOptions, CreationProgress } from './create.ts';
+export type { NewFirstBoot, NewMachine, NewMachineSource } from './new-machine.ts';
+
+/** A disk of a machine, and what of it is on the host's. Sizes are bytes. */
+export interface MachineDiskUse {
+  readonly name: string;
+  readonly size: number;
+  readonly allocated: number;
+}
+
+/**
+ * The machines of one instance: whole computers, whose operating systems are the users'. They start, end, are restarted,
+ * named and connected as containers are, by the same code. A `reference` is a name, an id or a unique prefix of one; each
+ * method throws `not-found` for one that is no machine's.
+ */
+export class Machines {
+  readonly #context: ContainerContext;
+  readonly #healthOf: (record: ContainerRecord) => Health | undefined;
+
+  /** `healthOf` tells what the checks of the instance have found. */
+  constructor(context: ContainerContext, healthOf: (record: ContainerRecord) => Health | undefined) {
+    this.#context = context;
+    this.#healthOf = healthOf;
+  }
+
+  /** Newest first. */
+  list(): ContainerRecord[] {
+    return this.#context.collection.all().filter(isComputer);
+  }
+
+  find(reference: string): ContainerRecord {
+    return this.#context.collection.findMachine(reference);
+  }
+
+  /** See {@link createMachine}. */
+  create(request: NewMachine, options: CreateOptions): Promise<CreatedMachine> {
+    return createMachine(this.#context, request, options);
+  }
+
+  /** False when it ran already. */
+  async start(reference: string, timeline = new Timeline()): Promise<boolean> {
+    const { alreadyRunning } = await startContainer(this.#context, this.find(reference).id, timeline);
+    return !alreadyRunning;
+  }
+
+  /** Presses the power button, and ends it by force after `timeout` seconds (negative: never); false when it did not run. */
+  stop(reference: string, options: { readonly timeout?: number }): Promise<boolean> {
+    return stopContainer(this.#context, this.find(reference).id, options);
+  }
+
+  /** As {@link stop} and {@link start}. */
+  restart(reference: string, options: { readonly timeout?: number }): Promise<void> {
+    return restartContainer(this.#context, this.find(reference).id, options);
+  }
+
+  /** Ends it at once, as if its plug were pulled. */
+  async kill(reference: string): Promise<void> {
+    const record = this.find(reference);
+    requireRunning(record);
+    await killContainer(this.#context, record.id, { signal: 'SIGKILL' });
+  }
+
+  /** Its disks and snapshots too. Throws `conflict` for one that runs, unless `force` ends it first. */
+  remove(reference: string, { force }: { readonly force: boolean }): Promise<void> {
+    const record = this.find(reference);
+    if (!force)
+      requireStopped(record, 'to be removed', `, or remove it as it is: berth vm rm -f ${record.name}`);
+    return removeContainer(this.#context, record.id, { force });
+  }
+
+  rename(reference: string, name: string): Promise<void> {
+    return renameContainer(this.#context, this.find(reference).id, name);
+  }
+
+  /** A card on one more network, from the next start on. */
+  connect(reference: string, attachment: NetworkAttachment): Promise<void> {
+    return connectToNetwork(this.#context, this.find(reference).id, withLastingCard(attachment));
+  }
+
+  disconnect(reference: string, network: string): Promise<void> {
+    const target = { network, force: false };
+    return disconnectFromNetwork(this.#context, this.find(reference).id, target);
+  }
+
+  wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {
+    return waitForContainer(this.#context, this.find(reference).id, condition, signal);
+  }
+
+  /** Joins its serial console. */
+  attach(reference: string, options: AttachOptions, signal: AbortSignal): Attachment {
+    return attachToContainer(this.#context, this.find(reference).id, options, signal);
+  }
+
+  /** A client has left the console by the detach keys. */
+  noteDetached(reference: string): void {
+    emit(this.#context, this.find(reference), 'detach');
+  }
+
+  /** Sets the size of the console. */
+  async resize(reference: string, rows: number, columns: number): Promise<void> {
+    const record = this.find(reference);
+    requireRunning(record);
+    await resizeContainer(this.#context, record.id, rows, columns);
+  }
+
+  /** What came from its console, over all runs. */
+  logs(reference: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogEntry[]> {
+    return readLogs(this.#context, this.find(reference).id, options, signal);
+  }
+
+  /** Undefined when nothing checks it, or it was never started. */
+  health(record: ContainerRecord): Health | undefined {
+    return this.#healthOf(record);
+  }
+
+  /** Its last ends, and starts that failed; the newest first. */
+  ends(record: ContainerRecord): readonly EndReport[] {
+    return this.#context.ends.of(record.id);
+  }
+
+  /** What it uses, now and each second. */
+  watchUsage(reference: string, signal: AbortSignal): AsyncGenerator<Reading> {
+    return watchUsage(this.#context, this.find(reference).id, signal);
+  }
+
+  async disks({ id, host }: ContainerRecord): Promise<MachineDiskUse[]> {
+    const files = computerFiles(containerDirectory(this.#context, id));
+    const uses = (host.machine?.disks ?? []).map(async ({ name, size }) => ({
+      ...{ name, size },
+      allocated: await this.#context.parts.machineDisks.allocated({ path: files.disk(name) }),
+    }));
+    return Promise.all(uses);
+  }
+
+  logPath(record: ContainerRecord): string {
+    return logPath(this.#context, record.id);
+  }
+
+  /** The names of the images that machines' disks stand on. */
+  backingImages(): Set<string> {
+    const disks = this.list().flatMap(({ host }) => host.machine?.disks ?? []);
+    return new Set(disks.flatMap(({ backing }) => backing ?? []));
+  }
+
+  /** Those that run, or wait for their restart. */
+  living(): ContainerRecord[] {
+    return this.list().filter(({ state }) => isAlive(state));
+  }
+}
