@@ -10,10 +10,16 @@ const engineFolders = ['engine', 'clients', 'compat'].map((name) => `test/${name
 const faultTests = ['test/faults/**/*.test.ts'];
 
 /** Tests that boot virtual machines. */
-const machineTests = ['test/vm/**/*.test.ts'];
+const vmTests = ['test/vm/**/*.test.ts'];
+
+/** Tests that boot machines: whole computers with systems of their own. */
+const machineTests = ['test/machines/**/*.test.ts'];
 
 /** One file at a time: figures, ports and the machine's networks are shared. */
 const alone = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 };
+
+/** A system that boots under emulation takes a minute, and several where the machine is busy. */
+const patient = { testTimeout: 300_000, hookTimeout: 300_000 };
 
 export default defineConfig({
   test: {
@@ -22,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{src,scripts,bench,test}/**/*.test.ts'],
-          exclude: [...networkTests, ...engineFolders, ...faultTests, ...machineTests],
+          exclude: [...networkTests, ...engineFolders, ...faultTests, ...vmTests, ...machineTests],
           maxWorkers: 2,
           // For what hangs; how long a test takes on a busy machine says nothing.
           testTimeout: 30_000,
@@ -32,7 +38,10 @@ export default defineConfig({
       { test: { name: 'network', include: networkTests, ...alone, sequence: { groupOrder: 1 } } },
       { test: { name: 'engine', include: engineFolders, ...alone, sequence: { groupOrder: 2 } } },
       { test: { name: 'faults', include: faultTests, ...alone, sequence: { groupOrder: 3 } } },
-      { test: { name: 'vm', include: machineTests, ...alone, sequence: { groupOrder: 4 } } },
+      { test: { name: 'vm', include: vmTests, ...alone, sequence: { groupOrder: 4 } } },
+      {
+        test: { name: 'machines', include: machineTests, ...alone, ...patient, sequence: { groupOrder: 5 } },
+      },
     ],
   },
 });

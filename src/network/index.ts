@@ -1,3 +1,4 @@
+export { macAddressOf } from './address-pool.ts';
 export {
   addressesOf,
   type NetworkFilesInput,

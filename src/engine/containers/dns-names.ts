@@ -1,7 +1,7 @@
 import { errorMessage, shortId } from '../../base/index.ts';
 import type { Endpoint, NamedContainer } from '../../network/index.ts';
 import { addressesOf, RESOLVER_ADDRESS } from '../../network/index.ts';
-import { type ContainerRecord, isAlive, type NetworkAttachment } from './container.ts';
+import { type ContainerRecord, isAlive, isComputer, type NetworkAttachment } from './container.ts';
 import type { ContainerContext } from './context.ts';
 
 /** All that a container is called in a network, in Docker's order: its name, its aliases there, its short id, its host name. */
@@ -41,7 +41,10 @@ export function refreshNames(context: ContainerContext, record: ContainerRecord)
   publishNames(context, record, { namespacePath, endpoints: record.state.endpoints });
 }
 
-/** Undefined where no network of the container has names. */
+/**
+ * Undefined where no network of the container has names. A machine asks berth even then, as nobody else tells it the host's
+ * name servers.
+ */
 export function namedContainer(
   context: ContainerContext,
   record: ContainerRecord,
@@ -53,7 +56,7 @@ export function namedContainer(
     if (attachment === undefined || network === undefined || !servesNames(context, endpoint)) return [];
     return [{ endpoint, attachment, network }];
   });
-  if (served.length === 0) return undefined;
+  if (served.length === 0 && !isComputer(record)) return undefined;
   return {
     id: record.id,
     namespacePath,

@@ -1,7 +1,16 @@
+import { once } from 'node:events';
+import { connect as connectTo, type Socket } from 'node:net';
 import { constants } from 'node:os';
-import { asBerthError, type ContainerId, formatDuration } from '../../base/index.ts';
+import {
+  asBerthError,
+  type ContainerId,
+  errorMessage,
+  formatDuration,
+  unavailable,
+} from '../../base/index.ts';
+import { addressesOf } from '../../network/index.ts';
 import type { ExecSession } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive, isMachine } from './container.ts';
+import { type ContainerRecord, isActive, isComputer, isMachine } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import type { Execs } from './exec.ts';
 import type { ProbePlan } from './healthcheck.ts';
@@ -48,7 +57,7 @@ export async function runProbe(
   }
 }
 
-/** In its network, which a virtual machine has inside. */
+/** In its network, which a virtual machine has inside; a machine of the user's own is reached as others reach it. */
 function connectAndAsk(
   context: ContainerContext,
   record: ContainerRecord,
@@ -56,6 +65,9 @@ function connectAndAsk(
   probe: NetworkProbe,
   signal: AbortSignal,
 ): Promise<ProbeAnswer> {
+  if (isComputer(record)) {
+    return probeBy(() => reach(record, probe, signal), probe, signal);
+  }
   if (isMachine(record)) {
     return probeBy(
       () => controlOf(context, record).connect(probe.port, probe.addresses, signal),
@@ -65,6 +77,30 @@ function connectAndAsk(
   }
   return probeNetwork(`${context.parts.settings.nativeDirectory}/berth-connect`, pid, probe, signal);
 }
+
+/** Nothing of berth's is inside a machine: its loopback is meant as its address. */
+async function reach({ state }: ContainerRecord, probe: NetworkProbe, signal: AbortSignal): Promise<Socket> {
+  const endpoints = isActive(state) ? state.endpoints.filter(({ isApart = false }) => !isApart) : [];
+  const own = endpoints.flatMap(addressesOf);
+  const addresses = probe.addresses.some((address) => !isLoopback(address)) ? probe.addresses : own;
+  if (addresses.length === 0) throw unavailable('the machine is on no network that the host is on');
+  const failures: string[] = [];
+  for (const host of addresses) {
+    const socket = connectTo({ host, port: probe.port });
+    socket.on('error', () => {}); // told by what is awaited
+    try {
+      await once(socket, 'connect', { signal });
+      return socket;
+    } catch (error) {
+      socket.destroy();
+      signal.throwIfAborted();
+      failures.push(errorMessage(error));
+    }
+  }
+  throw unavailable(failures.join('; '));
+}
+
+const isLoopback = (address: string) => address === '::1' || address.startsWith('127.');
 
 function timeoutMessage({ timeout }: Pick<ProbePlan, 'timeout'>): string {
   return `Health check exceeded timeout (${formatDuration(timeout * 1e6)})`;

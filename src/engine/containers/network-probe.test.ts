@@ -12,6 +12,8 @@ describe('the command of a health check', () => {
     ['http://localhost', { kind: 'http', addresses: LOOPBACK, port: 80, host: 'localhost', path: '/' }],
     ['http://[fd00::1]:81', { kind: 'http', addresses: ['fd00::1'], port: 81, host: 'fd00::1', path: '/' }],
     ['tcp://:5432', { kind: 'tcp', addresses: LOOPBACK, port: 5432, host: 'localhost', path: '' }],
+    ['ssh://', { kind: 'ssh', addresses: LOOPBACK, port: 22, host: 'localhost', path: '' }],
+    ['ssh://:2222', { kind: 'ssh', addresses: LOOPBACK, port: 2222, host: 'localhost', path: '' }],
     ['tcp://10.0.0.1:5432', { kind: 'tcp', addresses: ['10.0.0.1'], port: 5432, host: '10.0.0.1', path: '' }],
   ])('%s is a probe', (url, probe) => {
     expect(parseNetworkProbe([url])).toEqual(probe);
@@ -34,6 +36,7 @@ describe('the command of a health check', () => {
     ['http://:70000/', 'it has no port from 1 to 65535'],
     ['tcp://localhost', 'it has no port from 1 to 65535'],
     ['tcp://:80/path', 'a tcp probe has no path'],
+    ['ssh://:22/path', 'a ssh probe has no path'],
   ])('%s is refused', (url, reason) => {
     expect(() => parseNetworkProbe([url])).toThrow(`health check "${url}": ${reason}`);
   });

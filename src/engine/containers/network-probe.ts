@@ -8,13 +8,13 @@ import { errorMessage, invalid } from '../../base/index.ts';
 
 /** A connection to a port of the container, made in its own network namespace: its image needs no client. */
 export interface NetworkProbe {
-  readonly kind: 'http' | 'tcp';
+  readonly kind: 'http' | 'tcp' | 'ssh';
   /** In the order in which they are tried. */
   readonly addresses: readonly string[];
   readonly port: number;
   /** The host as it was written, for the request. */
   readonly host: string;
-  /** "" with tcp. */
+  /** "" with tcp and ssh. */
   readonly path: string;
 }
 
@@ -28,35 +28,43 @@ export interface ProbeAnswer {
 const LOOPBACK = ['127.0.0.1', '::1'];
 
 /**
- * The probe that a health check's command means when it is one word of the form `http://[HOST][:PORT][/PATH]` or
- * `tcp://[HOST]:PORT`; undefined for all others. Without a host, or with localhost, it is the container's loopback. Throws
+ * The probe that a health check's command means when it is one word of the form `http://[HOST][:PORT][/PATH]`,
+ * `tcp://[HOST]:PORT` or `ssh://[HOST][:PORT]`; undefined for all others. Without a host, or with localhost, it is the container's loopback. Throws
  * `invalid` for a URL that is wrong.
  */
 export function parseNetworkProbe(command: readonly string[]): NetworkProbe | undefined {
   const [word = '', ...more] = command;
-  const [, kind, authority = '', path = ''] = /^(http|tcp):\/\/([^/?#\s]*)(\S*)$/.exec(word.trim()) ?? [];
-  if ((kind !== 'http' && kind !== 'tcp') || more.length > 0) return undefined;
+  const [, kind, authority = '', path = ''] = /^(http|tcp|ssh):\/\/([^/?#\s]*)(\S*)$/.exec(word.trim()) ?? [];
+  if (!isProbeKind(kind) || more.length > 0) return undefined;
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d{1,5}))?$/.exec(authority) ?? [];
   const host = bracketed ?? plain ?? authority;
   const addresses = host === '' || host === 'localhost' ? LOOPBACK : [host];
   if (addresses.some((address) => isIP(address) === 0)) {
     throw invalid(`health check "${word}": the host "${host}" is neither localhost nor an IP address`);
   }
-  const port = digits === undefined && kind === 'http' ? 80 : Number(digits);
+  const port = digits === undefined ? DEFAULT_PORTS[kind] : Number(digits);
   if (!(port >= 1 && port <= 65535)) throw invalid(`health check "${word}": it has no port from 1 to 65535`);
-  if (kind === 'tcp' && path !== '') throw invalid(`health check "${word}": a tcp probe has no path`);
+  if (kind !== 'http' && path !== '') {
+    throw invalid(`health check "${word}": a ${kind} probe has no path`);
+  }
   return {
     kind,
     addresses,
     port,
     host: host === '' ? 'localhost' : host,
-    path: kind === 'tcp' ? '' : path || '/',
+    path: kind === 'http' ? path || '/' : '',
   };
 }
 
+const DEFAULT_PORTS = { http: 80, tcp: 0, ssh: 22 } as const;
+
+function isProbeKind(text: string | undefined): text is NetworkProbe['kind'] {
+  return text !== undefined && Object.hasOwn(DEFAULT_PORTS, text);
+}
+
 /**
- * Makes a probe in the network namespace of a process. Well is an open port for tcp, and a status from 200 to 399 for
- * http; redirections are not followed. `tool` is the path of berth-connect. Throws when `signal` aborts.
+ * Makes a probe in the network namespace of a process. Well is an open port for tcp, a status from 200 to 399 for http
+ * (redirections are not followed), and for ssh a server that says who it is. `tool` is the path of berth-connect. Throws when `signal` aborts.
  */
 export async function probeNetwork(
   tool: string,
@@ -64,7 +72,7 @@ export async function probeNetwork(
   probe: NetworkProbe,
   signal: AbortSignal,
 ): Promise<ProbeAnswer> {
-  const mode = probe.kind === 'http' ? 'relay' : 'check';
+  const mode = probe.kind === 'tcp' ? 'check' : 'relay';
   const args = [mode, `/proc/${pid}/ns/net`, String(probe.port), ...probe.addresses];
   const child = spawn(tool, args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe'], signal });
   const ended = once(child, 'close'); // rejects when the signal aborts, or there is no such tool
@@ -72,13 +80,13 @@ export async function probeNetwork(
   const [, , stderr, connection] = child.stdio;
   try {
     const reason = stderr === null ? Promise.resolve('') : text(stderr);
-    if (probe.kind === 'http' && connection instanceof Duplex) {
+    if (probe.kind !== 'tcp' && connection instanceof Duplex) {
       const answer = await ask(connection, probe, signal);
       if (answer !== undefined) return answer;
     }
     await ended;
     const isOpen = child.exitCode === 0;
-    const silent = probe.kind === 'http' ? NO_ANSWER : 'connected';
+    const silent = probe.kind === 'tcp' ? 'connected' : NO_ANSWER;
     return { isWell: isOpen && probe.kind === 'tcp', output: isOpen ? silent : (await reason).trim() };
   } finally {
     child.kill('SIGKILL');
@@ -111,7 +119,28 @@ export async function probeBy(
 const NO_ANSWER = 'the connection was closed without an answer';
 
 /** Undefined when the connection ends without an answer. */
-async function ask(
+function ask(stream: Duplex, probe: NetworkProbe, signal: AbortSignal): Promise<ProbeAnswer | undefined> {
+  return probe.kind === 'ssh' ? hear(stream, signal) : askByHttp(stream, probe, signal);
+}
+
+/** An SSH server speaks first (RFC 4253, 4.2). */
+async function hear(stream: Duplex, signal: AbortSignal): Promise<ProbeAnswer | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer | undefined>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  stream.once('data', resolve);
+  stream.once('error', () => resolve(undefined));
+  stream.once('close', () => resolve(undefined));
+  try {
+    const banner = (await promise)?.toString('latin1').trim();
+    return banner === undefined ? undefined : { isWell: banner.startsWith('SSH-'), output: banner };
+  } finally {
+    signal.removeEventListener('abort', abort);
+    stream.destroy();
+  }
+}
+
+async function askByHttp(
   stream: Duplex,
   probe: NetworkProbe,
   signal: AbortSignal,

@@ -3,7 +3,8 @@ import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isBerthError } from '../../base/index.ts';
 import { type ControlGroupUsage, findControlGroup, readUsage } from '../../runtime/index.ts';
-import { type ContainerRecord, isActive, isMachine } from './container.ts';
+import type { ComputerDetails } from './computer/options.ts';
+import { type ContainerRecord, isActive, isMachine, type RunningDetails } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { controlOf } from './vm/guest.ts';
 import { guestUsage } from './vm/usage.ts';
@@ -77,7 +78,7 @@ async function readContainerUsage(
   const { id, state, host } = record;
   if (!isActive(state)) return undefined;
   if (isMachine(record)) return readGuestUsage(context, record);
-  const { pid } = state;
+  const { pid, computer } = state;
   try {
     const group = await findControlGroup({ pid, id }, context.parts.hostFacts.cgroups.version);
     const ownsNetwork = host.networkMode !== 'host';
@@ -87,11 +88,23 @@ async function readContainerUsage(
       ownsNetwork ? readInterfaces(pid) : [],
     ]);
     if (usage === undefined) return undefined;
-    return { readAt: new Date(), ...usage, ...cpu, hostMemory: totalmem(), interfaces };
+    const reading = { readAt: new Date(), ...usage, ...cpu, hostMemory: totalmem(), interfaces };
+    return computer === undefined ? reading : ofComputer(reading, state, computer);
   } catch (error) {
     if (isBerthError(error, 'not-found')) return undefined; // it has just ended
     throw error;
   }
+}
+
+/** What its QEMU uses, against the memory that it was given; of the interfaces not those that only lead into it. */
+function ofComputer(usage: Usage, { endpoints }: RunningDetails, computer: ComputerDetails): Usage {
+  const cards = new Set(endpoints.map(({ containerInterface }) => containerInterface));
+  const { memory } = usage;
+  return {
+    ...usage,
+    ...(memory === undefined ? {} : { memory: { ...memory, limit: computer.memory } }),
+    interfaces: usage.interfaces.filter(({ name }) => cards.has(name)),
+  };
 }
 
 /** Undefined when the guest has just ended, or stands still. */

@@ -1,7 +1,8 @@
 import { internal, type Timeline } from '../../../base/index.ts';
-import type { Endpoint } from '../../../network/index.ts';
+import { type Endpoint, macAddressOf } from '../../../network/index.ts';
 import { controlGroupFolders, controlGroupPath, ociResources } from '../../../runtime/index.ts';
 import type { ComputerCard, ComputerDisk, ComputerRequest, Hardware } from '../../../vm/index.ts';
+import { isBridge } from '../../networks.ts';
 import type { ContainerRecord } from '../container.ts';
 import { type ContainerContext, containerDirectory } from '../context.ts';
 import { allotmentOf } from '../vm/allotment.ts';
@@ -30,6 +31,7 @@ export async function prepareComputer(
       variables: files.variables,
       network: networkOf(prepared),
       cards: prepared.connection.endpoints.map((endpoint) => cardOf(context, endpoint)),
+      hostname: record.config.hostname,
       controlGroups: await controlGroupsOf(context, record),
       state: undefined,
     },
@@ -78,12 +80,15 @@ async function mediaOf(
 
 function cardOf(context: ContainerContext, endpoint: Endpoint): ComputerCard {
   const { macAddress, address, prefixLength, gateway, ipv6 } = endpoint;
+  const network = context.networks.byId(endpoint.networkId)?.network;
+  const isBridged = network !== undefined && isBridge(network); // then the gateway is the bridge
   return {
     macAddress,
-    mtu: mtuOf(context.networks.byId(endpoint.networkId)?.network),
+    mtu: mtuOf(network),
     address,
     prefixLength,
     gateway,
+    ...(gateway === undefined || !isBridged ? {} : { gatewayMacAddress: macAddressOf(gateway) }),
     ...(ipv6 === undefined ? {} : { ipv6 }),
   };
 }
