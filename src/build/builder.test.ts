@@ -260,6 +260,7 @@ describe.skipIf(missing !== undefined)(`a build (${missing ?? 'root, crun and bu
         target: undefined,
         noCache: false,
         pull: false,
+        isolation: { kind: 'container' },
         platform: { os: 'linux', architecture: 'amd64' },
       },
       () => {},

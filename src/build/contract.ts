@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Digest, Reference } from '../base/index.ts';
 import type { Credentials } from '../registry/contract.ts';
-import type { RootPlan } from '../runtime/contract.ts';
+import type { FileWorker, RootPlan } from '../runtime/contract.ts';
 import type { Image, ImageRuntimeConfig } from '../store/contract.ts';
 
 /** What the build endpoint was asked for, parsed. */
@@ -21,7 +21,14 @@ export interface BuildRequest {
   /** What logs in at a registry when a FROM is pulled. */
   readonly credentialsFor?: (domain: string) => Credentials | undefined;
   readonly platform: { readonly os: string; readonly architecture: string };
+  /** What RUN steps run in. */
+  readonly isolation: Isolation;
 }
+
+/** A container, or a virtual machine with so many bytes of memory (undefined: what a machine has by default). */
+export type Isolation =
+  | { readonly kind: 'container' }
+  | { readonly kind: 'vm'; readonly memory: number | undefined };
 
 /** What a running build tells its client, in order. */
 export type BuildEvent =
@@ -38,8 +45,19 @@ export interface RunStep {
   readonly config: ImageRuntimeConfig;
   readonly env: readonly string[];
   readonly network: 'default' | 'none' | 'host';
+  readonly isolation: Isolation;
   readonly onOutput: (text: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** How a step ended. */
+export interface StepEnd {
+  readonly exitCode: number;
+  /**
+   * Of a step that ended well in a virtual machine: the folder of what it has written, as overlayfs has it, is the worker's root,
+   * and nothing is in the upper folder of the step's root. Undefined: it is there.
+   */
+  readonly changes: FileWorker | undefined;
 }
 
 /** What the builder needs of the engine. */
@@ -56,6 +74,6 @@ export interface BuildHost {
   ): Promise<Image>;
   /** Hears of the image that a build has come to, and of the names that it got (canonical). */
   imageMade(image: Image, news: { readonly isNew: boolean; readonly tags: readonly string[] }): void;
-  /** Runs a step to its end; returns its exit code. Throws like a container's start when it cannot be started. */
-  runStep(step: RunStep): Promise<number>;
+  /** Runs a step to its end. Throws like a container's start when it cannot be started. */
+  runStep(step: RunStep): Promise<StepEnd>;
 }

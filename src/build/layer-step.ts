@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, readdir, rmdir, unlink } from 'node:fs/promises';
 import { crashPoint, systemErrorCode } from '../base/index.ts';
-import type { Launcher, RootPlan } from '../runtime/index.ts';
+import type { FileWorker, Launcher, RootPlan } from '../runtime/index.ts';
 import type { Layer, LayerStore } from '../store/index.ts';
 
 export interface LayerMaker {
@@ -17,24 +17,27 @@ export type WritableRoot = RootPlan & {
 };
 
 /**
- * Lets `work` change files above `below`, and makes a layer of what it changed; undefined when it changed nothing.
- * Whatever happens, the writable folders are gone afterwards.
+ * Lets `work` change files above `below`, and makes a layer of what it changed; undefined when it changed nothing. Changes that are
+ * elsewhere than in the root's upper folder are those that it returns. Whatever happens, the writable folders are gone afterwards.
  */
 export async function makeLayer(
   { launcher, layers, scratchDirectory }: LayerMaker,
   below: readonly Layer[],
   signal: AbortSignal,
-  work: (root: WritableRoot) => Promise<void>,
+  work: (root: WritableRoot) => Promise<FileWorker | undefined>,
 ): Promise<Layer | undefined> {
   const folder = `${scratchDirectory}/steps/${randomBytes(12).toString('hex')}`;
   const writable = { upper: `${folder}/upper`, work: `${folder}/work` };
   await mkdir(writable.upper, { recursive: true });
   try {
     await mkdir(writable.work);
-    await work({ layers: below.map(({ path }) => path), writable });
+    await using elsewhere = await work({ layers: below.map(({ path }) => path), writable });
     signal.throwIfAborted();
-    if ((await readdir(writable.upper)).length === 0) return undefined;
-    const layer = await layers.unpackTar(await launcher.packChanges(writable.upper, signal), { signal });
+    const names = await (elsewhere?.list('/') ?? readdir(writable.upper));
+    if (names.length === 0) return undefined;
+    const tar = await (elsewhere?.packChanges('/', { signal }) ??
+      launcher.packChanges(writable.upper, signal));
+    const layer = await layers.unpackTar(tar, { signal });
     crashPoint('build.layer');
     return layer;
   } finally {
@@ -57,6 +60,13 @@ export async function removeMountPoints(upper: string): Promise<void> {
   // The step may have made a symlink of /etc: never follow it.
   if (!(await isFolder(`${upper}/etc`))) return;
   for (const name of MOUNT_POINTS.files) await removeEmptyFile(`${upper}/${name}`);
+}
+
+/** The same where the step's changes are elsewhere. */
+export async function removeMountPointsIn(changes: FileWorker): Promise<void> {
+  for (const name of MOUNT_POINTS.folders) await changes.removeEmpty(`/${name}`);
+  if ((await changes.stat('/etc'))?.type !== 'directory') return;
+  for (const name of MOUNT_POINTS.files) await changes.removeEmpty(`/${name}`);
 }
 
 async function isFolder(path: string): Promise<boolean> {

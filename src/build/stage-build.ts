@@ -1,4 +1,5 @@
 import { parseReference, shortId } from '../base/index.ts';
+import type { FileWorker } from '../runtime/index.ts';
 import type { Image } from '../store/index.ts';
 import { globalArgs, proxyEnvironment } from './build-args.ts';
 import type { BuildScope } from './build-scope.ts';
@@ -12,7 +13,7 @@ import type { Instruction } from './dockerfile/instructions.ts';
 import { parseTriggers } from './dockerfile/parse.ts';
 import { notThereYet, wrong } from './dockerfile/wrong.ts';
 import { failedCommand, located } from './failures.ts';
-import { makeLayer, removeMountPoints, type WritableRoot } from './layer-step.ts';
+import { makeLayer, removeMountPoints, removeMountPointsIn, type WritableRoot } from './layer-step.ts';
 import {
   asBase,
   initialState,
@@ -194,22 +195,30 @@ export class StageBuild {
     const { host, request, signal } = this.#scope;
     const args = commandArgs(instruction.command, state.config);
     const visible = visibleArgs(state);
-    const key = stepKey(state.key, 'run', args, visible, instruction.network);
+    const { isolation } = request;
+    const elsewhere = isolation.kind === 'container' ? [] : [isolation.kind];
+    const key = stepKey(state.key, 'run', args, visible, instruction.network, ...elsewhere);
     const prefix = visible.length === 0 ? '' : `|${visible.length} ${visible.join(' ')} `;
     return this.#cached(state, key, `RUN ${prefix}${args.join(' ')} # buildkit`, async (root) => {
       this.#links.say(` ---> Running in ${shortId(key)}\n`);
-      const exitCode = await host.runStep({
+      const { exitCode, changes } = await host.runStep({
         root,
         args,
         config: { ...state.config, WorkingDir: state.config.WorkingDir || '/' },
         env: [...proxyEnvironment(request), ...visible, ...(state.config.Env ?? [])],
         network: instruction.network,
+        isolation,
         onOutput: this.#links.say,
         signal,
       });
+      await using kept = new AsyncDisposableStack();
+      kept.use(changes);
       signal.throwIfAborted();
       if (exitCode !== 0) throw await failedCommand(instruction, args, exitCode, root.writable.upper);
-      await removeMountPoints(root.writable.upper);
+      if (changes === undefined) await removeMountPoints(root.writable.upper);
+      else await removeMountPointsIn(changes);
+      kept.move(); // it is makeLayer's now
+      return changes;
     });
   }
 
@@ -241,6 +250,7 @@ export class StageBuild {
       return this.#cached(state, key, createdBy, async (root) => {
         await using files = await launcher.openFiles(root, signal);
         await copyFromContext(step, selection, context, { files, destination, signal });
+        return undefined;
       });
     }
     const source = await this.#copySource(step, step.from);
@@ -250,6 +260,7 @@ export class StageBuild {
       await using from = await launcher.openFiles({ layers, writable: undefined }, signal);
       await using files = await launcher.openFiles(root, signal);
       await copyFromRoot(step, from, { files, destination, signal });
+      return undefined;
     });
   }
 
@@ -270,6 +281,7 @@ export class StageBuild {
     const next = await this.#cached(state, key, `WORKDIR ${absolute}`, async (root) => {
       await using files = await launcher.openFiles(root, signal);
       if ((await files.stat(absolute, { follow: true })) === undefined) await files.makeDirectory(absolute);
+      return undefined;
     });
     return { ...next, config: { ...next.config, WorkingDir: absolute } };
   }
@@ -279,7 +291,7 @@ export class StageBuild {
     state: StageState,
     key: StepKey,
     createdBy: string,
-    work: (root: WritableRoot) => Promise<void>,
+    work: (root: WritableRoot) => Promise<FileWorker | undefined>,
   ): Promise<StageState> {
     const { request, store, launcher, scratchDirectory, slots, signal } = this.#scope;
     const known = request.noCache ? undefined : await this.#cache.find(key);

@@ -39,6 +39,10 @@ export interface BuildOptions {
   readonly cacheFrom?: readonly string[];
   /** Bytes. */
   readonly shmSize?: number;
+  /** "vm": each RUN step has a virtual machine of its own. */
+  readonly isolation?: string;
+  /** Bytes of that machine. */
+  readonly memory?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -74,6 +78,8 @@ export class Build {
         extrahosts: options.extraHosts,
         cachefrom: options.cacheFrom === undefined ? undefined : JSON.stringify(options.cacheFrom),
         shmsize: options.shmSize,
+        isolation: options.isolation,
+        memory: options.memory,
         rm: true,
         forcerm: true,
         version: '1',

@@ -48,6 +48,7 @@ function serviceConfig(service: Service) {
             extra_hosts: build.extraHosts,
             cache_from: build.cacheFrom,
             shm_size: build.shmSize,
+            isolation: build.isolation,
           }),
     image: service.image,
     platform: service.platform,

@@ -34,6 +34,7 @@ export async function buildImage(
       extraHosts: build.extraHosts,
       cacheFrom: build.cacheFrom.length === 0 ? undefined : build.cacheFrom,
       shmSize: build.shmSize,
+      isolation: build.isolation,
       signal,
     });
     for await (const { stream, status, id, progressDetail } of messages) {

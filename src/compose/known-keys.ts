@@ -47,10 +47,10 @@ export const GPU: KnownKeys = {
 
 export const BUILD: KnownKeys = {
   supported: words(
-    'context dockerfile args target labels tags no_cache pull network extra_hosts cache_from shm_size',
+    'context dockerfile args target labels tags no_cache pull network extra_hosts cache_from shm_size isolation',
   ),
   missing: words(
-    'additional_contexts cache_to dockerfile_inline entitlements isolation no_cache_filter platforms privileged ' +
+    'additional_contexts cache_to dockerfile_inline entitlements no_cache_filter platforms privileged ' +
       'provenance sbom secrets ssh ulimits',
   ),
 };

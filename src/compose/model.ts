@@ -175,6 +175,7 @@ export interface ServiceBuild {
   readonly cacheFrom: readonly string[];
   /** Bytes. */
   readonly shmSize: number | undefined;
+  readonly isolation: string | undefined;
 }
 
 export interface ServicePort {

@@ -33,6 +33,7 @@ export function parseBuild(node: Located, { directory, variables }: ServiceConte
     extraHosts: get('extra_hosts', parseExtraHosts) ?? [],
     cacheFrom: get('cache_from', asTexts) ?? [],
     shmSize: get('shm_size', asBytes),
+    isolation: get('isolation', asText),
   };
 }
 

@@ -1,5 +1,5 @@
 import { type Builder, createBuilder } from '../build/index.ts';
-import { createBuildHost } from './build-host.ts';
+import { createBuildHost } from './build-host/index.ts';
 import { openContainerContext } from './containers/context.ts';
 import { Containers } from './containers/index.ts';
 import { DiskUsage } from './disk-usage/index.ts';
@@ -40,7 +40,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
   const builder = createBuilder({
     store,
     launcher,
-    host: createBuildHost(parts, { events, images, networks }),
+    host: createBuildHost(parts, { events, images, networks, briefMachines: context.briefMachines }),
     scratchDirectory: `${settings.dataRoot}/build`,
   });
   const diskUsage = new DiskUsage({ store, containers, volumes, builder, dataRoot: settings.dataRoot });

@@ -32,11 +32,7 @@ export function parseModes(host: Fields): Modes {
 
 /** The runtime "vm" means the same as the isolation, for clients that have no word for the latter on Linux. */
 function parseIsolation(isolation: string, runtime: string): Pick<HostOptions, 'runtime' | 'isolation'> {
-  if (isolation !== '' && isolation !== 'default' && isolation !== 'vm') {
-    throw invalid(`invalid isolation (${isolation}): linux only supports 'default'`, {
-      hint: "berth also has 'vm', a virtual machine",
-    });
-  }
+  if (isolation !== '' && isolation !== 'default' && isolation !== 'vm') throw unknownIsolation(isolation);
   if (isolation !== 'vm' && runtime !== 'vm') return { runtime: runtime || undefined };
   if (runtime !== '' && runtime !== 'vm') {
     throw invalid(`conflicting options: the isolation vm and the runtime ${runtime}`, {
@@ -44,6 +40,13 @@ function parseIsolation(isolation: string, runtime: string): Pick<HostOptions, '
     });
   }
   return { runtime: undefined, isolation: 'vm' };
+}
+
+/** In Docker's words, and what berth has beside. */
+export function unknownIsolation(isolation: string): Error {
+  return invalid(`invalid isolation (${isolation}): linux only supports 'default'`, {
+    hint: "berth also has 'vm', a virtual machine",
+  });
 }
 
 function mode(

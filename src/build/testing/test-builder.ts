@@ -21,6 +21,7 @@ import {
   type BuildRequest,
   createBuilder,
   type RunStep,
+  type StepEnd,
 } from '../index.ts';
 
 const NATIVE = join(import.meta.dirname, '../../../native/build');
@@ -119,6 +120,7 @@ export class TestBuilder implements AsyncDisposable {
         target: undefined,
         noCache: false,
         pull: false,
+        isolation: { kind: 'container' },
         platform: { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch },
         ...request,
       },
@@ -191,7 +193,7 @@ export class TestBuilder implements AsyncDisposable {
     };
   }
 
-  async #runStep(step: RunStep): Promise<number> {
+  async #runStep(step: RunStep): Promise<StepEnd> {
     this.steps.push(step.args);
     const id = newContainerId();
     const directory = join(this.folder, 'c', id);
@@ -219,7 +221,7 @@ export class TestBuilder implements AsyncDisposable {
       for await (const { data } of session.output()) step.onOutput(data.toString());
       const status = await supervisor.exited;
       step.signal.throwIfAborted();
-      return status.kind === 'exited' ? status.code : 255;
+      return { exitCode: status.kind === 'exited' ? status.code : 255, changes: undefined };
     } finally {
       step.signal.removeEventListener('abort', kill);
     }

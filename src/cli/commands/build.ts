@@ -22,7 +22,9 @@ interface BuildFlags {
   readonly cacheFrom: readonly string[];
   readonly file?: string;
   readonly iidfile?: string;
+  readonly isolation?: string;
   readonly label: readonly string[];
+  readonly memory?: number;
   readonly network?: string;
   readonly platform?: string;
   readonly progress: 'auto' | 'plain';
@@ -43,7 +45,9 @@ export function buildCommand(cli: Cli, path: string): CliCommand {
     .addOption(listOption('--cache-from <strings>', 'Images to consider as cache sources'))
     .option('-f, --file <string>', 'Name of the Dockerfile (default "PATH/Dockerfile"; "-": standard input)')
     .option('--iidfile <string>', 'Write the image ID to the file')
+    .option('--isolation <string>', 'Isolation technology of RUN instructions ("default", "vm")')
     .addOption(listOption('--label <list>', 'Set metadata for an image'))
+    .addOption(parsedOption('-m, --memory <bytes>', 'Memory of a RUN instruction ("vm" only)', parseSize))
     .option('--network <string>', 'Set the networking mode for the RUN instructions')
     .option('--no-cache', 'Do not use cache when building the image')
     .option('--platform <string>', 'Set platform if the engine has several')
@@ -87,6 +91,8 @@ function buildOptions(flags: BuildFlags, env: NodeJS.ProcessEnv): BuildOptions {
     extraHosts: flags.addHost,
     cacheFrom: flags.cacheFrom.length === 0 ? undefined : flags.cacheFrom,
     shmSize: flags.shmSize,
+    isolation: flags.isolation,
+    memory: flags.memory,
   };
 }
 

@@ -2,9 +2,10 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { invalid, notImplemented, parseReference } from '../../base/index.ts';
-import type { BuildRequest } from '../../build/index.ts';
+import type { BuildRequest, Isolation } from '../../build/index.ts';
 import type { Engine } from '../../engine/index.ts';
 import { Query } from '../fields.ts';
+import { unknownIsolation } from '../host-modes.ts';
 import { parseRegistryConfig } from '../registry-auth.ts';
 import { answerWithLines, clientSignal } from '../streams.ts';
 
@@ -36,11 +37,9 @@ const REFUSED = [
   'cachefrom',
   'outputs',
   'extrahosts',
-  'memory',
   'cpuquota',
   'cgroupparent',
   'networkmode',
-  'isolation',
 ];
 
 function parseBuild(request: FastifyRequest): BuildRequest {
@@ -69,7 +68,23 @@ function parseBuild(request: FastifyRequest): BuildRequest {
     pull: query.flag('pull'),
     credentialsFor: parseRegistryConfig(request.headers['x-registry-config']),
     platform: platform(query.text('platform')),
+    isolation: isolation(query),
   };
+}
+
+function isolation(query: Query): Isolation {
+  const name = query.text('isolation');
+  const memory = query.number('memory') ?? 0;
+  switch (name) {
+    case '':
+    case 'default':
+      if (memory > 0) throw notImplemented('the build option "memory" is there for virtual machines only');
+      return { kind: 'container' };
+    case 'vm':
+      return { kind: 'vm', memory: memory > 0 ? memory : undefined };
+    default:
+      throw unknownIsolation(name);
+  }
 }
 
 function labels(query: Query): Record<string, string> {

@@ -14,6 +14,8 @@ import type { EngineParts } from '../../parts.ts';
 
 /** What a brief machine is made of before its guest's set-up is known. */
 export interface BriefMachinePlan {
+  /** Undefined: a new one. */
+  readonly id?: ContainerId;
   /** EROFS files, the bottom layer first. */
   readonly layers: readonly string[];
   readonly wanted: WantedResources;
@@ -58,7 +60,7 @@ export class BriefMachines {
   /** Prepares one. Throws as {@link VirtualMachines.allot} does; nothing is left behind then. */
   async open(plan: BriefMachinePlan, signal?: AbortSignal): Promise<BriefMachine> {
     const { launcher, machines, settings } = this.#parts;
-    const id = newContainerId();
+    const { id = newContainerId() } = plan;
     // Where a later berthd looks for what a killed one has left.
     const directory = `${settings.dataRoot}/build/steps/${id}`;
     const allotment = machines.allot(plan.wanted, [...this.#others(), ...this.allotments]);

@@ -175,8 +175,12 @@ async function setupOf(
   };
 }
 
-function interfaceOf(context: ContainerContext, endpoint: Endpoint): GuestInterface {
-  const network = context.networks.byId(endpoint.networkId)?.network;
+/** The card of a guest for an endpoint. */
+export function interfaceOf(
+  { networks }: Pick<ContainerContext, 'networks'>,
+  endpoint: Endpoint,
+): GuestInterface {
+  const network = networks.byId(endpoint.networkId)?.network;
   const { address, prefixLength, ipv6, macAddress, containerInterface: name } = endpoint;
   return {
     macAddress,
@@ -195,7 +199,7 @@ export function mtuOf(network: Network | undefined): number {
 }
 
 /** Of each family, through the first network that leads out: as in a container, whose routes are in this order. */
-function defaultRoutes(endpoints: readonly Endpoint[]): GuestRoute[] {
+export function defaultRoutes(endpoints: readonly Endpoint[]): GuestRoute[] {
   const gateways = endpoints.flatMap(({ gateway, ipv6, containerInterface: name }) =>
     [gateway, ipv6?.gateway].flatMap((one) => (one === undefined ? [] : { gateway: one, interface: name })),
   );

@@ -20,13 +20,14 @@ const MEMORY = 128 * 1024 ** 2;
 /**
  * File operations on the disk of a machine that does not run. Only a guest reads it, because to mount a file system that another
  * guest has written would be to trust it: so a machine without a process of its own starts over the same layers and the same
- * disk, and ends with the worker. Disposing of the worker throws `unavailable` when the guest has not brought everything to the disk.
+ * disk, and ends with the worker; `release` is called then. Disposing of the worker throws `unavailable` when the guest has not
+ * brought everything to the disk.
  */
 export async function openDiskFiles(
   machines: BriefMachines,
   { layers, path, size }: WrittenDisk,
   place: Exclude<WorkerPlace, 'root'>,
-  signal?: AbortSignal,
+  { signal, release }: { readonly signal?: AbortSignal; readonly release?: () => Promise<void> } = {},
 ): Promise<FileWorker> {
   const wanted = { cpus: undefined, memory: MEMORY };
   await using stack = new AsyncDisposableStack();
@@ -41,7 +42,8 @@ export async function openDiskFiles(
   const socket = await machine.control.openFiles(place, signal);
   const opened = stack.move();
   return fileWorkerBehind(socket, async () => {
-    await using _opened = opened;
+    await using ending = opened;
+    if (release !== undefined) ending.defer(release);
     await endWell(machine);
   });
 }

@@ -1,0 +1,38 @@
+import { constants } from 'node:os';
+import type { BerthError } from '../../base/index.ts';
+import type { RunStep } from '../../build/index.ts';
+import type { Supervisor } from '../../runtime/index.ts';
+import { explainCommandFailure } from '../containers/start-failure.ts';
+import type { EngineParts } from '../parts.ts';
+
+/** Runs what a supervisor has prepared, and gives its output on; returns the exit code. A step that is given up is killed. */
+export async function runToEnd(supervisor: Supervisor, step: RunStep): Promise<number> {
+  await using session = await supervisor.attach({ stdin: false, stdout: true, stderr: true });
+  await supervisor.run(step.signal);
+  const stop = () => void supervisor.signal(constants.signals.SIGKILL).catch(() => {});
+  step.signal.addEventListener('abort', stop, { once: true });
+  if (step.signal.aborted) stop(); // while it started
+  try {
+    const decoder = new TextDecoder();
+    for await (const { data } of session.output()) step.onOutput(decoder.decode(data, { stream: true }));
+    const status = await supervisor.exited;
+    step.signal.throwIfAborted();
+    return status.kind === 'exited' ? status.code : 255;
+  } finally {
+    step.signal.removeEventListener('abort', stop);
+  }
+}
+
+/** A failure of the step's command, with what its file says. */
+export function explainStep(parts: EngineParts, { args, env, config, root }: RunStep, error: BerthError) {
+  const query = {
+    program: args[0] ?? '',
+    env,
+    workingDir: config.WorkingDir ?? '/',
+    user: config.User ?? '',
+  };
+  return explainCommandFailure(error, query, parts.log, async () => ({
+    worker: await parts.launcher.openFiles(root),
+    mounts: [],
+  }));
+}
