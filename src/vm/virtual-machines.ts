@@ -111,6 +111,10 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     return { accelerator, kernelRelease: kernel.version, start: startOf(source) };
   }
 
+  async discardTemplate(key: string): Promise<void> {
+    await this.#templates.discard(key);
+  }
+
   async release(id: ContainerId): Promise<void> {
     await this.#users.release(id);
   }
