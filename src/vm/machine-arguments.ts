@@ -3,9 +3,9 @@ import { GUEST_LAYER_DISK, GUEST_PORT, GUEST_SHARE_TAG, GUEST_WRITABLE_DISK } fr
 import {
   accelerationArguments,
   bareMachine,
+  qmpCommand as command,
   confinement,
   escaped,
-  qmpCommand as command,
 } from './qemu-arguments.ts';
 import type { VmStep } from './vm-plan.ts';
 import { VM_AGENT_DESCRIPTOR, VM_QMP_DESCRIPTOR, VM_STATE_DESCRIPTOR, VM_TAP_DESCRIPTOR } from './vm-plan.ts';

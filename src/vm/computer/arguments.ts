@@ -15,7 +15,8 @@ import {
   VM_TAP_DESCRIPTOR,
 } from '../vm-plan.ts';
 import type { ComputerDisk, ComputerLayout, ComputerMedium, Placed } from './contract.ts';
-import { type BlockNode, diskId, diskNode, mediumNode, readOnlyFile } from './disk-nodes.ts';
+import { type BlockNode, diskId, diskNode, mediumId, mediumNode } from './disk-nodes.ts';
+import { nodeOptions } from './disks/node-options.ts';
 import { placeOptions, portArguments } from './places.ts';
 
 /** The files that a layout's devices are made of; paths are those that QEMU sees. */
@@ -51,7 +52,6 @@ export function computerArguments(
     ...commonDevices(layout),
     ...layout.cards.flatMap((card, index) => cardArguments(layout, card, index)),
     ...diskArguments(layout, files),
-    ...driveArguments(layout, files.media),
     ...(begin === 'resume' ? ['-incoming', 'defer'] : ['-S']),
     ...confinement,
   ];
@@ -63,9 +63,12 @@ function board({ model }: ComputerLayout, flash: ComputerFiles['flash']): string
     return ['-M', 'microvm,acpi=on,isa-serial=on,rtc=on', '-global', 'virtio-mmio.force-legacy=false'];
   }
   if (flash === undefined) return ['-M', `${model},graphics=off`];
-  const code = { 'node-name': 'firmware', driver: 'raw', 'read-only': true, file: readOnlyFile(flash.code) };
-  const file = { driver: 'file', filename: flash.variables };
-  const variables = { 'node-name': 'variables', driver: 'raw', file };
+  const node = (name: string, path: string) => ({
+    'node-name': name,
+    ...nodeOptions({ path, format: 'raw' }, []),
+  });
+  const code = { ...node('firmware', flash.code), 'read-only': true };
+  const variables = node('variables', flash.variables);
   return [
     ...[...blockdev(code), ...blockdev(variables)],
     ...['-M', `${model},graphics=off,pflash0=firmware,pflash1=variables`],
@@ -136,7 +139,11 @@ function commonDevices({ model, memory: { more } }: ComputerLayout): string[] {
   ];
 }
 
-function cardArguments(layout: ComputerLayout, card: ComputerLayout['cards'][number], index: number): string[] {
+function cardArguments(
+  layout: ComputerLayout,
+  card: ComputerLayout['cards'][number],
+  index: number,
+): string[] {
   const end = cardId(card.name);
   return [
     ...['-netdev', `tap,fd=${VM_TAP_DESCRIPTOR + index},id=${end}-end`],
@@ -161,53 +168,40 @@ export function cardId(macAddress: string): string {
 }
 
 /** Booted in their order: disks, then media, so that an installer's system boots when it is there. */
-function diskArguments(layout: ComputerLayout, files: ComputerFiles): string[] {
-  const nodes = new Map<string, BlockNode>();
-  for (const disk of files.disks) nodes.set(disk.name, diskNode(disk, disk.path, disk.backing));
-  for (const { name, path } of files.media) nodes.set(name, mediumNode(name, path));
-  const { disks, readOnlyDisks, model } = layout;
+function diskArguments(layout: ComputerLayout, { disks, media }: ComputerFiles): string[] {
+  const { model, readOnlyDisks, drives } = layout;
+  const nodes = new Map<string, BlockNode>([
+    ...disks.map((disk) => [diskId(disk.name), diskNode(disk)] as const),
+    ...media.map((medium) => [mediumId(medium.name), mediumNode(medium)] as const),
+  ]);
+  const devices: Device[] = [
+    ...layout.disks.map((disk) => diskDevice(model, disk)),
+    ...readOnlyDisks.map(({ name, place }) => {
+      return { ...blockDevice(model, mediumId(name), name), ...placeOptions(model, 'read-only-disk', place) };
+    }),
+    ...drives.map((name, index) => driveDevice(model, mediumId(name), index)),
+  ];
+  const controller = model === 'microvm' && drives.length > 0 ? ['-device', 'virtio-scsi-device'] : [];
   return [
-    ...disks.flatMap((disk, index) => [
-      ...blockdev(nodes.get(disk.name)),
-      ...['-device', deviceOptions({ ...diskDevice(model, disk), bootindex: index })],
-    ]),
-    ...readOnlyDisks.flatMap((disk, index) => [
-      ...blockdev(nodes.get(disk.name)),
-      '-device',
-      deviceOptions({
-        ...blockDevice(model, disk.name),
-        ...placeOptions(model, 'read-only-disk', disk.place),
-        bootindex: disks.length + index,
-      }),
+    ...controller,
+    ...devices.flatMap((device, bootindex) => [
+      ...blockdev(nodes.get(device.id)),
+      ...['-device', deviceOptions({ ...device, bootindex })],
     ]),
   ];
 }
 
 export function diskDevice(model: ComputerLayout['model'], { name, place }: Placed): Device {
-  return { ...blockDevice(model, name), ...placeOptions(model, 'disk', place) };
+  return { ...blockDevice(model, diskId(name), name), ...placeOptions(model, 'disk', place) };
 }
 
-function blockDevice(model: ComputerLayout['model'], name: string): Device {
-  return {
-    driver: model === 'microvm' ? 'virtio-blk-device' : 'virtio-blk-pci',
-    id: diskId(name),
-    ...{ drive: diskId(name), serial: name },
-  };
+function blockDevice(model: ComputerLayout['model'], id: string, serial: string): Device {
+  return { driver: model === 'microvm' ? 'virtio-blk-device' : 'virtio-blk-pci', id, drive: id, serial };
 }
 
-function driveArguments({ model, drives, disks, readOnlyDisks }: ComputerLayout, media: readonly ComputerMedium[]): string[] {
-  if (drives.length === 0) return [];
-  const controller = model === 'microvm' ? ['-device', 'virtio-scsi-device,id=drives'] : [];
-  return [
-    ...controller,
-    ...drives.flatMap((name, index) => {
-      const path = media.find((medium) => medium.name === name)?.path;
-      const bus = model === 'microvm' ? { driver: 'scsi-cd', lun: index } : { driver: 'ide-cd', bus: `ide.${index}` };
-      const bootindex = disks.length + readOnlyDisks.length + index;
-      const device = { ...bus, id: diskId(name), drive: diskId(name), bootindex };
-      return [...blockdev(path === undefined ? undefined : mediumNode(name, path)), '-device', deviceOptions(device)];
-    }),
-  ];
+function driveDevice(model: ComputerLayout['model'], id: string, index: number): Device {
+  if (model === 'microvm') return { driver: 'scsi-cd', id, drive: id, lun: index };
+  return { driver: 'ide-cd', id, drive: id, bus: `ide.${index}` };
 }
 
 function blockdev(node: BlockNode | undefined): string[] {

@@ -1,42 +1,27 @@
-import type { ComputerDisk } from './contract.ts';
+import type { ComputerDisk, ComputerMedium } from './contract.ts';
+import { nodeOptions } from './disks/node-options.ts';
 
-/** A file as QEMU's block layer opens it. Every format is said, so that none is probed. */
+/** A file as QEMU's block layer opens it. */
 export type BlockNode = Readonly<Record<string, unknown>>;
 
-/**
- * A disk with all that is behind it. Files name what is behind them, too: that is never followed, as each has `backing` here.
- * `file` is what QEMU calls the disk's own file, `behind` the same of those behind it.
- */
-export function diskNode({ name }: Pick<ComputerDisk, 'name'>, file: string, behind: readonly Backing[]): BlockNode {
+/** A disk with all that is behind it; paths are those that QEMU sees. What the guest deletes takes no room in its file. */
+export function diskNode({ name, path, backing }: ComputerDisk): BlockNode {
   return {
-    ...{ 'node-name': diskId(name), driver: 'qcow2', discard: 'unmap' },
-    file: { driver: 'file', filename: file, discard: 'unmap' },
-    backing: backingNode(behind),
+    ...{ 'node-name': diskId(name), discard: 'unmap' },
+    ...nodeOptions({ path, format: 'qcow2' }, backing),
   };
 }
 
-interface Backing {
-  readonly path: string;
-  readonly format: 'qcow2' | 'raw';
+/** A file of which each byte is one of the medium. */
+export function mediumNode({ name, path }: Pick<ComputerMedium, 'name' | 'path'>): BlockNode {
+  return { 'node-name': mediumId(name), 'read-only': true, ...nodeOptions({ path, format: 'raw' }, []) };
 }
 
-function backingNode([first, ...rest]: readonly Backing[]): BlockNode | null {
-  if (first === undefined) return null;
-  const { path, format } = first;
-  const node = { driver: format, 'read-only': true, file: readOnlyFile(path) };
-  return format === 'raw' ? node : { ...node, backing: backingNode(rest) };
-}
-
-/** A file of which each byte is one of the disk. */
-export function mediumNode(name: string, path: string): BlockNode {
-  return { 'node-name': diskId(name), driver: 'raw', 'read-only': true, file: readOnlyFile(path) };
-}
-
-export function readOnlyFile(filename: string): BlockNode {
-  return { driver: 'file', filename, 'read-only': true };
-}
-
-/** What QEMU calls the disk as a node and as a device. */
+/** What QEMU calls a disk, as a node and as a device. */
 export function diskId(name: string): string {
   return `disk-${name}`;
+}
+
+export function mediumId(name: string): string {
+  return `medium-${name}`;
 }

@@ -17,7 +17,10 @@ export interface Ground {
 }
 
 /** The layout of a computer that boots: its devices in their order, and places for what may come while it runs. */
-export function layoutOf(request: ComputerRequest, { hypervisor, accelerator, host }: Ground): ComputerLayout {
+export function layoutOf(
+  request: ComputerRequest,
+  { hypervisor, accelerator, host }: Ground,
+): ComputerLayout {
   const { model, firmware, allotment } = request.hardware;
   const { live } = placesOf(model);
   return {
@@ -77,5 +80,10 @@ function differences(saved: ComputerLayout, now: ComputerLayout): Difference[] {
 }
 
 function namesOf(devices: readonly Placed[]): string {
-  return devices.map(({ name }) => name).sort().join(' ') || 'none';
+  return (
+    devices
+      .map(({ name }) => name)
+      .sort()
+      .join(' ') || 'none'
+  );
 }

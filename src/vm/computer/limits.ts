@@ -1,10 +1,7 @@
 import { formatBinarySize, invalid } from '../../base/index.ts';
+import type { DeviceCounts, Hardware } from './contract.ts';
 import { FIRMWARE_MEMORY } from './firmware.ts';
-import type { ComputerRequest, DeviceCounts, Hardware } from './contract.ts';
 import { placesOf } from './places.ts';
-
-/** virtio's serial numbers have 20 bytes. Longer words are none of QEMU's either (31). */
-const DISK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$/;
 
 /** Throws `invalid` for what no computer is. */
 export function requirePossible({ model, firmware, allotment }: Hardware, devices: DeviceCounts): void {
@@ -30,18 +27,4 @@ function requirePlaces(model: string, what: string, wanted: number, most: number
   if (wanted <= most) return;
   const hint = model === 'q35' ? {} : { hint: '--machine q35 has the most' };
   throw invalid(`a machine of the type ${model} has room for ${most} ${what}, not for ${wanted}`, hint);
-}
-
-/** Throws `invalid` for names that no disk can have, and for two of the same. */
-export function requireDiskNames({ disks, media }: Pick<ComputerRequest, 'disks' | 'media'>): void {
-  const seen = new Set<string>();
-  for (const { name } of [...disks, ...media]) {
-    if (!DISK_NAME.test(name)) {
-      throw invalid(`"${name}" is no name of a disk`, {
-        hint: 'Use up to 20 letters, digits, ".", "_" and "-", a letter or digit first',
-      });
-    }
-    if (seen.has(name)) throw invalid(`two disks are called "${name}"`, { hint: 'Give each one a name of its own' });
-    seen.add(name);
-  }
 }
