@@ -15,13 +15,12 @@ import {
 import { openStore } from '../store/index.ts';
 import {
   ImageStore,
+  missingComputers,
   missingDebian,
   missingFirstBoot,
   QcowDisks,
-  QemuComputers,
   QemuImg,
   QemuMachines,
-  qemuHostOf,
 } from '../vm/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
 import { projectRoot } from './project-root.ts';
@@ -68,9 +67,9 @@ export async function openParts(
   const hostFacts = await readHostFacts();
   const runtimes = await findOciRuntimes();
   for (const warning of runtimes.warnings) log.warn({}, warning);
-  const machinePlaces = { dataRoot, execRoot, nativeDirectory, configuration: '/etc/berth' };
-  const qemuHost = qemuHostOf(machinePlaces);
-  const machines = opened.use(new QemuMachines(machinePlaces, qemuHost));
+  const machines = opened.use(
+    new QemuMachines({ dataRoot, execRoot, nativeDirectory, configuration: '/etc/berth' }),
+  );
   const closing = opened.move();
   return {
     settings: {
@@ -96,7 +95,7 @@ export async function openParts(
     gracePeriod: new CgroupGracePeriod(hostFacts.cgroups.version),
     runtimes,
     machines,
-    computers: new QemuComputers(qemuHost),
+    computers: missingComputers,
     ...diskParts(dataRoot, downloads),
     debianSystems: missingDebian,
     firstBootMedia: missingFirstBoot,

@@ -111,8 +111,7 @@ class OciRegistryClient implements RegistryClient {
       const request = (from: number) =>
         this.#get(access, `blobs/${blob.digest}`, from === 0 ? {} : { range: `bytes=${from}-` });
       const first = await request(0);
-      const expected = { subject: `blob ${blob.digest}`, size: blob.size, said: 'its manifest says' };
-      return blobStream(expected, first, {
+      return blobStream(blob, first, {
         request,
         failure: (response, error) => this.#transport.failure(response.url, error),
         pause: (attempt) => this.#transport.backoff(attempt, options.signal),

@@ -14,11 +14,7 @@ export function imageName(file: ImageFile, backing: readonly ImageFile[] = []): 
   return `json:${JSON.stringify(nodeOptions(file, backing))}`;
 }
 
-/** The same as options of a node of QEMU's block layer. */
-export function nodeOptions(
-  { path, format }: ImageFile,
-  backing: readonly ImageFile[],
-): Record<string, unknown> {
+function nodeOptions({ path, format }: ImageFile, backing: readonly ImageFile[]): Record<string, unknown> {
   const file = { driver: 'file', filename: path };
   if (format === 'raw') return { driver: 'raw', file };
   const [next, ...rest] = backing;

@@ -36,7 +36,11 @@ export class DiskWorkshop implements AsyncDisposable {
   }
 
   async qemuImg(...args: readonly string[]): Promise<string> {
-    return (await runChecked('qemu-img', args, { cwd: this.folder })).stdout.toString();
+    return this.run('qemu-img', ...args);
+  }
+
+  async run(program: string, ...args: readonly string[]): Promise<string> {
+    return (await runChecked(program, args, { cwd: this.folder })).stdout.toString();
   }
 
   /** A qcow2 image with a pattern in its first MiB. */

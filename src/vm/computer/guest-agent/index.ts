@@ -1,0 +1,1 @@
+export { GuestAgent, type GuestCommand, type GuestExit } from './guest-agent.ts';

@@ -1,0 +1,83 @@
+import type { ComputerDisk } from '../contract.ts';
+import type { SnapshotControl, TakenState } from './take-live.ts';
+
+/** A saved moment of a machine: its disks, and of one that ran then, its memory and devices. Sizes are bytes. */
+export interface Snapshot {
+  /** Of this record: another one is refused. */
+  readonly version: 1;
+  readonly name: string;
+  /** How it is called inside the disks. */
+  readonly tag: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly disks: readonly { readonly name: string; readonly size: number }[];
+  /** Of a machine that ran: what its state can go on in. Undefined: it was stopped, and boots from the snapshot's disks. */
+  readonly running: RunningState | undefined;
+}
+
+export interface RunningState {
+  /** Of memory and devices. */
+  readonly size: number;
+  /** How long the guest stood still for it: milliseconds. */
+  readonly stoppedFor: number;
+  /** The computer's devices and their places, in the words of whoever starts computers. */
+  readonly layout: unknown;
+}
+
+/** A machine as its snapshots see it. */
+export interface SnapshotSubject {
+  /** Of snapshots, the machine's own; made when it is missing. */
+  readonly folder: string;
+  readonly disks: readonly ComputerDisk[];
+  /** Of UEFI; there may be no such file. */
+  readonly variables: string;
+}
+
+/** A machine that runs, and its QEMU. */
+export interface RunningSubject extends SnapshotSubject {
+  readonly control: SnapshotControl;
+}
+
+/**
+ * The snapshots of machines: inside their disks, with a folder that tells of them. A snapshot exists when its record has
+ * its name; what is not finished is undone by {@link settle}. The caller keeps two changes of one machine apart.
+ */
+export interface ComputerSnapshots {
+  /** The oldest first. Throws `invalid` for a record of another version. */
+  list(folder: string): Promise<readonly Snapshot[]>;
+  /** Throws `not-found`, `invalid` for a record of another version. */
+  get(folder: string, name: string): Promise<Snapshot>;
+  /** Throws `invalid` for what is no name, `conflict` for one that is taken. */
+  requireFree(folder: string, name: string): Promise<void>;
+  /** Of a machine that runs and goes on. `layout` is kept. Throws as {@link requireFree}, `unavailable` without space. */
+  takeLive(
+    subject: RunningSubject,
+    wanted: { readonly name: string; readonly layout: unknown; readonly signal: AbortSignal },
+  ): Promise<Snapshot>;
+  /** Of a stopped machine. */
+  takeStopped(subject: SnapshotSubject, name: string, signal: AbortSignal): Promise<Snapshot>;
+  /** Also of a machine that runs, by its control. */
+  remove(subject: SnapshotSubject | RunningSubject, name: string): Promise<void>;
+  /**
+   * Makes the disks of a stopped machine those of a snapshot. From here on it is done, also after a crash: {@link settle}
+   * finishes it.
+   */
+  restore(subject: SnapshotSubject, name: string): Promise<Snapshot>;
+  /** Of a stopped machine, before it starts and before its disks are changed: finishes or undoes what a crash has left. */
+  settle(subject: SnapshotSubject): Promise<void>;
+  /**
+   * The snapshot whose state the machine is to go on from, and the state's file: after {@link restore} of one that ran,
+   * until {@link forgetResume}.
+   */
+  resume(folder: string): Promise<{ readonly snapshot: Snapshot; readonly state: string } | undefined>;
+  forgetResume(folder: string): Promise<void>;
+  /** A disk like that of a snapshot (undefined: of a stopped machine as it is) in a new file that stands on the same images. */
+  copyDisk(
+    disk: ComputerDisk,
+    snapshot: Snapshot | undefined,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+export type { SnapshotControl, TakenState };
