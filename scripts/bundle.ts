@@ -18,9 +18,11 @@ const commonJs = [
 const lateBuiltIns: Plugin = {
   name: 'late-built-ins',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-      kind === 'import-statement' ? { path, namespace: 'built-in' } : { path, external: true },
-    );
+    onResolve({ filter: /^node:/ }, async ({ path, kind }) => {
+      // What a package in CommonJS requires may be a function.
+      const isLate = kind === 'import-statement' || typeof (await import(path)).default === 'object';
+      return isLate ? { path, namespace: 'built-in' } : { path, external: true };
+    });
     onLoad({ filter: /./, namespace: 'built-in' }, async ({ path }) => {
       const names = Object.keys(await import(path)).filter((name) => name !== 'default');
       const getters = names.map((name) => `get ${name}() { return load().${name} }`);
