@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
-import { PassThrough, type Readable, Transform } from 'node:stream';
+import { PassThrough, type Readable, Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import {
@@ -71,11 +71,12 @@ export async function receive(source: Readable, file: FileHandle, receiving: Rec
       source,
       counted(received, onBytes),
       decompressor(compression),
-      (content: AsyncIterable<Buffer>) => writeSparse(content, file, written, onHead),
+      new SparseWriter(file, written, onHead),
       options,
     );
   } catch (error) {
-    if (error instanceof BerthError || !isDecompressionError(error)) throw error;
+    const isBroken = isDecompressionError(error) || systemErrorCode(error) === 'EPIPE'; // xz has ended
+    if (error instanceof BerthError || !isBroken) throw error;
     throw invalid(`${subject} cannot be decompressed (${compression})`, { cause: error });
   }
   const digest = (hash: Hash) => digestFromHex(hash.digest('hex'));
@@ -131,33 +132,57 @@ async function* throughXz(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
   }
 }
 
-async function writeSparse(
-  content: AsyncIterable<Buffer>,
-  file: FileHandle,
-  hash: Hash,
-  onHead: (head: Buffer) => void,
-): Promise<void> {
-  let head: Buffer | undefined = Buffer.alloc(0);
-  let at = 0;
-  for await (const chunk of content) {
-    if (head !== undefined) {
-      head = Buffer.concat([head, chunk.subarray(0, HEAD_SIZE - head.length)]);
-      if (head.length === HEAD_SIZE) {
-        onHead(head);
-        head = undefined;
-      }
+/** Writes what comes, zeros as holes. */
+class SparseWriter extends Writable {
+  readonly #file: FileHandle;
+  readonly #hash: Hash;
+  readonly #onHead: (head: Buffer) => void;
+  /** Undefined once it was shown. */
+  #head: Buffer | undefined = Buffer.alloc(0);
+  #size = 0;
+
+  constructor(file: FileHandle, hash: Hash, onHead: (head: Buffer) => void) {
+    super();
+    this.#file = file;
+    this.#hash = hash;
+    this.#onHead = onHead;
+  }
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#add(chunk).then(() => done(), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#end().then(() => done(), done);
+  }
+
+  async #add(chunk: Buffer): Promise<void> {
+    if (this.#head !== undefined) {
+      this.#head = Buffer.concat([this.#head, chunk.subarray(0, HEAD_SIZE - this.#head.length)]);
+      if (this.#head.length === HEAD_SIZE) this.#showHead();
     }
-    hash.update(chunk);
+    this.#hash.update(chunk);
     for (let from = 0; from < chunk.length; ) {
-      const part = chunk.subarray(from, from + BLOCK - ((at + from) % BLOCK));
-      if (!part.equals(ZEROS.subarray(0, part.length))) await writeAll(file, part, at + from);
+      const at = this.#size + from;
+      const part = chunk.subarray(from, from + BLOCK - (at % BLOCK));
+      if (!part.equals(ZEROS.subarray(0, part.length))) await writeAll(this.#file, part, at);
       from += part.length;
     }
-    at += chunk.length;
-    if (at > LARGEST_DISK) throw invalid(`it is larger than any disk: more than ${LARGEST_DISK} bytes`);
+    this.#size += chunk.length;
+    if (this.#size > LARGEST_DISK)
+      throw invalid(`it is larger than any disk: more than ${LARGEST_DISK} bytes`);
   }
-  if (head !== undefined) onHead(head);
-  await file.truncate(at);
+
+  async #end(): Promise<void> {
+    this.#showHead();
+    await this.#file.truncate(this.#size);
+  }
+
+  #showHead(): void {
+    const head = this.#head;
+    this.#head = undefined;
+    if (head !== undefined) this.#onHead(head);
+  }
 }
 
 async function writeAll(file: FileHandle, data: Buffer, position: number): Promise<void> {
