@@ -35,6 +35,10 @@ static void look_whether_ready(struct monitor *monitor) {
 
 static void on_script_done(struct qmp *qmp) {
     struct monitor *monitor = container_of(qmp, struct monitor, qmp);
+    if (monitor->plan.is_computer) {
+        computer_started(monitor);
+        return;
+    }
     monitor->ready_awaited = true;
     if (machine_of(monitor)->state) guest_send(&monitor->guest, GUEST_PING, 0, NULL, 0);
     look_whether_ready(monitor);
@@ -46,6 +50,7 @@ static void on_script_failed(struct qmp *qmp, const struct failure *why) {
 
 static void on_event(struct qmp *qmp, struct span name, struct span line) {
     struct monitor *monitor = container_of(qmp, struct monitor, qmp);
+    sessions_tell(monitor, line);
     if (!json_is_text(name, "SHUTDOWN")) return;
     struct span reason = json_member(json_member(line, "data"), "reason");
     if (reason.at) json_text(reason, monitor->shutdown_reason, sizeof(monitor->shutdown_reason));
@@ -90,10 +95,21 @@ static const struct guest_events GUEST_EVENTS = {.ready = on_ready,
 
 /* ---- a machine ---- */
 
+static int listen_to_computer(struct monitor *monitor, struct qemu_ends *ends) {
+    int in = monitor->terminal >= 0 ? monitor->terminal : STDIN_FILENO;
+    int out = monitor->terminal >= 0 ? monitor->terminal : STDOUT_FILENO;
+    int result = console_open(&monitor->serial, &monitor->loop, take_fd(&ends->agent), in, out, &monitor->console);
+    if (agent_port_open(&monitor->agent_port, &monitor->loop, take_fd(&ends->guest_agent), computer_agent_free) < 0) {
+        return -1;
+    }
+    return result;
+}
+
 static int listen_to(struct monitor *monitor, struct qemu_ends *ends) {
     int result = words_open(&monitor->console, &monitor->loop, take_fd(&ends->console));
     if (words_open(&monitor->words, &monitor->loop, take_fd(&ends->words)) < 0) result = -1;
     if (qmp_open(&monitor->qmp, &monitor->loop, take_fd(&ends->qmp), machine_of(monitor), &QMP_EVENTS) < 0) result = -1;
+    if (monitor->plan.is_computer) return listen_to_computer(monitor, ends) < 0 ? -1 : result;
     if (guest_open(&monitor->guest, &monitor->loop, take_fd(&ends->agent), &GUEST_EVENTS) < 0) result = -1;
     return result;
 }
@@ -102,6 +118,7 @@ static int start_machine(struct monitor *monitor, struct failure *why) {
     const struct qemu_start start = {.machine = machine_of(monitor),
                                      .user_namespace = monitor->user_namespace,
                                      .owner = monitor->plan.uid_base,
+                                     .is_computer = monitor->plan.is_computer,
                                      .scratch = monitor->scratch,
                                      .taps = monitor->taps,
                                      .tap_count = monitor->plan.taps.count};

@@ -11,4 +11,10 @@ int client_connect(const struct options *options, struct failure *why);
 /* Asks for a pause or a resumption, and waits for the answer. */
 int client_ask(const struct options *options, unsigned type, struct failure *why);
 
+/*
+ * Passes the command of QEMU's on standard input to a computer's monitor, with descriptor 3, if that is open. QEMU's
+ * answer goes to standard output.
+ */
+int client_qmp(const struct options *options, struct failure *why);
+
 #endif

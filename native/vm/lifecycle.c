@@ -39,17 +39,17 @@ void machine_timed_out(struct monitor *monitor) {
 
 /* ---- the start ---- */
 
-static void fail_start(struct monitor *monitor, const struct failure *why) {
+void machine_fail_start(struct monitor *monitor, const struct failure *why) {
     if (!monitor->has_failed) monitor->failure = *why;
     monitor->has_failed = true;
     machine_kill(monitor);
 }
 
-static void report_success(struct monitor *monitor) {
+void machine_report_success(struct monitor *monitor) {
     if (monitor->report >= 0 && write(monitor->report, "S", 1) < 0) {
         struct failure why;
         fail_errno(&why, "nobody waits for the virtual machine any more");
-        fail_start(monitor, &why);
+        machine_fail_start(monitor, &why);
     }
     close_fd(&monitor->report);
 }
@@ -60,13 +60,13 @@ static void on_started(struct process *process, uint64_t pid) {
     monitor->phase = PHASE_RUNNING;
     monitor_set_timer(monitor, 0); /* the boot's */
     monitor->executed_after = microseconds() - monitor->started_at;
-    report_success(monitor);
+    machine_report_success(monitor);
 }
 
 static void on_refused(struct process *process, const struct failure *why) {
     struct monitor *monitor = process->context;
     monitor->init = NULL;
-    fail_start(monitor, why);
+    machine_fail_start(monitor, why);
 }
 
 static void on_powered_off(struct request *request, const struct frame *answer) {
@@ -113,7 +113,7 @@ static void start_process(struct monitor *monitor) {
     }
     if (monitor->init) return;
     fail_errno(&why, "the process's streams");
-    fail_start(monitor, &why);
+    machine_fail_start(monitor, &why);
 }
 
 static void on_set_up(struct request *request, const struct frame *answer) {
@@ -124,7 +124,7 @@ static void on_set_up(struct request *request, const struct frame *answer) {
         return;
     }
     guest_failure(answer, &why);
-    fail_start(monitor, &why);
+    machine_fail_start(monitor, &why);
 }
 
 /* What a restart must not repeat is not in the plan. */
@@ -136,8 +136,7 @@ static int complete_setup(const struct vm_plan *plan, struct buffer *payload) {
     return field_append_number(payload, GUEST_SETUP_TIME, now());
 }
 
-/* No other machine of the plan will be tried. */
-static int give_up_host(struct monitor *monitor, struct failure *why) {
+int machine_give_up_host(struct monitor *monitor, struct failure *why) {
     for (size_t index = 0; index < monitor->plan.taps.count; index++) close_fd(&monitor->taps[index]);
     close_fd(&monitor->user_namespace);
     close_fd(&monitor->folder);
@@ -148,8 +147,8 @@ void machine_ready(struct monitor *monitor) {
     AUTO_BUFFER payload = {0};
     struct failure why;
     monitor->phase = PHASE_SETTING_UP;
-    if (give_up_host(monitor, &why) < 0) {
-        fail_start(monitor, &why);
+    if (machine_give_up_host(monitor, &why) < 0) {
+        machine_fail_start(monitor, &why);
         return;
     }
     if (complete_setup(&monitor->plan, &payload) == 0 &&
@@ -157,7 +156,7 @@ void machine_ready(struct monitor *monitor) {
         return;
     }
     fail_errno(&why, "the guest cannot be set up");
-    fail_start(monitor, &why);
+    machine_fail_start(monitor, &why);
 }
 
 /* ---- the end ---- */
@@ -179,16 +178,20 @@ static const char *reason_of(const struct monitor *monitor) {
     return "QEMU ended";
 }
 
-static void explain_death(struct monitor *monitor, int status) {
-    struct failure why;
+void machine_explain_death(struct monitor *monitor, int status, struct failure *why) {
     char last[512];
     char by[32] = "";
     /* A QEMU that was ended from outside has nothing to do with what its guest said. */
     if (!WIFSIGNALED(status)) console_text(&monitor->console, last, sizeof(last));
     if (WIFSIGNALED(status) || !last[0]) words_text(&monitor->words, last, sizeof(last));
     if (WIFSIGNALED(status) && !monitor->broken[0]) snprintf(by, sizeof(by), " by signal %d", WTERMSIG(status));
-    fail(&why, FAILURE_INTERNAL, "the virtual machine has stopped: %s%s%s%s", reason_of(monitor), by,
+    fail(why, FAILURE_INTERNAL, "the virtual machine has stopped: %s%s%s%s", reason_of(monitor), by,
          last[0] ? ": " : "", last);
+}
+
+static void container_died(struct monitor *monitor, int status) {
+    struct failure why;
+    machine_explain_death(monitor, status, &why);
     tell(monitor, why.message);
     monitor->exit_code = EXIT_OF_A_DEAD_MACHINE;
 }
@@ -205,6 +208,8 @@ static void close_channels(struct monitor *monitor) {
     words_close(&monitor->words);
     qmp_close(&monitor->qmp);
     guest_close(&monitor->guest);
+    agent_port_close(&monitor->agent_port);
+    if (monitor->phase != PHASE_RUNNING) console_close(&monitor->serial);
     monitor->init = NULL;
 }
 
@@ -230,8 +235,12 @@ void machine_reaped(struct monitor *monitor) {
         case PHASE_SETTING_UP:
         case PHASE_STARTING: start_ended(monitor); return;
         case PHASE_RUNNING:
+            if (monitor->plan.is_computer && !monitor->has_failed) {
+                computer_ended(monitor, status);
+                return;
+            }
             if (monitor->has_failed) start_ended(monitor);
-            else explain_death(monitor, status);
+            else container_died(monitor, status);
             break;
         case PHASE_ENDING: break;
     }

@@ -5,6 +5,7 @@
  *         run --detach --bundle B [--pid-file F] [--console-socket S]   boots the machine of B/vm.plan
  *         exec --detach --process FILE [--pid-file F] [--console-socket S]
  *         pause, resume
+ *         qmp         passes a command of QEMU's from standard input to a computer, with what is open as descriptor 3
  *         delete [--force]
  *     berth-vm probe-kvm      how many instructions a second KVM runs here, or why none
  *     berth-vm measure-tsc    the processor's time stamp counter, in kHz
@@ -67,6 +68,7 @@ static int command(const struct options *options, char **arguments) {
     if (strcmp(name, "proxy") == 0) return proxy_run(options);
     if (strcmp(name, "pause") == 0) return report(options, client_ask(options, VM_CONTROL_PAUSE, &why), &why);
     if (strcmp(name, "resume") == 0) return report(options, client_ask(options, VM_CONTROL_RESUME, &why), &why);
+    if (strcmp(name, "qmp") == 0) return report(options, client_qmp(options, &why), &why);
     return report(options, state_delete(options->root, options->id, options->force, &why), &why);
 }
 

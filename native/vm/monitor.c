@@ -75,7 +75,6 @@ static int prepare(struct monitor *monitor, struct failure *why) {
     const struct options *options = monitor->options;
     monitor->folder = state_open(options->root, options->id, why);
     if (monitor->folder < 0 || vm_plan_read(options->bundle, &monitor->plan, why) < 0) return -1;
-    if (monitor->plan.is_computer) return fail(why, FAILURE_NOT_IMPLEMENTED, "a monitor runs no computers yet");
     monitor->passed_over = calloc(monitor->plan.machine_count, sizeof(*monitor->passed_over));
     if (!monitor->passed_over || asprintf(&monitor->scratch, "%s/%s/" STATE_ROOT, options->root, options->id) < 0) {
         return fail_errno(why, "no memory");

@@ -4,8 +4,10 @@
 
 #include <sys/types.h>
 
+#include "agent-port.h"
 #include "common/failure.h"
 #include "common/loop.h"
+#include "console.h"
 #include "guest.h"
 #include "machine-plan.h"
 #include "names.h"
@@ -14,7 +16,7 @@
 #include "words.h"
 
 enum phase {
-    PHASE_BOOTING,    /* QEMU runs, the guest is not ready */
+    PHASE_BOOTING,    /* QEMU runs, the guest is not ready; of a computer: the script is not done */
     PHASE_SETTING_UP, /* SETUP is under way */
     PHASE_STARTING,   /* START is under way */
     PHASE_RUNNING,
@@ -48,7 +50,9 @@ struct monitor {
     struct words console;
     struct words words;
     struct qmp qmp;
-    struct guest guest;
+    struct guest guest; /* of a container */
+    struct console serial; /* of a computer; its last words are in `console` */
+    struct agent_port agent_port;
     struct names names;
     char shutdown_reason[32]; /* as QEMU says */
     char broken[128];         /* how the guest broke the protocol */
@@ -84,6 +88,25 @@ void machine_reaped(struct monitor *monitor);
 /* 0: it does not go off. */
 void monitor_set_timer(struct monitor *monitor, uint64_t milliseconds);
 void machine_timed_out(struct monitor *monitor);
+
+/* lifecycle.c, for both kinds. */
+void machine_fail_start(struct monitor *monitor, const struct failure *why);
+void machine_report_success(struct monitor *monitor);
+/* What only a start takes is given up: no other machine of the plan will be tried. */
+int machine_give_up_host(struct monitor *monitor, struct failure *why);
+/* Why it died: `status` is QEMU's end. */
+void machine_explain_death(struct monitor *monitor, int status, struct failure *why);
+
+/* computer.c: a machine whose system is the user's. */
+void computer_started(struct monitor *monitor);
+/* A signal that came to the monitor. */
+void computer_signal(struct monitor *monitor, int number);
+/* Its QEMU has ended while it ran. */
+void computer_ended(struct monitor *monitor, int status);
+
+/* computer-requests.c */
+void sessions_tell(struct monitor *monitor, struct span event);
+void computer_agent_free(struct agent_port *port);
 
 /* signals.c */
 int signals_open(struct monitor *monitor, struct failure *why);

@@ -23,7 +23,7 @@ static bool take_flag(struct options *options, const char *name) {
 }
 
 static bool is_whole(const struct options *options) {
-    static const char *const COMMANDS[] = {"run", "monitor", "exec", "proxy", "pause", "resume", "delete"};
+    static const char *const COMMANDS[] = {"run", "monitor", "exec", "proxy", "pause", "resume", "delete", "qmp"};
     bool known = false;
     for (size_t index = 0; options->command && index < sizeof(COMMANDS) / sizeof(*COMMANDS); index++) {
         known = known || strcmp(options->command, COMMANDS[index]) == 0;

@@ -7,7 +7,7 @@
 struct options {
     const char *root;
     const char *log;     /* NULL: standard error */
-    const char *command; /* run, exec, pause, resume, delete */
+    const char *command; /* run, exec, pause, resume, delete, qmp */
     const char *bundle;
     const char *pid_file;       /* NULL: nobody asks */
     const char *console_socket; /* NULL: no terminal */

@@ -14,6 +14,7 @@ union control {
 
 int send_with_descriptors(int socket, const void *data, size_t length, const int *descriptors, size_t count) {
     union control control = {0};
+    if (count == 0) return write_all(socket, data, length);
     struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
                              .msg_controllen = CMSG_SPACE(count * sizeof(int))};

@@ -27,6 +27,7 @@
 /* Their ends, and the two pipes between start and execution. */
 struct theirs {
     int agent;
+    int guest_agent;
     int qmp;
     int console;
     int words;
@@ -36,13 +37,13 @@ struct theirs {
 };
 
 void qemu_ends_close(struct qemu_ends *ends) {
-    int *all[] = {&ends->agent, &ends->qmp, &ends->console, &ends->words};
+    int *all[] = {&ends->agent, &ends->guest_agent, &ends->qmp, &ends->console, &ends->words};
     for (size_t index = 0; index < sizeof(all) / sizeof(*all); index++) close_fd(all[index]);
 }
 
 static void close_theirs(struct theirs *theirs) {
-    int *all[] = {&theirs->agent, &theirs->qmp, &theirs->console, &theirs->words,
-                  &theirs->state, &theirs->report, &theirs->alive};
+    int *all[] = {&theirs->agent, &theirs->guest_agent, &theirs->qmp,   &theirs->console,
+                  &theirs->words, &theirs->state,       &theirs->report, &theirs->alive};
     for (size_t index = 0; index < sizeof(all) / sizeof(*all); index++) close_fd(all[index]);
 }
 
@@ -70,9 +71,11 @@ static int park(int fd) {
 }
 
 static int arrange_descriptors(const struct qemu_start *start, const struct theirs *theirs, int *report) {
-    const int wanted[] = {-1, theirs->console, theirs->words, theirs->agent, theirs->qmp, theirs->state};
-    const int first_count = theirs->state >= 0 ? VM_STATE_DESCRIPTOR + 1 : VM_STATE_DESCRIPTOR;
-    int parked[VM_STATE_DESCRIPTOR + 1];
+    const int wanted[] = {-1,          theirs->console, theirs->words,      theirs->agent,
+                          theirs->qmp, theirs->state,   theirs->guest_agent};
+    int first_count = theirs->state >= 0 ? VM_STATE_DESCRIPTOR + 1 : VM_STATE_DESCRIPTOR;
+    if (start->is_computer) first_count = VM_GUEST_AGENT_DESCRIPTOR + 1;
+    int parked[VM_GUEST_AGENT_DESCRIPTOR + 1];
     int taps[TAPS_MAX];
     for (int index = 0; index < first_count; index++) {
         if ((parked[index] = park(wanted[index])) < 0) return -1;
@@ -171,8 +174,12 @@ static void become_qemu(const struct qemu_start *start, struct theirs *theirs) {
 
 /* ---- in the monitor ---- */
 
-static int open_all(const struct machine_plan *machine, struct qemu_ends *ends, struct theirs *theirs, int *report,
-                    int *alive, struct failure *why) {
+static int open_all(const struct qemu_start *start, struct qemu_ends *ends, struct theirs *theirs, int *report, int *alive,
+                    struct failure *why) {
+    const struct machine_plan *machine = start->machine;
+    if (start->is_computer && open_pair(&ends->guest_agent, &theirs->guest_agent) < 0) {
+        return fail_errno(why, "the way to the guest's agent");
+    }
     if (open_pair(&ends->agent, &theirs->agent) < 0 || open_pair(&ends->qmp, &theirs->qmp) < 0 ||
         open_pipe(&ends->console, &theirs->console) < 0 || open_pipe(&ends->words, &theirs->words) < 0 ||
         open_pipe(report, &theirs->report) < 0 || open_pipe(&theirs->alive, alive) < 0) {
@@ -196,13 +203,13 @@ static int await_execution(pid_t pid, int report, struct failure *why) {
 
 pid_t qemu_start(const struct qemu_start *start, struct qemu_ends *ends, struct failure *why) {
     static const unsigned long NAMESPACES = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
-    struct theirs theirs = {-1, -1, -1, -1, -1, -1, -1};
+    struct theirs theirs = {-1, -1, -1, -1, -1, -1, -1, -1};
     AUTO_CLOSE report = -1;
     AUTO_CLOSE alive = -1;
-    *ends = (struct qemu_ends){-1, -1, -1, -1};
+    *ends = (struct qemu_ends){-1, -1, -1, -1, -1};
     pid_t pid = -1;
     if (start->tap_count > TAPS_MAX) fail(why, FAILURE_INVALID, "a machine has at most %d interfaces", TAPS_MAX);
-    else if (open_all(start->machine, ends, &theirs, &report, &alive, why) == 0) {
+    else if (open_all(start, ends, &theirs, &report, &alive, why) == 0) {
         pid = (pid_t)syscall(SYS_clone, NAMESPACES | SIGCHLD, 0, 0, 0, 0);
         if (pid < 0) fail_errno(why, "no process for QEMU");
         if (pid == 0) {

@@ -7,7 +7,8 @@
 #include "machine-plan.h"
 
 struct qemu_ends {
-    int agent;   /* the guest's port */
+    int agent;   /* the guest's port; of a computer its serial console */
+    int guest_agent; /* of a computer: the port of QEMU's guest agent; -1: none */
     int qmp;
     int console; /* what the guest's kernel says */
     int words;   /* what QEMU says */
@@ -17,6 +18,7 @@ struct qemu_start {
     const struct machine_plan *machine;
     int user_namespace;
     uid_t owner;         /* the host's user that is root in it */
+    bool is_computer;
     const char *scratch; /* an empty folder */
     const int *taps;
     size_t tap_count;

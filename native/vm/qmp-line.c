@@ -64,6 +64,28 @@ struct span json_member(struct span object, const char *name) {
     return none;
 }
 
+#define DEPTH_MAX 64
+
+bool json_is_object(struct span text) {
+    char open[DEPTH_MAX];
+    size_t depth = 0;
+    for (size_t at = 0; at < text.length; at++) {
+        char byte = text.at[at];
+        if ((unsigned char)byte < ' ' || (at > 0 && depth == 0) || (at == 0 && byte != '{')) return false;
+        if (byte == '"') {
+            size_t end = skip_string(text, at);
+            if (end - at < 2 || text.at[end - 1] != '"' || memchr(text.at + at, '\n', end - at)) return false;
+            at = end - 1;
+        } else if (byte == '{' || byte == '[') {
+            if (depth == DEPTH_MAX) return false;
+            open[depth++] = byte;
+        } else if (byte == '}' || byte == ']') {
+            if (open[--depth] != (byte == '}' ? '{' : '[')) return false;
+        }
+    }
+    return text.length > 0 && depth == 0;
+}
+
 bool json_is_text(struct span value, const char *text) {
     size_t length = strlen(text);
     return value.at && value.length == length + 2 && value.at[0] == '"' && memcmp(value.at + 1, text, length) == 0 &&

@@ -23,6 +23,12 @@ bool json_is_text(struct span value, const char *text);
 /* A string's content for people, with its escapes undone as far as they are printable; truncated to `size`. */
 void json_text(struct span value, char *into, size_t size);
 
+/*
+ * Whether a text is one object on one line, its brackets and strings closed: QEMU answers to such a text exactly once,
+ * whatever is in it.
+ */
+bool json_is_object(struct span text);
+
 enum qmp_line { QMP_RETURN, QMP_ERROR, QMP_EVENT, QMP_OTHER };
 
 /* `value` is what was returned, why not, or the event's name. */

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "pass-descriptors.h"
 
-/* What is kept of a line. No answer that matters is longer. */
-#define LINE_MAX_BYTES (64u * 1024)
+/* What is kept of a line. No event that matters is longer; an answer that is, is refused. */
+#define LINE_MAX_BYTES (256u * 1024)
 #define PIECE 4096
 
 static void advance(struct qmp *qmp);
@@ -81,21 +82,42 @@ static void refuse_script(struct qmp *qmp, struct span error) {
 
 /* ---- single commands ---- */
 
-static void send_next(struct qmp *qmp) {
-    if (qmp->commands && send_line(qmp, qmp->commands->line) < 0) qmp_close(qmp);
+static void free_command(struct qmp_command *command) {
+    close_fd(&command->descriptor);
+    free(command->line);
+    free(command);
 }
 
-static void command_done(struct qmp *qmp, const struct failure *why) {
+static void command_done(struct qmp *qmp, const struct failure *why, struct span answer);
+
+/* Nothing is queued before it: each command waits for the answer to the one before. QEMU skips the white space. */
+static int send_descriptor(struct qmp *qmp, int *descriptor) {
+    if (*descriptor < 0) return 0;
+    int result = qmp->out.length > 0 ? -1 : send_with_descriptors(qmp->watch.fd, "\n", 1, descriptor, 1);
+    close_fd(descriptor);
+    return result;
+}
+
+static void send_next(struct qmp *qmp) {
+    struct failure why;
+    if (!qmp->commands) return;
+    if (send_descriptor(qmp, &qmp->commands->descriptor) < 0) {
+        fail_errno(&why, "QEMU does not take the file");
+        command_done(qmp, &why, (struct span){0});
+    } else if (send_line(qmp, qmp->commands->line) < 0) qmp_close(qmp);
+}
+
+static void command_done(struct qmp *qmp, const struct failure *why, struct span answer) {
     struct qmp_command *command = qmp->commands;
     if (!command) return;
     qmp->commands = command->next;
-    if (command->context) command->done(command->context, why);
-    free(command->line);
-    free(command);
+    if (command->context) command->done(command->context, why, answer);
+    free_command(command);
     send_next(qmp);
 }
 
-int qmp_do(struct qmp *qmp, const char *line, void (*done)(void *context, const struct failure *why), void *context) {
+int qmp_do(struct qmp *qmp, const char *line, int descriptor, qmp_done *done, void *context) {
+    AUTO_CLOSE passed = descriptor;
     struct qmp_command *command = calloc(1, sizeof(*command));
     char *copy = strdup(line);
     if (!command || !copy || qmp->watch.fd < 0) {
@@ -103,7 +125,8 @@ int qmp_do(struct qmp *qmp, const char *line, void (*done)(void *context, const 
         free(copy);
         return -1;
     }
-    *command = (struct qmp_command){.line = copy, .done = done, .context = context};
+    *command =
+        (struct qmp_command){.line = copy, .descriptor = take_fd(&passed), .done = done, .context = context};
     struct qmp_command **link = &qmp->commands;
     while (*link) link = &(*link)->next;
     *link = command;
@@ -111,15 +134,9 @@ int qmp_do(struct qmp *qmp, const char *line, void (*done)(void *context, const 
     return 0;
 }
 
-void qmp_forget(struct qmp *qmp, const void *context) {
-    for (struct qmp_command *command = qmp->commands; command; command = command->next) {
-        if (command->context == context) command->context = NULL;
-    }
-}
-
 /* ---- what comes ---- */
 
-static void take_return(struct qmp *qmp, bool succeeded, struct span value) {
+static void take_return(struct qmp *qmp, bool succeeded, struct span value, struct span line) {
     if (qmp->script) {
         if (!qmp->sent) return;
         if (succeeded) next_step(qmp);
@@ -132,7 +149,7 @@ static void take_return(struct qmp *qmp, bool succeeded, struct span value) {
         json_text(json_member(value, "desc"), words, sizeof(words));
         fail(&why, FAILURE_INTERNAL, "QEMU refuses: %s", words);
     }
-    command_done(qmp, succeeded ? NULL : &why);
+    command_done(qmp, succeeded ? NULL : &why, line);
 }
 
 static void take_event(struct qmp *qmp, struct span name, struct span line) {
@@ -147,11 +164,24 @@ static void take_event(struct qmp *qmp, struct span name, struct span line) {
 static void take_line(struct qmp *qmp, struct span line) {
     struct span value;
     switch (qmp_line_of(line, &value)) {
-        case QMP_RETURN: take_return(qmp, true, value); break;
-        case QMP_ERROR: take_return(qmp, false, value); break;
+        case QMP_RETURN: take_return(qmp, true, value, line); break;
+        case QMP_ERROR: take_return(qmp, false, value, line); break;
         case QMP_EVENT: take_event(qmp, value, line); break;
         default: break; /* the greeting */
     }
+}
+
+/* The rest of it is not looked at; whoever waits for it must not wait for ever. */
+static void skip_line(struct qmp *qmp) {
+    struct span value;
+    enum qmp_line kind = qmp_line_of((struct span){.at = (const char *)qmp->in.data, .length = qmp->in.length}, &value);
+    bool was_skipping = qmp->skipping;
+    struct failure why;
+    qmp->skipping = true;
+    buffer_free(&qmp->in);
+    if (was_skipping || qmp->script || (kind != QMP_RETURN && kind != QMP_ERROR)) return;
+    fail(&why, FAILURE_UNAVAILABLE, "QEMU's answer is longer than %u bytes", LINE_MAX_BYTES);
+    command_done(qmp, &why, (struct span){0});
 }
 
 static void take_lines(struct qmp *qmp) {
@@ -167,9 +197,7 @@ static void take_lines(struct qmp *qmp) {
     }
     if (qmp->watch.fd < 0) return;
     buffer_consume(&qmp->in, at);
-    if (qmp->in.length < LINE_MAX_BYTES) return;
-    qmp->skipping = true;
-    buffer_free(&qmp->in);
+    if (qmp->in.length >= LINE_MAX_BYTES) skip_line(qmp);
 }
 
 /* A piece of what QEMU says; false when there is none, or QEMU has ended. */
@@ -220,8 +248,7 @@ void qmp_close(struct qmp *qmp) {
     while (qmp->commands) {
         struct qmp_command *command = qmp->commands;
         qmp->commands = command->next;
-        if (command->context) command->done(command->context, &why);
-        free(command->line);
-        free(command);
+        if (command->context) command->done(command->context, &why, (struct span){0});
+        free_command(command);
     }
 }

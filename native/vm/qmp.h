@@ -19,9 +19,13 @@ struct qmp_events {
     void (*event)(struct qmp *qmp, struct span name, struct span line);
 };
 
+/* `why` is NULL when the command succeeded; `answer` is QEMU's line either way, none when QEMU gave none. */
+typedef void qmp_done(void *context, const struct failure *why, struct span answer);
+
 struct qmp_command {
     char *line;
-    void (*done)(void *context, const struct failure *why); /* `why` is NULL when it succeeded */
+    int descriptor; /* that goes with it; -1: none */
+    qmp_done *done;
     void *context; /* NULL: nobody waits any more */
     struct qmp_command *next;
 };
@@ -52,9 +56,10 @@ void qmp_take_rest(struct qmp *qmp);
 /* Commands that wait have failed. */
 void qmp_close(struct qmp *qmp);
 
-/* A command of ours, behind those that wait. Only when the script is done. -1 when memory is short or QEMU has gone. */
-int qmp_do(struct qmp *qmp, const char *line, void (*done)(void *context, const struct failure *why), void *context);
-
-void qmp_forget(struct qmp *qmp, const void *context);
+/*
+ * A command of ours, behind those that wait. Only when the script is done. -1 when memory is short or QEMU has gone.
+ * `descriptor`, which is taken over in any case, goes to QEMU with it; -1: none.
+ */
+int qmp_do(struct qmp *qmp, const char *line, int descriptor, qmp_done *done, void *context);
 
 #endif

@@ -27,6 +27,7 @@ static void take_signal(struct monitor *monitor, const struct signalfd_siginfo *
     }
     /* Our own write into a pipe that nobody reads is nobody's signal. */
     if (signal->ssi_pid == (uint32_t)getpid()) return;
+    if (monitor->plan.is_computer) computer_signal(monitor, number);
     if (monitor->init && monitor->init->started) process_signal(monitor->init, number);
 }
 

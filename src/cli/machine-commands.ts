@@ -107,4 +107,18 @@ export const MACHINE_COMMANDS: readonly CommandEntry[] = [
     summary: 'Block until one or more machines end, then print their exit codes',
     load: async () => (await import('./commands/machine/lifecycle.ts')).waitForMachinesCommand,
   },
+  {
+    words: [],
+    group: 'vm',
+    groupWords: ['images'],
+    summary: 'List the disk images that machines stand on',
+    load: async () => (await import('./commands/machine/images.ts')).machineImagesCommand,
+  },
+  {
+    words: [],
+    group: 'vm',
+    groupWords: ['prune'],
+    summary: 'Remove the disk images that no machine stands on',
+    load: async () => (await import('./commands/machine/images.ts')).pruneMachineImagesCommand,
+  },
 ];

@@ -6,6 +6,7 @@ import type {
   EndpointSettings,
   MachineCreated,
   MachineCreateRequest,
+  MachineImage,
   MachineInspect,
   MachineSummary,
   ProgressMessage,
@@ -51,6 +52,16 @@ export class Machines {
 
   async inspect(reference: string, options: { signal?: AbortSignal } = {}): Promise<MachineInspect> {
     return this.#transport.json({ method: 'GET', path: pathOf(reference, 'json'), ...options });
+  }
+
+  /** The images that disks of machines stand on, or could. */
+  async images(options: { signal?: AbortSignal } = {}): Promise<readonly MachineImage[]> {
+    return this.#transport.json({ method: 'GET', path: `${ROOT}/images`, ...options });
+  }
+
+  /** Removes the images that no machine stands on. */
+  async pruneImages(options: { signal?: AbortSignal } = {}): Promise<{ readonly SpaceReclaimed: number }> {
+    return this.#transport.json({ method: 'POST', path: `${ROOT}/prune`, ...options });
   }
 
   /** Starts it; false when it was running already. Its system boots meanwhile: see its health, or its console. */

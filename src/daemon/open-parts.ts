@@ -15,12 +15,13 @@ import {
 import { openStore } from '../store/index.ts';
 import {
   ImageStore,
-  missingComputers,
   missingDebian,
   missingFirstBoot,
   QcowDisks,
+  QemuComputers,
   QemuImg,
   QemuMachines,
+  qemuHostOf,
 } from '../vm/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
 import { projectRoot } from './project-root.ts';
@@ -67,9 +68,9 @@ export async function openParts(
   const hostFacts = await readHostFacts();
   const runtimes = await findOciRuntimes();
   for (const warning of runtimes.warnings) log.warn({}, warning);
-  const machines = opened.use(
-    new QemuMachines({ dataRoot, execRoot, nativeDirectory, configuration: '/etc/berth' }),
-  );
+  const machinePlaces = { dataRoot, execRoot, nativeDirectory, configuration: '/etc/berth' };
+  const qemuHost = qemuHostOf(machinePlaces);
+  const machines = opened.use(new QemuMachines(machinePlaces, qemuHost));
   const closing = opened.move();
   return {
     settings: {
@@ -95,7 +96,7 @@ export async function openParts(
     gracePeriod: new CgroupGracePeriod(hostFacts.cgroups.version),
     runtimes,
     machines,
-    computers: missingComputers,
+    computers: new QemuComputers(qemuHost),
     ...diskParts(dataRoot, downloads),
     debianSystems: missingDebian,
     firstBootMedia: missingFirstBoot,

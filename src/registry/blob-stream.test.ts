@@ -56,7 +56,8 @@ describe('a blob that does not come whole', () => {
     });
     const pauses: number[] = [];
     let attempts = 0;
-    const stream = blobStream(layer, answer(bytes.subarray(0, 200_000)), {
+    const blob = { subject: 'a blob', size: bytes.length, said: 'its manifest says' };
+    const stream = blobStream(blob, answer(bytes.subarray(0, 200_000)), {
       failure: (_, error) => error,
       pause: async (attempt) => {
         pauses.push(attempt);

@@ -1,12 +1,20 @@
 import { Readable } from 'node:stream';
-import { BerthError, type Digest, invalid, unavailable } from '../base/index.ts';
-import type { RemoteDescriptor } from './contract.ts';
+import { BerthError, invalid, unavailable } from '../base/index.ts';
 import { discard, type Response } from './transport.ts';
 
 /** So many connections in a row may break off without having brought a byte. */
 const MAX_FRUITLESS = 3;
 /** And so many in all. */
 const MAX_CONNECTIONS = 50;
+
+/** What comes, in words for messages, and how large it must be. */
+export interface ExpectedBlob {
+  /** "blob sha256:…", or a URL. */
+  readonly subject: string;
+  readonly size: number;
+  /** Who says so: "its manifest says". */
+  readonly said: string;
+}
 
 export interface BlobSource {
   /** Asks for the blob from a byte on; throws where the registry does not have it. */
@@ -18,15 +26,16 @@ export interface BlobSource {
 }
 
 /** A blob's bytes from the first answer on; when the connection breaks off, the rest is asked for by Range. */
-export function blobStream(blob: RemoteDescriptor, first: Response, source: BlobSource): Readable {
+export function blobStream(blob: ExpectedBlob, first: Response, source: BlobSource): Readable {
   return Readable.from(resumingChunks(blob, first, source), { objectMode: false });
 }
 
 async function* resumingChunks(
-  { digest, size }: RemoteDescriptor,
+  blob: ExpectedBlob,
   first: Response,
   source: BlobSource,
 ): AsyncGenerator<Buffer> {
+  const { subject, size, said } = blob;
   let response: Response | undefined = first;
   let position = 0;
   let fruitless = 0;
@@ -35,11 +44,10 @@ async function* resumingChunks(
     let failure: unknown;
     try {
       response ??= await source.request(position);
-      requireSize(response, position, size, digest);
+      requireSize(response, position, blob);
       for await (const chunk of bodyFrom(response, position)) {
         position += chunk.length;
-        if (position > size)
-          throw invalid(`blob ${digest} is longer than the ${size} bytes its manifest says`);
+        if (position > size) throw invalid(`${subject} is longer than the ${size} bytes ${said}`);
         yield chunk;
       }
     } catch (error) {
@@ -54,18 +62,18 @@ async function* resumingChunks(
     if (position === size) return;
     fruitless = position > start ? 0 : fruitless + 1;
     if (fruitless >= MAX_FRUITLESS || connections >= MAX_CONNECTIONS) {
-      throw failure ?? unavailable(`blob ${digest} ended after ${position} of ${size} bytes`);
+      throw failure ?? unavailable(`${subject} ended after ${position} of ${size} bytes`);
     }
     if (fruitless > 0) await source.pause(fruitless);
     response = undefined;
   }
 }
 
-/** Refuses a blob that is not as long as its manifest says, as soon as that can be known. */
-function requireSize(response: Response, position: number, size: number, digest: Digest): void {
+/** Refuses a blob that is not as long as was said, as soon as that can be known. */
+function requireSize(response: Response, position: number, { subject, size, said }: ExpectedBlob): void {
   const actual = response.status === 416 ? position : sizeOf(response);
   if (actual === undefined || actual === size) return;
-  throw invalid(`blob ${digest} has ${actual} bytes instead of the ${size} its manifest says`);
+  throw invalid(`${subject} has ${actual} bytes instead of the ${size} ${said}`);
 }
 
 /** A blob's size by its first answer, or by the answer to a Range; undefined where that does not tell. */

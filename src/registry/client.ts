@@ -111,7 +111,8 @@ class OciRegistryClient implements RegistryClient {
       const request = (from: number) =>
         this.#get(access, `blobs/${blob.digest}`, from === 0 ? {} : { range: `bytes=${from}-` });
       const first = await request(0);
-      return blobStream(blob, first, {
+      const expected = { subject: `blob ${blob.digest}`, size: blob.size, said: 'its manifest says' };
+      return blobStream(expected, first, {
         request,
         failure: (response, error) => this.#transport.failure(response.url, error),
         pause: (attempt) => this.#transport.backoff(attempt, options.signal),

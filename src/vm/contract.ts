@@ -20,6 +20,8 @@ export interface VirtualMachines {
    * supervisor use the same plan. Throws `unavailable` when something that machines need is missing, with what to do.
    */
   prepare(request: MachineRequest, timeline: Timeline, signal?: AbortSignal): Promise<PreparedMachine>;
+  /** Takes away a template from which a machine did not start: the next one makes it anew. Machines that run from it go on. */
+  discardTemplate(key: string): Promise<void>;
   /** Gives back what a machine has outside its bundle folder. Nothing happens for one that has nothing. */
   release(id: ContainerId): Promise<void>;
   /** Kernels and templates, for `system df`. */

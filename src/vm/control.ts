@@ -20,6 +20,8 @@ export interface GuestRecord {
 
 /** Which way of its plan a machine was started by, and how long that took: milliseconds from the start of QEMU. */
 export interface MachineState {
+  /** QEMU's process. */
+  readonly pid: number;
   readonly machine: number;
   /** Until the guest was ready, and until its first process was executed. */
   readonly readyAfter: number;
@@ -62,6 +64,7 @@ export class MachineControl {
     const { payload } = await this.#ask(vmControl.state, new Uint8Array(), signal);
     const fields = decodeFields(payload);
     return {
+      pid: numberOf(fields, vmStateTag.pid),
       machine: numberOf(fields, vmStateTag.machine),
       readyAfter: numberOf(fields, vmStateTag.ready) / 1000,
       startedAfter: numberOf(fields, vmStateTag.started) / 1000,

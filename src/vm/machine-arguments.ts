@@ -1,5 +1,12 @@
 import type { Accelerator } from './contract.ts';
 import { GUEST_LAYER_DISK, GUEST_PORT, GUEST_SHARE_TAG, GUEST_WRITABLE_DISK } from './guest-protocol.ts';
+import {
+  accelerationArguments,
+  bareMachine,
+  qmpCommand as command,
+  confinement,
+  escaped,
+} from './qemu-arguments.ts';
 import type { VmStep } from './vm-plan.ts';
 import { VM_AGENT_DESCRIPTOR, VM_QMP_DESCRIPTOR, VM_STATE_DESCRIPTOR, VM_TAP_DESCRIPTOR } from './vm-plan.ts';
 
@@ -56,10 +63,9 @@ export function cardAddress(index: number): string {
  */
 function machineType({ accelerator, processors, memory }: MachineShape): string[] {
   return [
-    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...[...bareMachine, '-no-reboot'],
     ...['-M', 'microvm,acpi=on,isa-serial=on,memory-backend=ram'],
-    ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
-    ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
+    ...accelerationArguments(accelerator),
     ...['-smp', String(processors), '-m', `${memory / 1024 ** 2}M`],
     ...['-global', 'virtio-mmio.force-legacy=false'],
   ];
@@ -131,13 +137,6 @@ function card(index: number, origin: MachineOrigin): string[] {
   ];
 }
 
-const confinement = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'];
-
-/** A comma ends an option's value for QEMU, two are one. */
-function escaped(path: string): string {
-  return path.replaceAll(',', ',,');
-}
-
 /** The disks of a machine, as QEMU sees them; undefined: it has none of the kind. */
 export interface MachineDisks {
   readonly layers: string | undefined;
@@ -185,8 +184,4 @@ function fillDisk(name: string, content: Record<string, unknown>): VmStep[] {
     command('blockdev-add', { 'node-name': name, ...content }),
     command('qom-set', { path: `/machine/peripheral/${name}-disk`, property: 'drive', value: name }),
   ];
-}
-
-function command(execute: string, args?: Record<string, unknown>): VmStep & { command: object } {
-  return { command: args === undefined ? { execute } : { execute, arguments: args } };
 }

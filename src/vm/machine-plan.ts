@@ -11,6 +11,7 @@ import {
   restoreSteps,
 } from './machine-arguments.ts';
 import type { MachineFolder } from './machine-folder.ts';
+import { acceleratorFiles } from './qemu-arguments.ts';
 import type { Template } from './template.ts';
 import type { VmFile, VmMachine } from './vm-plan.ts';
 import type { WritableDisks } from './writable-disk.ts';
@@ -77,7 +78,7 @@ export async function warmMachine(
 }
 
 function common({ hypervisor, shape, files }: MachineBody, more: readonly VmFile[]) {
-  const devices: VmFile[] = shape.accelerator === 'kvm' ? [{ hostPath: '/dev/kvm', name: '/dev/kvm' }] : [];
+  const devices = acceleratorFiles(shape.accelerator);
   return { program: hypervisor.path, files: [...hypervisor.files, ...devices, ...files, ...more] };
 }
 

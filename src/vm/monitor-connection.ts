@@ -39,6 +39,7 @@ export class MonitorConnection {
   }
 
   static async #connect(path: string, signal?: AbortSignal): Promise<MonitorConnection> {
+    signal?.throwIfAborted();
     const socket = connect(path);
     const abort = () => socket.destroy(new Error('the request was cancelled'));
     signal?.addEventListener('abort', abort, { once: true });

@@ -1,5 +1,4 @@
 import { readdir, stat, writeFile } from 'node:fs/promises';
-import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import {
   asBerthError,
@@ -9,7 +8,6 @@ import {
   systemErrorCode,
   type Timeline,
 } from '../base/index.ts';
-import { HostProbe, measurementsBy } from './accelerator.ts';
 import type {
   Accelerator,
   Allotment,
@@ -23,7 +21,7 @@ import type {
   WantedResources,
 } from './contract.ts';
 import { GuestInitramfses } from './guest-initramfs.ts';
-import { type Hypervisor, Hypervisors } from './hypervisor.ts';
+import type { Hypervisor } from './hypervisor.ts';
 import { type Kernel, Kernels } from './kernel.ts';
 import type { Boot, MachineShape } from './machine-arguments.ts';
 import { MachineFolder } from './machine-folder.ts';
@@ -34,9 +32,9 @@ import {
   machineFiles,
   warmMachine,
 } from './machine-plan.ts';
+import { QemuHost } from './qemu-host.ts';
 import { allotResources } from './resources.ts';
 import { type Template, type TemplateBasis, Templates } from './template.ts';
-import { UserRanges } from './user-ranges.ts';
 import { encodeVmPlan, VM_PLAN_FILE } from './vm-plan.ts';
 import { WritableDisks } from './writable-disk.ts';
 
@@ -63,32 +61,29 @@ interface Foundation extends TemplateBasis {
 export class QemuMachines implements VirtualMachines, AsyncDisposable {
   readonly runtime: VirtualMachines['runtime'];
   readonly #folder: string;
-  readonly #host: HostProbe;
-  readonly #hypervisors = new Hypervisors(process.env.PATH ?? '/usr/bin:/bin');
+  readonly #host: QemuHost;
   readonly #kernels: Kernels;
   readonly #initramfs: GuestInitramfses;
   readonly #templates: Templates;
   readonly #disks: WritableDisks;
-  readonly #users: UserRanges;
 
-  constructor(places: MachinePlaces) {
-    const program = join(places.nativeDirectory, 'berth-vm');
-    const folder = join(places.dataRoot, 'vm');
-    this.runtime = { path: program, args: [] };
+  /** `host`: of all that the instance runs by QEMU. */
+  constructor(places: MachinePlaces, host = qemuHostOf(places)) {
+    const folder = machinesFolder(places);
+    this.runtime = { path: host.program, args: [] };
     this.#folder = folder;
-    this.#host = new HostProbe(measurementsBy(program));
+    this.#host = host;
     this.#kernels = new Kernels({ cache: join(folder, 'kernels'), configuration: places.configuration });
     this.#initramfs = new GuestInitramfses(join(folder, 'initramfs'), places.nativeDirectory);
     this.#templates = new Templates(join(folder, 'templates'), places.execRoot);
     this.#disks = new WritableDisks(join(folder, 'disks'));
-    this.#users = new UserRanges(join(folder, 'users'));
   }
 
   async describe(signal?: AbortSignal): Promise<MachineHost> {
     const [accelerator, hypervisor, kernel] = await Promise.all([
-      this.#host.accelerator(),
+      this.#host.probe.accelerator(),
       part<Pick<Hypervisor, 'path' | 'version'>>(async () => {
-        const { path, version } = await this.#hypervisors.find(signal);
+        const { path, version } = await this.#host.hypervisors.find(signal);
         return { state: 'ready', path, version };
       }),
       part<{ readonly release: string; readonly path: string }>(() => this.#kernels.look(signal)),
@@ -97,7 +92,7 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
   }
 
   allot(wanted: WantedResources, running: readonly Allotment[]): Allotment {
-    return allotResources(wanted, running, { processors: availableParallelism(), memory: totalmem() });
+    return allotResources(wanted, running, this.#host.resources());
   }
 
   async prepare(request: MachineRequest, timeline: Timeline, signal?: AbortSignal): Promise<PreparedMachine> {
@@ -111,8 +106,12 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     return { accelerator, kernelRelease: kernel.version, start: startOf(source) };
   }
 
+  async discardTemplate(key: string): Promise<void> {
+    await this.#templates.discard(key);
+  }
+
   async release(id: ContainerId): Promise<void> {
-    await this.#users.release(id);
+    await this.#host.users.release(id);
   }
 
   async usage(): Promise<MachineStorage> {
@@ -140,10 +139,10 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
 
   async #foundation(named: string | undefined, signal?: AbortSignal): Promise<Foundation> {
     const [hypervisor, accelerator, counterKilohertz, processor, kernel] = await Promise.all([
-      this.#hypervisors.find(signal),
-      this.#host.accelerator(),
-      this.#host.counterKilohertz(),
-      this.#host.processor(),
+      this.#host.hypervisors.find(signal),
+      this.#host.probe.accelerator(),
+      this.#host.probe.counterKilohertz(),
+      this.#host.probe.processor(),
       this.#kernels.find(named, signal),
     ]);
     const initramfs = await this.#initramfs.for(kernel);
@@ -182,7 +181,7 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     const warm = template === undefined ? [] : [await warmMachine(body, template, folder)];
     const plan = encodeVmPlan({
       machines: [...warm, await coldMachine(body, boot, folder)],
-      uidBase: await this.#users.take(request.id),
+      uidBase: await this.#host.users.take(request.id),
       network: request.network,
       cgroups: request.controlGroups,
       setup: request.setup,
@@ -190,6 +189,15 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     });
     await writeFile(join(request.directory, VM_PLAN_FILE), plan, { mode: 0o600 });
   }
+}
+
+/** What computers of the same instance are to stand on, too. */
+export function qemuHostOf(places: MachinePlaces): QemuHost {
+  return new QemuHost(machinesFolder(places), places.nativeDirectory);
+}
+
+function machinesFolder({ dataRoot }: MachinePlaces): string {
+  return join(dataRoot, 'vm');
 }
 
 interface FoundMachine extends Foundation {

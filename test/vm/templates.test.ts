@@ -1,6 +1,7 @@
-import { chmod, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digestOf } from '../../src/base/index.ts';
 import type { Instance } from '../engine/instance.ts';
 import { startMachines } from './machines.ts';
 
@@ -63,6 +64,34 @@ describe('the templates of virtual machines', () => {
       expect(await start()).toBe('warm');
       expect((await stat(join(folder, 'memory'))).size).toBe(128 * 1024 ** 2);
     }
+  });
+
+  it('are given up when a machine does not start from one, which boots then and says why, and the next one has a new one', async () => {
+    const folder = await template();
+    for (const name of ['state', 'template.json']) await chmod(join(folder, name), 0o600);
+    const garbage = 'no state of any machine';
+    await writeFile(join(folder, 'state'), garbage);
+    const record: object = JSON.parse(await readFile(join(folder, 'template.json'), 'utf8'));
+    const stateDigest = digestOf(Buffer.from(garbage)); // what is broken looks whole
+    await writeFile(join(folder, 'template.json'), JSON.stringify({ ...record, stateDigest }));
+    const run = [
+      'run',
+      '--rm',
+      '--isolation',
+      'vm',
+      '--network',
+      'none',
+      '-m',
+      '128m',
+      'busybox',
+      'sleep',
+      '1',
+    ];
+    const first = await instance.berth(run, { env: { BERTH_TRACE: '1' } });
+    expect(first.code).toBe(0);
+    expect(first.stderr).toMatch(/cold-boot.*(state|migration|stream)/i);
+    expect(await start()).toBe('warm');
+    expect(await readFile(join(await template(), 'state'), 'latin1')).not.toBe(garbage);
   });
 
   it('are no condition: a machine boots where none can be kept, and it is said', async () => {

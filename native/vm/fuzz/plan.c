@@ -11,6 +11,7 @@ static void read_line(const uint8_t *data, size_t size) {
     json_text(value, words, sizeof(words));
     json_text(json_member(value, "desc"), words, sizeof(words));
     span_holds(line, "completed");
+    json_is_object(line);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

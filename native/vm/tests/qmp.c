@@ -1,6 +1,7 @@
 /* Lines of QMP, and a script with a QEMU that we play. */
 #include "vm/qmp.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "common/io.h"
 #include "testing/check.h"
 #include "turn.h"
+#include "vm/pass-descriptors.h"
 
 static struct span span_of(const char *text) {
     return (struct span){.at = text, .length = strlen(text)};
@@ -152,7 +154,7 @@ static void a_line_without_an_end_costs_little(void) {
     for (int pieces = 0; pieces < 256; pieces++) {
         CHECK(write_all(play.qemu, piece, sizeof(piece)) == 0);
         turn(&play.loop);
-        CHECK(play.qmp.in.capacity <= 256 * 1024);
+        CHECK(play.qmp.in.capacity <= 1024 * 1024);
     }
     say(&play, "\n{\"event\": \"RESET\"}\n");
     CHECK(play.events == 1);
@@ -161,13 +163,13 @@ static void a_line_without_an_end_costs_little(void) {
 
 static int answers;
 
-static void on_answer(void *context, const struct failure *why) {
-    CHECK(context && !why);
+static void on_answer(void *context, const struct failure *why, struct span answer) {
+    CHECK(context && !why && span_holds(answer, "return"));
     answers++;
 }
 
-static void on_failure(void *context, const struct failure *why) {
-    CHECK(context && why);
+static void on_failure(void *context, const struct failure *why, struct span answer) {
+    CHECK(context && why && !answer.at);
     answers += 10;
 }
 
@@ -176,8 +178,8 @@ static void commands_wait_for_each_other(void) {
     struct play play;
     open_play(&play, &NOTHING);
     answers = 0;
-    CHECK(qmp_do(&play.qmp, "first", on_answer, &play) == 0);
-    CHECK(qmp_do(&play.qmp, "second", on_failure, &play) == 0);
+    CHECK(qmp_do(&play.qmp, "first", -1, on_answer, &play) == 0);
+    CHECK(qmp_do(&play.qmp, "second", -1, on_failure, &play) == 0);
     check_heard(&play, "first");
     say(&play, "{\"return\": {}}\n");
     CHECK(answers == 1);
@@ -186,7 +188,61 @@ static void commands_wait_for_each_other(void) {
     CHECK(answers == 11); /* its QEMU has gone */
 }
 
+static void a_descriptor_goes_with_its_command(void) {
+    static const struct machine_plan NOTHING = {0};
+    struct play play;
+    int passed[PASSED_MAX] = {-1, -1, -1};
+    size_t count;
+    char byte;
+    open_play(&play, &NOTHING);
+    answers = 0;
+    CHECK(qmp_do(&play.qmp, "first", -1, on_answer, &play) == 0);
+    CHECK(qmp_do(&play.qmp, "second", open("/dev/null", O_RDONLY | O_CLOEXEC), on_answer, &play) == 0);
+    check_heard(&play, "first");
+    check_heard(&play, NULL);
+    say(&play, "{\"return\": {}}\n");
+    CHECK(receive_with_descriptors(play.qemu, &byte, 1, passed, &count) == 1 && byte == '\n');
+    CHECK(count == 1 && passed[0] >= 0);
+    close(passed[0]);
+    check_heard(&play, "second");
+    say(&play, "{\"return\": {}}\n");
+    CHECK(answers == 2);
+    close_play(&play);
+}
+
+static void an_answer_that_is_too_long_is_refused(void) {
+    static const struct machine_plan NOTHING = {0};
+    struct play play;
+    char piece[4096];
+    memset(piece, 'x', sizeof(piece));
+    open_play(&play, &NOTHING);
+    answers = 0;
+    CHECK(qmp_do(&play.qmp, "first", -1, on_failure, &play) == 0);
+    CHECK(qmp_do(&play.qmp, "second", -1, on_answer, &play) == 0);
+    say(&play, "{\"return\": \"");
+    for (int pieces = 0; pieces < 200; pieces++) {
+        CHECK(write_all(play.qemu, piece, sizeof(piece)) == 0);
+        turn(&play.loop);
+    }
+    CHECK(answers == 10);
+    say(&play, "\"}\n{\"return\": {}}\n");
+    CHECK(answers == 11);
+    close_play(&play);
+}
+
+static void only_one_whole_object_is_a_command(void) {
+    CHECK(json_is_object(span_of("{\"execute\": \"x\", \"arguments\": {\"a\": [\"}\", {}]}}")));
+    CHECK(json_is_object(span_of("{}")));
+    static const char *const OTHERS[] = {"", "{", "{}}", "{} {}", "[]", "{\"a\": \"}", "{\"a\\\": 1}", "{}\n", "{\n}", "{[}]"};
+    for (size_t index = 0; index < sizeof(OTHERS) / sizeof(*OTHERS); index++) {
+        CHECK(!json_is_object(span_of(OTHERS[index])));
+    }
+}
+
 int main(void) {
+    only_one_whole_object_is_a_command();
+    a_descriptor_goes_with_its_command();
+    an_answer_that_is_too_long_is_refused();
     lines_are_told_apart();
     broken_lines_are_nothing();
     a_script_goes_on_when_each_step_is_done();

@@ -161,7 +161,8 @@ function pruneCommand<Flags extends PruneFlags>(
   return command;
 }
 
-async function confirmed(warning: string, force = false): Promise<boolean> {
+/** Asks the user; without an answer the answer is no. */
+export async function confirmed(warning: string, force = false): Promise<boolean> {
   if (force) return true;
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const ended = new AbortController();
@@ -182,6 +183,6 @@ function report(title: string, deleted: readonly string[] | null): void {
   process.stdout.write(`${title}\n${deleted.join('\n')}\n\n`);
 }
 
-function reportSpace(bytes: number): void {
+export function reportSpace(bytes: number): void {
   process.stdout.write(`Total reclaimed space: ${formatSize(bytes, 4)}\n`);
 }

@@ -88,6 +88,20 @@ export interface MachineSummary {
   readonly Labels: Readonly<Record<string, string>>;
 }
 
+/** One row of GET /berth/machines/images: an image that disks of machines stand on, or could. */
+export interface MachineImage {
+  readonly Name: string;
+  readonly Digest: string;
+  readonly Source: string;
+  readonly Format: 'qcow2' | 'raw';
+  readonly VirtualSize: number;
+  /** Bytes of the host's disk that it takes. */
+  readonly Size: number;
+  readonly Created: string;
+  /** A machine stands on it. */
+  readonly Used: boolean;
+}
+
 /** GET /berth/machines/{id}/json. */
 export interface MachineInspect {
   readonly Id: string;

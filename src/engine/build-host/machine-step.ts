@@ -35,9 +35,11 @@ export async function runMachineStep(
   const used = new AsyncDisposableStack();
   try {
     const machine = await startable(parts, services, step, used);
-    const exitCode = await runToEnd(machine.supervisor, step).catch(async (error: unknown) => {
-      throw await explainStep(parts, step, asBerthError(error));
-    });
+    const exitCode = await runToEnd(machine.supervisor, step, () => machine.noteStart()).catch(
+      async (error: unknown) => {
+        throw await explainStep(parts, step, asBerthError(error));
+      },
+    );
     if (exitCode === 0) {
       const disk = {
         layers: step.root.layers,

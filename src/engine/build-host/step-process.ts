@@ -5,14 +5,19 @@ import type { Supervisor } from '../../runtime/index.ts';
 import { explainCommandFailure } from '../containers/start-failure.ts';
 import type { EngineParts } from '../parts.ts';
 
-/** Runs what a supervisor has prepared, and gives its output on; returns the exit code. A step that is given up is killed. */
-export async function runToEnd(supervisor: Supervisor, step: RunStep): Promise<number> {
+/** Runs what a supervisor has prepared, and gives its output on; returns the exit code. `started` is called when its command runs. A step that is given up is killed. */
+export async function runToEnd(
+  supervisor: Supervisor,
+  step: RunStep,
+  started: () => Promise<void> = async () => {},
+): Promise<number> {
   await using session = await supervisor.attach({ stdin: false, stdout: true, stderr: true });
   await supervisor.run(step.signal);
   const stop = () => void supervisor.signal(constants.signals.SIGKILL).catch(() => {});
   step.signal.addEventListener('abort', stop, { once: true });
   if (step.signal.aborted) stop(); // while it started
   try {
+    await started();
     const decoder = new TextDecoder();
     for await (const { data } of session.output()) step.onOutput(decoder.decode(data, { stream: true }));
     const status = await supervisor.exited;

@@ -33,6 +33,8 @@ const CATEGORIES = {
   Builds: 'contexts and steps of builds that go on',
   'In transit': 'what is being written or deleted just now',
   Database: 'the metadata of everything',
+  'Machine disks': 'what machines have written, and their snapshots: goes with the machine',
+  'Machine images': 'disk images that machines stand on: what none stands on goes with vm prune',
   'Virtual machines': 'kernels, templates and empty disks: what no new one would use goes with builder prune',
   'Seccomp filters': 'compiled profiles, made again when they are missing',
   Other: 'folders, and what is not known',
@@ -88,6 +90,7 @@ function classifier(images: readonly Image[]): (path: string) => CategoryName {
       case 'containers':
         if (third === 'upper' || third === 'work' || rest.join('/') === MACHINE_DISK)
           return 'Writable layers';
+        if (third === 'disks' || third === 'snapshots') return 'Machine disks';
         return /-json\.log(\.\d+)?$/.test(third) ? 'Container logs' : 'Container files';
       case 'volumes':
         return 'Volumes';
@@ -96,7 +99,7 @@ function classifier(images: readonly Image[]): (path: string) => CategoryName {
       case 'tmp':
         return second === '' ? 'Other' : 'In transit';
       case 'vm':
-        return 'Virtual machines';
+        return second === 'images' ? 'Machine images' : 'Virtual machines';
       case 'seccomp':
         return 'Seccomp filters';
       default:

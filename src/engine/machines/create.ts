@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { type ContainerId, crashPoint, digestFromHex, invalid, newContainerId } from '../../base/index.ts';
-import type { ImageSource, TakenImage, TakeProgress } from '../../vm/index.ts';
+import type { DeviceCounts, ImageSource, TakenImage, TakeProgress } from '../../vm/index.ts';
 import { nameTaken } from '../containers/collection.ts';
 import { hardwareOf } from '../containers/computer/bundle.ts';
 import { computerFiles } from '../containers/computer/files.ts';
@@ -107,8 +107,19 @@ async function settle(
   const host = { ...hostOf(request), machine };
   await requireLogging(host.log);
   const allotment = context.parts.machines.allot(wantedResources(host), []);
-  await context.parts.computers.check(hardwareOf(machine, allotment));
+  await context.parts.computers.check(hardwareOf(machine, allotment), devicesOf(request, machine));
   return { config, host };
+}
+
+function devicesOf(
+  { disks, networks }: NewMachine,
+  { iso, firstBoot }: Pick<MachineOptions, 'iso' | 'firstBoot'>,
+): DeviceCounts {
+  return {
+    disks: 1 + withRoot(disks).others.length,
+    media: [iso, firstBoot].filter((medium) => medium !== undefined).length,
+    cards: networks.length,
+  };
 }
 
 /** A machine that starts from nothing needs something to install a system from. */

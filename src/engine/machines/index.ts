@@ -1,8 +1,9 @@
 import { Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
+import type { ImageUse } from '../../vm/index.ts';
 import { type Attachment, attachToContainer, resizeContainer } from '../containers/attach.ts';
 import { computerFiles } from '../containers/computer/files.ts';
-import { isAlive, isComputer, type NetworkAttachment } from '../containers/container.ts';
+import { isComputer, type NetworkAttachment } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from '../containers/context.ts';
 import type { ContainerRecord, EndReport, Health } from '../containers/index.ts';
 import { type LogEntry, type LogOptions, readLogs } from '../containers/logs/index.ts';
@@ -155,14 +156,18 @@ export class Machines {
     return logPath(this.#context, record.id);
   }
 
-  /** The names of the images that machines' disks stand on. */
-  backingImages(): Set<string> {
-    const disks = this.list().flatMap(({ host }) => host.machine?.disks ?? []);
-    return new Set(disks.flatMap(({ backing }) => backing ?? []));
+  /** The images that disks of machines stand on, or could, and what each takes. */
+  images(): Promise<readonly ImageUse[]> {
+    return this.#context.parts.diskImages.usage(this.#usedImages());
   }
 
-  /** Those that run, or wait for their restart. */
-  living(): ContainerRecord[] {
-    return this.list().filter(({ state }) => isAlive(state));
+  /** Removes the images that no machine stands on; returns the bytes that are free then. */
+  pruneImages(): Promise<number> {
+    return this.#context.parts.diskImages.prune(this.#usedImages());
+  }
+
+  #usedImages(): Set<string> {
+    const disks = this.list().flatMap(({ host }) => host.machine?.disks ?? []);
+    return new Set(disks.flatMap(({ backing }) => backing ?? []));
   }
 }

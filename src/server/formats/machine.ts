@@ -6,6 +6,7 @@ import {
   type MachineDiskUse,
   type MachineOptions,
 } from '../../engine/index.ts';
+import type { ImageUse } from '../../vm/index.ts';
 import { endInspect, healthcheckInspect, type NetworkFacts, networks, stateInspect } from './container.ts';
 import { portList, reasonOf, statusText } from './container-summary.ts';
 
@@ -74,6 +75,20 @@ export function machineInspect(record: ContainerRecord, facts: MachineInspectFac
     Labels: config.labels,
     LogPath: facts.logPath,
     Ends: facts.ends.map(endInspect),
+  };
+}
+
+/** One row of GET /berth/machines/images. Sizes are bytes: of the disk that it is, and what it takes. */
+export function machineImage({ image, size, used }: ImageUse) {
+  return {
+    Name: image.name,
+    Digest: image.digest,
+    Source: image.source,
+    Format: image.format,
+    VirtualSize: image.virtualSize,
+    Size: size,
+    Created: image.createdAt.toISOString(),
+    Used: used,
   };
 }
 

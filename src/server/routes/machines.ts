@@ -4,7 +4,7 @@ import { type CreatedMachine, type CreationProgress, type Engine, isAlive } from
 import { parseEndpoint } from '../container-request.ts';
 import { Fields, Query } from '../fields.ts';
 import { parseFilters, passes, passesLabels } from '../filters.ts';
-import { machineInspect, machineSummary } from '../formats/machine.ts';
+import { machineImage, machineInspect, machineSummary } from '../formats/machine.ts';
 import { Names } from '../formats/names.ts';
 import { serverTiming } from '../formats/server-timing.ts';
 import { hijack, RAW_STREAM } from '../hijack.ts';
@@ -53,6 +53,10 @@ export function machineRoutes(app: FastifyInstance, engine: Engine): void {
     });
     return reply;
   });
+
+  app.get('/berth/machines/images', async () => (await machines.images()).map(machineImage));
+
+  app.post('/berth/machines/prune', async () => ({ SpaceReclaimed: await machines.pruneImages() }));
 
   app.get<Reference>('/berth/machines/:name/json', async (request) => {
     const record = machines.find(request.params.name);

@@ -9,7 +9,7 @@ export interface Computers {
   /** The OCI runtime of computers, for {@link ComputerRequest.directory} as bundle. */
   readonly runtime: { readonly path: string; readonly args: readonly string[] };
   /** Throws `invalid` for hardware that does not go together, `unavailable` when a part is not installed, with what to install. */
-  check(hardware: Hardware, signal?: AbortSignal): Promise<void>;
+  check(hardware: Hardware, devices: DeviceCounts, signal?: AbortSignal): Promise<void>;
   /**
    * Puts the plan that `berth-vm run` carries out into the bundle. Called before each start that berthd makes; restarts by
    * the supervisor use the same plan. Throws like {@link check}.
@@ -30,7 +30,14 @@ export interface Hardware {
   readonly allotment: Allotment;
 }
 
-/** A disk as the guest has it; `name` is its serial number, so /dev/disk/by-id/virtio-NAME. */
+/** How many devices of a kind a computer is to have. */
+export interface DeviceCounts {
+  readonly disks: number;
+  readonly media: number;
+  readonly cards: number;
+}
+
+/** A disk as the guest has it; `name` is its serial number, so /dev/disk/by-id/virtio-NAME. At most 20 letters, digits, `-`, `_` and `.`. */
 export interface ComputerDisk {
   readonly name: string;
   /** A qcow2 file of the machine's own, written to. */
@@ -45,8 +52,8 @@ export interface ComputerRequest {
   readonly hardware: Hardware;
   /** In the order of booting. */
   readonly disks: readonly ComputerDisk[];
-  /** Read-only optical media: an installer, the first-boot data. */
-  readonly media: readonly { readonly name: string; readonly path: string }[];
+  /** Behind the disks in the order of booting. */
+  readonly media: readonly ComputerMedium[];
   /** Of UEFI: the file that keeps its variables; made from the firmware's own when it is missing. */
   readonly variables: string;
   readonly network: MachineNetwork | undefined;
@@ -55,8 +62,55 @@ export interface ComputerRequest {
   /** That the guest is told by DHCP. */
   readonly hostname?: string;
   readonly controlGroups: readonly MachineControlGroup[];
-  /** A snapshot's state to go on from; undefined: it boots. */
-  readonly state: string | undefined;
+  /** A snapshot to go on from; undefined: it boots. */
+  readonly resume: ComputerResume | undefined;
+}
+
+/** What is only read. */
+export interface ComputerMedium {
+  readonly name: string;
+  readonly path: string;
+  /**
+   * `cdrom`: in a drive, as installers expect, which a kernel without drivers for real hardware (Debian's cloud kernel) does
+   * not see. `disk`: as the disks are, so whoever sees those sees it.
+   */
+  readonly kind: 'cdrom' | 'disk';
+}
+
+export interface ComputerResume {
+  /** The file of QEMU's state. */
+  readonly state: string;
+  /** Of the computer that was saved. */
+  readonly layout: ComputerLayout;
+}
+
+/**
+ * A computer's devices and their places, as plain data for a snapshot to keep: a state goes on in the same ones only.
+ * Changes of a computer that runs make its layout another one than a start with the same options would give it.
+ */
+export interface ComputerLayout {
+  /** Of this type: another one is refused. */
+  readonly version: 1;
+  /** QEMU's version. */
+  readonly hypervisor: string;
+  readonly accelerator: 'kvm' | 'tcg';
+  readonly model: ComputerModel;
+  readonly firmware: Firmware;
+  /** `most`: that there are places for. */
+  readonly processors: { readonly present: number; readonly most: number };
+  /** Bytes that it has from the start, and that can be added while it runs. */
+  readonly memory: { readonly start: number; readonly more: number };
+  readonly disks: readonly Placed[];
+  /** Media of the kind `disk`. */
+  readonly readOnlyDisks: readonly Placed[];
+  readonly drives: readonly string[];
+  readonly cards: readonly (Placed & { readonly mtu: number })[];
+}
+
+/** A device by its name (of a card: its MAC address), and which of the places for its kind it has. */
+export interface Placed {
+  readonly name: string;
+  readonly place: number;
 }
 
 /** A network card, and what its guest is told when it asks for its place in the network (DHCP). */

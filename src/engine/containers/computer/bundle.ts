@@ -33,7 +33,7 @@ export async function prepareComputer(
       cards: prepared.connection.endpoints.map((endpoint) => cardOf(context, endpoint)),
       hostname: record.config.hostname,
       controlGroups: await controlGroupsOf(context, record),
-      state: undefined,
+      resume: undefined,
     },
     timeline,
   );
@@ -73,8 +73,8 @@ async function mediaOf(
 ): Promise<ComputerRequest['media']> {
   if (firstBoot !== undefined) await parts.firstBootMedia.write(seed, { ...firstBoot, instance: id });
   return [
-    ...(iso === undefined ? [] : [{ name: 'iso', path: iso }]),
-    ...(firstBoot === undefined ? [] : [{ name: 'seed', path: seed }]),
+    ...(iso === undefined ? [] : [{ name: 'iso', path: iso, kind: 'cdrom' as const }]),
+    ...(firstBoot === undefined ? [] : [{ name: 'seed', path: seed, kind: 'disk' as const }]),
   ];
 }
 

@@ -8,9 +8,11 @@ import {
   MachineControl,
   type MachineControlGroup,
   type MachineNetwork,
+  type MachineStart,
   type WantedResources,
 } from '../../../vm/index.ts';
 import type { EngineParts } from '../../parts.ts';
+import { startOf } from './guest.ts';
 
 /** What a brief machine is made of before its guest's set-up is known. */
 export interface BriefMachinePlan {
@@ -121,6 +123,7 @@ export class BriefMachine implements AsyncDisposable {
   readonly control: MachineControl;
   readonly #parts: EngineParts;
   readonly #opened: Opened;
+  #planned: MachineStart | undefined;
 
   constructor(parts: EngineParts, opened: Opened) {
     this.id = opened.id;
@@ -134,7 +137,7 @@ export class BriefMachine implements AsyncDisposable {
   /** Writes what its supervisor is to run. */
   async prepare(bundle: BriefMachineBundle, signal?: AbortSignal): Promise<void> {
     const { disk, network, controlGroups = [], setup, process } = bundle;
-    await this.#parts.machines.prepare(
+    const { start } = await this.#parts.machines.prepare(
       {
         id: this.id,
         directory: this.directory,
@@ -152,6 +155,12 @@ export class BriefMachine implements AsyncDisposable {
       new Timeline(),
       signal,
     );
+    this.#planned = start;
+  }
+
+  /** To be called when it has just started: what came of its template is for the next machine to know. */
+  async noteStart(): Promise<void> {
+    if (this.#planned !== undefined) await startOf(this.#parts, this.id, this.#planned);
   }
 
   /** Ends its process, so that its guest brings everything to its disk, and tells how it ended; one that does not end is killed. */

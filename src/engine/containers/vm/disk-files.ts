@@ -39,6 +39,7 @@ export async function openDiskFiles(
   // Its input ends with berthd, and the machine with its input.
   stack.use(await machine.supervisor.attach({ stdin: true, stdout: false, stderr: false }));
   await machine.supervisor.run(signal);
+  await machine.noteStart();
   const socket = await machine.control.openFiles(place, signal);
   const opened = stack.move();
   return fileWorkerBehind(socket, async () => {

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
-import { isBerthError, type Timeline } from '../../../base/index.ts';
+import { type ContainerId, isBerthError, type Timeline } from '../../../base/index.ts';
 import { type FileWorker, fileWorkerBehind, type Supervisor } from '../../../runtime/index.ts';
-import { MachineControl } from '../../../vm/index.ts';
+import { MachineControl, type MachineStart } from '../../../vm/index.ts';
+import type { EngineParts } from '../../parts.ts';
 import { type ContainerRecord, isComputer, isMachine, type MachineDetails } from '../container.ts';
 import { type ContainerContext, runtimeRoot } from '../context.ts';
 
@@ -34,28 +35,39 @@ export async function openGuestChanges(
 }
 
 /**
- * What a machine was started with, now that the monitor knows: a template that turned out to be of no use is passed over for a
+ * What a machine was started with, now that the monitor knows: a template that turned out to be of no use was passed over for a
  * boot. Says in the timeline that it booted, and why.
  */
 export async function startedMachine(
-  context: ContainerContext,
+  { parts }: ContainerContext,
   record: Pick<ContainerRecord, 'id'>,
   planned: MachineDetails,
   timeline: Timeline,
 ): Promise<MachineDetails> {
-  const { passedOver } = await lastWords(context, record);
-  const [why] = passedOver;
-  const machine: MachineDetails = why === undefined ? planned : { ...planned, start: { kind: 'cold', why } };
+  const machine = { ...planned, start: await startOf(parts, record.id, planned.start) };
   if (machine.start.kind === 'cold') timeline.note('cold-boot', machine.start.why);
   return machine;
 }
 
+/** How a machine that has just started did so. A template that was passed over is taken away: the next machine makes it anew. */
+export async function startOf(
+  { machines, settings, log }: EngineParts,
+  id: ContainerId,
+  planned: MachineStart,
+): Promise<MachineStart> {
+  const [why] = await passedOver(new MachineControl(`${settings.execRoot}/runtime/${id}`));
+  if (why === undefined || planned.kind === 'cold') return planned;
+  log.warn({ id, template: planned.template, why }, 'a machine did not start from its template');
+  await machines.discardTemplate(planned.template);
+  return { kind: 'cold', why };
+}
+
 /** Of a machine that has ended already there is nothing to tell. */
-async function lastWords(context: ContainerContext, record: Pick<ContainerRecord, 'id'>) {
+async function passedOver(control: MachineControl): Promise<readonly string[]> {
   try {
-    return await controlOf(context, record).state();
+    return (await control.state()).passedOver;
   } catch (error) {
-    if (isBerthError(error, 'unavailable')) return { passedOver: [] };
+    if (isBerthError(error, 'unavailable')) return [];
     throw error;
   }
 }

@@ -14,7 +14,11 @@ export function imageName(file: ImageFile, backing: readonly ImageFile[] = []): 
   return `json:${JSON.stringify(nodeOptions(file, backing))}`;
 }
 
-function nodeOptions({ path, format }: ImageFile, backing: readonly ImageFile[]): Record<string, unknown> {
+/** The same as options of a node of QEMU's block layer. */
+export function nodeOptions(
+  { path, format }: ImageFile,
+  backing: readonly ImageFile[],
+): Record<string, unknown> {
   const file = { driver: 'file', filename: path };
   if (format === 'raw') return { driver: 'raw', file };
   const [next, ...rest] = backing;

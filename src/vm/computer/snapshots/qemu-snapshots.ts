@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, copyFile, rm } from 'node:fs/promises';
 import { asBerthError, systemErrorCode } from '../../../base/index.ts';
 import type { ComputerDisk } from '../contract.ts';
+import { diskId } from '../disk-nodes.ts';
 import type { MachineDisks } from '../disks/contract.ts';
 import type { QemuImg } from '../disks/qemu-img.ts';
 import type { ComputerSnapshots, RunningSubject, Snapshot, SnapshotSubject } from './contract.ts';
@@ -169,11 +170,6 @@ export class QemuSnapshots implements ComputerSnapshots {
       await files.undone(name);
     }
   }
-}
-
-/** What QEMU calls a disk. */
-function diskId(name: string): string {
-  return `disk-${name}`;
 }
 
 /** Nothing happens where there is no such tag, or the disk came later. */

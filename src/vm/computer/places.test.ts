@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { freePlace, type PlaceKind, placeOptions, placesOf, portArguments } from './places.ts';
+
+const models = ['q35', 'pc'] as const;
+
+function allPlaces(model: (typeof models)[number]): string[] {
+  const { cards, disks, media } = placesOf(model);
+  const counts: [PlaceKind, number][] = [
+    ['card', cards],
+    ['disk', disks],
+    ['read-only-disk', media],
+  ];
+  return counts.flatMap(([kind, count]) =>
+    Array.from({ length: count }, (_, place) => JSON.stringify(placeOptions(model, kind, place))),
+  );
+}
+
+test.each(models)('%s: no two devices have the same place', (model) => {
+  const all = allPlaces(model);
+  expect(new Set(all).size).toBe(all.length);
+});
+
+test('each place of q35 is a port that there is', () => {
+  const ports = portArguments('q35').flatMap((word) => /id=(port\d+),/.exec(word)?.[1] ?? []);
+  expect(allPlaces('q35')).toEqual(ports.map((bus) => JSON.stringify({ bus })));
+});
+
+test("pc's places are on its one bus, which ends at slot 31", () => {
+  expect(allPlaces('pc').at(0)).toBe('{"bus":"pci.0","addr":"0x8"}');
+  expect(allPlaces('pc').at(-1)).toBe('{"bus":"pci.0","addr":"0x1f"}');
+});
+
+test('the first free place is taken, if there is one', () => {
+  const taken = [0, 2].map((place) => ({ place }));
+  expect(freePlace(3, [])).toBe(0);
+  expect(freePlace(3, taken)).toBe(1);
+  expect(freePlace(3, [...taken, { place: 1 }])).toBeUndefined();
+});

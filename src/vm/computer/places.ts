@@ -1,0 +1,64 @@
+import type { ComputerModel, DeviceCounts } from './contract.ts';
+
+/** Devices that have places. Those of a kind have theirs, so that a card keeps its name in the guest, which follows its place, when a disk is added. */
+export type PlaceKind = 'card' | 'disk' | 'read-only-disk';
+
+interface Places extends DeviceCounts {
+  /** Whether a device can be put into a place while the guest runs. */
+  readonly live: boolean;
+}
+
+const MEDIA = 2;
+
+const places: Record<ComputerModel, Places> = {
+  q35: { cards: 8, disks: 16, media: MEDIA, live: true },
+  /** One bus with 32 slots, of which the board and what every computer has take eight. */
+  pc: { cards: 8, disks: 14, media: MEDIA, live: true },
+  /** 24 virtio transports; with the last one taken, guests hang. Four have what every computer has. */
+  microvm: { cards: 4, disks: 12, media: MEDIA, live: false },
+};
+
+export function placesOf(model: ComputerModel): Places {
+  return places[model];
+}
+
+/** The first one of `count` that nothing has; undefined: all are taken. */
+export function freePlace(count: number, taken: readonly { readonly place: number }[]): number | undefined {
+  return Array.from({ length: count }, (_, place) => place).find(
+    (place) => !taken.some((device) => device.place === place),
+  );
+}
+
+/** Where a device goes, as its options say it: a bus, and the slot there. microvm takes them as they come. */
+export function placeOptions(model: ComputerModel, kind: PlaceKind, place: number): Record<string, string> {
+  const index = firstPlace(model, kind) + place;
+  if (model === 'q35') return { bus: `port${index}` };
+  return model === 'pc' ? { bus: 'pci.0', addr: hex(PC_SLOT + index) } : {};
+}
+
+function firstPlace(model: ComputerModel, kind: PlaceKind): number {
+  const { cards, disks } = places[model];
+  if (kind === 'card') return 0;
+  return kind === 'disk' ? cards : cards + disks;
+}
+
+/** q35 takes new devices at ports of PCI Express only, one each. */
+export function portArguments(model: ComputerModel): string[] {
+  if (model !== 'q35') return [];
+  const { cards, disks, media } = places.q35;
+  return Array.from({ length: cards + disks + media }, (_, index) => ['-device', port(index)]).flat();
+}
+
+/** Eight are one device of the root bus. None asks for a part of the few I/O ports, which virtio does without. */
+function port(index: number): string {
+  const [device, part] = [Q35_DEVICE + Math.floor(index / 8), index % 8];
+  const together = part === 0 ? ',multifunction=on' : '';
+  return `pcie-root-port,id=port${index},chassis=${index + 1},addr=${hex(device)}.${part},io-reserve=0${together}`;
+}
+
+const PC_SLOT = 0x08;
+const Q35_DEVICE = 0x10;
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

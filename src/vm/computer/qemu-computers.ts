@@ -1,0 +1,84 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerId, Timeline } from '../../base/index.ts';
+import type { QemuHost } from '../qemu-host.ts';
+import { encodeVmPlan, VM_PLAN_FILE, type VmMachine } from '../vm-plan.ts';
+import { type ComputerBody, computerMachine } from './computer-plan.ts';
+import type {
+  ComputerRequest,
+  Computers,
+  DeviceCounts,
+  Firmware,
+  Hardware,
+  PreparedComputer,
+} from './contract.ts';
+import { findUefi, provideVariables, type UefiFirmware } from './firmware.ts';
+import { type Ground, layoutOf, requireSameComputer } from './layout.ts';
+import { leasesOf } from './leases.ts';
+import { requirePossible } from './limits.ts';
+
+/** The computers of an instance, each a QEMU. */
+export class QemuComputers implements Computers {
+  readonly runtime: Computers['runtime'];
+  readonly #host: QemuHost;
+
+  constructor(host: QemuHost) {
+    this.runtime = { path: host.program, args: [] };
+    this.#host = host;
+  }
+
+  async check(hardware: Hardware, devices: DeviceCounts, signal?: AbortSignal): Promise<void> {
+    requirePossible(hardware, devices);
+    await Promise.all([this.#host.hypervisors.find(signal), uefiFor(hardware.firmware)]);
+  }
+
+  async prepare(
+    request: ComputerRequest,
+    timeline: Timeline,
+    signal?: AbortSignal,
+  ): Promise<PreparedComputer> {
+    requirePossible(request.hardware, countsOf(request));
+    const body = await timeline.step('hardware', () => this.#body(request, signal));
+    await timeline.step('plan', () => this.#writePlan(request, computerMachine(request, body)));
+    return { accelerator: body.layout.accelerator };
+  }
+
+  async release(id: ContainerId): Promise<void> {
+    await this.#host.users.release(id);
+  }
+
+  async #body(request: ComputerRequest, signal?: AbortSignal): Promise<ComputerBody> {
+    const [hypervisor, accelerator, uefi] = await Promise.all([
+      this.#host.hypervisors.find(signal),
+      this.#host.probe.accelerator(),
+      uefiFor(request.hardware.firmware),
+    ]);
+    const ground: Ground = {
+      hypervisor: hypervisor.version,
+      accelerator: accelerator.name,
+      host: this.#host.resources(),
+    };
+    if (request.resume !== undefined) requireSameComputer(request.resume.layout, request, ground);
+    if (uefi !== undefined) await provideVariables(request.variables, uefi.variables);
+    return { hypervisor, uefi, layout: request.resume?.layout ?? layoutOf(request, ground) };
+  }
+
+  async #writePlan(request: ComputerRequest, machine: VmMachine): Promise<void> {
+    const { id, directory, network, controlGroups } = request;
+    const plan = encodeVmPlan({
+      machines: [machine],
+      uidBase: await this.#host.users.take(id),
+      network: network === undefined ? undefined : { ...network, leases: leasesOf(request) },
+      cgroups: controlGroups,
+    });
+    await writeFile(join(directory, VM_PLAN_FILE), plan, { mode: 0o600 });
+  }
+}
+
+async function uefiFor(firmware: Firmware): Promise<UefiFirmware | undefined> {
+  return firmware === 'uefi' ? findUefi() : undefined;
+}
+
+function countsOf({ disks, media, cards }: ComputerRequest): DeviceCounts {
+  return { disks: disks.length, media: media.length, cards: cards.length };
+}

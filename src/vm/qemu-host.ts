@@ -1,0 +1,27 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { HostProbe, measurementsBy } from './accelerator.ts';
+import { Hypervisors } from './hypervisor.ts';
+import type { HostResources } from './resources.ts';
+import { UserRanges } from './user-ranges.ts';
+
+/** What all of an instance's QEMUs stand on, whatever runs inside them: machines of containers and computers. */
+export class QemuHost {
+  /** berth-vm, which runs them. */
+  readonly program: string;
+  readonly probe: HostProbe;
+  readonly hypervisors = new Hypervisors(process.env.PATH ?? '/usr/bin:/bin');
+  readonly users: UserRanges;
+
+  /** `folder` is where what they share is kept. */
+  constructor(folder: string, nativeDirectory: string) {
+    this.program = join(nativeDirectory, 'berth-vm');
+    this.probe = new HostProbe(measurementsBy(this.program));
+    this.users = new UserRanges(join(folder, 'users'));
+  }
+
+  /** What all of them together may have at most. */
+  resources(): HostResources {
+    return { processors: availableParallelism(), memory: totalmem() };
+  }
+}
