@@ -87,7 +87,8 @@ export async function startInstance(options: InstanceOptions = {}): Promise<Inst
       const ids = stdout.split('\n').filter(Boolean);
       if (ids.length > 0) await berth(['rm', '-f', '-v', ...ids]);
       const { body: machines } = await api('GET /berth/machines/json?all=1');
-      for (const { Id: id } of machines as { Id: string }[]) await api(`DELETE /berth/machines/${id}?force=1`);
+      for (const { Id: id } of machines as { Id: string }[])
+        await api(`DELETE /berth/machines/${id}?force=1`);
       await endProcess(daemon, 'SIGTERM');
     }
     // The launcher, bridges and rules outlive berthd by design; a test's own must not outlive the test.

@@ -44,8 +44,11 @@ describe('what no machine can have', () => {
       [['--from', image, '--restart', 'on-unhealthy'], 'on-unhealthy needs a health check'],
       [['--from', image, '-m', '1m'], 'it needs 128MiB'],
       [['--from', image, '-m', '99999g'], "is more than this host's"],
-      [['--from', image, '--cpus', '4000'], "a virtual machine with 4000 processors is more than this host's"],
-      [['--from', image, '--disk', 'root:1m'], 'root'],
+      [
+        ['--from', image, '--cpus', '4000'],
+        "a virtual machine with 4000 processors is more than this host's",
+      ],
+      [['--from', image, '--disk', 'root:1m'], 'a disk of 1MiB is too small for'],
     ];
     for (const [options, reason] of cases) expect(await refusal(...options)).toContain(reason);
     const { body } = await instance.api('GET /berth/machines/json?all=1');
@@ -75,7 +78,7 @@ describe('what no machine can have', () => {
       [{ Source: { Kind: 'image', Url: 'ftp://x', Sha256: 'a'.repeat(64) } }, '"ftp://x" is no URL of http'],
       [{ Source: source, Firmware: 'coreboot' }, 'there is no firmware coreboot'],
       [{ Source: source, Model: 'pdp11' }, 'there is no machine type pdp11'],
-      [{ Source: source, Memry: 1 }, 'Memry is no member of a machine\'s description. Did you mean Memory?'],
+      [{ Source: source, Memry: 1 }, "Memry is no member of a machine's description. Did you mean Memory?"],
       [{ Source: source, Memory: 1.5 }, 'Memory: 1.5 is no number of bytes'],
       [{ Source: source, Cpus: 0 }, 'Cpus: 0 is not more than 0'],
       [{ Source: source, Disks: [{ Name: 'data' }] }, 'the disk "data" has no size'],

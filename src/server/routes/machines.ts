@@ -1,6 +1,13 @@
+import { basename } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { Timeline } from '../../base/index.ts';
-import { type CreatedMachine, type CreationProgress, type Engine, isAlive } from '../../engine/index.ts';
+import {
+  type CreatedMachine,
+  type CreationProgress,
+  type Engine,
+  isAlive,
+  type NewMachineSource,
+} from '../../engine/index.ts';
 import { parseEndpoint } from '../container-request.ts';
 import { Fields, Query } from '../fields.ts';
 import { parseFilters, passes, passesLabels } from '../filters.ts';
@@ -48,7 +55,8 @@ export function machineRoutes(app: FastifyInstance, engine: Engine): void {
       return created(await machines.create(wanted, { signal, onProgress: () => {} }));
     }
     await answerWithLines(reply, async (send) => {
-      const onProgress = (progress: CreationProgress) => send(progressLine(progress));
+      const id = sourceName(wanted.source);
+      const onProgress = (progress: CreationProgress) => send({ id, ...progressLine(progress) });
       send({ created: created(await machines.create(wanted, { signal, onProgress })) });
     });
     return reply;
@@ -157,10 +165,24 @@ function created({ record, warnings }: CreatedMachine) {
   return { Id: record.id, Name: record.name, Warnings: warnings };
 }
 
+/** What progress is about. */
+function sourceName(source: NewMachineSource): string {
+  switch (source.kind) {
+    case 'file':
+      return basename(source.path);
+    case 'url':
+      return basename(source.url.pathname);
+    case 'debian':
+      return source.release === '' ? 'debian' : `debian ${source.release}`;
+    case 'empty':
+      return '';
+  }
+}
+
 /** As the progress of pulls (Engine API, JSONProgress). */
 function progressLine({ stage, done, total }: CreationProgress) {
   const progressDetail = { current: done, ...(total === undefined ? {} : { total }) };
-  return { id: 'system', status: STAGES[stage], progressDetail };
+  return { status: STAGES[stage], progressDetail };
 }
 
 const STAGES: Readonly<Record<CreationProgress['stage'], string>> = {
