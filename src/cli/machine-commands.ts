@@ -121,4 +121,11 @@ export const MACHINE_COMMANDS: readonly CommandEntry[] = [
     summary: 'Remove the disk images that no machine stands on',
     load: async () => (await import('./commands/machine/images.ts')).pruneMachineImagesCommand,
   },
+  {
+    words: [],
+    group: 'vm',
+    groupWords: ['set'],
+    summary: 'Change the hardware of a machine, and what becomes of it',
+    load: async () => (await import('./commands/machine/set.ts')).setMachineCommand,
+  },
 ];

@@ -4,6 +4,8 @@ import { type Filters, type HijackedStream, isMultiplexed, type Transport } from
 import type {
   ContainerStats,
   EndpointSettings,
+  MachineChange,
+  MachineChanged,
   MachineCreated,
   MachineCreateRequest,
   MachineImage,
@@ -103,6 +105,16 @@ export class Machines {
   async rename(reference: string, name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     const path = pathOf(reference, 'rename');
     await this.#transport.run({ method: 'POST', path, query: { name }, ...options });
+  }
+
+  /** Changes it: at once what can be, the rest from its next start on. */
+  async set(
+    reference: string,
+    change: MachineChange,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<MachineChanged> {
+    const path = pathOf(reference, 'set');
+    return this.#transport.json({ method: 'POST', path, json: change, ...options });
   }
 
   /** Gives it a card on one more network, from its next start on. */

@@ -25,6 +25,8 @@ export type { ListedManifest } from './images/listed-manifests.ts';
 export type {
   CreatedMachine,
   CreationProgress,
+  MachineChange,
+  MachineChanged,
   MachineDiskUse,
   Machines,
   NewFirstBoot,

@@ -1,10 +1,16 @@
 import { invalid, nearestWord } from '../base/index.ts';
-import type { NetworkAttachment, NewFirstBoot, NewMachine, NewMachineSource } from '../engine/index.ts';
+import type {
+  MachineChange,
+  NetworkAttachment,
+  NewFirstBoot,
+  NewMachine,
+  NewMachineSource,
+} from '../engine/index.ts';
 import type { ComputerModel, DiskFormat, Firmware } from '../vm/index.ts';
 import { parseEndpoint, parseHealthcheck } from './container-request.ts';
 import { parseRestart } from './container-resources.ts';
 import type { Fields } from './fields.ts';
-import { parsePorts } from './port-bindings.ts';
+import { parsePorts, parseSelections } from './port-bindings.ts';
 
 const MEMBERS = [
   ...['Source', 'Cpus', 'Memory', 'Model', 'Firmware', 'Disks', 'Iso', 'Networks', 'Ports', 'CloudInit'],
@@ -37,6 +43,31 @@ export function parseNewMachine(name: string, body: Fields): NewMachine {
     stopTimeout: body.has('StopTimeout') ? body.number('StopTimeout') : undefined,
   };
 }
+
+/** Parses the body of POST /berth/machines/{id}/set. Throws `invalid` naming the member that is wrong. */
+export function parseMachineChange(body: Fields): MachineChange {
+  refuseUnknown(body, CHANGEABLE, '');
+  const policy = body.object('RestartPolicy');
+  return {
+    cpus: positive(body, 'Cpus'),
+    memory: bytes(body, 'Memory'),
+    model: oneOf(body, 'Model', MODELS, 'machine type'),
+    firmware: oneOf(body, 'Firmware', FIRMWARES, 'firmware'),
+    disks: body.objects('Disks').map(parseDisk),
+    iso: body.has('Iso') && body.text('Iso') === '' ? null : hostPath(body, 'Iso'),
+    restart: policy.text('Name') === '' ? undefined : parseRestart(policy),
+    stopTimeout: body.has('StopTimeout') ? body.number('StopTimeout') : undefined,
+    ports: {
+      add: parsePorts(body.object('PublishAdd')),
+      remove: parseSelections(body.object('PublishRemove')),
+    },
+  };
+}
+
+const CHANGEABLE = [
+  ...['Cpus', 'Memory', 'Model', 'Firmware', 'Disks', 'Iso', 'RestartPolicy', 'StopTimeout'],
+  ...['PublishAdd', 'PublishRemove'],
+];
 
 /** A member of another name would be without any effect, which nobody would see. */
 function refuseUnknown(fields: Fields, known: readonly string[], path: string): void {

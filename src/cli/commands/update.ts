@@ -36,7 +36,8 @@ interface UpdateFlags extends LimitFlags {
   readonly publishRm: readonly string[];
 }
 
-function portChange(add: readonly string[], remove: readonly string[]) {
+/** The ports to publish and to withdraw, as the API takes them. */
+export function portChange(add: readonly string[], remove: readonly string[]) {
   return {
     ...(add.length === 0 ? {} : { PublishAdd: parsePorts(add, []).bindings }),
     ...(remove.length === 0 ? {} : { PublishRemove: selections(remove) }),

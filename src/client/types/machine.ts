@@ -38,6 +38,25 @@ export interface MachineCreateRequest {
   readonly StopTimeout?: number | undefined;
 }
 
+/** The body of POST /berth/machines/{id}/set: what is to be otherwise. */
+export interface MachineChange
+  extends Pick<
+    MachineCreateRequest,
+    'Cpus' | 'Memory' | 'Model' | 'Firmware' | 'Disks' | 'RestartPolicy' | 'StopTimeout'
+  > {
+  /** "": none any more. */
+  readonly Iso?: string | undefined;
+  readonly PublishAdd?: PortMap | undefined;
+  /** A port without places means all that it is published at. */
+  readonly PublishRemove?: PortMap | undefined;
+}
+
+/** What of a change is felt by now, and what from the next start on: "memory", "disk data". */
+export interface MachineChanged {
+  readonly Changed: readonly string[];
+  readonly NeedsRestart: readonly string[];
+}
+
 export interface MachineDiskRequest {
   readonly Name: string;
   readonly Size: number;

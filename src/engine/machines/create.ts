@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { type ContainerId, crashPoint, digestFromHex, invalid, newContainerId } from '../../base/index.ts';
-import type { DeviceCounts, ImageSource, TakenImage, TakeProgress } from '../../vm/index.ts';
+import { type ContainerId, crashPoint, digestFromHex, newContainerId } from '../../base/index.ts';
+import type { ImageSource, TakenImage, TakeProgress } from '../../vm/index.ts';
 import { nameTaken } from '../containers/collection.ts';
-import { hardwareOf } from '../containers/computer/bundle.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import type { MachineDisk, MachineOptions } from '../containers/computer/options.ts';
 import type {
@@ -13,12 +12,10 @@ import type {
   NetworkAttachment,
 } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit } from '../containers/context.ts';
-import { probePlan } from '../containers/healthcheck.ts';
 import { parseLogConfig, requireLogging } from '../containers/logs/index.ts';
 import { newContainerName, requireContainerName } from '../containers/names.ts';
-import { byPriority, checkNames } from '../containers/network-changes.ts';
-import { wantedResources } from '../containers/vm/allotment.ts';
-import { isLinked } from '../networks.ts';
+import { byPriority } from '../containers/network-changes.ts';
+import { checkHardware, checkPlaces, checkSource, requireHealthcheck } from './check.ts';
 import { firstBootOf } from './first-boot.ts';
 import { hostnameOf, requireDiskNames, withRoot } from './names.ts';
 import { type NewMachine, type NewMachineSource, ROOT_DISK } from './new-machine.ts';
@@ -103,60 +100,12 @@ async function settle(
     firstBoot: firstBootOf(context, request, name),
   };
   const config = configOf(request, machine.firstBoot?.hostname ?? hostnameOf(name));
-  checkHealth(config, request);
+  requireHealthcheck(config, request.restart);
   const host = { ...hostOf(request), machine };
   await requireLogging(host.log);
-  const allotment = context.parts.machines.allot(wantedResources(host), []);
-  await context.parts.computers.check(hardwareOf(machine, allotment), devicesOf(request, machine));
+  const disks = 1 + withRoot(request.disks).others.length;
+  await checkHardware(context, host, { disks, cards: request.networks.length });
   return { config, host };
-}
-
-function devicesOf(
-  { disks, networks }: NewMachine,
-  { iso, firstBoot }: Pick<MachineOptions, 'iso' | 'firstBoot'>,
-): DeviceCounts {
-  return {
-    disks: 1 + withRoot(disks).others.length,
-    media: [iso, firstBoot].filter((medium) => medium !== undefined).length,
-    cards: networks.length,
-  };
-}
-
-/** A machine that starts from nothing needs something to install a system from. */
-function checkSource({ source, iso }: NewMachine): void {
-  if (source.kind !== 'empty' || iso !== undefined) return;
-  throw invalid('a machine needs a system: a disk image, Debian, or an installer', {
-    hint: 'Say --from debian, --from FILE, --from URL#sha256=…, or --iso FILE',
-  });
-}
-
-function checkPlaces(context: ContainerContext, { networks, ports }: NewMachine): void {
-  for (const attachment of networks) {
-    checkNames(attachment);
-    const { network } = context.networks.find(attachment.network);
-    if (isLinked(network)) continue;
-    throw invalid(`a machine cannot be on the network ${network.name}: it has network cards of its own`, {
-      hint: 'Choose a bridge or macvlan network, or --network none for no card at all',
-    });
-  }
-  if (networks.length === 0 && ports.length > 0) {
-    throw invalid('ports of a machine without a network cannot be published');
-  }
-}
-
-/** Nothing of berth's is inside, so its health is asked by the network. */
-function checkHealth(config: ContainerConfig, { restart }: NewMachine): void {
-  const plan = probePlan(config);
-  if (plan?.probe.kind === 'command') {
-    throw invalid('the health of a machine is checked over its network, not by a command', {
-      hint: 'Write a URL: tcp://:5432, http://:8080/health or ssh://',
-    });
-  }
-  if (plan === undefined && restart.name === 'on-unhealthy') {
-    throw invalid('the restart policy on-unhealthy needs a health check, and the machine has none', {
-      hint: 'Give it one with --health',
-    });
-  }
 }
 
 function sourceWords(source: NewMachineSource): string {

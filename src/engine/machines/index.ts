@@ -15,9 +15,11 @@ import { type Reading, watchUsage } from '../containers/stats.ts';
 import { killContainer, restartContainer, stopContainer } from '../containers/stop.ts';
 import { type WaitCondition, type WaitResult, waitForContainer } from '../containers/wait.ts';
 import { requireRunning, requireStopped } from './admission.ts';
+import { changeMachine, type MachineChange, type MachineChanged } from './change.ts';
 import { type CreatedMachine, type CreateOptions, createMachine, withLastingCard } from './create.ts';
 import type { NewMachine } from './new-machine.ts';
 
+export type { MachineChange, MachineChanged } from './change.ts';
 export type { CreatedMachine, CreateOptions, CreationProgress } from './create.ts';
 export type { NewFirstBoot, NewMachine, NewMachineSource } from './new-machine.ts';
 
@@ -90,6 +92,11 @@ export class Machines {
 
   rename(reference: string, name: string): Promise<void> {
     return renameContainer(this.#context, this.find(reference).id, name);
+  }
+
+  /** See {@link changeMachine}. */
+  change(reference: string, change: MachineChange, signal: AbortSignal): Promise<MachineChanged> {
+    return changeMachine(this.#context, this.find(reference), change, signal);
   }
 
   /** A card on one more network, from the next start on. */

@@ -15,7 +15,7 @@ import { machineImage, machineInspect, machineSummary } from '../formats/machine
 import { Names } from '../formats/names.ts';
 import { serverTiming } from '../formats/server-timing.ts';
 import { hijack, RAW_STREAM } from '../hijack.ts';
-import { parseNewMachine } from '../machine-request.ts';
+import { parseMachineChange, parseNewMachine } from '../machine-request.ts';
 import { answerWithLines, clientSignal } from '../streams.ts';
 import { answerLogs } from './container-logs.ts';
 import { answerAttach } from './container-streams.ts';
@@ -102,6 +102,12 @@ export function machineRoutes(app: FastifyInstance, engine: Engine): void {
   app.post<Reference>('/berth/machines/:name/rename', async (request, reply) => {
     await machines.rename(request.params.name, new Query(request.query).text('name'));
     reply.code(204);
+  });
+
+  app.post<Reference>('/berth/machines/:name/set', async (request) => {
+    const change = parseMachineChange(new Fields(request.body));
+    const told = await machines.change(request.params.name, change, clientSignal(request));
+    return { Changed: told.changed, NeedsRestart: told.needsRestart };
   });
 
   app.delete<Reference>('/berth/machines/:name', async (request, reply) => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
-import { internal, invalid, parseDuration, parseSize, systemErrorCode } from '../../../base/index.ts';
+import { internal, invalid, parseDuration, systemErrorCode } from '../../../base/index.ts';
 import type {
   CloudInit,
   EndpointSettings,
@@ -9,33 +9,25 @@ import type {
   HealthConfig,
   MachineCreated,
   MachineCreateRequest,
-  MachineDiskRequest,
   MachineSource,
-  RestartPolicy,
 } from '../../../client/index.ts';
 import type { Cli } from '../../cli.ts';
-import { parseRestart } from '../../container/limits.ts';
 import { endpointSettings, parseNetwork } from '../../container/networks.ts';
 import { parsePorts } from '../../container/ports.ts';
 import { parsePairs } from '../../filters.ts';
-import { CliCommand, listOption, parsedListOption, parsedOption, parseWholeNumber } from '../../grammar.ts';
+import { CliCommand, listOption, parsedOption, parseWholeNumber } from '../../grammar.ts';
 import { showProgress } from '../../output/progress.ts';
 import { detachKeysOption } from '../../terminal/detach-keys.ts';
 import { leftByKeys } from '../attach.ts';
 import { joinConsole } from './console.ts';
+import { type HardwareFlags, hardwareOptions } from './hardware-options.ts';
 import { callersKeys } from './ssh-keys.ts';
 
-interface MachineFlags {
+interface MachineFlags extends HardwareFlags {
   readonly from?: string;
   readonly format?: 'qcow2' | 'raw';
-  readonly cpus?: number;
-  readonly memory?: number;
-  readonly disk: readonly MachineDiskRequest[];
   readonly network: readonly string[];
   readonly publish: readonly string[];
-  readonly iso?: string;
-  readonly firmware?: 'bios' | 'uefi';
-  readonly machine?: 'q35' | 'pc' | 'microvm';
   readonly hostname?: string;
   readonly user?: string;
   readonly sshKey: readonly string[];
@@ -43,8 +35,6 @@ interface MachineFlags {
   readonly run: readonly string[];
   readonly cloudInit?: string;
   readonly label: readonly string[];
-  readonly restart?: RestartPolicy;
-  readonly stopTimeout?: number;
   readonly health?: string;
   readonly healthInterval?: number;
   readonly healthTimeout?: number;
@@ -100,14 +90,9 @@ function addMachineFlags(command: CliCommand): CliCommand {
   for (const option of [
     text('--from <source>', 'What its disk begins as: debian[:RELEASE], FILE, or URL#sha256=HEX'),
     text('--format <string>', 'Format of the disk image').choices(['qcow2', 'raw']),
-    parsedOption('--cpus <decimal>', 'Number of CPUs (default 1)', parseCpus),
-    parsedOption('-m, --memory <bytes>', 'Memory (default 1g)', parseSize),
-    parsedListOption('--disk <name:size>', 'A disk; "root" is the first one', parseDisk),
+    ...hardwareOptions(),
     listOption('--network <network>', 'Connect it to a network (name, or name=NET,ip=ADDRESS,alias=NAME)'),
     listOption('-p, --publish <list>', "Publish a machine's port(s) to the host"),
-    text('--iso <file>', "An installer's medium"),
-    text('--firmware <string>', 'Firmware (default bios)').choices(['bios', 'uefi']),
-    text('--machine <string>', 'Kind of machine (default q35)').choices(['q35', 'pc', 'microvm']),
     text('--hostname <string>', 'Its host name (default: its name)'),
     text('--user <string>', 'The user that is made at its first boot (default berth)'),
     listOption('--ssh-key <file>', "Public keys that may log in (default: yours in ~/.ssh, or berth's own)"),
@@ -115,12 +100,6 @@ function addMachineFlags(command: CliCommand): CliCommand {
     listOption('--run <command>', 'Commands that are run at the end of its first boot'),
     text('--cloud-init <file>', 'User data of your own for cloud-init'),
     listOption('-l, --label <list>', 'Set meta data on a machine'),
-    parsedOption('--restart <string>', 'Restart policy to apply when it ends', parseRestart),
-    parsedOption(
-      '--stop-timeout <int>',
-      'Seconds from the power button to the end by force',
-      parseWholeNumber,
-    ),
     text('--health <url>', 'Check its health: tcp://:PORT, http://:PORT/PATH or ssh://'),
     parsedOption('--health-interval <duration>', 'Time between checks', parseDuration),
     parsedOption('--health-timeout <duration>', 'Maximum time to allow one check', parseDuration),
@@ -223,16 +202,4 @@ function healthcheck(flags: MachineFlags): HealthConfig | undefined {
     Retries: healthRetries,
     StartPeriod: healthStartPeriod,
   };
-}
-
-function parseDisk(text: string): MachineDiskRequest {
-  const [name = '', size = '', ...more] = text.split(':');
-  if (name === '' || size === '' || more.length > 0) throw invalid('it is not of the form NAME:SIZE');
-  return { Name: name, Size: parseSize(size) };
-}
-
-function parseCpus(text: string): number {
-  const cpus = Number(text);
-  if (!(cpus > 0)) throw invalid('it is no number of CPUs');
-  return cpus;
 }

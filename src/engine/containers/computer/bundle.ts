@@ -41,8 +41,8 @@ export async function prepareComputer(
 }
 
 /** Throws for a record that is no machine's, which is a mistake of the caller. */
-export function machineOf({ id, host }: Pick<ContainerRecord, 'id' | 'host'>): MachineOptions {
-  if (host.machine === undefined) throw internal(`${id} is no machine`);
+export function machineOf({ host }: Pick<ContainerRecord, 'host'>): MachineOptions {
+  if (host.machine === undefined) throw internal('there is no machine in the record');
   return host.machine;
 }
 
