@@ -145,6 +145,42 @@ describe("Docker's options of networks", () => {
     await instance.berthOk(['network', 'rm', 'open', 'trusting']);
   });
 
+  it('route and open IPv6 by a mode of its own, beside an IPv4 that is translated', async () => {
+    const six = await namespaces.neighbourWithIPv6(52);
+    const create = (name: string, mode: string, number: number) =>
+      network(
+        name,
+        `10.203.${number}.0/24`,
+        ...['--ipv6', '--subnet', `fd00:203:${number}::/64`],
+        ...['-o', `${BRIDGE}.gateway_mode_ipv6=${mode}`],
+      );
+    await create('routed6', 'routed', 8);
+    await create('open6', 'nat-unprotected', 9);
+    const routed = await serve('routed6', '--network', 'routed6', '-p', '8082:80', '-p', '8083:82');
+    const open = await serve('open6', '--network', 'open6');
+    for (const member of [routed, open])
+      for (const port of [82, 83]) await namespaces.serve(member, port, '::');
+    const reached = async () => ({
+      published: await seenFrom(six, 'fd00:203:8::2', 82),
+      other: await seenFrom(six, 'fd00:203:8::2', 83),
+      byHost: await seenFrom(six, six.hostAddress, 8083),
+      translated: await seenFrom(neighbour, neighbour.hostAddress, 8082),
+      opened: await seenFrom(six, 'fd00:203:9::2', 83),
+    });
+    expect(await reached()).toEqual({
+      published: six.address,
+      other: undefined,
+      byHost: undefined,
+      translated: neighbour.address,
+      opened: six.address,
+    });
+    await namespaces.serve(six, 90, '::');
+    expect(await seenFrom(routed, six.address, 90)).toBe('fd00:203:8::2');
+    expect(await seenFrom(open, six.address, 90)).toBe(six.hostAddress);
+    await instance.berthOk(['rm', '-f', 'routed6', 'open6']);
+    await instance.berthOk(['network', 'rm', 'routed6', 'open6']);
+  });
+
   it('take the address of the host off the bridge', async () => {
     await network('inhibited', '10.203.6.0/24', '-o', `${BRIDGE}.inhibit_ipv4=true`);
     await network('isolated', '10.203.7.0/24', '--internal', '-o', `${BRIDGE}.gateway_mode_ipv4=isolated`);
