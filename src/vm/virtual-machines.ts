@@ -97,10 +97,12 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
 
   async prepare(request: MachineRequest, timeline: Timeline, signal?: AbortSignal): Promise<PreparedMachine> {
     const folder = await MachineFolder.open(request.directory);
-    const [found, files] = await Promise.all([
+    const parts = [
       this.#source(request, timeline, signal),
       timeline.step('disks', () => machineFiles(request, folder, this.#disks, signal)),
-    ]);
+    ] as const;
+    await Promise.allSettled(parts); // when one fails, the other must not go on in a folder that is removed
+    const [found, files] = await Promise.all(parts);
     await timeline.step('plan', () => this.#writePlan(request, folder, found, files));
     const { accelerator, kernel, source } = found;
     return { accelerator, kernelRelease: kernel.version, start: startOf(source) };

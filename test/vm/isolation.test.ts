@@ -90,7 +90,8 @@ describe('a guest that does harm to itself', () => {
   });
 
   it('by flooding its console and its output has the log that its options allow, and no more', async () => {
-    const script = 'mknod /tmp/kmsg c 1 11 && echo begun >/tmp/kmsg || exit; cat /dev/zero >/tmp/kmsg & exec cat /dev/zero';
+    const script =
+      'mknod /tmp/kmsg c 1 11 && echo begun >/tmp/kmsg || exit; cat /dev/zero >/tmp/kmsg & exec cat /dev/zero';
     const log = ['--log-opt', 'max-size=1m', '--log-opt', 'max-file=2'];
     await inMachine(script, '-d', '--name', 'floods', '--cap-add', 'ALL', '--tmpfs', '/tmp:dev', ...log);
     const id = await instance.berthOk(['inspect', '-f', '{{.Id}}', 'floods']);
