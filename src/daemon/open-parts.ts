@@ -16,7 +16,7 @@ import { openStore } from '../store/index.ts';
 import {
   ImageStore,
   missingDebian,
-  missingFirstBoot,
+  noCloudMedia,
   QcowDisks,
   QemuComputers,
   QemuImg,
@@ -99,7 +99,7 @@ export async function openParts(
     computers: new QemuComputers(qemuHost),
     ...diskParts(dataRoot, downloads),
     debianSystems: missingDebian,
-    firstBootMedia: missingFirstBoot,
+    firstBootMedia: noCloudMedia,
     log,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

@@ -27,4 +27,21 @@ export interface FirstBootData {
   readonly run: readonly string[];
   /** The user's own user-data in the place of all the above but the host name. */
   readonly userData?: string | undefined;
+  /** How the system gets its addresses; undefined: as it does by itself, mostly by DHCP on its first card. */
+  readonly cards?: readonly FirstBootCard[];
+}
+
+/** A network card as the system is to set it up at its first boot. */
+export interface FirstBootCard {
+  readonly macAddress: string;
+  readonly network: 'dhcp' | StaticAddresses;
+}
+
+export interface StaticAddresses {
+  /** With prefix lengths: "10.0.0.2/24". */
+  readonly addresses: readonly string[];
+  /** Of the default routes, at most one of each family. */
+  readonly gateways: readonly string[];
+  readonly nameServers: readonly string[];
+  readonly search: readonly string[];
 }

@@ -1,0 +1,1 @@
+export { noCloudMedia } from './nocloud-medium.ts';
