@@ -106,12 +106,12 @@ export function processorId(index: number): string {
 /** The device that more memory comes by, whose amount is changed (virtio-mem). */
 export const MEMORY_DEVICE = 'more-memory';
 
-/** More memory is promised to nobody and takes nothing until the guest is given it. */
+/** More memory takes nothing until the guest is given it. (reserve=off would need a file of /proc that is not in QEMU's root.) */
 function memory({ memory: { start, more } }: ComputerLayout): string[] {
   if (more === 0) return ['-m', mebibytes(start)];
   return [
     ...['-m', `${mebibytes(start)},maxmem=${mebibytes(start + more)}`],
-    ...['-object', `memory-backend-ram,id=more,size=${more},reserve=off`],
+    ...['-object', `memory-backend-ram,id=more,size=${more}`],
   ];
 }
 
