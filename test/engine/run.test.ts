@@ -208,6 +208,8 @@ describe('berth run', () => {
     expect(inside).toEqual({ code: 9, stdout: 'b\n/tmp\n', stderr: '' });
     const piped = await instance.berth(['exec', '-i', 'host', 'cat'], { input: 'through' });
     expect(piped.stdout).toBe('through');
+    await instance.berthOk(['exec', 'host', 'sh', '-c', 'echo late:x:77:78::/:/bin/sh >>/etc/passwd']);
+    expect(await instance.berthOk(['exec', '-u', 'late', 'host', 'id', '-u'])).toBe('77'); // as it is now
     await instance.berthOk(['rm', '-f', 'host']);
   });
 

@@ -43,6 +43,15 @@ describe('the processes of a virtual machine', () => {
     expect(missing.stderr).toContain('executable file not found in $PATH');
   });
 
+  it('are joined by exec as a user that only the guest knows', async () => {
+    const add = 'echo "late:x:77:78::/home/late:/bin/sh" >>/etc/passwd; echo "crew:x:79:late" >>/etc/group';
+    await instance.berthOk(['exec', 'vm', 'sh', '-c', add]);
+    const seen = await instance.berthOk(['exec', '-u', 'late', 'vm', 'sh', '-c', 'id; echo $HOME']);
+    expect(seen).toMatch(/^uid=77\(late\) gid=78 groups=\S*79\(crew\)\S*\n\/home\/late$/);
+    const unknown = await instance.berth(['exec', '-u', 'nobody-knows', 'vm', 'true']);
+    expect(unknown.stderr).toContain('unable to find user nobody-knows');
+  });
+
   it('have a terminal of the size that is asked for', async () => {
     const created = await instance.api('POST /containers/vm/exec', {
       AttachStdout: true,

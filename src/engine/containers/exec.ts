@@ -9,6 +9,7 @@ import {
   notFound,
 } from '../../base/index.ts';
 import type { ExecSession, ExitStatus, Supervisor } from '../../runtime/index.ts';
+import { accountsFor } from './accounts.ts';
 import { type ContainerRecord, isMachine } from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
 import { admit } from './operations.ts';
@@ -71,21 +72,23 @@ export class Execs {
 
   /** Runs it; the session ends with the process. Throws as {@link prepare} and what it returns do. */
   async start(reference: string): Promise<ExecSession> {
-    return this.prepare(reference)();
+    const run = await this.prepare(reference);
+    return run();
   }
 
   /**
    * Checks whether it can be run, and returns what runs it. Throws what is known before there is a process: what the
    * container cannot give, an unknown user say. What it returns throws as a container's start does; the exec has then ended.
    */
-  prepare(reference: string): () => Promise<ExecSession> {
+  async prepare(reference: string): Promise<() => Promise<ExecSession>> {
     const exec = this.get(reference);
     if (exec.state.status !== 'created') throw conflict(`exec command ${exec.id} has already run`);
     const record = this.#context.collection.find(exec.containerId);
     admit(record, 'exec');
     const { supervisor } = runningOf(this.#context, record);
     void this.#context.parts.gracePeriod.begin();
-    const spec = execSpec(this.#context, record, exec.config, supervisor);
+    const accounts = await accountsFor(this.#context, record, supervisor, userOf(record, exec.config));
+    const spec = execSpec(this.#context, record, exec.config, accounts);
     return () => this.#start(exec, record, supervisor, spec);
   }
 
@@ -136,7 +139,7 @@ export class Execs {
       program: config.args[0] ?? '',
       env: [...record.config.env, ...config.env],
       workingDir: config.workingDir === '' ? record.config.workingDir : config.workingDir,
-      user: config.user === '' ? record.config.user : config.user,
+      user: userOf(record, config),
     };
     return explainCommandFailure(error, query, log, async () => ({
       worker: isMachine(record)
@@ -187,6 +190,11 @@ export class Execs {
   #forgetAll(containerId: ContainerId): void {
     for (const exec of this.#byId.values()) if (exec.containerId === containerId) this.#byId.delete(exec.id);
   }
+}
+
+/** Whoever it is to run as: the container's user unless it names another one. */
+function userOf({ config }: ContainerRecord, { user }: Pick<ExecConfig, 'user'>): string {
+  return user === '' ? config.user : user;
 }
 
 /** As Docker's events have it: with a blank behind a command without arguments. */

@@ -113,7 +113,7 @@ export function execSpec(
   context: ContainerContext,
   record: ContainerRecord,
   config: ExecConfig,
-  supervisor: Supervisor,
+  accounts: Supervisor['accounts'],
 ): object | Uint8Array {
   const input = {
     ...processOf(
@@ -124,7 +124,7 @@ export function execSpec(
         user: config.user === '' ? record.config.user : config.user,
         cwd: config.workingDir === '' ? record.config.workingDir : config.workingDir,
       },
-      supervisor,
+      { accounts },
     ),
     terminal: config.tty,
     privileged: config.privileged || record.host.privileged,
@@ -194,7 +194,7 @@ function factsFor({ parts }: ContainerContext, record: ContainerRecord): HostFac
 function processOf(
   { config, host }: ContainerRecord,
   process: { args: readonly string[]; env: readonly string[]; user: string; cwd: string },
-  { accounts }: Supervisor,
+  { accounts }: Pick<Supervisor, 'accounts'>,
   moreGroups: readonly string[] = [],
 ): Omit<ProcessInput, 'terminal'> {
   return {

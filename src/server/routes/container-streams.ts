@@ -37,7 +37,7 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
   app.post<ExecReference>('/exec/:id/start', async (request, reply) => {
     const { execs } = containers;
     const { config } = execs.get(request.params.id);
-    const start = execs.prepare(request.params.id);
+    const start = await execs.prepare(request.params.id);
     if (new Fields(request.body).flag('Detach')) {
       void drain((await start()).output());
       reply.code(200);

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { invalid, notFound, notImplemented } from '../../../base/index.ts';
-import { type FileStat, type FileWorker, resolveUser, unpackInto } from '../../../runtime/index.ts';
+import { type FileStat, resolveUser, unpackInto } from '../../../runtime/index.ts';
 import { plainTar } from '../../plain-tar.ts';
+import { readAccounts } from '../accounts.ts';
 import { type ContainerRecord, isActive } from '../container.ts';
 import { type ContainerContext, emit } from '../context.ts';
 import { checkWritable, type OpenPlace, openPlace, openRoot } from './open.ts';
@@ -133,15 +134,8 @@ async function userOf(
 ): Promise<{ uid: number; gid: number } | undefined> {
   if (record.config.user === '') return undefined;
   await using own = hostFolder === undefined ? undefined : await openRoot(context, record);
-  const root = own ?? worker;
-  const passwd = await textOf(root, '/etc/passwd');
-  const { uid, gid } = resolveUser(record.config.user, { passwd, group: await textOf(root, '/etc/group') });
+  const { uid, gid } = resolveUser(record.config.user, await readAccounts(own ?? worker));
   return { uid, gid };
-}
-
-async function textOf(root: FileWorker, path: string): Promise<string> {
-  const stat = await root.stat(path, { follow: true });
-  return stat?.type === 'file' ? (await root.readFile(path)).toString() : '';
 }
 
 /** Resolves when a stream is read to its end or destroyed. */
