@@ -82,7 +82,11 @@ describe('what no machine can have', () => {
       [{ Source: source, Memory: 1.5 }, 'Memory: 1.5 is no number of bytes'],
       [{ Source: source, Cpus: 0 }, 'Cpus: 0 is not more than 0'],
       [{ Source: source, Disks: [{ Name: 'data' }] }, 'the disk "data" has no size'],
-      [{ Source: source, CloudInit: { SshKeys: ['-----BEGIN KEY'] } }, 'one of them is no public key'],
+      [{ Source: source, CloudInit: { SshKeys: ['-----BEGIN KEY'] } }, 'an SSH key is not as a line of'],
+      [
+        { Source: source, CloudInit: { UserData: '#cloud-config\nusers: [' } },
+        'the cloud-init data is wrong in line 2',
+      ],
     ] as const) {
       const answer = await instance.api('POST /berth/machines/create', body);
       expect(answer).toEqual({ status: 400, body: { message: expect.stringContaining(reason) } });

@@ -1,12 +1,11 @@
 import { internal, type Timeline } from '../../../base/index.ts';
-import { type Endpoint, macAddressOf } from '../../../network/index.ts';
 import { controlGroupFolders, controlGroupPath, ociResources } from '../../../runtime/index.ts';
 import type { ComputerCard, ComputerDisk, ComputerRequest, Hardware } from '../../../vm/index.ts';
-import { isBridge } from '../../networks.ts';
 import type { ContainerRecord } from '../container.ts';
 import { type ContainerContext, containerDirectory } from '../context.ts';
 import { allotmentOf } from '../vm/allotment.ts';
-import { mtuOf, networkOf, type PreparedStart } from '../vm/bundle.ts';
+import { networkOf, type PreparedStart } from '../vm/bundle.ts';
+import { cardsOf, firstBootCards } from './cards.ts';
 import { computerFiles } from './files.ts';
 import type { ComputerDetails, MachineDisk, MachineOptions } from './options.ts';
 
@@ -21,16 +20,17 @@ export async function prepareComputer(
   const machine = machineOf(record);
   const files = computerFiles(directory);
   const allotment = allotmentOf(context, record);
+  const cards = cardsOf(context, prepared.connection.endpoints);
   const { accelerator } = await context.parts.computers.prepare(
     {
       id: record.id,
       directory,
       hardware: hardwareOf(machine, allotment),
       disks: await Promise.all(machine.disks.map((disk) => diskOf(context, disk, files.disk(disk.name)))),
-      media: await mediaOf(context, record, machine, files.seed),
+      media: await mediaOf(context, record, cards),
       variables: files.variables,
       network: networkOf(prepared),
-      cards: prepared.connection.endpoints.map((endpoint) => cardOf(context, endpoint)),
+      cards,
       hostname: record.config.hostname,
       controlGroups: await controlGroupsOf(context, record),
       resume: undefined,
@@ -64,33 +64,22 @@ export async function diskOf(
   return { name, path, backing: [{ path: image.path, format: image.format }] };
 }
 
-/** The first-boot data are written at each start: they tell of the networks, which may be others now. */
+/** The first-boot data are written at each start: they tell of the cards, which may be others now. */
 async function mediaOf(
-  { parts }: ContainerContext,
-  { id }: ContainerRecord,
-  { iso, firstBoot }: MachineOptions,
-  seed: string,
+  context: ContainerContext,
+  record: ContainerRecord,
+  cards: readonly ComputerCard[],
 ): Promise<ComputerRequest['media']> {
-  if (firstBoot !== undefined) await parts.firstBootMedia.write(seed, { ...firstBoot, instance: id });
+  const { iso, firstBoot } = machineOf(record);
+  const { seed } = computerFiles(containerDirectory(context, record.id));
+  if (firstBoot !== undefined) {
+    const data = { ...firstBoot, cards: firstBootCards(cards), instance: record.id };
+    await context.parts.firstBootMedia.write(seed, data);
+  }
   return [
     ...(iso === undefined ? [] : [{ name: 'iso', path: iso, kind: 'cdrom' as const }]),
     ...(firstBoot === undefined ? [] : [{ name: 'seed', path: seed, kind: 'disk' as const }]),
   ];
-}
-
-function cardOf(context: ContainerContext, endpoint: Endpoint): ComputerCard {
-  const { macAddress, address, prefixLength, gateway, ipv6 } = endpoint;
-  const network = context.networks.byId(endpoint.networkId)?.network;
-  const isBridged = network !== undefined && isBridge(network); // then the gateway is the bridge
-  return {
-    macAddress,
-    mtu: mtuOf(network),
-    address,
-    prefixLength,
-    gateway,
-    ...(gateway === undefined || !isBridged ? {} : { gatewayMacAddress: macAddressOf(gateway) }),
-    ...(ipv6 === undefined ? {} : { ipv6 }),
-  };
 }
 
 /** Of the limits only those of processors and block I/O are the group's: its memory is the machine's own. */
