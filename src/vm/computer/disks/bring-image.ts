@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Readable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Digest, digestFromHex, invalid } from '../../../base/index.ts';
 import type {
@@ -51,7 +51,7 @@ export async function bringFile(
   const beginning = { subject: source.path, name: named.name, head: head.subarray(0, bytesRead) };
   const format = source.format ?? chooseFormat(beginning);
   await file.copyTo(incoming.path, options.signal);
-  const digest = await digestOfFile(incoming.path, file.size, options);
+  const digest = await digestOfCopy(incoming, file.size, options);
   requireDigest(source.path, digest, source.sha256);
   return { digest, format };
 }
@@ -79,7 +79,7 @@ export async function bringBuilt(
     await file.copyTo(incoming.path, options.signal);
   });
   const { size } = await stat(incoming.path);
-  return { digest: await digestOfFile(incoming.path, size, options), format };
+  return { digest: await digestOfCopy(incoming, size, options), format };
 }
 
 /** The last part of a URL's path: what a browser would call the file. */
@@ -135,20 +135,29 @@ async function bringStream(
   }
 }
 
-async function digestOfFile(path: string, total: number, options: TakeOptions): Promise<Digest> {
+async function digestOfCopy(incoming: IncomingImage, total: number, options: TakeOptions): Promise<Digest> {
   const { signal, onProgress = () => {} } = options;
+  const tell = (done: number) => onProgress({ stage: 'copying', done, total });
+  return (await digestOfFile(incoming.path, signal, tell)).digest;
+}
+
+/** Of a file on the disk, and its length. */
+export async function digestOfFile(
+  path: string,
+  signal?: AbortSignal,
+  onBytes = (_bytes: number) => {},
+): Promise<{ readonly digest: Digest; readonly size: number }> {
   const hash = createHash('sha256');
-  let done = 0;
-  await pipeline(
-    createReadStream(path, { highWaterMark: 1024 ** 2 }),
-    async (content: AsyncIterable<Buffer>) => {
-      for await (const chunk of content) {
-        hash.update(chunk);
-        done += chunk.length;
-        onProgress({ stage: 'copying', done, total });
-      }
+  let size = 0;
+  const hashing = new Writable({
+    write(chunk: Buffer, _, done) {
+      hash.update(chunk);
+      size += chunk.length;
+      onBytes(size);
+      done();
     },
-    signal === undefined ? {} : { signal },
-  );
-  return digestFromHex(hash.digest('hex'));
+  });
+  const options = signal === undefined ? {} : { signal };
+  await pipeline(createReadStream(path, { highWaterMark: 1024 ** 2 }), hashing, options);
+  return { digest: digestFromHex(hash.digest('hex')), size };
 }

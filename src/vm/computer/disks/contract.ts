@@ -128,3 +128,37 @@ export interface MachineDisks {
   /** Nothing happens for one that is not there. */
   remove(disk: Pick<ComputerDisk, 'path'>): Promise<void>;
 }
+
+/** A machine to be written to an archive. It must not run. */
+export interface ExportedMachine {
+  /** What the engine knows of it, as JSON; the archive keeps it as it is. */
+  readonly description: unknown;
+  readonly disks: readonly ComputerDisk[];
+  /** The file of UEFI's variables, if it has one. */
+  readonly variables: string | undefined;
+}
+
+/** A machine that came out of an archive and is whole; its files are gone when this is disposed of, unless they were placed. */
+export interface ImportedMachine extends AsyncDisposable {
+  readonly description: unknown;
+  /** In the order of booting. Sizes are those that guests see, in bytes. */
+  readonly disks: readonly { readonly name: string; readonly size: number }[];
+  readonly hasVariables: boolean;
+  /** Moves a disk to where its machine has it. */
+  placeDisk(name: string, path: string): Promise<void>;
+  placeVariables(path: string): Promise<void>;
+}
+
+/** Machines as single files: a tar of a description and of each disk as a compressed qcow2 image that stands on nothing. */
+export interface MachineArchives {
+  /**
+   * Disks are written flat first, to temporary files that are gone when the stream is closed. Snapshots are left out. Throws
+   * `unavailable` where there is no room for them.
+   */
+  export(machine: ExportedMachine, signal?: AbortSignal): Promise<Readable>;
+  /**
+   * Reads an archive to its end, also one that came from a stranger. Throws `invalid` for one that is cut off, damaged, of a newer
+   * format, or holds anything but what its description names; nothing is left then.
+   */
+  import(archive: Readable, signal?: AbortSignal): Promise<ImportedMachine>;
+}

@@ -62,6 +62,12 @@ export class IncomingImage implements AsyncDisposable {
     await rename(this.path, path);
   }
 
+  /** Gives it away as a machine's own, which it writes to. */
+  async release(path: string): Promise<void> {
+    await chmod(this.path, 0o600);
+    await rename(this.path, path);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
   }

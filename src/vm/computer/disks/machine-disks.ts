@@ -13,6 +13,9 @@ import { CHECK_LIMITS, COPY_LIMITS, explainNoSpace, type QemuImg } from './qemu-
 /** Of a disk for which no size is asked, if that of its image is not more: it takes only what is written. */
 const DEFAULT_SIZE = 8 * 1024 ** 3;
 
+/** A fifth of the time that zlib takes, and no larger. */
+const COMPRESSION = 'compression_type=zstd';
+
 const SMALLEST = 1024 ** 2;
 
 /** Disks as qcow2 files, of which none names another file: what is behind them is said whenever they are opened. */
@@ -66,7 +69,12 @@ export class QcowDisks implements MachineDisks {
     await this.size(disk); // judges the header
     const source = imageName({ path: disk.path, format: 'qcow2' }, disk.backing);
     await this.#write(path, (file) =>
-      this.#run(['convert', '-q', '-c', '-O', 'qcow2', source, file], path, COPY_LIMITS, signal),
+      this.#run(
+        ['convert', '-q', '-c', '-o', COMPRESSION, '-O', 'qcow2', source, file],
+        path,
+        COPY_LIMITS,
+        signal,
+      ),
     );
   }
 

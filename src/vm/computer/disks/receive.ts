@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
-import { PassThrough, type Readable, Transform, Writable } from 'node:stream';
+import { PassThrough, Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import {
@@ -61,7 +61,11 @@ export interface Received {
 }
 
 /** Writes a stream to a file: decompressed, hashed while it comes, zeros as holes. Throws `invalid` for what cannot be decompressed. */
-export async function receive(source: Readable, file: FileHandle, receiving: Receiving): Promise<Received> {
+export async function receive(
+  source: AsyncIterable<Buffer>,
+  file: FileHandle,
+  receiving: Receiving,
+): Promise<Received> {
   const { subject, compression, onBytes, onHead, signal } = receiving;
   const received = createHash('sha256');
   const written = createHash('sha256');
