@@ -15,7 +15,10 @@ export class DiskWorkshop implements AsyncDisposable {
   readonly store: ImageStore;
   readonly disks: QcowDisks;
 
-  private constructor(folder: string, download: Download, qemuImg: QemuImg) {
+  readonly #isMount: boolean;
+
+  private constructor(folder: string, download: Download, qemuImg: QemuImg, isMount: boolean) {
+    this.#isMount = isMount;
     this.folder = folder;
     this.images = join(folder, 'vm', 'images');
     this.temporary = join(folder, 'tmp');
@@ -23,12 +26,16 @@ export class DiskWorkshop implements AsyncDisposable {
     this.disks = new QcowDisks(qemuImg);
   }
 
+  /** In memory: a disk that others write to makes each fsync wait for theirs. `folder`: one that is there, instead. */
   static async open(
     download: Download = noNetwork,
     qemuImg = new QemuImg(process.env.PATH ?? ''),
     folder?: string,
   ): Promise<DiskWorkshop> {
-    return new DiskWorkshop(folder ?? (await mkdtemp(join(tmpdir(), 'disk-images-'))), download, qemuImg);
+    if (folder !== undefined) return new DiskWorkshop(folder, download, qemuImg, false);
+    const own = await mkdtemp(join(tmpdir(), 'disk-images-'));
+    await runChecked('mount', ['-t', 'tmpfs', '-o', 'mode=700', 'disk-images', own]);
+    return new DiskWorkshop(own, download, qemuImg, true);
   }
 
   file(name: string): string {
@@ -64,6 +71,7 @@ export class DiskWorkshop implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isMount) await runChecked('umount', ['--lazy', this.folder]);
     await rm(this.folder, { recursive: true, force: true });
   }
 }
