@@ -32,6 +32,7 @@ export class BareComputer implements ComputerMonitor, AsyncDisposable {
   readonly #waiting = new Map<string, PromiseWithResolvers<unknown>>();
   readonly #streams = new Set<EventQueue>();
   #words = '';
+  #ended: string | undefined;
   #screen = '';
   #looked: (() => void) | undefined;
 
@@ -62,7 +63,9 @@ export class BareComputer implements ComputerMonitor, AsyncDisposable {
     lines.on('line', (line) => this.#take(line));
     lines.on('error', () => {}); // the channel's own
     this.agent = this.#channel(VM_GUEST_AGENT_DESCRIPTOR);
-    this.#qemu.once('close', () => this.#end());
+    this.#qemu.once('close', (code, signal) =>
+      this.#end(`QEMU has ended (${signal ?? code}): ${this.#words}`),
+    );
   }
 
   async execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
@@ -89,7 +92,7 @@ export class BareComputer implements ComputerMonitor, AsyncDisposable {
         this.#screen = this.#screen.slice(end);
         return seen;
       }
-      if (this.#qemu.exitCode !== null) throw unavailable(`QEMU has ended: ${this.#words}\n${this.#screen}`);
+      if (this.#ended !== undefined) throw unavailable(`${this.#ended}\n${this.#screen}`);
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#looked = resolve;
       await promise;
@@ -143,8 +146,9 @@ export class BareComputer implements ComputerMonitor, AsyncDisposable {
     else answer?.resolve(message.return);
   }
 
-  #end(): void {
-    for (const answer of this.#waiting.values()) answer.reject(unavailable(`QEMU has ended: ${this.#words}`));
+  #end(how: string): void {
+    this.#ended = how;
+    for (const answer of this.#waiting.values()) answer.reject(unavailable(how));
     this.#looked?.();
   }
 }

@@ -95,7 +95,7 @@ test('a microvm has transports in the place of PCI, and what it starts with', ()
   expect(args.filter((word) => word.includes('-pci') || word.includes('ide-'))).toEqual([]);
   expect(valuesOf('-device', args)).toEqual(
     expect.arrayContaining([
-      'virtio-blk-device,id=disk-root,drive=disk-root,serial=root,bootindex=0',
+      'virtio-blk-device,id=disk-root,drive=disk-root,serial=root,bus=virtio-mmio-bus.4,bootindex=0',
       'scsi-cd,id=medium-iso,drive=medium-iso,lun=0,bootindex=3',
     ]),
   );

@@ -1,5 +1,6 @@
 import type { ContainerId, Timeline } from '../../base/index.ts';
 import type { Allotment, MachineControlGroup, MachineNetwork } from '../contract.ts';
+import type { ComputerMonitor } from './monitor.ts';
 
 /**
  * What the engine asks of computers: virtual machines with firmware and disks of their own, whose operating system is the
@@ -15,6 +16,14 @@ export interface Computers {
    * the supervisor use the same plan. Throws like {@link check}.
    */
   prepare(request: ComputerRequest, timeline: Timeline, signal?: AbortSignal): Promise<PreparedComputer>;
+  /**
+   * Makes a computer that runs what is wanted now, as far as it can be changed while it runs; {@link prepare} does the rest
+   * at the next start. A disk that is wanted and not there must have its file. Throws like {@link check}, and `invalid` for
+   * a disk that is to become smaller; nothing is changed then.
+   */
+  change(wanted: WantedComputer, monitor: ComputerMonitor, signal?: AbortSignal): Promise<ComputerChanges>;
+  /** The layout of a computer that runs: what a snapshot of it is to keep. */
+  survey(monitor: ComputerMonitor): Promise<ComputerLayout>;
   /** Gives back what a computer has outside its bundle folder. Nothing happens for one that has nothing. */
   release(id: ContainerId): Promise<void>;
 }
@@ -133,6 +142,23 @@ export interface ComputerCard {
     readonly prefixLength: number;
     readonly gateway: string | undefined;
   };
+}
+
+/** What a computer that runs is to become. */
+export interface WantedComputer {
+  readonly hardware: Hardware;
+  readonly disks: readonly (ComputerDisk & { readonly size: number })[];
+  readonly media: ComputerRequest['media'];
+  readonly cards: readonly Pick<ComputerCard, 'macAddress' | 'mtu'>[];
+}
+
+export interface ComputerChanges {
+  /** What is done, in words: "2 processors", "the disk data of 10GiB". */
+  readonly changed: readonly string[];
+  /** What a restart is to bring: the same words, and why: "the disk data is in use". */
+  readonly needsRestart: readonly { readonly what: string; readonly why: string }[];
+  /** What it has now, which is not what was wanted where its system did not take or give it. */
+  readonly allotment: Allotment;
 }
 
 export interface PreparedComputer {

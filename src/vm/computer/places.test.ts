@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { freePlace, type PlaceKind, placeOptions, placesOf, portArguments } from './places.ts';
+import { freePlace, type PlaceKind, placeAt, placeOptions, placesOf, portArguments } from './places.ts';
 
-const models = ['q35', 'pc'] as const;
+const models = ['q35', 'pc', 'microvm'] as const;
 
 function allPlaces(model: (typeof models)[number]): string[] {
   const { cards, disks, media } = placesOf(model);
@@ -35,4 +35,10 @@ test('the first free place is taken, if there is one', () => {
   expect(freePlace(3, [])).toBe(0);
   expect(freePlace(3, taken)).toBe(1);
   expect(freePlace(3, [...taken, { place: 1 }])).toBeUndefined();
+});
+
+test.each(models)('%s: a place is known by where its device is', (model) => {
+  const { bus = '', addr = '0' } = placeOptions(model, 'disk', 3);
+  expect(placeAt(model, 'disk', `/machine/x/${bus}`, Number(addr) * 8)).toBe(3);
+  expect(placeAt(model, 'read-only-disk', `/machine/x/${bus}`, Number(addr) * 8)).toBeUndefined();
 });

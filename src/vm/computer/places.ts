@@ -14,7 +14,7 @@ const places: Record<ComputerModel, Places> = {
   q35: { cards: 8, disks: 16, media: MEDIA, live: true },
   /** One bus with 32 slots, of which the board and what every computer has take eight. */
   pc: { cards: 8, disks: 14, media: MEDIA, live: true },
-  /** 24 virtio transports; with the last one taken, guests hang. Four have what every computer has. */
+  /** 24 virtio transports; with the last one taken, guests hang. The upper ones have what every computer has. */
   microvm: { cards: 4, disks: 12, media: MEDIA, live: false },
 };
 
@@ -29,17 +29,29 @@ export function freePlace(count: number, taken: readonly { readonly place: numbe
   );
 }
 
-/** Where a device goes, as its options say it: a bus, and the slot there. microvm takes them as they come. */
+/** Where a device goes, as its options say it: a bus, and the slot there. */
 export function placeOptions(model: ComputerModel, kind: PlaceKind, place: number): Record<string, string> {
   const index = firstPlace(model, kind) + place;
-  if (model === 'q35') return { bus: `port${index}` };
-  return model === 'pc' ? { bus: 'pci.0', addr: hex(PC_SLOT + index) } : {};
+  if (model === 'pc') return { bus: 'pci.0', addr: hex(PC_SLOT + index) };
+  return { bus: model === 'q35' ? `port${index}` : `virtio-mmio-bus.${index}` };
 }
 
 function firstPlace(model: ComputerModel, kind: PlaceKind): number {
   const { cards, disks } = places[model];
   if (kind === 'card') return 0;
   return kind === 'disk' ? cards : cards + disks;
+}
+
+/** What {@link placeOptions} made; undefined: something else. `address` is the device's number on the bus, times eight. */
+export function placeAt(
+  model: ComputerModel,
+  kind: PlaceKind,
+  bus: string,
+  address: number,
+): number | undefined {
+  const index = model === 'pc' ? address / 8 - PC_SLOT : Number(/(\d+)$/.exec(bus)?.[1] ?? Number.NaN);
+  const place = index - firstPlace(model, kind);
+  return Number.isInteger(place) && place >= 0 ? place : undefined;
 }
 
 /** q35 takes new devices at ports of PCI Express only, one each. */

@@ -3,19 +3,25 @@ import { join } from 'node:path';
 import type { ContainerId, Timeline } from '../../base/index.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { encodeVmPlan, VM_PLAN_FILE, type VmMachine } from '../vm-plan.ts';
+import { changeComputer } from './changes/change-computer.ts';
 import { type ComputerBody, computerMachine } from './computer-plan.ts';
 import type {
+  ComputerChanges,
+  ComputerLayout,
   ComputerRequest,
   Computers,
   DeviceCounts,
   Firmware,
   Hardware,
   PreparedComputer,
+  WantedComputer,
 } from './contract.ts';
 import { findUefi, provideVariables, type UefiFirmware } from './firmware.ts';
 import { type Ground, layoutOf, requireSameComputer } from './layout.ts';
 import { leasesOf } from './leases.ts';
 import { requirePossible } from './limits.ts';
+import type { ComputerMonitor } from './monitor.ts';
+import { surveyComputer } from './survey.ts';
 
 /** The computers of an instance, each a QEMU. */
 export class QemuComputers implements Computers {
@@ -41,6 +47,19 @@ export class QemuComputers implements Computers {
     const body = await timeline.step('hardware', () => this.#body(request, signal));
     await timeline.step('plan', () => this.#writePlan(request, computerMachine(request, body)));
     return { accelerator: body.layout.accelerator };
+  }
+
+  async change(
+    wanted: WantedComputer,
+    monitor: ComputerMonitor,
+    signal?: AbortSignal,
+  ): Promise<ComputerChanges> {
+    await this.check(wanted.hardware, countsOf(wanted), signal);
+    return changeComputer(wanted, monitor);
+  }
+
+  survey(monitor: ComputerMonitor): Promise<ComputerLayout> {
+    return surveyComputer(monitor);
   }
 
   async release(id: ContainerId): Promise<void> {
@@ -79,6 +98,10 @@ async function uefiFor(firmware: Firmware): Promise<UefiFirmware | undefined> {
   return firmware === 'uefi' ? findUefi() : undefined;
 }
 
-function countsOf({ disks, media, cards }: ComputerRequest): DeviceCounts {
+function countsOf({
+  disks,
+  media,
+  cards,
+}: Record<'disks' | 'media' | 'cards', readonly unknown[]>): DeviceCounts {
   return { disks: disks.length, media: media.length, cards: cards.length };
 }
