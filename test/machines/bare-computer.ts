@@ -5,9 +5,9 @@ import { Duplex } from 'node:stream';
 import { internal, unavailable } from '../../src/base/index.ts';
 import { beginSteps, type ComputerFiles, computerArguments } from '../../src/vm/computer/arguments.ts';
 import type { ComputerLayout } from '../../src/vm/computer/contract.ts';
-import type { ComputerEvent } from '../../src/vm/computer/events.ts';
 import type { ComputerEventStream, ComputerMonitor } from '../../src/vm/computer/monitor.ts';
 import { isObject, parseObject } from '../../src/vm/computer/qmp-answer.ts';
+import { EventQueue } from '../../src/vm/computer/testing/fake-qemu.ts';
 import {
   VM_AGENT_DESCRIPTOR,
   VM_GUEST_AGENT_DESCRIPTOR,
@@ -150,37 +150,6 @@ export class BareComputer implements ComputerMonitor, AsyncDisposable {
     this.#ended = how;
     for (const answer of this.#waiting.values()) answer.reject(unavailable(how));
     this.#looked?.();
-  }
-}
-
-/** Events wait until somebody looks for them. */
-class EventQueue implements ComputerEventStream {
-  readonly #events: ComputerEvent[] = [];
-  readonly #onClose: () => void;
-  #more: (() => void) | undefined;
-
-  constructor(onClose: () => void) {
-    this.#onClose = onClose;
-  }
-
-  push(event: ComputerEvent): void {
-    this.#events.push(event);
-    this.#more?.();
-  }
-
-  async find(matches: (event: ComputerEvent) => boolean): Promise<ComputerEvent> {
-    for (;;) {
-      for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
-        if (matches(event)) return event;
-      }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#more = resolve;
-      await promise;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#onClose();
   }
 }
 

@@ -8,7 +8,7 @@ import type { ComputerModel, ComputerRequest, Firmware } from '../../src/vm/comp
 import { findUefi, provideVariables } from '../../src/vm/computer/firmware.ts';
 import { layoutOf } from '../../src/vm/computer/layout.ts';
 import { placesOf } from '../../src/vm/computer/places.ts';
-import { testCard, testGround, testRequest } from '../../src/vm/computer/testing.ts';
+import { testCard, testGround, testRequest } from '../../src/vm/computer/testing/requests.ts';
 import { BareComputer } from './bare-computer.ts';
 
 const MIB = 1024 ** 2;

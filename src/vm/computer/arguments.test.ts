@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { beginSteps, type ComputerFiles, computerArguments, guestUuid } from './arguments.ts';
 import type { ComputerRequest, Hardware } from './contract.ts';
 import { layoutOf } from './layout.ts';
-import { testGround, testRequest } from './testing.ts';
+import { testGround, testRequest } from './testing/requests.ts';
 
 const flash = { code: '/firmware/code', variables: '/firmware/variables' };
 

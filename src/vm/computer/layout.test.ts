@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { layoutOf, requireSameComputer } from './layout.ts';
-import { testCard, testGround, testRequest } from './testing.ts';
+import { testCard, testGround, testRequest } from './testing/requests.ts';
 
 const MIB = 1024 ** 2;
 const hardware = testRequest().hardware;

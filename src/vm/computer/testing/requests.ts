@@ -1,5 +1,5 @@
-import type { ContainerId } from '../../base/index.ts';
-import type { ComputerLayout, ComputerRequest } from './contract.ts';
+import type { ContainerId } from '../../../base/index.ts';
+import type { ComputerLayout, ComputerRequest } from '../contract.ts';
 
 const MIB = 1024 ** 2;
 
