@@ -14,8 +14,9 @@ import {
 } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
 import {
+  BuiltDebian,
   ImageStore,
-  missingDebian,
+  MmdebstrapBuilder,
   noCloudMedia,
   QcowDisks,
   QemuComputers,
@@ -98,7 +99,6 @@ export async function openParts(
     machines,
     computers: new QemuComputers(qemuHost),
     ...diskParts(dataRoot, downloads),
-    debianSystems: missingDebian,
     firstBootMedia: noCloudMedia,
     log,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
@@ -106,14 +106,19 @@ export async function openParts(
 }
 
 /** The disks of machines, and the images that they stand on. */
-function diskParts(dataRoot: string, downloads: Downloads): Pick<EngineParts, 'diskImages' | 'machineDisks'> {
+function diskParts(
+  dataRoot: string,
+  downloads: Downloads,
+): Pick<EngineParts, 'diskImages' | 'machineDisks' | 'debianSystems'> {
+  const temporary = `${dataRoot}/tmp`;
   const qemuImg = new QemuImg(process.env.PATH ?? '');
+  const diskImages = new ImageStore(
+    { images: `${dataRoot}/vm/images`, temporary },
+    { qemuImg, download: (url, signal) => downloads.open(url, signal) },
+  );
   return {
-    diskImages: new ImageStore(
-      { images: `${dataRoot}/vm/images`, temporary: `${dataRoot}/tmp` },
-      { qemuImg, download: (url, signal) => downloads.open(url, signal) },
-    ),
-    machineDisks: new QcowDisks(qemuImg),
+    ...{ diskImages, machineDisks: new QcowDisks(qemuImg) },
+    debianSystems: new BuiltDebian(diskImages, new MmdebstrapBuilder(temporary, qemuImg)),
   };
 }
 

@@ -1,11 +1,11 @@
 export * from './computer/contract.ts';
 export * from './computer/control.ts';
+export { BuiltDebian, MmdebstrapBuilder } from './computer/debian/index.ts';
 export * from './computer/disks/index.ts';
 export * from './computer/events.ts';
 export { noCloudMedia } from './computer/first-boot/index.ts';
 export * from './computer/guest-agent/index.ts';
 export { nameServerOf } from './computer/leases.ts';
-export { missingDebian } from './computer/missing-computers.ts';
 export { QemuComputers } from './computer/qemu-computers.ts';
 export * from './computer/snapshots/index.ts';
 export type * from './computer/systems.ts';

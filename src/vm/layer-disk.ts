@@ -1,18 +1,13 @@
 import { createHash } from 'node:crypto';
 import { stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { internal, invalid, notFound, systemErrorCode } from '../base/index.ts';
+import { guidBytes, HEAD_SECTORS, partitionTable, SECTOR_SIZE } from './partition-table.ts';
 
-const SECTOR = 512;
-/** Sectors of the disk's head: the partitions begin at 1 MiB, as everywhere. */
-const HEAD_SECTORS = 2048;
-/** Bytes of a partition entry (UEFI 2.10, 5.3.3). */
-const ENTRY_SIZE = 128;
 /** Linux finds no more partitions on a disk (DISK_MAX_PARTS, which counts the disk itself). */
 const MAX_LAYERS = 255;
-/** Linux file system data, as the GUID's bytes on disk. */
-const PARTITION_TYPE = Buffer.from('af3dc60f838472478e793d69d8477de4', 'hex');
+/** Linux file system data, for the table's entries. */
+const LINUX_DATA = guidBytes('0fc63daf-8483-4772-8e79-3d69d8477de4');
 
 /** A file that a disk consists of, and its name beside the descriptor where QEMU runs. */
 export interface DiskFile {
@@ -37,16 +32,19 @@ export async function writeLayerDisk(directory: string, layers: readonly string[
     throw invalid(`the image has ${layers.length} layers; a virtual machine can have ${MAX_LAYERS}`);
   }
   const sizes = await Promise.all(layers.map(sectorsOf));
-  const table = partitionTable(sizes);
+  const partitions = sizes.map((size, index) => ({
+    ...{ type: LINUX_DATA, identifier: identifier(`layer ${index}`), name: `layer-${index}`, sectors: size },
+  }));
+  const table = partitionTable(identifier('disk'), partitions);
   const own = (name: string): DiskFile => ({ path: join(directory, name), name });
   const descriptor = own('layers.vmdk');
   const head = own('layers.head');
   const tail = own('layers.tail');
   const files = layers.map((path, index): DiskFile => ({ path, name: `layer-${index}` }));
-  const sectors = [HEAD_SECTORS, ...sizes, table.tail.length / SECTOR];
+  const sectors = [HEAD_SECTORS, ...sizes, table.tail.length / SECTOR_SIZE];
   const extents = [head, ...files, tail];
   await writeFile(head.path, table.head);
-  await truncate(head.path, HEAD_SECTORS * SECTOR);
+  await truncate(head.path, HEAD_SECTORS * SECTOR_SIZE);
   await writeFile(tail.path, table.tail);
   await writeFile(descriptor.path, describe(extents, sectors));
   return { descriptor, extents };
@@ -61,10 +59,10 @@ async function sectorsOf(layer: string): Promise<number> {
       hint: 'Virtual machines need layers in the EROFS format: berthd --layer-format erofs',
     });
   }
-  if (found.size === 0 || found.size % SECTOR !== 0) {
+  if (found.size === 0 || found.size % SECTOR_SIZE !== 0) {
     throw internal(`the layer ${layer} has ${found.size} bytes: no whole number of sectors`);
   }
-  return found.size / SECTOR;
+  return found.size / SECTOR_SIZE;
 }
 
 /** VMware's "twoGbMaxExtentFlat", whose extents may have any size for QEMU. An empty line before the first extent would add it twice. */
@@ -79,80 +77,6 @@ function describe(extents: readonly DiskFile[], sectors: readonly number[]): str
     'ddb.adapterType = "ide"',
     '',
   ].join('\n');
-}
-
-interface PartitionTable {
-  /** Nothing but zeros follows, up to the first partition. */
-  readonly head: Buffer;
-  readonly tail: Buffer;
-}
-
-/** The parts of a disk before and behind its partitions (UEFI 2.10, 5.3). */
-function partitionTable(sizes: readonly number[]): PartitionTable {
-  const entries = Buffer.alloc(Math.max(sizes.length, 128) * ENTRY_SIZE);
-  let at = HEAD_SECTORS;
-  for (const [index, size] of sizes.entries()) {
-    writeEntry(entries.subarray(index * ENTRY_SIZE), index, at, size);
-    at += size;
-  }
-  const entrySectors = Math.ceil(entries.length / SECTOR);
-  const total = at + entrySectors + 1;
-  const header = (place: 'head' | 'tail') => {
-    const [own, other, table] = place === 'head' ? [1, total - 1, 2] : [total - 1, 1, at];
-    return tableHeader({ own, other, table, lastUsable: at - 1, entries });
-  };
-
-  const head = Buffer.alloc((2 + entrySectors) * SECTOR);
-  writeProtectiveRecord(head, total);
-  header('head').copy(head, SECTOR);
-  entries.copy(head, 2 * SECTOR);
-  const tail = Buffer.alloc((entrySectors + 1) * SECTOR);
-  entries.copy(tail);
-  header('tail').copy(tail, entrySectors * SECTOR);
-  return { head, tail };
-}
-
-/** The record for systems without GPT: one partition of type 0xee that is the whole disk. */
-function writeProtectiveRecord(sector: Buffer, total: number): void {
-  sector.set([0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff], 446);
-  sector.writeUInt32LE(1, 454);
-  sector.writeUInt32LE(Math.min(total - 1, 0xffffffff), 458);
-  sector.set([0x55, 0xaa], 510);
-}
-
-function writeEntry(entry: Buffer, index: number, first: number, size: number): void {
-  PARTITION_TYPE.copy(entry);
-  identifier(`layer ${index}`).copy(entry, 16);
-  entry.writeBigUInt64LE(BigInt(first), 32);
-  entry.writeBigUInt64LE(BigInt(first + size - 1), 40);
-  entry.write(`layer-${index}`, 56, 'utf16le');
-}
-
-interface HeaderFields {
-  /** Sectors: of this header, of the other one, of the entries that belong to it, and the last one of any partition. */
-  readonly own: number;
-  readonly other: number;
-  readonly table: number;
-  readonly lastUsable: number;
-  readonly entries: Buffer;
-}
-
-function tableHeader({ own, other, table, lastUsable, entries }: HeaderFields): Buffer {
-  const header = Buffer.alloc(92);
-  header.write('EFI PART', 'latin1');
-  header.writeUInt32LE(0x00010000, 8);
-  header.writeUInt32LE(header.length, 12);
-  header.writeBigUInt64LE(BigInt(own), 24);
-  header.writeBigUInt64LE(BigInt(other), 32);
-  header.writeBigUInt64LE(BigInt(HEAD_SECTORS), 40);
-  header.writeBigUInt64LE(BigInt(lastUsable), 48);
-  identifier('disk').copy(header, 56);
-  header.writeBigUInt64LE(BigInt(table), 72);
-  header.writeUInt32LE(entries.length / ENTRY_SIZE, 80);
-  header.writeUInt32LE(ENTRY_SIZE, 84);
-  header.writeUInt32LE(crc32(entries), 88);
-  header.writeUInt32LE(crc32(header), 16);
-  return header;
 }
 
 /** A GUID that the name decides: the disk is the only one of its kind in its guest. */

@@ -193,6 +193,7 @@ function progressLine({ stage, done, total }: CreationProgress) {
 
 const STAGES: Readonly<Record<CreationProgress['stage'], string>> = {
   downloading: 'Downloading',
+  installing: 'Installing',
   copying: 'Copying',
   checking: 'Checking',
 };

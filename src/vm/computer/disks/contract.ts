@@ -57,7 +57,7 @@ export interface BuiltSource {
 export type ImageSource = FileSource | UrlSource | BuiltSource;
 
 export interface TakeProgress {
-  readonly stage: 'downloading' | 'copying' | 'checking';
+  readonly stage: 'downloading' | 'installing' | 'copying' | 'checking';
   /** Bytes; the total where it is known. */
   readonly done: number;
   readonly total: number | undefined;

@@ -1,0 +1,2 @@
+export { BuiltDebian } from './built-debian.ts';
+export { MmdebstrapBuilder } from './system-builder.ts';
