@@ -1,3 +1,4 @@
+import { formatBinarySize, invalid } from '../../base/index.ts';
 import type { ComputerModel, Firmware } from '../../vm/index.ts';
 import { diskOf, machineOf } from '../containers/computer/bundle.ts';
 import { computerFiles } from '../containers/computer/files.ts';
@@ -5,13 +6,15 @@ import type { MachineDisk } from '../containers/computer/options.ts';
 import {
   type ContainerRecord,
   type HostOptions,
+  isActive,
   isAlive,
   type RestartPolicy,
 } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit } from '../containers/context.ts';
 import { changePorts, type PortChange } from '../containers/publish.ts';
 import { restartPlan } from '../containers/restart.ts';
-import { requireStopped } from './admission.ts';
+import { allotmentOf } from '../containers/vm/allotment.ts';
+import { changeRunning } from './change-running.ts';
 import { checkHardware, requireHealthcheck } from './check.ts';
 import { requireDiskNames } from './names.ts';
 
@@ -48,21 +51,26 @@ export async function changeMachine(
   signal: AbortSignal,
 ): Promise<MachineChanged> {
   return context.collection.exclusively(id, async () => {
-    const record = context.collection.find(id);
-    await check(context, record, change);
-    if (change.disks.length > 0) requireStopped(record, 'to get other disks');
-    context.collection.update(id, await changePorts(context, record, change.ports));
-    await changeDisks(context, record, change, signal);
+    const before = context.collection.find(id);
+    await check(context, before, change);
+    context.collection.update(id, await changePorts(context, before, change.ports));
+    await changeDisks(context, before, change, signal);
     if (change.restart !== undefined) {
       await context.running.get(id)?.supervisor.setRestartPolicy(restartPlan(change.restart));
     }
     const { host, config } = context.collection.find(id);
-    const changed = context.collection.update(id, {
+    const record = context.collection.update(id, {
       host: changedOptions(host, change),
       config: { ...config, stopTimeout: change.stopTimeout ?? config.stopTimeout },
     });
-    emit(context, changed, 'update');
-    return told(change, isAlive(record.state));
+    const told = isActive(record.state)
+      ? await changeRunning(context, record, change, signal)
+      : {
+          changed: [...hardwareNames(change), ...change.disks.map(({ name }) => `disk ${name}`)],
+          needsRestart: [],
+        };
+    emit(context, context.collection.find(id), 'update');
+    return { ...told, changed: [...atOnce(change), ...told.changed] };
   });
 }
 
@@ -76,6 +84,19 @@ async function check(
   requireHealthcheck(record.config, host.restart);
   const names = new Set([...machineOf(record).disks, ...change.disks].map(({ name }) => name));
   await checkHardware(context, host, { disks: names.size, cards: record.networks.length });
+  requireNoSmallerDisk(machineOf(record).disks, change.disks);
+  if (isAlive(record.state)) allotmentOf(context, { ...record, host });
+}
+
+function requireNoSmallerDisk(disks: readonly MachineDisk[], wanted: MachineChange['disks']): void {
+  for (const { name, size } of wanted) {
+    const known = disks.find((disk) => disk.name === name);
+    if (known === undefined || known.size <= size) continue;
+    throw invalid(
+      `the disk ${name} has ${formatBinarySize(known.size)} and cannot become smaller (${formatBinarySize(size)})`,
+      { hint: 'What is at its end would be lost: make a smaller disk and copy inside the machine' },
+    );
+  }
 }
 
 /** All but disks and ports, which are more than words. */
@@ -99,10 +120,10 @@ function changedOptions(host: HostOptions, change: MachineChange): HostOptions {
   };
 }
 
-/** Of a stopped machine: each is recorded as soon as it is done. */
+/** Each is recorded as soon as it is done. Disks that a machine is using grow by {@link changeRunning}. */
 async function changeDisks(
   context: ContainerContext,
-  { id }: ContainerRecord,
+  { id, state }: ContainerRecord,
   { disks }: MachineChange,
   signal: AbortSignal,
 ): Promise<void> {
@@ -111,6 +132,7 @@ async function changeDisks(
     const { host } = context.collection.find(id);
     const machine = machineOf({ host });
     const known = machine.disks.find((disk) => disk.name === name);
+    if (known !== undefined && isActive(state)) continue;
     const changed =
       known === undefined
         ? await addDisk(context, name, size, files.disk(name), signal)
@@ -145,18 +167,16 @@ async function growDisk(
   return { ...disk, size: await machineDisks.size(found) };
 }
 
-function told(change: MachineChange, runs: boolean): MachineChanged {
-  const { cpus, memory, model, firmware, iso, disks, restart, stopTimeout, ports } = change;
-  const atOnce = [
+function atOnce({ restart, stopTimeout, ports }: MachineChange): string[] {
+  return [
     ...(ports.add.length + ports.remove.length > 0 ? ['ports'] : []),
     ...(restart === undefined ? [] : ['restart policy']),
     ...(stopTimeout === undefined ? [] : ['stop timeout']),
-    ...disks.map(({ name }) => `disk ${name}`),
   ];
-  const hardware = Object.entries({ cpus, memory, 'machine type': model, firmware, iso })
+}
+
+function hardwareNames({ cpus, memory, model, firmware, iso }: MachineChange): string[] {
+  return Object.entries({ cpus, memory, 'machine type': model, firmware, iso })
     .filter(([, value]) => value !== undefined)
     .map(([name]) => name);
-  return runs
-    ? { changed: atOnce, needsRestart: hardware }
-    : { changed: [...atOnce, ...hardware], needsRestart: [] };
 }

@@ -19,7 +19,7 @@ export interface Computers {
   /**
    * Makes a computer that runs what is wanted now, as far as it can be changed while it runs; {@link prepare} does the rest
    * at the next start. A disk that is wanted and not there must have its file. Throws like {@link check}, and `invalid` for
-   * a disk that is to become smaller; nothing is changed then.
+   * a disk that is to become smaller; nothing is changed then. Media stay as they are.
    */
   change(wanted: WantedComputer, monitor: ComputerMonitor, signal?: AbortSignal): Promise<ComputerChanges>;
   /** The layout of a computer that runs: what a snapshot of it is to keep. */
@@ -148,8 +148,7 @@ export interface ComputerCard {
 export interface WantedComputer {
   readonly hardware: Hardware;
   readonly disks: readonly (ComputerDisk & { readonly size: number })[];
-  readonly media: ComputerRequest['media'];
-  readonly cards: readonly Pick<ComputerCard, 'macAddress' | 'mtu'>[];
+  readonly cards: readonly Pick<ComputerCard, 'macAddress'>[];
 }
 
 export interface ComputerChanges {

@@ -54,7 +54,7 @@ export class QemuComputers implements Computers {
     monitor: ComputerMonitor,
     signal?: AbortSignal,
   ): Promise<ComputerChanges> {
-    await this.check(wanted.hardware, countsOf(wanted), signal);
+    await this.check(wanted.hardware, countsOf({ ...wanted, media: [] }), signal);
     return changeComputer(wanted, monitor);
   }
 

@@ -64,6 +64,11 @@ export async function surveyProcessors(
     const all = objectsIn(await monitor.execute('query-cpus-fast'));
     return { present: all.map((_, index) => index), most: all.length };
   }
+  return hotProcessors(monitor);
+}
+
+/** Of a computer whose processors can change. */
+export async function hotProcessors(monitor: ComputerMonitor): Promise<ProcessorSurvey> {
   const places = objectsIn(await monitor.execute('query-hotpluggable-cpus'));
   const present = places.filter((place) => place['qom-path'] !== undefined);
   return {

@@ -9,11 +9,20 @@ import { cardsOf, firstBootCards } from './cards.ts';
 import { computerFiles } from './files.ts';
 import type { ComputerDetails, MachineDisk, MachineOptions } from './options.ts';
 
-/** Writes what a machine is started from into its folder; its steps are noted in `timeline`. */
+/** A machine's network while it starts or runs. */
+export interface ComputerNetwork {
+  readonly connection: Pick<PreparedStart['connection'], 'endpoints'>;
+  readonly supervisor: Pick<PreparedStart['supervisor'], 'networkPath'>;
+}
+
+/**
+ * Writes what a machine is started from into its folder; its steps are noted in `timeline`. One that runs goes on as it is:
+ * that is then for its restarts.
+ */
 export async function prepareComputer(
   context: ContainerContext,
   record: ContainerRecord,
-  prepared: Pick<PreparedStart, 'connection' | 'supervisor'>,
+  prepared: ComputerNetwork,
   timeline: Timeline,
 ): Promise<ComputerDetails> {
   const directory = containerDirectory(context, record.id);

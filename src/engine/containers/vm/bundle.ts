@@ -90,7 +90,10 @@ export function kernelOf({ annotations = {} }: HostOptions): string | undefined 
 export function networkOf({
   connection,
   supervisor,
-}: Pick<PreparedStart, 'connection' | 'supervisor'>): MachineNetwork | undefined {
+}: {
+  readonly connection: Pick<Connection, 'endpoints'>;
+  readonly supervisor: Pick<Supervisor, 'networkPath'>;
+}): MachineNetwork | undefined {
   const { networkPath } = supervisor;
   if (networkPath === undefined || connection.endpoints.length === 0) return undefined;
   return {

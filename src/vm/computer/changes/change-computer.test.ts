@@ -30,8 +30,8 @@ function running(guest?: FakeGuest, model: ComputerModel = 'q35') {
 
 /** As it runs, with `changes`. */
 function wanted(changes: Partial<WantedComputer> = {}): WantedComputer {
-  const { hardware, disks, media, cards } = testRequest();
-  return { hardware, disks: disks.map((disk) => ({ ...disk, size: GIB })), media, cards, ...changes };
+  const { hardware, disks, cards } = testRequest();
+  return { hardware, disks: disks.map((disk) => ({ ...disk, size: GIB })), cards, ...changes };
 }
 
 function amounts(processors: number, memory: number): Partial<WantedComputer> {
@@ -84,6 +84,14 @@ test('a processor that its system keeps stays counted', async () => {
     changed: [],
     needsRestart: [{ what: '1 processor', why: 'its system does not answer to the removal of a processor' }],
     allotment: { processors: 2, memory: GIB },
+  });
+});
+
+test('a system that refuses to give a processor back is heard at once', async () => {
+  const { qemu } = running({ obedient: true, keepsProcessors: true });
+  expect(await changeComputer(wanted(amounts(1, GIB)), qemu)).toMatchObject({
+    needsRestart: [{ what: '1 processor', why: 'its system keeps its processors' }],
+    allotment: { processors: 2 },
   });
 });
 
@@ -154,13 +162,17 @@ test('a disk that its system keeps needs a restart to go', async () => {
   });
 });
 
-test('a disk that is to become smaller is refused before anything is changed', async () => {
+test('a disk that is to become smaller, or larger than any, is refused before anything is changed', async () => {
   const { qemu } = running();
   const disks = wanted().disks.map((disk) => ({ ...disk, size: 512 * MIB }));
   await expect(changeComputer(wanted({ ...amounts(3, GIB), disks }), qemu)).rejects.toMatchObject({
     kind: 'invalid',
     message: 'the disk root has 1GiB and cannot become smaller (512MiB)',
   });
+  const large = wanted().disks.map((disk) => ({ ...disk, size: 65 * 1024 * GIB }));
+  await expect(changeComputer(wanted({ disks: large }), qemu)).rejects.toThrow(
+    'the disk root cannot have 65TiB: no disk is larger than 64TiB',
+  );
   expect(qemu.changes).toEqual([]);
 });
 
@@ -181,19 +193,17 @@ test('a microvm grows its disks and gives memory back; all else needs a restart'
   });
 });
 
-test('type, firmware, cards and media are those of the start', async () => {
+test('type, firmware and cards are those of the start', async () => {
   const { qemu } = running();
   const { allotment } = testRequest().hardware;
   const now = wanted({
     hardware: { model: 'pc', firmware: 'uefi', allotment },
     cards: [...wanted().cards, testCard('02:42:0a:00:00:03')],
-    media: [{ name: 'tools', path: '/tools.iso', kind: 'cdrom' }],
   });
   expect((await changeComputer(now, qemu)).needsRestart.map(({ what }) => what)).toEqual([
     'the type pc',
     'the firmware uefi',
     '2 network cards',
-    'the medium tools',
   ]);
   expect(qemu.changes).toEqual([]);
 });

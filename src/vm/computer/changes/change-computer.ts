@@ -1,7 +1,7 @@
 import type { ComputerChanges, ComputerLayout, WantedComputer } from '../contract.ts';
 import type { ComputerMonitor } from '../monitor.ts';
 import { surveyComputer, surveyMemory, surveyProcessors } from '../survey.ts';
-import { changeDisks, requireNoSmallerDisk, surveyDiskSizes } from './disks.ts';
+import { changeDisks, requireDiskSizes, surveyDiskSizes } from './disks.ts';
 import { changeMemory } from './memory.ts';
 import { needsRestart, type Outcome, sorted } from './outcome.ts';
 import { GUEST_PATIENCE_MS } from './patience.ts';
@@ -15,7 +15,7 @@ export async function changeComputer(
 ): Promise<ComputerChanges> {
   const layout = await surveyComputer(monitor);
   const sizes = await surveyDiskSizes(monitor, layout);
-  requireNoSmallerDisk(sizes, wanted.disks);
+  requireDiskSizes(sizes, wanted.disks);
   const { allotment } = wanted.hardware;
   const processors = await changeProcessors(
     monitor,
@@ -30,7 +30,7 @@ export async function changeComputer(
 }
 
 /** What no computer changes while it runs. */
-function others(layout: ComputerLayout, { hardware, media, cards }: WantedComputer): Outcome[] {
+function others(layout: ComputerLayout, { hardware, cards }: WantedComputer): Outcome[] {
   const outcomes: Outcome[] = [];
   const { model, firmware } = hardware;
   if (model !== layout.model) outcomes.push(needsRestart(`the type ${model}`, 'it is what the machine is'));
@@ -42,11 +42,6 @@ function others(layout: ComputerLayout, { hardware, media, cards }: WantedComput
   if (now.size !== present.size || [...now].some((name) => !present.has(name))) {
     const what = now.size === 1 ? '1 network card' : `${now.size} network cards`;
     outcomes.push(needsRestart(what, 'a card is joined to its network when the machine starts'));
-  }
-  const inside = new Set([...layout.readOnlyDisks.map(({ name }) => name), ...layout.drives]);
-  for (const { name } of media) {
-    if (!inside.has(name))
-      outcomes.push(needsRestart(`the medium ${name}`, 'it is put in when the machine starts'));
   }
   return outcomes;
 }

@@ -3,6 +3,7 @@ import { formatBinarySize, invalid } from '../../../base/index.ts';
 import { diskDevice } from '../arguments.ts';
 import type { ComputerLayout, WantedComputer } from '../contract.ts';
 import { diskId, diskNode } from '../disk-nodes.ts';
+import { LARGEST_DISK, SECTOR } from '../disks/contract.ts';
 import type { ComputerMonitor } from '../monitor.ts';
 import { freePlace, placesOf } from '../places.ts';
 import { numberIn, objectIn, objectsIn } from '../qmp-fields.ts';
@@ -25,14 +26,19 @@ export async function surveyDiskSizes(
   return new Map(disks.map(({ name }) => [name, sizes.get(diskId(name)) ?? 0]));
 }
 
-/** Throws `invalid` when a disk is to become smaller. */
-export function requireNoSmallerDisk(present: DiskSizes, wanted: readonly WantedDisk[]): void {
+/** Throws `invalid` when a disk is to become smaller, or larger than any. */
+export function requireDiskSizes(present: DiskSizes, wanted: readonly WantedDisk[]): void {
   for (const { name, size } of wanted) {
     const now = present.get(name);
-    if (now === undefined || size >= now) continue;
+    if (now !== undefined && size < now) {
+      throw invalid(
+        `the disk ${name} has ${formatBinarySize(now)} and cannot become smaller (${formatBinarySize(size)})`,
+        { hint: 'What is at its end would be lost: make a smaller disk and copy inside the machine' },
+      );
+    }
+    if (size <= LARGEST_DISK) continue;
     throw invalid(
-      `the disk ${name} has ${formatBinarySize(now)} and cannot become smaller (${formatBinarySize(size)})`,
-      { hint: 'What is at its end would be lost: make a smaller disk and copy inside the machine' },
+      `the disk ${name} cannot have ${formatBinarySize(size)}: no disk is larger than ${formatBinarySize(LARGEST_DISK)}`,
     );
   }
 }
@@ -64,7 +70,8 @@ export async function changeDisks(
 }
 
 async function grow(monitor: ComputerMonitor, { name, size }: WantedDisk): Promise<Outcome> {
-  await monitor.execute('block_resize', { 'node-name': diskId(name), size });
+  const wholeSectors = Math.ceil(size / SECTOR) * SECTOR;
+  await monitor.execute('block_resize', { 'node-name': diskId(name), size: wholeSectors });
   return changed(`the disk ${name} of ${formatBinarySize(size)}`);
 }
 

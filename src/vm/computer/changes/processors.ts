@@ -2,7 +2,8 @@ import { processorDevice, processorId } from '../arguments.ts';
 import type { ComputerLayout } from '../contract.ts';
 import type { ComputerEvent } from '../events.ts';
 import type { ComputerMonitor } from '../monitor.ts';
-import type { ProcessorSurvey } from '../survey.ts';
+import { isObject } from '../qmp-answer.ts';
+import { hotProcessors, type ProcessorSurvey } from '../survey.ts';
 import { changed, needsRestart, type Outcome } from './outcome.ts';
 import { eventInTime } from './patience.ts';
 
@@ -50,19 +51,31 @@ function firstMissing(numbers: readonly number[]): number {
 /** Returns why its system does not let it go. The first one cannot go: no guest has none. */
 async function remove(
   monitor: ComputerMonitor,
-  index: number,
+  number: number,
   patience: number,
 ): Promise<string | undefined> {
   await using events = await monitor.events();
-  const id = processorId(index);
+  const id = processorId(number);
   await monitor.execute('device_del', { id });
-  const answer = await eventInTime(events, (event) => isAbout(event, id), patience);
-  if (answer?.name === 'DEVICE_DELETED') return undefined;
-  return answer === undefined
-    ? 'its system does not answer to the removal of a processor'
-    : 'its system keeps its processors';
+  for (;;) {
+    const event = await eventInTime(events, isAboutRemoval, patience);
+    if (await isGone(monitor, number)) return undefined;
+    if (event === undefined) return 'its system does not answer to the removal of a processor';
+    if (isRefusal(event)) return 'its system keeps its processors';
+  }
 }
 
-function isAbout({ name, data }: ComputerEvent, id: string): boolean {
-  return (name === 'DEVICE_DELETED' || name === 'DEVICE_UNPLUG_GUEST_ERROR') && data.device === id;
+/** No event names the processor itself: of its parts one is deleted, and its system says that it is done. */
+function isAboutRemoval({ name }: ComputerEvent): boolean {
+  return ['DEVICE_DELETED', 'DEVICE_UNPLUG_GUEST_ERROR', 'ACPI_DEVICE_OST'].includes(name);
+}
+
+async function isGone(monitor: ComputerMonitor, number: number): Promise<boolean> {
+  return !(await hotProcessors(monitor)).present.includes(number);
+}
+
+/** What the system says (_OST, section 6.3.5 of the ACPI specification): 0 for success, 0x84 for "in progress". */
+function isRefusal({ name, data: { info } }: ComputerEvent): boolean {
+  if (name === 'DEVICE_UNPLUG_GUEST_ERROR') return true;
+  return name === 'ACPI_DEVICE_OST' && isObject(info) && info.status !== 0 && info.status !== 0x84;
 }

@@ -9,6 +9,7 @@ const MIB = 1024 ** 2;
 export interface FakeGuest {
   /** Whether its system goes along with what is asked of it. */
   readonly obedient: boolean;
+  readonly keepsProcessors?: boolean;
   /** Bytes that it does not take or give. */
   readonly memoryKept?: number;
 }
@@ -107,7 +108,7 @@ export class FakeQemu implements ComputerMonitor {
       case 'device_add':
         return this.#add(args);
       case 'device_del':
-        return this.#becomes(() => this.#delete(String(args.id)), 'DEVICE_DELETED', { device: args.id });
+        return this.#remove(String(args.id));
       case 'add-fd':
         return descriptor === undefined ? refuse(command) : { 'fdset-id': 7, fd: 20 };
       case 'blockdev-add':
@@ -150,9 +151,17 @@ export class FakeQemu implements ComputerMonitor {
     return {};
   }
 
-  #delete(id: string): void {
-    this.#devices.delete(id);
-    if (id.startsWith('cpu')) this.#processors.delete(Number(id.slice(3)));
+  #remove(id: string): unknown {
+    if (id.startsWith('cpu')) {
+      if (this.#guest.keepsProcessors === true) {
+        return this.#becomes(() => {}, 'ACPI_DEVICE_OST', { info: { source: 3, status: 0x80 } });
+      }
+      const number = Number(id.slice(3));
+      return this.#becomes(() => this.#processors.delete(number), 'ACPI_DEVICE_OST', {
+        info: { source: 3, status: 0 },
+      });
+    }
+    return this.#becomes(() => this.#devices.delete(id), 'DEVICE_DELETED', { device: id });
   }
 
   /** What the guest has when it is asked for `wanted`. */
@@ -162,7 +171,7 @@ export class FakeQemu implements ComputerMonitor {
   }
 
   /** Done by the guest, which QEMU tells as an event. */
-  #becomes(change: () => void, name: string, data: Record<string, unknown> = {}): unknown {
+  #becomes(change: () => unknown, name: string, data: Record<string, unknown> = {}): unknown {
     if (!this.#guest.obedient) return {};
     change();
     for (const stream of this.#streams) stream.push({ name, data });
