@@ -22,9 +22,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function running(guest?: FakeGuest, model: ComputerModel = 'q35') {
+function running(guest?: FakeGuest, model: ComputerModel = 'q35', accelerator: 'kvm' | 'tcg' = 'tcg') {
   const request = testRequest({ hardware: { ...testRequest().hardware, model } });
-  const layout = layoutOf(request, testGround);
+  const layout = layoutOf(request, { ...testGround, accelerator });
   return { layout, qemu: new FakeQemu(layout, guest) };
 }
 
@@ -56,15 +56,15 @@ test('a computer that was changed is laid out as it is now', async () => {
 });
 
 test('processors are added with the next numbers and removed from the end', async () => {
-  const { qemu } = running();
+  const { qemu } = running(undefined, 'q35', 'kvm');
   expect(await changeComputer(wanted(amounts(4, GIB)), qemu)).toMatchObject({ changed: ['4 processors'] });
   expect(await changeComputer(wanted(amounts(1, GIB)), qemu)).toMatchObject({
     changed: ['1 processor'],
     allotment: { processors: 1 },
   });
   expect(qemu.changes).toEqual([
-    'device_add max-x86_64-cpu cpu2 0 2 0',
-    'device_add max-x86_64-cpu cpu3 0 3 0',
+    'device_add host-x86_64-cpu cpu2 0 2 0',
+    'device_add host-x86_64-cpu cpu3 0 3 0',
     ...['device_del cpu3', 'device_del cpu2', 'device_del cpu1'],
   ]);
 });
@@ -79,7 +79,7 @@ test('processors beyond the places need a restart', async () => {
 });
 
 test('a processor that its system keeps stays counted', async () => {
-  const { qemu } = running({ obedient: false });
+  const { qemu } = running({ obedient: false }, 'q35', 'kvm');
   expect(await changeComputer(wanted(amounts(1, GIB)), qemu, IMPATIENT)).toEqual({
     changed: [],
     needsRestart: [{ what: '1 processor', why: 'its system does not answer to the removal of a processor' }],
@@ -87,8 +87,17 @@ test('a processor that its system keeps stays counted', async () => {
   });
 });
 
+test('no processor is taken out of an emulated machine', async () => {
+  const { qemu } = running();
+  expect(await changeComputer(wanted(amounts(1, GIB)), qemu)).toMatchObject({
+    needsRestart: [{ what: '1 processor', why: 'no processor can be taken out of an emulated machine' }],
+    allotment: { processors: 2 },
+  });
+  expect(qemu.changes).toEqual([]);
+});
+
 test('a system that refuses to give a processor back is heard at once', async () => {
-  const { qemu } = running({ obedient: true, keepsProcessors: true });
+  const { qemu } = running({ obedient: true, keepsProcessors: true }, 'q35', 'kvm');
   expect(await changeComputer(wanted(amounts(1, GIB)), qemu)).toMatchObject({
     needsRestart: [{ what: '1 processor', why: 'its system keeps its processors' }],
     allotment: { processors: 2 },

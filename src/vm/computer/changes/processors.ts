@@ -23,6 +23,13 @@ export async function changeProcessors(
     const why = `it was started with places for ${most}`;
     return { outcomes: [needsRestart(what, why)], present: present.length };
   }
+  if (wanted < present.length && accelerator === 'tcg') {
+    // QEMU 7.2 corrupts its own memory in doing so, and dies of it soon after.
+    return {
+      outcomes: [needsRestart(what, 'no processor can be taken out of an emulated machine')],
+      present: present.length,
+    };
+  }
   const numbers = [...present];
   while (numbers.length < wanted) {
     const number = firstMissing(numbers);
