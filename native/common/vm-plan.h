@@ -107,11 +107,11 @@ enum vm_control_message {
     VM_CONTROL_PAUSE = 0x42,  /* → GUEST_OK: no processor of the guest runs */
     VM_CONTROL_RESUME = 0x43, /* → GUEST_OK: they run again, and the guest's clock is right */
     VM_CONTROL_STATE = 0x44,  /* → STATE_IS */
-    /* Of a computer only, whose guest is asked nothing of the above but to be paused, resumed and for its state. */
+    /* A computer's guest is asked nothing of the above but to be paused, resumed and for its state. */
     VM_CONTROL_QMP = 0x45,    /* a QMP command as JSON, on one line → QMP_RETURN. A descriptor that came with the connection's
                                  first byte goes with its first command, for getfd and add-fd */
     VM_CONTROL_EVENTS = 0x46, /* → GUEST_OK, and from then on EVENTs with id 0 on this connection */
-    VM_CONTROL_AGENT = 0x47,  /* → GUEST_OK, as soon as nobody else has it: the connection is then the stream to QEMU's guest
+    VM_CONTROL_AGENT = 0x47,  /* of a computer only → GUEST_OK, as soon as nobody else has it: the connection is then the stream to QEMU's guest
                                  agent, as it is. What the agent says while nobody has it is thrown away */
     VM_CONTROL_STATE_IS = 0xc4, /* fields: enum vm_state_tag */
     VM_CONTROL_QMP_RETURN = 0xc5, /* QEMU's answer as JSON: an object with "return" or "error" */

@@ -1,4 +1,4 @@
-/* What is asked of a computer: QEMU's commands and events, and the way to the guest's agent. */
+/* What is asked of QEMU itself, its commands and events, and of a computer: the way to the guest's agent. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,10 +85,16 @@ static void wait_for_agent(struct session *session, const struct frame *frame) {
     agent_port_await(&session->monitor->agent_port);
 }
 
-bool computer_request(struct session *session, const struct frame *frame) {
+bool qemu_request(struct session *session, const struct frame *frame) {
     switch (frame->type) {
         case VM_CONTROL_QMP: command(session, frame); return true;
         case VM_CONTROL_EVENTS: subscribe(session, frame); return true;
+        default: return false;
+    }
+}
+
+bool computer_request(struct session *session, const struct frame *frame) {
+    switch (frame->type) {
         case VM_CONTROL_AGENT: wait_for_agent(session, frame); return true;
         case VM_CONTROL_EXEC:
         case VM_CONTROL_STREAM:

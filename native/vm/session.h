@@ -41,7 +41,9 @@ struct session *errand_end(struct errand *errand, uint16_t *request);
 /* guest-requests.c: what is asked of a container's guest; false for what is no such request. */
 bool guest_request(struct session *session, const struct frame *frame);
 
-/* computer-requests.c: what is asked of a computer; false for what is no such request. */
+/* computer-requests.c: QEMU's commands and events, of both kinds of machines; false for what is no such request. */
+bool qemu_request(struct session *session, const struct frame *frame);
+/* What is asked of a computer beside. */
 bool computer_request(struct session *session, const struct frame *frame);
 
 #endif

@@ -144,6 +144,7 @@ static void on_frame(struct connection *connection, const struct frame *frame) {
         case VM_CONTROL_STATE: send_state(session, frame); return;
         default: break;
     }
+    if (qemu_request(session, frame)) return;
     if (monitor->plan.is_computer ? computer_request(session, frame) : guest_request(session, frame)) return;
     session_refuse(session, frame->id, FAILURE_NOT_IMPLEMENTED, "a monitor does not understand this request");
 }

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errorMessage, unavailable } from '../base/index.ts';
+import { errorMessage, invalid, unavailable } from '../base/index.ts';
 import { type ControlGroupPlaces, HOST_PLACES } from './control-group.ts';
 import type { OciResources, OciThrottle } from './oci-types.ts';
 import type { CgroupFacts } from './resources.ts';
@@ -43,6 +43,17 @@ export async function controlGroupFolders(
     return [...divided, await cpusetFolder(join(cgroups, 'cpuset'), path, facts, wanted)];
   } catch (cause) {
     throw unavailable(`the control group ${path} cannot be made: ${errorMessage(cause)}`, { cause });
+  }
+}
+
+/** Writes the settings into folders that are there: what has joined them feels it at once. Throws `invalid` when the kernel refuses. */
+export async function applySettings(folders: readonly ControlGroupFolder[]): Promise<void> {
+  for (const { folder, settings } of folders) {
+    for (const { file, value } of settings) {
+      await writeFile(join(folder, file), value, { flag: 'r+' }).catch((cause: unknown) => {
+        throw invalid(`the kernel refuses ${value} in ${file}: ${errorMessage(cause)}`, { cause });
+      });
+    }
   }
 }
 
@@ -115,7 +126,7 @@ function unifiedSettings({ cpu, blockIO }: Limits) {
     list.map(({ major, minor, rate }) => ({ file: 'io.max', value: `${major}:${minor} ${key}=${rate}` }));
   return [
     ...setting('cpu.weight', cpu?.shares === undefined ? undefined : weightOfShares(cpu.shares)),
-    ...(quota === undefined ? [] : [{ file: 'cpu.max', value: `${quota} ${period}` }]),
+    ...(quota === undefined ? [] : [{ file: 'cpu.max', value: `${quota < 0 ? 'max' : quota} ${period}` }]),
     ...setting('cpuset.cpus', cpu?.cpus),
     ...setting('cpuset.mems', cpu?.mems),
     ...setting('io.bfq.weight', blockIO?.weight),

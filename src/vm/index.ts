@@ -1,3 +1,4 @@
+export { changeMemory, memoryNow } from './balloon.ts';
 export * from './computer/contract.ts';
 export * from './computer/control.ts';
 export { BuiltDebian, MmdebstrapBuilder } from './computer/debian/index.ts';

@@ -83,20 +83,10 @@ describe('what a virtual machine cannot have', () => {
     await instance.berthOk(['rm', '-f', 'big']);
   });
 
-  it('is another size while it runs', async () => {
+  it('is a network that others join', async () => {
     await instance.berthOk(['run', '-d', '--name', 'vm', '--isolation', 'vm', 'busybox', 'sleep', '1000']);
-    const { stderr } = await instance.berth(['update', '--memory', '256m', 'vm']);
-    expect(stderr).toContain(
-      'the memory of a virtual machine cannot be changed while it runs: it has 1 CPUs and 512MiB',
-    );
-    await instance.berthOk(['update', '--restart', 'on-failure', 'vm']);
     const joined = await instance.berth(['run', '--rm', '--network', 'container:vm', 'busybox', 'true']);
     expect(joined.stderr).toContain('the network of the virtual machine vm cannot be joined');
-    await instance.berthOk(['stop', '-t', '0', 'vm']);
-    await instance.berthOk(['update', '--memory', '256m', 'vm']);
-    await instance.berthOk(['start', 'vm']);
-    const memory = await instance.berthOk(['exec', 'vm', 'grep', 'MemTotal', '/proc/meminfo']);
-    expect(Number(/(\d+) kB/.exec(memory)?.[1])).toBeLessThan(256 * 1024);
     await instance.berthOk(['rm', '-f', 'vm']);
   });
 });

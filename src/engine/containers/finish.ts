@@ -17,6 +17,7 @@ import { removeLocked } from './remove.ts';
 import { berthdRestarts, scheduleRestart } from './restart.ts';
 import { explainStartFailure, startExitCode } from './start-failure.ts';
 import { releaseGuest } from './vm/guest.ts';
+import { limitRestarted } from './vm/update.ts';
 
 /** Does what follows the ends of a container's runs, when they come: network, state, events, --rm. */
 export function watchForEnd(context: ContainerContext, id: ContainerId, supervisor: Supervisor): void {
@@ -34,7 +35,11 @@ export function watchForEnd(context: ContainerContext, id: ContainerId, supervis
 
 async function noteRestart(context: ContainerContext, id: ContainerId, event: RestartEvent): Promise<void> {
   if (event.kind === 'ended') await noteRestarting(context, id, event.end);
-  else noteRestarted(context, id, event.started);
+  else {
+    noteRestarted(context, id, event.started);
+    const record = context.collection.get(id);
+    if (record !== undefined) await limitRestarted(context, record);
+  }
 }
 
 /**

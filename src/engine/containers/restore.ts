@@ -12,6 +12,7 @@ import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
 import { resumeRestart } from './restart.ts';
 import { startLocked } from './start.ts';
+import { limitRestarted } from './vm/update.ts';
 
 /** Containers found alive, and those that ended while berthd was away. */
 export interface Survivors {
@@ -122,6 +123,8 @@ async function makeUp(context: ContainerContext, { id, state }: ContainerRecord,
     await noteRestarting(context, id, end, next?.startedAt);
     if (next !== undefined) noteRestarted(context, id, next);
   }
+  const record = context.collection.get(id);
+  if (record !== undefined && starts.length > 0) await limitRestarted(context, record);
 }
 
 /** "always" starts again even after a stop by the user, "unless-stopped" does not (Docker's rule). */

@@ -58,7 +58,11 @@ export async function updateContainer(
       return warnings;
     } catch (error) {
       if (!(error instanceof BerthError)) throw error;
-      throw new BerthError(error.kind, `Cannot update container ${id}: ${error.message}`, { cause: error });
+      const { kind, message, hint } = error;
+      throw new BerthError(kind, `Cannot update container ${id}: ${message}`, {
+        ...(hint === undefined ? {} : { hint }),
+        cause: error,
+      });
     }
   });
 }
@@ -79,8 +83,10 @@ async function prepareRestarts(
   await writeFileAtomic(path, JSON.stringify({ ...spec, linux }));
 }
 
-function changedOptions({ config, host }: ContainerRecord, { resources, restart }: ContainerChange) {
+function changedOptions(record: ContainerRecord, { resources: wanted, restart }: ContainerChange) {
+  const { config, host } = record;
   const { resources: before } = host;
+  const resources = isMachine(record) ? withItsSwap(wanted) : wanted;
   refuseContradictions(before, resources);
   if (restart !== undefined) requireHealthcheck(config, restart);
   if (restart !== undefined && restart.name !== 'no' && host.autoRemove) {
@@ -91,6 +97,12 @@ function changedOptions({ config, host }: ContainerRecord, { resources, restart 
     resources: { ...before, ...Object.fromEntries(changed) },
     ...(restart === undefined ? {} : { restart }),
   };
+}
+
+/** A machine's kernel has no swap space: the limit of both, which Docker keeps as twice the memory, says nothing and goes along. */
+function withItsSwap(wanted: ContainerChange['resources']): ContainerChange['resources'] {
+  const { memory = 0, memorySwap = 0 } = wanted;
+  return memory > 0 && memorySwap === 0 ? { ...wanted, memorySwap: 2 * memory } : wanted;
 }
 
 /** Docker's rules and words (moby, container/container_unix.go, UpdateContainer). */
