@@ -25,6 +25,8 @@
 #define GUEST_LAYER_DISK "layers"
 #define GUEST_WRITABLE_DISK "writable"
 #define GUEST_SHARE_TAG "b0"
+/* A word of the kernel's command line, which is a variable of PID 1: by what folders are shared, "9p" or "virtiofs". */
+#define GUEST_SHARES_VARIABLE "BERTH_SHARES"
 
 enum guest_message {
     /* To the guest. */

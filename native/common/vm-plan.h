@@ -20,7 +20,14 @@
  *   4     QMP (the same)
  *   5     the STATE file, to read, if there is one
  *   6     of a computer: the port of QEMU's guest agent (the same as 3)
+ *   7     the FILE_SERVER, if there is one (a connected socket: -chardev socket,fd=6)
  *   10…   a tap device for each TAP, in their order
+ *
+ * A FILE_SERVER (virtiofsd) is another program in a root of its own, which serves folders to the guest. Its descriptors:
+ *   0     nothing to read
+ *   1, 2  its words
+ *   3     a listening socket on which QEMU has connected already (--fd=3)
+ * A machine whose file server ends is ended.
  */
 #ifndef BERTH_VM_PLAN_H
 #define BERTH_VM_PLAN_H
@@ -34,6 +41,7 @@
 #define VM_QMP_DESCRIPTOR 4
 #define VM_STATE_DESCRIPTOR 5
 #define VM_GUEST_AGENT_DESCRIPTOR 6
+#define VM_FILE_SERVER_DESCRIPTOR 7
 #define VM_TAP_DESCRIPTOR 10
 
 enum vm_plan_tag {
@@ -72,6 +80,7 @@ enum vm_machine_tag {
     VM_MACHINE_STATE = 6,    /* path of a file on the host, for descriptor 5: a guest that is asked for READY */
     VM_MACHINE_TEMPLATE_MEMORY = 7, /* the FILE's name of memory that is only read: template-memory.so sees to it */
     VM_MACHINE_BOOT_TIMEOUT = 8,    /* milliseconds until the guest must be ready, or a computer's script done */
+    VM_MACHINE_FILE_SERVER = 9,     /* fields of its own: PROGRAM, ARGUMENT and FILE */
 };
 
 enum vm_file_tag {

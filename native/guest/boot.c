@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
@@ -60,6 +61,15 @@ static int keep_program(const char *path, struct failure *why) {
     return 0;
 }
 
+const char *shares_transport(void) {
+    static const char *const KNOWN[] = {"9p", "virtiofs"};
+    const char *named = getenv(GUEST_SHARES_VARIABLE);
+    for (size_t index = 0; named && index < sizeof(KNOWN) / sizeof(*KNOWN); index++) {
+        if (strcmp(named, KNOWN[index]) == 0) return KNOWN[index];
+    }
+    return NULL;
+}
+
 /* A module for a processor's or device's feature that is not there is refused (ENODEV): nothing is lost. */
 static void load_module(const char *name) {
     char path[128];
@@ -68,20 +78,34 @@ static void load_module(const char *name) {
     if (file < 0 || syscall(SYS_finit_module, file, "", 0) < 0) {
         if (errno != ENODEV && errno != EEXIST) log_line("the module %s: %s", name, strerror(errno));
     }
-    unlink(path);
 }
 
-/* A kernel with everything built in has no list. */
-static void load_modules(void) {
-    FILE *order = fopen(MODULES "/order", "re");
-    char name[64];
+/* A kernel with everything built in has an empty list. */
+static void load_list(const char *list) {
+    char path[64], name[64];
+    snprintf(path, sizeof(path), MODULES "/%s", list);
+    FILE *order = fopen(path, "re");
     if (!order) return;
     while (fgets(name, sizeof(name), order)) {
         name[strcspn(name, "\n")] = 0;
         load_module(name);
     }
     fclose(order);
-    unlink(MODULES "/order");
+}
+
+/* Files of the first root take memory for as long as they have a name. */
+static void forget_modules(void) {
+    DIR *folder = opendir(MODULES);
+    if (!folder) return;
+    for (struct dirent *entry; (entry = readdir(folder));) unlinkat(dirfd(folder), entry->d_name, 0);
+    closedir(folder);
+}
+
+static void load_modules(void) {
+    const char *shares = shares_transport();
+    load_list("order");
+    if (shares) load_list(shares);
+    forget_modules();
 }
 
 static int enter_base(struct failure *why) {

@@ -116,25 +116,26 @@ static int listen_to(struct monitor *monitor, struct qemu_ends *ends) {
 
 static int start_machine(struct monitor *monitor, struct failure *why) {
     const struct qemu_start start = {.machine = machine_of(monitor),
-                                     .user_namespace = monitor->user_namespace,
-                                     .owner = monitor->plan.uid_base,
                                      .is_computer = monitor->plan.is_computer,
-                                     .scratch = monitor->scratch,
+                                     .confinement = {.user_namespace = monitor->user_namespace,
+                                                     .owner = monitor->plan.uid_base,
+                                                     .scratch = monitor->scratch},
                                      .taps = monitor->taps,
                                      .tap_count = monitor->plan.taps.count};
     struct qemu_ends ends;
+    struct qemu_processes processes;
     monitor->ready_awaited = monitor->is_ready = monitor->has_failed = false;
     monitor->broken[0] = monitor->shutdown_reason[0] = 0;
     monitor->started_at = microseconds();
-    pid_t qemu = qemu_start(&start, &ends, why);
-    if (qemu < 0) return -1;
-    monitor->qemu = qemu;
+    if (qemu_start(&start, &ends, &processes, why) < 0) return -1;
+    monitor->qemu = processes.qemu;
+    monitor->file_server = processes.file_server;
     if (listen_to(monitor, &ends) < 0) {
         fail_errno(why, "QEMU cannot be listened to");
         boot_give_up(monitor, why);
         return 0; /* it is decided when QEMU has gone */
     }
-    if (state_write(monitor->folder, getpid(), qemu, &monitor->plan, why) < 0) {
+    if (state_write(monitor->folder, getpid(), monitor->qemu, &monitor->plan, why) < 0) {
         boot_give_up(monitor, why);
         return 0;
     }

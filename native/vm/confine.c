@@ -17,6 +17,9 @@
 const uint64_t FILE_CAPABILITIES = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) |
                                    BIT(CAP_FSETID);
 
+const uint64_t FILE_SERVER_CAPABILITIES = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) |
+                                          BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SYS_CHROOT) | BIT(CAP_SETPCAP);
+
 /* Threads: of the processors and of QEMU's own pool for input and output, which ends at 64. */
 #define PROCESSES_MAX 1024
 #define DESCRIPTORS_MAX 65536
@@ -53,7 +56,7 @@ static int set_capabilities(uint64_t mask, struct failure *why) {
     return syscall(SYS_capset, &header, data) < 0 ? fail_errno(why, "capabilities") : 0;
 }
 
-int confine_qemu(int user_namespace, uint64_t capabilities, struct failure *why) {
+int confine_program(int user_namespace, uint64_t capabilities, struct failure *why) {
     if (set_limits(why) < 0) return -1;
     if (setns(user_namespace, CLONE_NEWUSER) < 0) return fail_errno(why, "QEMU's user namespace");
     if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {

@@ -224,10 +224,33 @@ static void start_ended(struct monitor *monitor) {
     machine_fail(monitor, &why);
 }
 
+/* Without it the guest would wait for its folders for ever. One that ends because QEMU does is no cause. */
+static void look_at_file_server(struct monitor *monitor) {
+    int status;
+    if (monitor->file_server <= 0) return;
+    if (RETRY(waitpid(monitor->file_server, &status, WNOHANG)) != monitor->file_server) return;
+    monitor->file_server = 0;
+    if (monitor->qemu <= 0 || monitor->phase == PHASE_ENDING || monitor->shutdown_reason[0]) return;
+    if (!monitor->broken[0]) {
+        snprintf(monitor->broken, sizeof(monitor->broken), "the server of its folders has ended (%s %d)",
+                 WIFSIGNALED(status) ? "signal" : "code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    }
+    machine_kill(monitor);
+}
+
+static void end_file_server(struct monitor *monitor) {
+    if (monitor->file_server <= 0) return;
+    kill(monitor->file_server, SIGKILL);
+    RETRY(waitpid(monitor->file_server, NULL, 0));
+    monitor->file_server = 0;
+}
+
 void machine_reaped(struct monitor *monitor) {
     int status;
+    look_at_file_server(monitor);
     if (monitor->qemu <= 0 || RETRY(waitpid(monitor->qemu, &status, WNOHANG)) != monitor->qemu) return;
     monitor->qemu = 0;
+    end_file_server(monitor);
     enum phase phase = monitor->phase;
     close_channels(monitor);
     switch (phase) {

@@ -52,12 +52,27 @@ static bool leads_up(const char *path) {
     return false;
 }
 
-static int take_file(const struct field *outer, struct machine_plan *machine, struct failure *why) {
-    struct file_plan *file = add_item(&machine->files, &machine->file_count, sizeof(*file));
+static int take_file(const struct field *outer, struct program_plan *program, struct failure *why) {
+    struct file_plan *file = add_item(&program->files, &program->file_count, sizeof(*file));
     if (!file) return field_broken(outer, why);
     if (take_inner_fields(outer, take_file_field, file, why) < 0) return -1;
     bool is_whole = file->host_path && file->name && file->name[0] == '/' && file->name[1] && !leads_up(file->name);
     return is_whole ? 0 : field_broken(outer, why);
+}
+
+static int take_program_field(const struct field *field, void *into, struct failure *why) {
+    struct program_plan *program = into;
+    switch (field->tag) {
+        case VM_MACHINE_PROGRAM: return take_text(field, &program->path, why);
+        case VM_MACHINE_ARGUMENT: return take_item(field, &program->arguments, why);
+        case VM_MACHINE_FILE: return take_file(field, program, why);
+        default: return field_broken(field, why);
+    }
+}
+
+static int take_file_server(const struct field *outer, struct program_plan *program, struct failure *why) {
+    if (program->path || take_inner_fields(outer, take_program_field, program, why) < 0) return field_broken(outer, why);
+    return program->path ? 0 : field_broken(outer, why);
 }
 
 static int take_step_field(const struct field *field, void *into, struct failure *why) {
@@ -80,9 +95,10 @@ static int take_step(const struct field *outer, struct machine_plan *machine, st
 static int take_machine_field(const struct field *field, void *into, struct failure *why) {
     struct machine_plan *machine = into;
     switch (field->tag) {
-        case VM_MACHINE_PROGRAM: return take_text(field, &machine->program, why);
-        case VM_MACHINE_ARGUMENT: return take_item(field, &machine->arguments, why);
-        case VM_MACHINE_FILE: return take_file(field, machine, why);
+        case VM_MACHINE_PROGRAM:
+        case VM_MACHINE_ARGUMENT:
+        case VM_MACHINE_FILE: return take_program_field(field, &machine->qemu, why);
+        case VM_MACHINE_FILE_SERVER: return take_file_server(field, &machine->file_server, why);
         case VM_MACHINE_QMP:
         case VM_MACHINE_AWAIT: return take_step(field, machine, why);
         case VM_MACHINE_STATE: return take_text(field, &machine->state, why);
@@ -96,7 +112,7 @@ static int take_machine(const struct field *outer, struct vm_plan *plan, struct 
     struct machine_plan *machine = add_item(&plan->machines, &plan->machine_count, sizeof(*machine));
     if (!machine) return field_broken(outer, why);
     if (take_inner_fields(outer, take_machine_field, machine, why) < 0) return -1;
-    if (machine->program && machine->boot_timeout > 0) return 0;
+    if (machine->qemu.path && machine->boot_timeout > 0) return 0;
     return fail(why, FAILURE_INVALID, "a machine of the plan lacks its program or its boot's time");
 }
 
@@ -200,19 +216,24 @@ int vm_plan_read(const char *directory, struct vm_plan *plan, struct failure *wh
     return vm_plan_decode(content.data, content.length, plan, why);
 }
 
-static void machine_free(struct machine_plan *machine) {
-    for (size_t index = 0; index < machine->file_count; index++) {
-        free(machine->files[index].host_path);
-        free(machine->files[index].name);
+static void program_free(struct program_plan *program) {
+    for (size_t index = 0; index < program->file_count; index++) {
+        free(program->files[index].host_path);
+        free(program->files[index].name);
     }
+    free(program->path);
+    texts_free(&program->arguments);
+    free(program->files);
+}
+
+static void machine_free(struct machine_plan *machine) {
     for (size_t index = 0; index < machine->step_count; index++) {
         free(machine->steps[index].command);
         free(machine->steps[index].event);
         texts_free(&machine->steps[index].words);
     }
-    free(machine->program);
-    texts_free(&machine->arguments);
-    free(machine->files);
+    program_free(&machine->qemu);
+    program_free(&machine->file_server);
     free(machine->steps);
     free(machine->state);
     free(machine->template_memory);
@@ -241,10 +262,10 @@ void vm_plan_free(struct vm_plan *plan) {
     *plan = (struct vm_plan){0};
 }
 
-bool machine_shares_folders(const struct machine_plan *machine) {
-    for (size_t index = 0; index < machine->file_count; index++) {
+bool program_shares_folders(const struct program_plan *program) {
+    for (size_t index = 0; index < program->file_count; index++) {
         struct stat status;
-        const struct file_plan *file = &machine->files[index];
+        const struct file_plan *file = &program->files[index];
         if (file->idmap && stat(file->host_path, &status) == 0 && S_ISDIR(status.st_mode)) return true;
     }
     return false;

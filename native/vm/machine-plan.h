@@ -26,11 +26,17 @@ struct step_plan {
     struct texts words;
 };
 
-struct machine_plan {
-    char *program;
+/* A program that runs in a root of its own. */
+struct program_plan {
+    char *path; /* in its root */
     struct texts arguments;
-    struct file_plan *files;
+    struct file_plan *files; /* all that its root holds */
     size_t file_count;
+};
+
+struct machine_plan {
+    struct program_plan qemu;
+    struct program_plan file_server; /* no path: none */
     struct step_plan *steps;
     size_t step_count;
     char *state;           /* NULL: none */
@@ -75,7 +81,7 @@ int vm_plan_read(const char *directory, struct vm_plan *plan, struct failure *wh
 
 void vm_plan_free(struct vm_plan *plan);
 
-/* Whether the guest writes files of the host's under their owners' names. */
-bool machine_shares_folders(const struct machine_plan *machine);
+/* Whether it writes files of the host's under their owners' names. */
+bool program_shares_folders(const struct program_plan *program);
 
 #endif

@@ -42,6 +42,7 @@ struct monitor {
     size_t machine; /* of the plan: the one that boots or has booted */
     struct failure *passed_over; /* why those before did not */
     pid_t qemu; /* 0: none */
+    pid_t file_server; /* 0: none */
     uint64_t started_at; /* microseconds: QEMU's start */
     uint64_t ready_after;
     uint64_t executed_after;

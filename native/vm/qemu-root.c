@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -99,21 +100,37 @@ static int add_file(const struct file_plan *file, int user_namespace, uid_t owne
     return bind_file(file, S_ISDIR(source.st_mode), user_namespace, why);
 }
 
-static int add_devices_and_proc(uid_t owner, struct failure *why) {
-    if ((mkdir("dev", 0755) < 0 && errno != EEXIST) || mkdir("proc", 0555) < 0) {
-        return fail_errno(why, "folders of QEMU's root");
-    }
+static int add_devices(uid_t owner, struct failure *why) {
+    if (mkdir("dev", 0755) < 0 && errno != EEXIST) return fail_errno(why, "folders of QEMU's root");
     if (make_node("dev/null", S_IFCHR, makedev(1, 3), owner) < 0 ||
         make_node("dev/urandom", S_IFCHR, makedev(1, 9), owner) < 0) {
         return fail_errno(why, "devices of QEMU's root");
     }
+    return 0;
+}
+
+static int mount_proc(const char *at) {
+    if (mkdir(at, 0555) < 0) return -1;
     /* Since Linux 5.8 it can hold processes only, and nothing of the kernel's. */
     const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-    if (mount("proc", "proc", "proc", flags, "subset=pid,hidepid=invisible") == 0 ||
-        mount("proc", "proc", "proc", flags | MS_RDONLY, NULL) == 0) {
-        return 0;
+    if (mount("proc", at, "proc", flags, "subset=pid,hidepid=invisible") == 0) return 0;
+    return mount("proc", at, "proc", flags | MS_RDONLY, NULL);
+}
+
+static bool names_file_of_proc(const struct program_plan *program) {
+    for (size_t index = 0; index < program->file_count; index++) {
+        if (strncmp(program->files[index].name, "/proc/", 6) == 0) return true;
     }
-    return fail_errno(why, "/proc of QEMU's root");
+    return false;
+}
+
+/* A program that needs one file more than its own process gets that alone: /proc is a folder then, with a link to the process. */
+static int add_proc(const struct program_plan *program, struct failure *why) {
+    if (!names_file_of_proc(program)) return mount_proc("proc") < 0 ? fail_errno(why, "/proc of QEMU's root") : 0;
+    if (mkdir("proc", 0755) < 0 || mount_proc("processes") < 0 || symlink("/processes/self", "proc/self") < 0) {
+        return fail_errno(why, "/proc of the file server's root");
+    }
+    return 0;
 }
 
 /* What was the root is under the new one afterwards, until it is detached. */
@@ -126,15 +143,15 @@ static int change_root(struct failure *why) {
     return 0;
 }
 
-int qemu_root_enter(const struct machine_plan *machine, const struct file_plan *extra, const char *scratch,
+int qemu_root_enter(const struct program_plan *program, const struct file_plan *extra, const char *scratch,
                     int user_namespace, uid_t owner, struct failure *why) {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return fail_errno(why, "a mount namespace");
     if (mount("berth-vm", scratch, "tmpfs", MS_NOSUID, "mode=0755,size=1m") < 0 || chdir(scratch) < 0) {
         return fail_errno(why, "QEMU's root");
     }
-    if (add_devices_and_proc(owner, why) < 0) return -1;
-    for (size_t index = 0; index < machine->file_count; index++) {
-        if (add_file(&machine->files[index], user_namespace, owner, why) < 0) return -1;
+    if (add_devices(owner, why) < 0 || add_proc(program, why) < 0) return -1;
+    for (size_t index = 0; index < program->file_count; index++) {
+        if (add_file(&program->files[index], user_namespace, owner, why) < 0) return -1;
     }
     if (extra && add_file(extra, user_namespace, owner, why) < 0) return -1;
     return change_root(why);

@@ -73,8 +73,10 @@ export interface MachineRequest {
   /** Where that disk is, in a folder that exists; undefined: in the bundle. */
   readonly disk?: string;
   readonly network: MachineNetwork | undefined;
-  /** Share i is `/i` (a folder) or `/i/file` (anything else) of the one 9p export, whose mount tag is {@link SHARES_TAG}. */
+  /** Share i is `/i` (a folder) or `/i/file` (anything else) of the one export, whose mount tag is {@link SHARES_TAG}. */
   readonly shares: readonly MachineShare[];
+  /** By what the guest reaches them. */
+  readonly shareTransport: ShareTransport;
   /** The control group that QEMU runs in; undefined: its parent's. */
   readonly controlGroups: readonly MachineControlGroup[];
   /** Payload of the guest protocol's SETUP without time and seed, which are the monitor's to say at each start. */
@@ -93,6 +95,9 @@ export interface MachineNetwork {
   readonly interfaces: readonly string[];
 }
 
+/** How a guest reaches the host's folders. By virtiofs it does so several times faster, but no template can serve it. */
+export type ShareTransport = '9p' | 'virtiofs';
+
 export interface MachineShare {
   readonly path: string;
   readonly kind: 'folder' | 'file';
@@ -105,7 +110,7 @@ export interface MachineControlGroup {
   readonly settings: readonly { readonly file: string; readonly value: string }[];
 }
 
-/** The 9p mount tag of the shares. */
+/** The mount tag of the shares. */
 export const SHARES_TAG = 'b0';
 
 export interface PreparedMachine {

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemErrorCode, unavailable, writeFileAtomic } from '../base/index.ts';
+import { guestModules } from './guest-modules.ts';
 import { type InitramfsEntry, writeInitramfs } from './initramfs.ts';
-import type { Kernel } from './kernel.ts';
+import { DEBIAN_PACKAGE, type Kernel } from './kernel.ts';
 
 /** What a guest's first root holds beside the modules: its PID 1, the file worker, and the init of containers. */
 const programs = [
@@ -78,15 +79,24 @@ async function programEntry(path: string, directory: string, program: string): P
   }
 }
 
-/** modules/order says in which order they are loaded, one name a line. */
+/** What PID 1 loads always is listed in modules/order, and what it loads when it is told so beside it; one name a line. */
 async function moduleEntries(kernel: Kernel): Promise<InitramfsEntry[]> {
-  const names = kernel.modules.map((path) => path.slice(path.lastIndexOf('/') + 1));
-  const contents = await Promise.all(kernel.modules.map((path) => readFile(path)));
+  const { modules, lists } = guestModules(
+    await Promise.all(kernel.modules.map(async (path) => ({ path, data: await readFile(path) }))),
+    // A user's own kernel may insist on signatures.
+    { unsigned: kernel.origin === DEBIAN_PACKAGE },
+  );
   return [
     { kind: 'folder', path: 'modules' },
-    { kind: 'file', path: 'modules/order', content: Buffer.from(names.map((name) => `${name}\n`).join('')) },
-    ...contents.map((content, index): InitramfsEntry => {
-      return { kind: 'file', path: `modules/${names[index]}`, content };
+    ...Object.entries(lists).map(([name, files]): InitramfsEntry => {
+      return {
+        kind: 'file',
+        path: `modules/${name}`,
+        content: Buffer.from(files.map((file) => `${file}\n`).join('')),
+      };
+    }),
+    ...modules.map(({ name, data }): InitramfsEntry => {
+      return { kind: 'file', path: `modules/${name}`, content: data };
     }),
   ];
 }

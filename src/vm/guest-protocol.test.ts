@@ -50,6 +50,7 @@ describe("the guest's protocol", () => {
     ['GUEST_LAYER_DISK', protocol.GUEST_LAYER_DISK],
     ['GUEST_WRITABLE_DISK', protocol.GUEST_WRITABLE_DISK],
     ['GUEST_SHARE_TAG', protocol.GUEST_SHARE_TAG],
+    ['GUEST_SHARES_VARIABLE', protocol.GUEST_SHARES_VARIABLE],
   ])('has the same %s in C', (name, value) => {
     expect(definitionInC(name)).toBe(value);
   });

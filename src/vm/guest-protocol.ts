@@ -23,6 +23,9 @@ export const GUEST_LAYER_DISK = 'layers';
 export const GUEST_WRITABLE_DISK = 'writable';
 export const GUEST_SHARE_TAG = 'b0';
 
+/** A word of the kernel's command line: by what folders are shared. */
+export const GUEST_SHARES_VARIABLE = 'BERTH_SHARES';
+
 export const guestMessage = {
   setup: 0x01,
   start: 0x02,

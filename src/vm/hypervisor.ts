@@ -76,6 +76,12 @@ export function librariesIn(text: string): string[] {
   return [...text.matchAll(/^\s*(?:\S+ => )?(\/\S+) \(0x[0-9a-f]+\)$/gm)].map(([, path = '']) => path);
 }
 
+/** A program's own files and its libraries', each at the same path in its root. */
+export async function filesOfProgram(program: string, signal?: AbortSignal): Promise<VmFile[]> {
+  const { stdout } = await run('ldd', [program], signal === undefined ? {} : { signal }); // fails for one without libraries
+  return [program, ...librariesIn(stdout.toString())].map((path) => ({ hostPath: path, name: path }));
+}
+
 async function filesOf(
   program: string,
   libraries: readonly string[],

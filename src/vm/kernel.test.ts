@@ -5,7 +5,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Kernels } from './kernel.ts';
 import { readKernelImage } from './kernel-image.ts';
-import { dependenciesOf, listModules } from './kernel-modules.ts';
+import { dependenciesOf, listModules, withoutTypes } from './kernel-modules.ts';
 
 const needed = 'virtio_mmio virtio_console virtio_blk virtio_net erofs overlay ext4 virtio_rng'.split(' ');
 
@@ -144,6 +144,35 @@ describe('the modules of a guest', () => {
   });
 });
 
+describe('a module without its types', () => {
+  const typed = elf(machine, { name: '.BTF', content: 'types' });
+  /** As the kernel's sign-file writes it: the signature, its description with its length at the end, and the word. */
+  function signed(module: Buffer): Buffer {
+    const description = Buffer.alloc(12);
+    description.writeUInt32BE(700, 8);
+    return Buffer.concat([
+      module,
+      Buffer.alloc(700, 's'),
+      description,
+      Buffer.from('~Module signature appended~\n'),
+    ]);
+  }
+
+  test('has none that the kernel would find, nor a signature, which would be wrong', () => {
+    const stripped = withoutTypes(signed(typed));
+    expect(stripped.length).toBe(typed.length);
+    expect(stripped.includes('.BTF')).toBe(false);
+    expect(stripped.includes('types')).toBe(true);
+    expect(typed.includes('.BTF')).toBe(true);
+  });
+
+  test('is as it was where there are none, signature and all', () => {
+    const plain = signed(moduleFile('virtio'));
+    expect(withoutTypes(plain)).toEqual(plain);
+    expect(withoutTypes(Buffer.from('no module'))).toEqual(Buffer.from('no module'));
+  });
+});
+
 describe('a kernel for machines', () => {
   const kernels = () => new Kernels({ cache: join(folder, 'cache'), configuration: join(folder, 'etc') });
 
@@ -152,7 +181,7 @@ describe('a kernel for machines', () => {
     await modulesFolder(Object.fromEntries(needed.map((name) => [name, ''])));
     await writeFile(path, bzImage(gzipSync(vmlinux('6.2-named'))));
     const kernel = await kernels().find(path);
-    expect(kernel).toMatchObject({ version: '6.2-named', origin: path, sharesFolders: false });
+    expect(kernel).toMatchObject({ version: '6.2-named', origin: path, transports: [] });
     expect((await readFile(kernel.path)).equals(vmlinux('6.2-named'))).toBe(true);
     expect(kernel.modules).toHaveLength(needed.length);
     expect(await kernels().find(path)).toEqual(kernel);
@@ -171,7 +200,7 @@ describe('a kernel for machines', () => {
     await mkdir(join(folder, 'etc'));
     await writeFile(join(folder, 'etc/vmlinux'), vmlinux('6.3-configured'));
     const kernel = await kernels().find(undefined);
-    expect(kernel).toMatchObject({ version: '6.3-configured', modules: [], sharesFolders: true });
+    expect(kernel).toMatchObject({ version: '6.3-configured', modules: [], transports: ['9p', 'virtiofs'] });
   });
 
   test('is refused when it does not exist, is none, or is for another machine', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { invalid, KeyedLock, notFound, syncDirectory, systemErrorCode } from '../base/index.ts';
+import type { ShareTransport } from './contract.ts';
 import { readKernelImage } from './kernel-image.ts';
 import { listModules, type ModuleList } from './kernel-modules.ts';
 import { kernelPackage, withKernelPackage } from './kernel-package.ts';
@@ -14,13 +15,16 @@ export interface Kernel {
   readonly path: string;
   /** Its modules' files, in the order in which they are to be loaded. */
   readonly modules: readonly string[];
-  /** Whether it can share folders (9p): some kernels cannot. */
-  readonly sharesFolders: boolean;
+  /** By what it can share folders: some kernels can by nothing. */
+  readonly transports: readonly ShareTransport[];
   /** Tells two kernels of the same version apart. */
   readonly digest: string;
   /** Where it came from: a file's path or a package's. */
   readonly origin: string;
 }
+
+/** The origin of a kernel that berth fetched itself. */
+export const DEBIAN_PACKAGE = 'a Debian package';
 
 /** A kernel that is ready, or the package that would be fetched for one. */
 export type KernelSeen =
@@ -39,7 +43,10 @@ export interface KernelPlaces {
 interface KeptKernel {
   readonly version: string;
   readonly modules: readonly string[];
+  /** By 9p. */
   readonly sharesFolders: boolean;
+  /** Missing where an earlier berth wrote it, which kept only modules. */
+  readonly hasVirtiofs?: boolean;
   readonly digest: string;
   readonly origin: string;
 }
@@ -106,7 +113,7 @@ export class Kernels {
       await mkdir(this.#places.cache, { recursive: true, mode: 0o700 });
       return withKernelPackage(
         this.#places.cache,
-        (kernel) => this.#keep(PACKAGE, kernel, 'a Debian package', signal),
+        (kernel) => this.#keep(PACKAGE, kernel, DEBIAN_PACKAGE, signal),
         signal,
       );
     });
@@ -164,6 +171,7 @@ async function writeKernel(
     version: image.version,
     modules,
     sharesFolders,
+    hasVirtiofs: !list.absent.includes('virtiofs'),
     digest: hash.digest('hex'),
     origin,
   };
@@ -172,10 +180,16 @@ async function writeKernel(
 }
 
 function kernelIn(folder: string, kept: KeptKernel): Kernel {
+  const { version, digest, origin, sharesFolders } = kept;
+  const { hasVirtiofs = kept.modules.includes('virtiofs.ko') } = kept;
   return {
-    ...kept,
+    ...{ version, digest, origin },
     path: join(folder, 'vmlinux'),
     modules: kept.modules.map((name) => join(folder, name)),
+    transports: [
+      ...(sharesFolders ? (['9p'] as const) : []),
+      ...(hasVirtiofs ? (['virtiofs'] as const) : []),
+    ],
   };
 }
 
@@ -191,10 +205,13 @@ function parseKept(text: string): KeptKernel | undefined {
 
 function isKept(value: unknown): value is KeptKernel {
   if (typeof value !== 'object' || value === null) return false;
-  const { version, modules, sharesFolders, digest, origin } = value as Partial<Record<string, unknown>>;
+  const { version, modules, sharesFolders, hasVirtiofs, digest, origin } = value as Partial<
+    Record<string, unknown>
+  >;
   return (
     [version, digest, origin].every((text) => typeof text === 'string') &&
     typeof sharesFolders === 'boolean' &&
+    ['boolean', 'undefined'].includes(typeof hasVirtiofs) &&
     Array.isArray(modules) &&
     modules.every((name) => typeof name === 'string')
   );

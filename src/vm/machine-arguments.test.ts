@@ -6,17 +6,19 @@ import {
   type MachineShape,
   machineArguments,
   restoreSteps,
+  type ShareDevice,
 } from './machine-arguments.ts';
 
 const shape: MachineShape = { accelerator: 'tcg', processors: 2, memory: 256 * 1024 ** 2, cards: 2 };
 const boot = { kernel: '/kernel', initramfs: '/initramfs', counterKilohertz: 2_600_000 };
-const cold: MachineOrigin = { kind: 'cold', boot };
+const cold: MachineOrigin = { kind: 'cold', boot, shares: undefined };
+const shares: ShareDevice = { kind: '9p', folder: '/shares' };
 const template: MachineOrigin = { kind: 'template', boot, memoryFile: '/memory' };
 const warm: MachineOrigin = { kind: 'warm', memoryFile: '/memory' };
 
 /** The values of an option, in order. */
-function valuesOf(option: string, origin: MachineOrigin, of = shape): string[] {
-  const args = machineArguments(of, origin, '/shares');
+function valuesOf(option: string, origin: MachineOrigin, of = shape, by = shares): string[] {
+  const args = machineArguments(of, origin, by);
   return args.filter((_, index) => args[index - 1] === option);
 }
 
@@ -50,7 +52,7 @@ test("a clone's cards are joined to the machine's interfaces, a template's to no
 test('only what boots has a kernel, which is told how fast its counter runs', () => {
   expect(valuesOf('-kernel', cold)).toEqual(['/kernel']);
   expect(valuesOf('-append', cold)[0]).toContain('tsc_early_khz=2600000 tsc=reliable');
-  const unmeasured: MachineOrigin = { kind: 'cold', boot: { ...boot, counterKilohertz: undefined } };
+  const unmeasured: MachineOrigin = { ...cold, boot: { ...boot, counterKilohertz: undefined } };
   expect(valuesOf('-append', unmeasured)[0]).not.toContain('tsc');
   expect(valuesOf('-kernel', warm)).toEqual([]);
   expect(valuesOf('-incoming', warm)).toEqual(['defer']);
@@ -61,7 +63,7 @@ test('every machine is confined by the sandbox and reads no configuration of the
     expect(valuesOf('-sandbox', origin)).toEqual([
       'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
     ]);
-    const args = machineArguments(shape, origin, '/shares');
+    const args = machineArguments(shape, origin, shares);
     expect(args).toEqual(expect.arrayContaining(['-nodefaults', '-no-user-config', '-no-reboot']));
   }
 });
@@ -114,3 +116,19 @@ test('each card has an address of its own', () => {
 function names(steps: ReturnType<typeof bootSteps>): string[] {
   return steps.map((step) => ('command' in step ? step.command.execute : step.event));
 }
+
+test('a guest loads the modules of what it shares folders by, a template those of 9p', () => {
+  const words = (origin: MachineOrigin) => valuesOf('-append', origin)[0]?.split(' ');
+  expect(words(cold)?.some((word) => word.startsWith('BERTH_'))).toBe(false);
+  expect(words({ kind: 'cold', boot, shares: 'virtiofs' })).toContain('BERTH_SHARES=virtiofs');
+  expect(words(template)).toContain('BERTH_SHARES=9p');
+});
+
+test('folders that a server shares by virtiofs are none of QEMU, whose memory the server has, too', () => {
+  const origin: MachineOrigin = { kind: 'cold', boot, shares: 'virtiofs' };
+  expect(valuesOf('-object', origin, shape, { kind: 'virtiofs' })).toEqual([
+    'memory-backend-memfd,id=ram,size=268435456,share=on',
+  ]);
+  expect(valuesOf('-chardev', origin, shape, { kind: 'virtiofs' })).toContain('socket,id=shares,fd=7');
+  expect(valuesOf('-fsdev', origin, shape, { kind: 'virtiofs' })).toEqual([]);
+});

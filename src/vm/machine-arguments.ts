@@ -1,5 +1,11 @@
-import type { Accelerator } from './contract.ts';
-import { GUEST_LAYER_DISK, GUEST_PORT, GUEST_SHARE_TAG, GUEST_WRITABLE_DISK } from './guest-protocol.ts';
+import type { Accelerator, ShareTransport } from './contract.ts';
+import {
+  GUEST_LAYER_DISK,
+  GUEST_PORT,
+  GUEST_SHARE_TAG,
+  GUEST_SHARES_VARIABLE,
+  GUEST_WRITABLE_DISK,
+} from './guest-protocol.ts';
 import {
   accelerationArguments,
   bareMachine,
@@ -8,7 +14,13 @@ import {
   escaped,
 } from './qemu-arguments.ts';
 import type { VmStep } from './vm-plan.ts';
-import { VM_AGENT_DESCRIPTOR, VM_QMP_DESCRIPTOR, VM_STATE_DESCRIPTOR, VM_TAP_DESCRIPTOR } from './vm-plan.ts';
+import {
+  VM_AGENT_DESCRIPTOR,
+  VM_FILE_SERVER_DESCRIPTOR,
+  VM_QMP_DESCRIPTOR,
+  VM_STATE_DESCRIPTOR,
+  VM_TAP_DESCRIPTOR,
+} from './vm-plan.ts';
 
 /** Of a disk without content: as much as ext4 can have with blocks of 4 KiB. */
 const EMPTY_DISK_SIZE = 16 * 1024 ** 4;
@@ -25,8 +37,8 @@ export interface MachineShape {
 
 /** Where a guest's memory and processors come from. */
 export type MachineOrigin =
-  /** A kernel boots. */
-  | { readonly kind: 'cold'; readonly boot: Boot }
+  /** A kernel boots, with the modules for the folders that it shares; undefined: none. */
+  | { readonly kind: 'cold'; readonly boot: Boot; readonly shares: ShareTransport | undefined }
   /** The same, for a template: the memory is the file's, and nothing is joined to the cards. */
   | { readonly kind: 'template'; readonly boot: Boot; readonly memoryFile: string }
   /** A template goes on: the memory is a copy of the file's on write, the rest comes by {@link restoreSteps}. */
@@ -40,12 +52,15 @@ export interface Boot {
   readonly counterKilohertz: number | undefined;
 }
 
-/** Writes QEMU's arguments: its descriptors are those of vm-plan.h, `shares` is the folder that the guest may mount. */
-export function machineArguments(shape: MachineShape, origin: MachineOrigin, shares: string): string[] {
+/** By what the guest can mount the host's folders: QEMU opens the folder itself, or a server of files beside it does. */
+export type ShareDevice = { readonly kind: '9p'; readonly folder: string } | { readonly kind: 'virtiofs' };
+
+/** Writes QEMU's arguments: its descriptors are those of vm-plan.h. */
+export function machineArguments(shape: MachineShape, origin: MachineOrigin, shares: ShareDevice): string[] {
   return [
     ...machineType(shape),
-    ...memory(shape, origin),
-    ...(origin.kind === 'warm' ? ['-incoming', 'defer'] : bootArguments(origin.boot)),
+    ...memory(shape, origin, shares),
+    ...(origin.kind === 'warm' ? ['-incoming', 'defer'] : bootArguments(origin)),
     ...channels(),
     ...devices(shape, origin, shares),
     ...confinement,
@@ -71,7 +86,9 @@ function machineType({ accelerator, processors, memory }: MachineShape): string[
   ];
 }
 
-function memory({ memory }: MachineShape, origin: MachineOrigin): string[] {
+function memory({ memory }: MachineShape, origin: MachineOrigin, shares: ShareDevice): string[] {
+  // A server of files puts what it reads into the guest's memory itself.
+  if (shares.kind === 'virtiofs') return ['-object', `memory-backend-memfd,id=ram,size=${memory},share=on`];
   if (origin.kind === 'cold') return ['-object', `memory-backend-ram,id=ram,size=${memory}`];
   const share = origin.kind === 'template' ? 'on' : 'off';
   return [
@@ -80,13 +97,17 @@ function memory({ memory }: MachineShape, origin: MachineOrigin): string[] {
   ];
 }
 
-function bootArguments({ kernel, initramfs, counterKilohertz }: Boot): string[] {
+function bootArguments(origin: Exclude<MachineOrigin, { kind: 'warm' }>): string[] {
+  const { kernel, initramfs, counterKilohertz } = origin.boot;
+  const shares = origin.kind === 'template' ? '9p' : origin.shares;
   // There is no timer to measure the counter with but one that a busy host delays: every second boot then hangs.
   const counter = counterKilohertz === undefined ? [] : [`tsc_early_khz=${counterKilohertz}`, 'tsc=reliable'];
   const words = [
     ...['console=ttyS0', 'quiet', 'panic=-1', 'reboot=t'],
     ...counter,
     ...['no_timer_check', 'cryptomgr.notests', 'random.trust_cpu=on', 'noreplace-smp'],
+    // Not the kernel's: it hands it on to PID 1 as a variable.
+    ...(shares === undefined ? [] : [`${GUEST_SHARES_VARIABLE}=${shares}`]),
   ];
   return ['-kernel', kernel, '-initrd', initramfs, '-append', words.join(' '), '-S'];
 }
@@ -100,14 +121,13 @@ function channels(): string[] {
 }
 
 /** The same devices in the same order for a template and its clones. */
-function devices({ cards }: MachineShape, origin: MachineOrigin, shares: string): string[] {
+function devices({ cards }: MachineShape, origin: MachineOrigin, shares: ShareDevice): string[] {
   return [
     ...['-device', 'virtio-serial-device', '-device', `virtserialport,chardev=agent,name=${GUEST_PORT}`],
     ...[GUEST_LAYER_DISK, GUEST_WRITABLE_DISK].flatMap(emptyDisk),
     ...['-device', 'virtio-rng-device'],
     ...['-device', 'virtio-balloon-device,free-page-reporting=on'],
-    ...['-fsdev', `local,id=shares,path=${escaped(shares)},security_model=passthrough,multidevs=remap`],
-    ...['-device', `virtio-9p-device,fsdev=shares,mount_tag=${GUEST_SHARE_TAG}`],
+    ...shareDevice(shares),
     ...Array.from({ length: cards }, (_, index) => card(index, origin)).flat(),
   ];
 }
@@ -125,6 +145,20 @@ function emptyDisk(name: string): string[] {
   return [
     ...['-blockdev', JSON.stringify(content)],
     ...['-device', `virtio-blk-device,id=${name}-disk,drive=no-${name},serial=${name}`],
+  ];
+}
+
+function shareDevice(shares: ShareDevice): string[] {
+  if (shares.kind === 'virtiofs') {
+    return [
+      ...['-chardev', `socket,id=shares,fd=${VM_FILE_SERVER_DESCRIPTOR}`],
+      ...['-device', `vhost-user-fs-device,chardev=shares,tag=${GUEST_SHARE_TAG}`],
+    ];
+  }
+  const folder = escaped(shares.folder);
+  return [
+    ...['-fsdev', `local,id=shares,path=${folder},security_model=passthrough,multidevs=remap`],
+    ...['-device', `virtio-9p-device,fsdev=shares,mount_tag=${GUEST_SHARE_TAG}`],
   ];
 }
 

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import type { MachineRequest } from './contract.ts';
+import { fileServer } from './file-server.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { writeLayerDisk } from './layer-disk.ts';
 import {
@@ -13,7 +14,7 @@ import {
 import type { MachineFolder } from './machine-folder.ts';
 import { acceleratorFiles } from './qemu-arguments.ts';
 import type { Template } from './template.ts';
-import type { VmFile, VmMachine } from './vm-plan.ts';
+import type { VmFile, VmMachine, VmProgram } from './vm-plan.ts';
 import type { WritableDisks } from './writable-disk.ts';
 
 /** A guest that is not there by then hangs, however busy the host is. */
@@ -30,6 +31,8 @@ const place = {
   shares: '/shares',
 };
 
+const sharedByQemu = { kind: '9p', folder: place.shares } as const;
+
 /** What every way of starting one machine has. */
 export interface MachineBody {
   readonly hypervisor: Pick<Hypervisor, 'path' | 'files'>;
@@ -37,7 +40,15 @@ export interface MachineBody {
   readonly disks: MachineDisks;
   /** In QEMU's root, beside its program. */
   readonly files: readonly VmFile[];
+  /** What it shares: QEMU opens it itself, or this server does. */
+  readonly shares: MachineShares;
 }
+
+/** By virtiofs a server has the shares in its root, and QEMU does not see them. */
+export type MachineShares =
+  | { readonly kind: 'none' }
+  | { readonly kind: '9p' }
+  | { readonly kind: 'virtiofs'; readonly server: VmProgram };
 
 /** A machine that boots. Paths of `boot` are the host's. */
 export async function coldMachine(body: MachineBody, boot: Boot, folder: MachineFolder): Promise<VmMachine> {
@@ -48,7 +59,16 @@ export async function coldMachine(body: MachineBody, boot: Boot, folder: Machine
   ];
   return {
     ...common(body, files),
-    args: machineArguments(body.shape, { kind: 'cold', boot: { ...boot, kernel, initramfs } }, place.shares),
+    args: machineArguments(
+      body.shape,
+      {
+        kind: 'cold',
+        boot: { ...boot, kernel, initramfs },
+        shares: body.shares.kind === 'none' ? undefined : body.shares.kind,
+      },
+      body.shares.kind === 'virtiofs' ? { kind: 'virtiofs' } : sharedByQemu,
+    ),
+    ...(body.shares.kind === 'virtiofs' ? { fileServer: body.shares.server } : {}),
     script: bootSteps(body.disks),
     state: undefined,
     templateMemory: undefined,
@@ -69,7 +89,7 @@ export async function warmMachine(
   };
   return {
     ...common(body, [memory]),
-    args: machineArguments(body.shape, { kind: 'warm', memoryFile: place.memory }, place.shares),
+    args: machineArguments(body.shape, { kind: 'warm', memoryFile: place.memory }, sharedByQemu),
     script: restoreSteps(body.disks),
     state: await folder.keep(template.state, 'state'),
     templateMemory: place.memory,
@@ -82,10 +102,11 @@ function common({ hypervisor, shape, files }: MachineBody, more: readonly VmFile
   return { program: hypervisor.path, files: [...hypervisor.files, ...devices, ...files, ...more] };
 }
 
-/** A machine's disks, and the files that they and its shares consist of. */
+/** A machine's disks, and the files in QEMU's root that they and its shares consist of. */
 export interface MachineFiles {
   readonly disks: MachineDisks;
   readonly files: readonly VmFile[];
+  readonly shares: MachineShares;
 }
 
 /** Makes a machine's disks and finds what it shares. Files of the host's root are root's for QEMU, too, which is another user. */
@@ -98,11 +119,12 @@ export async function machineFiles(
   const [layers, writable, shares] = await Promise.all([
     layerFiles(request.layers, folder),
     writableFiles(request, folder, writableDisks, signal),
-    sharedFiles(request.shares, folder),
+    sharedFiles(request, folder, signal),
   ]);
   return {
     disks: { layers: layers[0]?.name, writable: writable[0]?.name },
-    files: [...layers, ...writable, ...shares],
+    files: [...layers, ...writable, ...shares.files],
+    shares: shares.by,
   };
 }
 
@@ -127,16 +149,22 @@ async function writableFiles(
   return [{ hostPath, name: place.writable, writable: true, idmap: true }];
 }
 
-async function sharedFiles(shares: MachineRequest['shares'], folder: MachineFolder): Promise<VmFile[]> {
-  if (shares.length > 0) {
-    return shares.map(({ path, kind, readOnly }, index) => ({
-      hostPath: path,
-      name: `${place.shares}/${index}${kind === 'file' ? '/file' : ''}`,
-      writable: !readOnly,
-      idmap: true,
-    }));
+async function sharedFiles(
+  { shares, shareTransport }: MachineRequest,
+  folder: MachineFolder,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly files: readonly VmFile[]; readonly by: MachineShares }> {
+  const files = shares.map(({ path, kind, readOnly }, index) => ({
+    hostPath: path,
+    name: `${place.shares}/${index}${kind === 'file' ? '/file' : ''}`,
+    writable: !readOnly,
+    idmap: true,
+  }));
+  if (files.length > 0 && shareTransport === 'virtiofs') {
+    return { files: [], by: { kind: 'virtiofs', server: await fileServer(place.shares, files, signal) } };
   }
+  if (files.length > 0) return { files, by: { kind: '9p' } };
   const nothing = folder.file('nothing');
   await mkdir(nothing, { recursive: true });
-  return [{ hostPath: nothing, name: place.shares }];
+  return { files: [{ hostPath: nothing, name: place.shares }], by: { kind: 'none' } };
 }

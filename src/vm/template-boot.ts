@@ -48,7 +48,12 @@ export async function bootTemplate(template: TemplateBoot): Promise<Buffer> {
   const origin = { kind: 'template', boot: template.boot, memoryFile } as const;
   const signal = AbortSignal.any([template.signal, AbortSignal.timeout(BOOT_TIMEOUT_MS)]);
   // It must not outlive berthd, however that ends.
-  const args = ['--pdeathsig', 'KILL', template.program, ...machineArguments(shape, origin, shares)];
+  const args = [
+    '--pdeathsig',
+    'KILL',
+    template.program,
+    ...machineArguments(shape, origin, { kind: '9p', folder: shares }),
+  ];
   const child = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] });
   const ended = endOf(child);
   const words = lastWords(child);

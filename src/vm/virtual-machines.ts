@@ -133,9 +133,11 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
   async #source(request: MachineRequest, timeline: Timeline, signal?: AbortSignal): Promise<FoundMachine> {
     const foundation = await timeline.step('kernel', () => this.#foundation(request.kernel, signal));
     const { accelerator, kernel } = foundation;
-    if (request.shares.length > 0 && !kernel.sharesFolders) throw sharesNothing(kernel, request);
+    requireTransport(kernel, request);
     const shape = shapeOf(request, accelerator);
-    const source = await timeline.step('template', () => this.#template(shape, foundation, signal));
+    const source = servedByTemplate(request)
+      ? await timeline.step('template', () => this.#template(shape, foundation, signal))
+      : { template: undefined, why: 'its folders are shared by virtiofs, which no template has' };
     return { ...foundation, shape, source };
   }
 
@@ -219,8 +221,14 @@ function shapeOf({ allotment, network }: MachineRequest, { name }: Accelerator):
   return { ...allotment, accelerator: name, cards: network?.interfaces.length ?? 0 };
 }
 
-function sharesNothing(kernel: Kernel, { shares }: MachineRequest): Error {
-  return invalid(`${shares[0]?.path} cannot be shared: the kernel ${kernel.version} has no 9p`, {
+/** What serves files by virtiofs has a state of its own, which no template can hold. */
+function servedByTemplate({ shares, shareTransport }: MachineRequest): boolean {
+  return shares.length === 0 || shareTransport !== 'virtiofs';
+}
+
+function requireTransport(kernel: Kernel, { shares: [first], shareTransport }: MachineRequest): void {
+  if (first === undefined || kernel.transports.includes(shareTransport)) return;
+  throw invalid(`${first.path} cannot be shared: the kernel ${kernel.version} has no ${shareTransport}`, {
     hint: 'Leave out --kernel to have a kernel that shares folders',
   });
 }

@@ -58,6 +58,7 @@ describe("a machine's plan", () => {
     ['VM_QMP_DESCRIPTOR', plan.VM_QMP_DESCRIPTOR],
     ['VM_STATE_DESCRIPTOR', plan.VM_STATE_DESCRIPTOR],
     ['VM_GUEST_AGENT_DESCRIPTOR', plan.VM_GUEST_AGENT_DESCRIPTOR],
+    ['VM_FILE_SERVER_DESCRIPTOR', plan.VM_FILE_SERVER_DESCRIPTOR],
     ['VM_TAP_DESCRIPTOR', plan.VM_TAP_DESCRIPTOR],
   ])('has the same %s in C', (name, value) => {
     expect(new RegExp(`#define ${name} (\\S+)`).exec(header)?.[1]).toBe(String(value));
@@ -126,6 +127,24 @@ describe("a machine's plan", () => {
       [plan.vmLeaseTag.search, 'example.org'],
     ]);
     expect(least?.map(([tag]) => tag)).toEqual([1, 2, 3, 5]);
+  });
+
+  test('has a file server as a program of its own', () => {
+    const fileServer = { program: '/usr/lib/qemu/virtiofsd', args: ['--fd=3'], files: [] };
+    const bytes = plan.encodeVmPlan({
+      machines: [{ ...machine, fileServer }],
+      uidBase: 1,
+      network: undefined,
+      cgroups: [],
+      setup: Buffer.of(),
+      process: Buffer.of(),
+    });
+    const fields = decodeFields(decodeFields(bytes)[0]?.value ?? Buffer.of());
+    const server = fields.find(({ tag }) => tag === plan.vmMachineTag.fileServer)?.value ?? Buffer.of();
+    expect(texts(server)).toEqual([
+      [plan.vmMachineTag.program, '/usr/lib/qemu/virtiofsd'],
+      [plan.vmMachineTag.argument, '--fd=3'],
+    ]);
   });
 
   test('leaves out what a machine has not', () => {

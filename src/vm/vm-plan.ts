@@ -19,6 +19,7 @@ export const VM_AGENT_DESCRIPTOR = 3;
 export const VM_QMP_DESCRIPTOR = 4;
 export const VM_STATE_DESCRIPTOR = 5;
 export const VM_GUEST_AGENT_DESCRIPTOR = 6;
+export const VM_FILE_SERVER_DESCRIPTOR = 7;
 export const VM_TAP_DESCRIPTOR = 10;
 
 export const vmPlanTag = {
@@ -52,6 +53,7 @@ export const vmMachineTag = {
   state: 6,
   templateMemory: 7,
   bootTimeout: 8,
+  fileServer: 9,
 } as const;
 
 export const vmFileTag = { hostPath: 1, name: 2, writable: 3, idmap: 4 } as const;
@@ -92,12 +94,19 @@ export interface VmPlan {
   readonly process?: Uint8Array;
 }
 
-export interface VmMachine {
-  /** QEMU's path in its own root. */
+/** A program that runs in a root of its own. */
+export interface VmProgram {
+  /** Its path in that root. */
   readonly program: string;
   readonly args: readonly string[];
   /** All that its root holds. */
   readonly files: readonly VmFile[];
+}
+
+/** The program is QEMU. */
+export interface VmMachine extends VmProgram {
+  /** Serves folders to the guest by virtiofs, beside QEMU. */
+  readonly fileServer?: VmProgram;
   readonly script: readonly VmStep[];
   /** A file on the host, for descriptor 5. */
   readonly state: string | undefined;
@@ -178,13 +187,21 @@ function encodeLease(lease: VmLease): Buffer {
 }
 
 function encodeMachine(machine: VmMachine): Buffer {
-  const fields = new FieldWriter().text(vmMachineTag.program, machine.program);
-  for (const argument of machine.args) fields.text(vmMachineTag.argument, argument);
-  for (const file of machine.files) fields.bytes(vmMachineTag.file, encodeFile(file));
+  const fields = programFields(machine);
+  if (machine.fileServer !== undefined) {
+    fields.bytes(vmMachineTag.fileServer, programFields(machine.fileServer).finish());
+  }
   for (const step of machine.script) encodeStep(fields, step);
   if (machine.state !== undefined) fields.text(vmMachineTag.state, machine.state);
   if (machine.templateMemory !== undefined) fields.text(vmMachineTag.templateMemory, machine.templateMemory);
   return fields.number(vmMachineTag.bootTimeout, machine.bootTimeout).finish();
+}
+
+function programFields({ program, args, files }: VmProgram): FieldWriter {
+  const fields = new FieldWriter().text(vmMachineTag.program, program);
+  for (const argument of args) fields.text(vmMachineTag.argument, argument);
+  for (const file of files) fields.bytes(vmMachineTag.file, encodeFile(file));
+  return fields;
 }
 
 function encodeFile(file: VmFile): Buffer {

@@ -199,7 +199,7 @@ async function argumentsOf(folder: string, shares: string, options: GuestOptions
   return machineArguments(
     { accelerator: 'tcg', processors, memory, cards },
     { kind: 'template', boot, memoryFile },
-    shares,
+    { kind: '9p', folder: shares },
   );
 }
 

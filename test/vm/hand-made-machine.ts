@@ -139,7 +139,11 @@ export class HandMadeMachines implements AsyncDisposable {
     const { descriptor, extents } = this.#disk;
     return {
       program: this.#hypervisor.path,
-      args: machineArguments(shape, { kind: 'cold', boot }, '/shares'),
+      args: machineArguments(
+        shape,
+        { kind: 'cold', boot, shares: shares.length > 0 ? '9p' : undefined },
+        { kind: '9p', folder: '/shares' },
+      ),
       files: [
         ...this.#hypervisor.files,
         { hostPath: this.#kernel.path, name: '/kernel', idmap: true },

@@ -15,7 +15,12 @@ static void append_machine(struct buffer *out) {
     AUTO_BUFFER await = {0};
     field_append_text(&await, VM_AWAIT_EVENT, "MIGRATION");
     field_append_text(&await, VM_AWAIT_WORD, "completed");
+    AUTO_BUFFER server = {0};
+    field_append_text(&server, VM_MACHINE_PROGRAM, "/usr/lib/qemu/virtiofsd");
+    field_append_text(&server, VM_MACHINE_ARGUMENT, "--fd=3");
+    field_append(&server, VM_MACHINE_FILE, file.data, file.length);
     AUTO_BUFFER machine = {0};
+    field_append(&machine, VM_MACHINE_FILE_SERVER, server.data, server.length);
     field_append_text(&machine, VM_MACHINE_PROGRAM, "/usr/bin/qemu");
     field_append_text(&machine, VM_MACHINE_ARGUMENT, "-m");
     field_append_text(&machine, VM_MACHINE_ARGUMENT, "512M");
@@ -59,8 +64,10 @@ static void a_whole_plan_is_understood(void) {
     CHECK(vm_plan_decode(out.data, out.length, &plan, &why) == 0);
     CHECK(plan.machine_count == 1 && plan.uid_base == 1000000 && plan.taps.count == 1);
     const struct machine_plan *machine = &plan.machines[0];
-    CHECK(machine->arguments.count == 2 && machine->file_count == 1 && machine->files[0].writable);
-    CHECK(!machine->files[0].idmap && machine->boot_timeout == 30000);
+    CHECK(machine->qemu.arguments.count == 2 && machine->qemu.file_count == 1 && machine->qemu.files[0].writable);
+    CHECK(!machine->qemu.files[0].idmap && machine->boot_timeout == 30000);
+    const struct program_plan *server = &machine->file_server;
+    CHECK(strcmp(server->path, "/usr/lib/qemu/virtiofsd") == 0 && server->arguments.count == 1 && server->file_count == 1);
     CHECK(machine->step_count == 2 && machine->steps[0].command && !machine->steps[1].command);
     CHECK(strcmp(machine->steps[1].event, "MIGRATION") == 0 && machine->steps[1].words.count == 1);
     CHECK(plan.cgroup_count == 1 && strcmp(plan.cgroups[0].settings[0].value, "9") == 0);
@@ -83,6 +90,11 @@ static void what_is_missing_is_refused(void) {
     AUTO_BUFFER no_program = {0};
     field_append(&no_program, VM_PLAN_MACHINE, NULL, 0);
     check_refused(&no_program, "program");
+    AUTO_BUFFER nameless_server = {0};
+    AUTO_BUFFER machine = {0};
+    field_append(&machine, VM_MACHINE_FILE_SERVER, NULL, 0);
+    field_append(&nameless_server, VM_PLAN_MACHINE, machine.data, machine.length);
+    check_refused(&nameless_server, "not valid");
     AUTO_BUFFER no_network = {0};
     append_machine(&no_network);
     append_rest(&no_network);

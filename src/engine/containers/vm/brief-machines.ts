@@ -147,6 +147,7 @@ export class BriefMachine implements AsyncDisposable {
         ...(disk.path === undefined ? {} : { disk: disk.path }),
         network,
         shares: [],
+        shareTransport: '9p',
         controlGroups,
         setup,
         process,

@@ -16,6 +16,7 @@ import {
   type GuestSetup,
   type MachineNetwork,
   type MachineShare,
+  type ShareTransport,
   setupPayload,
 } from '../../../vm/index.ts';
 import type { Connection } from '../connect.ts';
@@ -62,6 +63,7 @@ export async function writeMachineBundle(
       writableSize: diskSize,
       network: networkOf(prepared),
       shares: shared.shares,
+      shareTransport: shareTransportOf(record.host),
       controlGroups: await controlGroupsOf(context, record, spec),
       setup: setupPayload(await setupOf(context, record, { ...prepared, files }, spec, shared.mounts)),
       process: mainPayload(record, spec.process),
@@ -83,6 +85,18 @@ export function kernelOf({ annotations = {} }: HostOptions): string | undefined 
   if (kernel === undefined || kernel.startsWith('/')) return kernel;
   throw invalid(`the kernel ${kernel} is no absolute path`, {
     hint: 'Name the file of an uncompressed kernel (vmlinux) or a bzImage on the host of berthd',
+  });
+}
+
+/** The annotation that says by what folders are shared; without it by 9p. */
+export const SHARES_ANNOTATION = 'berth.shares';
+
+/** Throws `invalid` for another word. */
+export function shareTransportOf({ annotations = {} }: HostOptions): ShareTransport {
+  const word = annotations[SHARES_ANNOTATION] ?? '9p';
+  if (word === '9p' || word === 'virtiofs') return word;
+  throw invalid(`folders cannot be shared by ${word}`, {
+    hint: `The annotation ${SHARES_ANNOTATION} is 9p or virtiofs`,
   });
 }
 

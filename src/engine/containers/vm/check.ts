@@ -3,7 +3,7 @@ import type { Part } from '../../../vm/index.ts';
 import type { HostOptions } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 import { wantedResources } from './allotment.ts';
-import { kernelOf } from './bundle.ts';
+import { kernelOf, shareTransportOf } from './bundle.ts';
 import { refuseContainerOptions } from './refuse.ts';
 
 /**
@@ -13,6 +13,7 @@ import { refuseContainerOptions } from './refuse.ts';
 export async function checkMachine({ parts }: ContainerContext, host: HostOptions): Promise<void> {
   refuseContainerOptions(host);
   const own = kernelOf(host);
+  shareTransportOf(host);
   const { hypervisor, kernel } = await parts.machines.describe();
   requirePart(hypervisor);
   if (own === undefined) requirePart(kernel);
