@@ -53,8 +53,10 @@ static int enter_network(struct monitor *monitor, struct failure *why) {
     if (network < 0 || setns(network, CLONE_NEWNET) < 0) {
         return fail_errno(why, "the network namespace %s", plan->network);
     }
+    if (taps_open(&plan->taps, monitor->taps, why) < 0) return -1;
+    if (plan->is_computer) return card_services_open(&monitor->services, &monitor->loop, plan, monitor->taps, why);
     names_open(&monitor->names, &monitor->loop, on_name);
-    return taps_open(&plan->taps, monitor->taps, why);
+    return 0;
 }
 
 static int open_terminal(struct monitor *monitor, struct failure *why) {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "agent-port.h"
+#include "card-services.h"
 #include "common/failure.h"
 #include "common/loop.h"
 #include "console.h"
@@ -54,7 +55,8 @@ struct monitor {
     struct guest guest; /* of a container */
     struct console serial; /* of a computer; its last words are in `console` */
     struct agent_port agent_port;
-    struct names names;
+    struct names names; /* of a container */
+    struct card_services services; /* of a computer */
     char shutdown_reason[32]; /* as QEMU says */
     char broken[128];         /* how the guest broke the protocol */
 

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,6 +6,7 @@ import { runChecked } from '../../src/base/index.ts';
 import type { NetworkNamespace } from '../../src/runtime/contract.ts';
 import { collect, ended, readUntil } from '../../src/runtime/test-instance.ts';
 import { HandMadeMachines, type RunningMachine } from './hand-made-machine.ts';
+import { connectNamespace, removeNames, writeNames } from './hand-made-network.ts';
 
 const HOST = '10.213.7.1';
 const GUEST = '10.213.7.2';
@@ -27,8 +27,9 @@ beforeAll(async () => {
   });
   server.listen(0);
   await once(server, 'listening');
-  const macAddress = await connectNamespace(network);
-  await writeNames(machines.instance.execRoot, network);
+  const pair = { name: 'eth0', hostName: 'vm-test-host', guest: GUEST, host: HOST, mtu: MTU };
+  const { guest: macAddress } = await connectNamespace(network, pair);
+  await writeNames(machines.instance.execRoot, network, { 'the-host': HOST });
   machine = await machines.start({
     args: ['/bin/sh', '-c', 'echo up; exec busybox httpd -f -p 80 -h /etc'],
     plan: { network },
@@ -52,51 +53,6 @@ afterAll(async () => {
   server.close();
   await machines[Symbol.asyncDispose]();
 });
-
-/** A pair of interfaces, one of them the container's eth0, whose address is the guest's. Returns its hardware address. */
-async function connectNamespace({ path }: NetworkNamespace): Promise<string> {
-  const inside = (...args: string[]) => runChecked('nsenter', [`--net=${path}`, 'ip', ...args]);
-  await inside(
-    'link',
-    'add',
-    'eth0',
-    'mtu',
-    String(MTU),
-    'type',
-    'veth',
-    'peer',
-    'name',
-    'vm-test-host',
-    'netns',
-    String(process.pid),
-  );
-  await runChecked('ip', ['link', 'set', 'vm-test-host', 'mtu', String(MTU), 'up']);
-  await runChecked('ip', ['address', 'add', `${HOST}/24`, 'dev', 'vm-test-host']);
-  await inside('address', 'add', `${GUEST}/24`, 'dev', 'eth0');
-  await inside('link', 'set', 'eth0', 'up');
-  const { stdout } = await inside('-o', 'link', 'show', 'eth0');
-  return /link\/ether (\S+)/.exec(stdout.toString())?.[1] ?? '';
-}
-
-async function writeNames(execRoot: string, { path }: NetworkNamespace): Promise<void> {
-  const { ino } = await stat(path);
-  const names = [
-    'berth-names 1',
-    'network shop',
-    `host ${HOST} the-host`,
-    `name the-host ${HOST}`,
-    'end',
-    '',
-  ];
-  await writeFile(`${execRoot}/n/n-5409`, names.join('\n'));
-  await writeFile(`${execRoot}/n/s-${ino}`, 'berth-names 1\nnetwork 5409\nend\n');
-}
-
-/** The resolver ends with its launcher when it has no names to tell. */
-async function removeNames(execRoot: string, { path }: NetworkNamespace): Promise<void> {
-  const { ino } = await stat(path);
-  await rm(`${execRoot}/n/s-${ino}`);
-}
 
 async function output(...args: string[]): Promise<string> {
   await using exec = await machine.exec(args);

@@ -4,24 +4,32 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { collect, ended, readLog, readUntil } from '../../src/runtime/test-instance.ts';
+import { collect, ended, readLog } from '../../src/runtime/test-instance.ts';
 import { MachineControl } from '../../src/vm/control.ts';
-import { guestProcess, OUTPUT, privateKilobytes } from './hand-made-machine.ts';
-import { type TinyComputer, TinyComputers } from './tiny-computer.ts';
+import { guestProcess, OUTPUT, privateKilobytes } from '../vm/hand-made-machine.ts';
+import {
+  type ComputerOptions,
+  type ComputerSystem,
+  HandMadeComputers,
+  type RunningComputer,
+} from './hand-made-computer.ts';
+import { tinySystem } from './tiny-system.ts';
 
 const SIGTERM = 15;
 
-let computers: TinyComputers;
+let computers: HandMadeComputers;
+let system: ComputerSystem;
 beforeAll(async () => {
-  computers = await TinyComputers.create();
+  computers = await HandMadeComputers.create();
+  system = await tinySystem(computers.instance.folder);
 });
 afterAll(async () => {
   await computers[Symbol.asyncDispose]();
 });
 
-async function started(): Promise<TinyComputer> {
-  const computer = await computers.start();
-  await readUntil(computer.session, 'up');
+async function started(options: ComputerOptions = {}): Promise<RunningComputer> {
+  const computer = await computers.start(system, options);
+  await computer.shows('up');
   return computer;
 }
 
@@ -29,7 +37,7 @@ describe("a computer's console", () => {
   test('is the terminal, both ways, and its log', async () => {
     const computer = await started();
     await computer.type('hello');
-    await readUntil(computer.session, 'hello');
+    await computer.shows('hello');
     await computer.type('p');
     await collect(computer.session);
     await ended(computer.supervisor);
@@ -38,10 +46,9 @@ describe("a computer's console", () => {
   });
 
   test('is standard input and output without a terminal', async () => {
-    const computer = await computers.start({ plan: { terminal: false } });
-    await readUntil(computer.session, 'up');
+    const computer = await started({ plan: { terminal: false } });
     await computer.type('hello');
-    await readUntil(computer.session, 'hello');
+    await computer.shows('hello');
     await computer.kill();
   });
 
@@ -49,7 +56,7 @@ describe("a computer's console", () => {
     const computer = await started();
     await computer.type('f');
     expect(await computer.control.execute('query-status')).toMatchObject({ running: true });
-    await readUntil(computer.session, 'f'.repeat(1000));
+    await computer.shows('f'.repeat(1000));
     expect(await privateKilobytes(computer.pid)).toBeLessThan(2048);
     await computer.kill();
   });
@@ -67,7 +74,7 @@ describe('a computer', () => {
   test('hears its power button at each SIGTERM, and decides itself', async () => {
     const computer = await started();
     await computer.supervisor.signal(SIGTERM);
-    await readUntil(computer.session, 'the power button');
+    await computer.shows('the power button');
     await computer.supervisor.signal(SIGTERM);
     expect((await collect(computer.session)).stdout).toContain('the power button');
     expect(await computer.supervisor.exited).toMatchObject({ code: 0 });
@@ -76,7 +83,7 @@ describe('a computer', () => {
   test('that resets goes on', async () => {
     const computer = await started();
     await computer.type('r');
-    await readUntil(computer.session, 'up');
+    await computer.shows('up');
     await computer.kill();
   });
 
@@ -123,15 +130,14 @@ describe('a computer', () => {
   });
 
   test('that QEMU refuses is refused with its words, and another one of the plan is tried', async () => {
-    const { supervisor } = await computers.prepare({
+    const { supervisor } = await computers.prepare(system, {
       machines: (good) => [{ ...good, args: ['-no-such-option'] }],
     });
     await expect(supervisor.run()).rejects.toThrow(/no-such-option/);
     await ended(supervisor);
-    const computer = await computers.start({
+    const computer = await started({
       machines: (good) => [{ ...good, script: [{ command: { execute: 'no-such-command' } }] }, good],
     });
-    await readUntil(computer.session, 'up');
     expect((await new MachineControl(computer.folder).state()).passedOver).toEqual([
       expect.stringContaining('no-such-command'),
     ]);
@@ -140,7 +146,7 @@ describe('a computer', () => {
 });
 
 describe('the control of a computer', () => {
-  let computer: TinyComputer;
+  let computer: RunningComputer;
   beforeAll(async () => {
     computer = await started();
   });
@@ -174,7 +180,7 @@ describe('the control of a computer', () => {
     await computer.control.execute('cont');
     expect(await events.find(({ name }) => name === 'STOP')).toBeDefined();
     expect(await events.find(({ name }) => name === 'RESUME')).toBeDefined();
-    await readUntil(computer.session, 'up');
+    await computer.shows('up');
   });
 
   test('gives QEMU an open file that is not in its root', async () => {

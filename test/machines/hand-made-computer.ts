@@ -1,8 +1,7 @@
-import { mkdtemp, truncate, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runChecked } from '../../src/base/index.ts';
 import type { AttachSession, Supervisor, SupervisorPlan } from '../../src/runtime/contract.ts';
-import { ended, TestInstance } from '../../src/runtime/test-instance.ts';
+import { ended, readUntil, TestInstance } from '../../src/runtime/test-instance.ts';
 import { ComputerControl } from '../../src/vm/computer/control.ts';
 import { MachineControl } from '../../src/vm/control.ts';
 import { type Hypervisor, Hypervisors } from '../../src/vm/hypervisor.ts';
@@ -11,51 +10,59 @@ import {
   VM_AGENT_DESCRIPTOR,
   VM_GUEST_AGENT_DESCRIPTOR,
   VM_QMP_DESCRIPTOR,
+  type VmFile,
+  type VmLease,
   type VmMachine,
 } from '../../src/vm/vm-plan.ts';
-import { UID_BASE } from './hand-made-machine.ts';
+import { UID_BASE } from '../vm/hand-made-machine.ts';
 
-/** The disk of tiny-system.S; BIOSes want more than its one sector. */
-const DISK_BYTES = 1024 ** 2;
+/** What a computer boots: QEMU's arguments beside its channels, and the files that they name. */
+export interface ComputerSystem {
+  readonly args: readonly string[];
+  readonly files: readonly VmFile[];
+}
 
-export interface TinyOptions {
+export interface ComputerOptions {
   readonly plan?: Partial<SupervisorPlan>;
   /** What is tried in place of a computer that boots. */
   readonly machines?: (good: VmMachine) => readonly VmMachine[];
+  /** For interfaces of the plan's network, whose taps are the computer's cards. */
+  readonly leases?: readonly VmLease[];
 }
 
-/** Computers without berthd: a supervisor whose OCI runtime is berth-vm, and tiny-system.S, which boots in no time. */
-export class TinyComputers implements AsyncDisposable {
+/** Computers without berthd: a supervisor whose OCI runtime is berth-vm, and a plan that is written here. */
+export class HandMadeComputers implements AsyncDisposable {
   readonly instance: TestInstance;
   readonly #program: string;
   readonly #hypervisor: Hypervisor;
-  readonly #disk: string;
 
-  static async create(): Promise<TinyComputers> {
+  static async create(): Promise<HandMadeComputers> {
     const native = process.env.BERTH_NATIVE_DIRECTORY ?? join(import.meta.dirname, '../../native/build');
     const program = join(native, 'berth-vm');
-    const instance = await TestInstance.create(program);
     const hypervisor = await new Hypervisors(process.env.PATH ?? '').find();
-    const disk = await assemble(join(import.meta.dirname, 'tiny-system.S'), instance.folder);
-    return new TinyComputers(instance, program, hypervisor, disk);
+    return new HandMadeComputers(await TestInstance.create(program), program, hypervisor);
   }
 
-  private constructor(instance: TestInstance, program: string, hypervisor: Hypervisor, disk: string) {
+  private constructor(instance: TestInstance, program: string, hypervisor: Hypervisor) {
     this.instance = instance;
     this.#program = program;
     this.#hypervisor = hypervisor;
-    this.#disk = disk;
   }
 
   /** A supervisor with the plan of a computer in its bundle. */
-  async prepare(options: TinyOptions = {}): Promise<{ supervisor: Supervisor; plan: SupervisorPlan }> {
+  async prepare(
+    system: ComputerSystem,
+    options: ComputerOptions = {},
+  ): Promise<{ supervisor: Supervisor; plan: SupervisorPlan }> {
     const plan = await this.instance.plan({ terminal: true, openStdin: true, ...options.plan });
     const supervisor = await this.instance.launcher.launch(plan);
-    const machine = this.#machine();
+    const machine = this.#machine(system);
+    const { leases = [] } = options;
+    const interfaces = leases.map((lease) => lease.interface);
     const content = encodeVmPlan({
       machines: options.machines?.(machine) ?? [machine],
       uidBase: UID_BASE,
-      network: undefined,
+      network: plan.network === undefined ? undefined : { namespace: plan.network.path, interfaces, leases },
       cgroups: [],
     });
     await writeFile(join(plan.directory, 'vm.plan'), content);
@@ -63,42 +70,29 @@ export class TinyComputers implements AsyncDisposable {
   }
 
   /** Starts a computer, attached to its console. */
-  async start(options: TinyOptions = {}): Promise<TinyComputer> {
-    const { supervisor, plan } = await this.prepare(options);
+  async start(system: ComputerSystem, options: ComputerOptions = {}): Promise<RunningComputer> {
+    const { supervisor, plan } = await this.prepare(system, options);
     const session = await supervisor.attach({ stdin: true, stdout: true, stderr: true });
     const { pid } = await supervisor.run();
-    return new TinyComputer(supervisor, plan, session, pid, this.#program);
+    return new RunningComputer(supervisor, plan, session, pid, this.#program);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.instance[Symbol.asyncDispose]();
   }
 
-  #machine(): VmMachine {
-    const disk = { driver: 'file', 'node-name': 'disk', filename: '/disk', 'read-only': true };
+  #machine(system: ComputerSystem): VmMachine {
     return {
       program: this.#hypervisor.path,
       args: [
-        ...[
-          '-nodefaults',
-          '-no-user-config',
-          '-display',
-          'none',
-          '-M',
-          'q35',
-          '-accel',
-          'tcg',
-          '-m',
-          '64M',
-          '-S',
-        ],
+        ...['-nodefaults', '-no-user-config', '-display', 'none', '-accel', 'tcg', '-S'],
         ...['-chardev', `socket,id=qmp,fd=${VM_QMP_DESCRIPTOR}`, '-mon', 'chardev=qmp,mode=control'],
         ...['-chardev', `socket,id=console,fd=${VM_AGENT_DESCRIPTOR}`, '-serial', 'chardev:console'],
-        ...['-chardev', `socket,id=agent,fd=${VM_GUEST_AGENT_DESCRIPTOR}`, '-serial', 'chardev:agent'],
-        ...['-blockdev', JSON.stringify(disk), '-device', 'virtio-blk-pci,drive=disk', '-device', 'pvpanic'],
+        ...['-chardev', `socket,id=agent,fd=${VM_GUEST_AGENT_DESCRIPTOR}`],
         ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+        ...system.args,
       ],
-      files: [...this.#hypervisor.files, { hostPath: this.#disk, name: '/disk', idmap: true }],
+      files: [...this.#hypervisor.files, ...system.files],
       script: [{ command: { execute: 'qmp_capabilities' } }, { command: { execute: 'cont' } }],
       state: undefined,
       templateMemory: undefined,
@@ -107,17 +101,7 @@ export class TinyComputers implements AsyncDisposable {
   }
 }
 
-/** The boot sector as a disk. */
-async function assemble(source: string, folder: string): Promise<string> {
-  const work = await mkdtemp(join(folder, 'tiny-'));
-  const [object, disk] = [join(work, 'object'), join(work, 'disk')];
-  await runChecked('gcc', ['-m32', '-c', '-o', object, source]);
-  await runChecked('ld', ['-m', 'elf_i386', '-Ttext=0x7c00', '--oformat', 'binary', '-o', disk, object]);
-  await truncate(disk, DISK_BYTES);
-  return disk;
-}
-
-export class TinyComputer {
+export class RunningComputer {
   readonly supervisor: Supervisor;
   readonly plan: SupervisorPlan;
   readonly session: AttachSession;
@@ -150,6 +134,11 @@ export class TinyComputer {
 
   type(text: string): Promise<void> {
     return this.session.write(Buffer.from(text));
+  }
+
+  /** What the console shows up to these words, after what was waited for before. */
+  shows(words: string): Promise<string> {
+    return readUntil(this.session, words);
   }
 
   async kill(): Promise<void> {
