@@ -11,10 +11,10 @@ export interface Bench extends AsyncDisposable {
   readonly load: number;
 }
 
-/** Starts a berthd of its own and the registry of base images. */
-export async function startBench(): Promise<Bench> {
+/** Starts a berthd of its own, with more in its environment if need be, and the registry of base images. */
+export async function startBench(env: NodeJS.ProcessEnv = {}): Promise<Bench> {
   await using cleanup = new AsyncDisposableStack();
-  const berthd = cleanup.use(await startBerthd());
+  const berthd = cleanup.use(await startBerthd(env));
   const registry = cleanup.use(await startRegistry());
   const image = `${new URL(registry.url).host}/library/busybox:latest`;
   const load = loadavg()[0] ?? 0;

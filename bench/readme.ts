@@ -1,9 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Puts a table between the marks of its name in bench/README.md, in the place of the last one. */
-export function writeSection(name: string, text: string): void {
-  const file = join(import.meta.dirname, 'README.md');
+/** Puts a table between the marks of its name in a page (bench/README.md), in the place of the last one. */
+export function writeSection(
+  name: string,
+  text: string,
+  file = join(import.meta.dirname, 'README.md'),
+): void {
   const [start, end] = [`<!-- ${name} -->\n`, `<!-- end of ${name} -->`];
   const readme = readFileSync(file, 'utf8');
   const from = readme.indexOf(start);
