@@ -16,7 +16,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { startBench } from './bench.ts';
-import { type Kept, render } from './compare/document.ts';
+import { type Kept, MANY, render } from './compare/document.ts';
 import { type Figures, measureSpace, measureStart, measureWork, type Sender } from './compare/measure.ts';
 import { type Cli, cliOf, imageSubject, machineSubject, type Subject } from './compare/subjects.ts';
 import { machine } from './report.ts';
@@ -26,14 +26,15 @@ const KERNELS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-kernel
 /** Debian's package of gVisor; newer kernels show it the host's own networks everywhere, so that it refuses all but this. */
 const RUNSC = { path: '/usr/bin/runsc', args: '--network=host' };
 
-/** How each kind is measured. Machines boot, which takes emulated ones long: fewer starts, but as many side by side. */
+/** Machines boot, which takes emulated ones a minute of a processor each: a host may be too small for many. */
+const MANY_MACHINES = Number(process.env.BERTH_COMPARE_MACHINES ?? MANY);
+
+/** How each kind is measured. */
 interface Kind {
   readonly starts: number;
   readonly many: number;
   subject(cli: Cli, image: string): Subject;
 }
-
-const MANY = Number(process.env.BERTH_COMPARE_MANY ?? 20);
 
 const kinds: Record<string, Kind> = {
   container: { starts: 15, many: MANY, subject: (cli, image) => imageSubject('container', cli, image, []) },
@@ -47,7 +48,7 @@ const kinds: Record<string, Kind> = {
     many: MANY,
     subject: (cli, image) => imageSubject('vm', cli, image, ['--isolation', 'vm', '-m', '256m']),
   },
-  machine: { starts: 1, many: MANY, subject: (cli) => machineSubject('machine', cli, '512m') },
+  machine: { starts: 1, many: MANY_MACHINES, subject: (cli) => machineSubject('machine', cli, '512m') },
 };
 
 async function main(): Promise<void> {

@@ -10,6 +10,9 @@ export interface Kept {
   readonly kinds: Record<string, Figures & { readonly many: number; readonly conditions: string }>;
 }
 
+/** So many are looked at side by side. */
+export const MANY = 20;
+
 const DOCS = join(import.meta.dirname, '../../docs');
 
 /** The columns, in their order. */
@@ -63,19 +66,19 @@ const rows: readonly Row[] = [
 /** Writes the table and the charts into docs/. */
 export function render(kept: Kept): void {
   for (const row of rows) writeFileSync(join(DOCS, 'images', imageOf(row)), chart(row, kept));
-  const text = [conditions(kept), '', table(kept), '', ...rows.map(picture)].join('\n');
+  const text = [conditions(kept), table(kept), ...rows.map(picture)].join('\n\n');
   writeSection('figures', text, join(DOCS, 'containers-or-vms.md'));
   console.log(readFileSync(join(DOCS, 'containers-or-vms.md'), 'utf8'));
 }
 
 const imageOf = ({ key }: Row): string => `containers-or-vms-${key.toLowerCase()}.svg`;
 
-const picture = (row: Row): string => `![${row.title}](images/${imageOf(row)})\n`;
+const picture = (row: Row): string => `![${row.title}](images/${imageOf(row)})`;
 
 function conditions({ accelerator, kinds }: Kept): string {
   const lines = Object.entries(kinds).map(([kind, figures]) => {
     const title = columns.find((column) => column.kind === kind)?.title ?? kind;
-    const many = figures.many === 20 ? '' : `; ${figures.many} side by side instead of 20`;
+    const many = figures.many === MANY ? '' : `; ${figures.many} side by side instead of ${MANY}`;
     return `- ${title}: ${figures.conditions.replaceAll('\n ', '')}${many}`;
   });
   return [`- accelerator of the virtual machines: ${accelerator ?? 'unknown'}`, ...lines].join('\n');
@@ -87,19 +90,34 @@ function table(kept: Kept): string {
     `${row.title} (${row.unit})`,
     ...columns.map(({ kind }) => cell(row, kept, kind)),
   ]);
-  return [header, header.map(() => '-'), ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return padded([header, ...body]);
+}
+
+/** As the formatter wants tables. */
+function padded(lines: readonly (readonly string[])[]): string {
+  const [header = [], ...body] = lines;
+  const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  return [header, widths.map((width) => '-'.repeat(width)), ...body].map(line).join('\n');
 }
 
 function chart(row: Row, kept: Kept): string {
   const bars = columns.map(({ kind, title }): Bar => {
     const value = kept.kinds[kind]?.[row.key];
-    const text = value === undefined ? 'not measured' : `${cell(row, kept, kind)} ${row.unit}`;
+    const text =
+      value === undefined
+        ? 'not measured'
+        : cell(row, kept, kind).replace(/^[<\d. ]*[\d.]+/, `$& ${row.unit}`);
     return { label: title, value, text };
   });
   return barChart({ title: row.title, subtitle: `${row.unit}; ${row.goodEnd} is better`, bars });
 }
 
 function cell(row: Row, kept: Kept, kind: string): string {
-  const value = kept.kinds[kind]?.[row.key];
-  return value === undefined ? 'not measured' : row.show(value);
+  const figures = kept.kinds[kind];
+  const value = figures?.[row.key];
+  if (figures === undefined || value === undefined) return 'not measured';
+  const isOfFewer = row.key === 'memoryOfMany' && figures.many !== MANY;
+  return isOfFewer ? `${row.show(value)} (${figures.many} of them)` : row.show(value);
 }
