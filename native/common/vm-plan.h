@@ -77,7 +77,8 @@ enum vm_machine_tag {
     VM_MACHINE_FILE = 3,     /* repeated; fields of its own: enum vm_file_tag */
     VM_MACHINE_QMP = 4,      /* repeated: a command, as a line of JSON. Its refusal ends the machine */
     VM_MACHINE_AWAIT = 5,    /* repeated; fields of its own: enum vm_await_tag. Commands and these are done in order */
-    VM_MACHINE_STATE = 6,    /* path of a file on the host, for descriptor 5: a guest that is asked for READY */
+    VM_MACHINE_STATE = 6,    /* path of a file on the host, for descriptor 5: a guest that is asked for READY. Of a computer
+                                the file is removed: its disks are others than the state's as soon as it goes on */
     VM_MACHINE_TEMPLATE_MEMORY = 7, /* the FILE's name of memory that is only read: template-memory.so sees to it */
     VM_MACHINE_BOOT_TIMEOUT = 8,    /* milliseconds until the guest must be ready, or a computer's script done */
     VM_MACHINE_FILE_SERVER = 9,     /* fields of its own: PROGRAM, ARGUMENT and FILE */

@@ -69,7 +69,9 @@ static int open_all(const struct qemu_start *start, struct qemu_ends *ends, stru
     if (machine->file_server.path && file_server_connect(&theirs->files, why) < 0) return -1;
     if (!machine->state) return 0;
     theirs->state = open(machine->state, O_RDONLY | O_CLOEXEC);
-    return theirs->state < 0 ? fail_errno(why, "the template's state %s", machine->state) : 0;
+    if (theirs->state < 0) return fail_errno(why, "the state %s", machine->state);
+    if (start->is_computer && unlink(machine->state) < 0) return fail_errno(why, "remove %s", machine->state);
+    return 0;
 }
 
 /* The library lies beside our own program. */

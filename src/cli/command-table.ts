@@ -10,7 +10,7 @@ export interface CommandEntry {
   /** The words at the top level; the first one is shown. None: only in the group. */
   readonly words: readonly string[];
   readonly group?: CommandGroup;
-  /** The words in the group, when they differ. */
+  /** The words in the group, when they differ; one of two words is called by both. */
   readonly groupWords?: readonly string[];
   readonly summary: string;
   readonly load: () => Promise<CommandBuilder>;

@@ -5,10 +5,10 @@ import { columns, formatUsage } from './usage.ts';
 
 /** What `help WORDS…` shows: all commands, a group's, or one command's usage. Undefined for words that name nothing. */
 export async function helpText(cli: Cli, words: readonly string[]): Promise<string | undefined> {
-  const [word, inner] = words;
+  const [word, ...inner] = words;
   if (word === undefined) return overview(cli.name);
-  if (isGroup(word) && inner === undefined) return groupHelp(cli.name, word);
-  const entry = isGroup(word) ? findInGroup(word, inner ?? '') : findCommand(word);
+  if (isGroup(word) && inner.length === 0) return groupHelp(cli.name, word);
+  const entry = isGroup(word) ? findInGroup(word, inner.join(' ')) : findCommand(word);
   if (entry === undefined) return undefined;
   const build = await entry.load();
   return formatUsage(build(cli, [cli.name, ...words].join(' ')));

@@ -46,6 +46,9 @@ async function dispatch(cli: Cli, options: GlobalOptions, words: readonly string
 async function dispatchInGroup(cli: Cli, group: CommandGroup, words: readonly string[]): Promise<number> {
   const [word, ...rest] = words;
   if (word === undefined || word === '--help') return showHelp(cli, [group]);
+  const [second = '', ...behind] = rest;
+  const ofTwo = findInGroup(group, `${word} ${second}`);
+  if (ofTwo !== undefined) return runEntry(cli, ofTwo, `${cli.name} ${group} ${word} ${second}`, behind);
   const entry = findInGroup(group, word);
   if (entry === undefined) {
     const known = COMMANDS.filter((other) => other.group === group).flatMap(wordsInGroup);

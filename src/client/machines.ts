@@ -1,4 +1,5 @@
 import type { AttachOptions, LogOptions, PendingExit, WaitCondition } from './containers.ts';
+import { MachineSnapshots } from './machine-snapshots.ts';
 import { jsonLines, type OutputStream, progressMessages } from './streams.ts';
 import { type Filters, type HijackedStream, isMultiplexed, type Transport } from './transport.ts';
 import type {
@@ -19,8 +20,11 @@ import type {
 export class Machines {
   readonly #transport: Transport;
 
+  readonly snapshots: MachineSnapshots;
+
   constructor(transport: Transport) {
     this.#transport = transport;
+    this.snapshots = new MachineSnapshots(transport);
   }
 
   async list(
@@ -135,6 +139,19 @@ export class Machines {
   ): Promise<void> {
     const json = { Network: network };
     await this.#transport.run({ method: 'POST', path: pathOf(reference, 'disconnect'), json, ...options });
+  }
+
+  /**
+   * Makes one like it, with disks, cards and host name of its own, of a snapshot or of a stopped machine as it is. It publishes
+   * no ports, and it boots.
+   */
+  async clone(
+    reference: string,
+    options: { name?: string | undefined; snapshot?: string | undefined; signal?: AbortSignal } = {},
+  ): Promise<MachineCreated> {
+    const { name, snapshot, signal } = options;
+    const json = { Name: name, Snapshot: snapshot };
+    return this.#transport.json({ method: 'POST', path: pathOf(reference, 'clone'), json, signal });
   }
 
   /** Registers a wait; resolves as soon as the engine has it, long before the end. */

@@ -109,15 +109,16 @@ export async function openParts(
 function diskParts(
   dataRoot: string,
   downloads: Downloads,
-): Pick<EngineParts, 'diskImages' | 'machineDisks' | 'debianSystems'> {
+): Pick<EngineParts, 'diskImages' | 'machineDisks' | 'computerSnapshots' | 'debianSystems'> {
   const temporary = `${dataRoot}/tmp`;
   const qemuImg = new QemuImg(process.env.PATH ?? '');
+  const machineDisks = new QcowDisks(qemuImg);
   const diskImages = new ImageStore(
     { images: `${dataRoot}/vm/images`, temporary },
     { qemuImg, download: (url, signal) => downloads.open(url, signal) },
   );
   return {
-    ...{ diskImages, machineDisks: new QcowDisks(qemuImg) },
+    ...{ diskImages, machineDisks, computerSnapshots: new QemuSnapshots(qemuImg, machineDisks) },
     debianSystems: new BuiltDebian(diskImages, new MmdebstrapBuilder(temporary, qemuImg)),
   };
 }

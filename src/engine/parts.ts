@@ -3,6 +3,7 @@ import type { Downloads, RegistryClient } from '../registry/index.ts';
 import type { CgroupGracePeriod, HostFacts, Launcher, OciRuntimes, SeccompCache } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
 import type {
+  ComputerSnapshots,
   Computers,
   DebianSystems,
   DiskImages,
@@ -27,6 +28,7 @@ export interface EngineParts {
   readonly computers: Computers;
   readonly diskImages: DiskImages;
   readonly machineDisks: MachineDisks;
+  readonly computerSnapshots: ComputerSnapshots;
   readonly debianSystems: DebianSystems;
   readonly firstBootMedia: FirstBootMedia;
   readonly gracePeriod: CgroupGracePeriod;

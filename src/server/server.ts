@@ -20,6 +20,7 @@ import { eventRoutes } from './routes/events.ts';
 import { imageArchiveRoutes } from './routes/image-archives.ts';
 import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
+import { machineSnapshotRoutes } from './routes/machine-snapshots.ts';
 import { machineRoutes } from './routes/machines.ts';
 import { missingRoutes } from './routes/missing.ts';
 import { networkRoutes } from './routes/networks.ts';
@@ -105,6 +106,7 @@ function createApp(
     portRoutes,
     statsRoutes,
     machineRoutes,
+    machineSnapshotRoutes,
     imageRoutes,
     imageArchiveRoutes,
     buildRoutes,

@@ -1,8 +1,10 @@
 import { errorMessage } from '../../base/index.ts';
 import type { NamedContainer } from '../../network/index.ts';
 import type { ExitStatus, RunEnd, StartedProcess, Supervisor } from '../../runtime/index.ts';
+import { letGoOn } from '../../vm/index.ts';
 import type { LivingContainer } from '../networks.ts';
-import { type ContainerRecord, isAlive } from './container.ts';
+import { computerControl } from './computer/control.ts';
+import { type ContainerRecord, isAlive, isComputer } from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
 import { namedContainer } from './dns-names.ts';
 import { finishLocked, noteRestarted, noteRestarting, watchForEnd } from './finish.ts';
@@ -54,6 +56,14 @@ function namesOfLiving(context: ContainerContext): NamedContainer[] {
   });
 }
 
+/** A snapshot that berthd was taking when it ended: its machine goes on. */
+function endInterruptedSnapshot(context: ContainerContext, record: ContainerRecord): void {
+  letGoOn(computerControl(context, record)).catch((error: unknown) => {
+    const { id } = record;
+    context.parts.log.warn({ id, error: errorMessage(error) }, 'a machine may stand still since a snapshot');
+  });
+}
+
 /** A container that was alive when berthd ended: its supervisor, or how it has ended. */
 type Found =
   | { readonly record: ContainerRecord; readonly supervisor: Supervisor }
@@ -66,6 +76,7 @@ async function settle(context: ContainerContext, found: readonly Found[]): Promi
       await context.collection.exclusively(record.id, () => catchUp(context, record, supervisor));
       reportPortRefusals(context, one.record, one.supervisor);
       watchForEnd(context, one.record.id, one.supervisor);
+      if (isComputer(record)) endInterruptedSnapshot(context, record);
     } else {
       const { record, status } = one;
       await context.collection.exclusively(record.id, async () => {

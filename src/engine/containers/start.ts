@@ -10,6 +10,7 @@ import {
 } from '../../runtime/index.ts';
 import { prepareComputer } from './computer/bundle.ts';
 import type { ComputerDetails } from './computer/options.ts';
+import { takeUpSnapshot } from './computer/snapshots.ts';
 import { type Connection, connect, disconnect } from './connect.ts';
 import {
   type ContainerRecord,
@@ -118,6 +119,10 @@ async function prepareAndRun(
     const machine =
       bundle.kind === 'vm' ? await startedMachine(context, record, bundle.machine, timeline) : undefined;
     crashPoint('start.running');
+    if (bundle.kind === 'machine' && bundle.isResumed) {
+      // What restarts it boots: the state is the one of disks that it writes to now.
+      await prepareComputer(context, record, { connection, supervisor }, timeline);
+    }
     if (bundle.kind === 'container') learnSeccomp(context, record, bundle.spec);
     context.running.set(record.id, { supervisor, namespace: connection.namespace });
     const started = await timeline.step('record', () =>
@@ -250,7 +255,7 @@ async function launch(
 type Bundle = { readonly warnings: readonly string[] } & (
   | { readonly kind: 'container'; readonly spec: OciSpec }
   | { readonly kind: 'vm'; readonly machine: MachineDetails }
-  | { readonly kind: 'machine'; readonly computer: ComputerDetails }
+  | { readonly kind: 'machine'; readonly computer: ComputerDetails; readonly isResumed: boolean }
 );
 
 async function writeBundle(
@@ -263,11 +268,9 @@ async function writeBundle(
     return { kind: 'vm', ...(await writeMachineBundle(context, record, prepared, timeline)) };
   }
   if (isComputer(record)) {
-    return {
-      kind: 'machine',
-      computer: await prepareComputer(context, record, prepared, timeline),
-      warnings: [],
-    };
+    const resume = await timeline.step('snapshots', () => takeUpSnapshot(context, record));
+    const computer = await prepareComputer(context, record, prepared, timeline, resume);
+    return { kind: 'machine', computer, isResumed: resume !== undefined, warnings: [] };
   }
   const files = await writeNetworkFiles(context, record, prepared.connection);
   const { value: spec, warnings } = await specOf(context, record, { ...prepared, files });

@@ -71,7 +71,8 @@ export async function createMachine(
   }
 }
 
-function chooseName({ collection }: ContainerContext, wanted: string): string {
+/** Throws `invalid` for what is no name, `conflict` for one that is taken. */
+export function chooseName({ collection }: ContainerContext, wanted: string): string {
   if (wanted === '') {
     // A host name has no "_".
     return newContainerName((candidate) => collection.byName(candidate) !== undefined).replaceAll('_', '-');

@@ -1,6 +1,6 @@
 import { Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
-import type { ImageUse } from '../../vm/index.ts';
+import type { ImageUse, Snapshot } from '../../vm/index.ts';
 import { type Attachment, attachToContainer, resizeContainer } from '../containers/attach.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import { isComputer, type NetworkAttachment } from '../containers/container.ts';
@@ -16,8 +16,16 @@ import { killContainer, restartContainer, stopContainer } from '../containers/st
 import { type WaitCondition, type WaitResult, waitForContainer } from '../containers/wait.ts';
 import { requireRunning, requireStopped } from './admission.ts';
 import { changeMachine, type MachineChange, type MachineChanged } from './change.ts';
+import { type CloneRequest, cloneMachine } from './clone.ts';
 import { type CreatedMachine, type CreateOptions, createMachine, withLastingCard } from './create.ts';
 import type { NewMachine } from './new-machine.ts';
+import {
+  listSnapshots,
+  type RestoreOptions,
+  removeSnapshot,
+  restoreSnapshot,
+  takeSnapshot,
+} from './snapshots.ts';
 
 export type { MachineChange, MachineChanged } from './change.ts';
 export type { CreatedMachine, CreateOptions, CreationProgress } from './create.ts';
@@ -107,6 +115,30 @@ export class Machines {
   disconnect(reference: string, network: string): Promise<void> {
     const target = { network, force: false };
     return disconnectFromNetwork(this.#context, this.find(reference).id, target);
+  }
+
+  /** The oldest first. */
+  snapshots(reference: string): Promise<readonly Snapshot[]> {
+    return listSnapshots(this.#context, this.find(reference));
+  }
+
+  /** See {@link takeSnapshot}. */
+  takeSnapshot(reference: string, name: string, signal: AbortSignal): Promise<Snapshot> {
+    return takeSnapshot(this.#context, this.find(reference), name, signal);
+  }
+
+  /** See {@link restoreSnapshot}. */
+  restoreSnapshot(reference: string, name: string, options: RestoreOptions): Promise<Snapshot> {
+    return restoreSnapshot(this.#context, this.find(reference), name, options);
+  }
+
+  removeSnapshot(reference: string, name: string): Promise<void> {
+    return removeSnapshot(this.#context, this.find(reference), name);
+  }
+
+  /** See {@link cloneMachine}. */
+  clone(reference: string, request: CloneRequest, signal: AbortSignal): Promise<ContainerRecord> {
+    return cloneMachine(this.#context, this.find(reference), request, signal);
   }
 
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {

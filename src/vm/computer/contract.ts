@@ -24,6 +24,8 @@ export interface Computers {
   change(wanted: WantedComputer, monitor: ComputerMonitor, signal?: AbortSignal): Promise<ComputerChanges>;
   /** The layout of a computer that runs: what a snapshot of it is to keep. */
   survey(monitor: ComputerMonitor): Promise<ComputerLayout>;
+  /** Throws `conflict`, naming what differs, when a computer that was saved with `layout` cannot go on as this one. */
+  checkResume(layout: ComputerLayout, computer: LaidOutComputer, signal?: AbortSignal): Promise<void>;
   /** Gives back what a computer has outside its bundle folder. Nothing happens for one that has nothing. */
   release(id: ContainerId): Promise<void>;
 }
@@ -86,8 +88,13 @@ export interface ComputerMedium {
   readonly kind: 'cdrom' | 'disk';
 }
 
+/** What decides a computer's layout. */
+export interface LaidOutComputer extends Pick<ComputerRequest, 'hardware' | 'disks' | 'media'> {
+  readonly cards: readonly Pick<ComputerCard, 'macAddress' | 'mtu'>[];
+}
+
 export interface ComputerResume {
-  /** The file of QEMU's state. */
+  /** The file of QEMU's state, which is removed when QEMU has it: the disks are others afterwards. */
   readonly state: string;
   /** Of the computer that was saved. */
   readonly layout: ComputerLayout;

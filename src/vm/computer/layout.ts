@@ -1,6 +1,6 @@
 import { conflict } from '../../base/index.ts';
 import type { HostResources } from '../resources.ts';
-import type { ComputerLayout, ComputerRequest, Placed } from './contract.ts';
+import type { ComputerLayout, LaidOutComputer, Placed } from './contract.ts';
 import { placesOf } from './places.ts';
 
 /** Linux takes new memory in blocks of this size. */
@@ -18,7 +18,7 @@ export interface Ground {
 
 /** The layout of a computer that boots: its devices in their order, and places for what may come while it runs. */
 export function layoutOf(
-  request: ComputerRequest,
+  request: LaidOutComputer,
   { hypervisor, accelerator, host }: Ground,
 ): ComputerLayout {
   const { model, firmware, allotment } = request.hardware;
@@ -51,7 +51,7 @@ function placed(devices: readonly { readonly name: string }[]): Placed[] {
 }
 
 /** Throws `conflict` when a computer that was saved with `saved` cannot go on as `request` on `ground`. */
-export function requireSameComputer(saved: ComputerLayout, request: ComputerRequest, ground: Ground): void {
+export function requireSameComputer(saved: ComputerLayout, request: LaidOutComputer, ground: Ground): void {
   for (const [what, then, now] of differences(saved, layoutOf(request, ground))) {
     throw conflict(`the snapshot is of a machine with ${what} ${then}, and this one has ${now}`, {
       hint: 'Restore only its disks, or make the machine as it was',

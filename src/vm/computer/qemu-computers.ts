@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerId, Timeline } from '../../base/index.ts';
+import type { Hypervisor } from '../hypervisor.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { encodeVmPlan, VM_PLAN_FILE, type VmMachine } from '../vm-plan.ts';
 import { changeComputer } from './changes/change-computer.ts';
@@ -13,6 +14,7 @@ import type {
   DeviceCounts,
   Firmware,
   Hardware,
+  LaidOutComputer,
   PreparedComputer,
   WantedComputer,
 } from './contract.ts';
@@ -49,6 +51,11 @@ export class QemuComputers implements Computers {
     return { accelerator: body.layout.accelerator };
   }
 
+  async checkResume(layout: ComputerLayout, computer: LaidOutComputer, signal?: AbortSignal): Promise<void> {
+    const { ground } = await this.#stand(signal);
+    requireSameComputer(layout, computer, ground);
+  }
+
   async change(
     wanted: WantedComputer,
     monitor: ComputerMonitor,
@@ -67,19 +74,22 @@ export class QemuComputers implements Computers {
   }
 
   async #body(request: ComputerRequest, signal?: AbortSignal): Promise<ComputerBody> {
-    const [hypervisor, accelerator, uefi] = await Promise.all([
-      this.#host.hypervisors.find(signal),
-      this.#host.probe.accelerator(),
+    const [{ hypervisor, ground }, uefi] = await Promise.all([
+      this.#stand(signal),
       uefiFor(request.hardware.firmware),
     ]);
-    const ground: Ground = {
-      hypervisor: hypervisor.version,
-      accelerator: accelerator.name,
-      host: this.#host.resources(),
-    };
     if (request.resume !== undefined) requireSameComputer(request.resume.layout, request, ground);
     if (uefi !== undefined) await provideVariables(request.variables, uefi.variables);
     return { hypervisor, uefi, layout: request.resume?.layout ?? layoutOf(request, ground) };
+  }
+
+  async #stand(signal?: AbortSignal): Promise<{ hypervisor: Hypervisor; ground: Ground }> {
+    const [hypervisor, accelerator] = await Promise.all([
+      this.#host.hypervisors.find(signal),
+      this.#host.probe.accelerator(),
+    ]);
+    const host = this.#host.resources();
+    return { hypervisor, ground: { hypervisor: hypervisor.version, accelerator: accelerator.name, host } };
   }
 
   async #writePlan(request: ComputerRequest, machine: VmMachine): Promise<void> {

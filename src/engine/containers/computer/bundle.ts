@@ -1,10 +1,17 @@
 import { internal, type Timeline } from '../../../base/index.ts';
 import { controlGroupFolders, controlGroupPath, ociResources } from '../../../runtime/index.ts';
-import type { ComputerCard, ComputerDisk, ComputerRequest, Hardware } from '../../../vm/index.ts';
+import type {
+  ComputerCard,
+  ComputerDisk,
+  ComputerRequest,
+  ComputerResume,
+  Hardware,
+  LaidOutComputer,
+} from '../../../vm/index.ts';
 import type { ContainerRecord } from '../container.ts';
 import { type ContainerContext, containerDirectory } from '../context.ts';
-import { allotmentOf } from '../vm/allotment.ts';
-import { networkOf, type PreparedStart } from '../vm/bundle.ts';
+import { allotmentOf, wantedResources } from '../vm/allotment.ts';
+import { mtuOf, networkOf, type PreparedStart } from '../vm/bundle.ts';
 import { cardsOf, firstBootCards } from './cards.ts';
 import { computerFiles } from './files.ts';
 import type { ComputerDetails, MachineDisk, MachineOptions } from './options.ts';
@@ -16,7 +23,8 @@ export interface ComputerNetwork {
 }
 
 /**
- * Writes what a machine is started from into its folder; its steps are noted in `timeline`. One that runs goes on as it is:
+ * Writes what a machine is started from into its folder; its steps are noted in `timeline`. With `resume` it goes on from a
+ * snapshot's state: that is for one start, and not for its restarts. One that runs goes on as it is:
  * that is then for its restarts.
  */
 export async function prepareComputer(
@@ -24,6 +32,7 @@ export async function prepareComputer(
   record: ContainerRecord,
   prepared: ComputerNetwork,
   timeline: Timeline,
+  resume?: ComputerResume,
 ): Promise<ComputerDetails> {
   const directory = containerDirectory(context, record.id);
   const machine = machineOf(record);
@@ -35,14 +44,14 @@ export async function prepareComputer(
       id: record.id,
       directory,
       hardware: hardwareOf(machine, allotment),
-      disks: await Promise.all(machine.disks.map((disk) => diskOf(context, disk, files.disk(disk.name)))),
+      disks: await disksOf(context, record),
       media: await mediaOf(context, record, cards),
       variables: files.variables,
       network: networkOf(prepared),
       cards,
       hostname: record.config.hostname,
       controlGroups: await controlGroupsOf(context, record),
-      resume: undefined,
+      resume,
     },
     timeline,
   );
@@ -60,6 +69,14 @@ export function hardwareOf(
   allotment: Hardware['allotment'],
 ): Hardware {
   return { model, firmware, allotment };
+}
+
+export async function disksOf(
+  context: ContainerContext,
+  record: Pick<ContainerRecord, 'id' | 'host'>,
+): Promise<ComputerDisk[]> {
+  const files = computerFiles(containerDirectory(context, record.id));
+  return Promise.all(machineOf(record).disks.map((disk) => diskOf(context, disk, files.disk(disk.name))));
 }
 
 /** A disk with the files behind it. */
@@ -85,10 +102,36 @@ async function mediaOf(
     const data = { ...firstBoot, cards: firstBootCards(cards), instance: record.id };
     await context.parts.firstBootMedia.write(seed, data);
   }
+  return mediaIn({ iso, firstBoot }, seed);
+}
+
+function mediaIn(
+  { iso, firstBoot }: Pick<MachineOptions, 'iso' | 'firstBoot'>,
+  seed: string,
+): ComputerRequest['media'] {
   return [
     ...(iso === undefined ? [] : [{ name: 'iso', path: iso, kind: 'cdrom' as const }]),
     ...(firstBoot === undefined ? [] : [{ name: 'seed', path: seed, kind: 'disk' as const }]),
   ];
+}
+
+/** What a start of the machine would lay out. */
+export async function laidOutComputer(
+  context: ContainerContext,
+  record: ContainerRecord,
+): Promise<LaidOutComputer> {
+  const machine = machineOf(record);
+  const { seed } = computerFiles(containerDirectory(context, record.id));
+  const allotment = context.parts.machines.allot(wantedResources(record.host), []);
+  return {
+    hardware: hardwareOf(machine, allotment),
+    disks: await disksOf(context, record),
+    media: mediaIn(machine, seed),
+    cards: record.networks.map(({ network, macAddress = '' }) => ({
+      macAddress,
+      mtu: mtuOf(context.networks.find(network).network),
+    })),
+  };
 }
 
 /** Of the limits only those of processors and block I/O are the group's: its memory is the machine's own. */

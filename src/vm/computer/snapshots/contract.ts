@@ -1,5 +1,5 @@
-import type { ComputerDisk } from '../contract.ts';
-import type { SnapshotControl, TakenState } from './take-live.ts';
+import type { ComputerDisk, ComputerLayout, ComputerResume } from '../contract.ts';
+import type { SnapshotControl } from './take-live.ts';
 
 /** A saved moment of a machine: its disks, and of one that ran then, its memory and devices. Sizes are bytes. */
 export interface Snapshot {
@@ -20,8 +20,7 @@ export interface RunningState {
   readonly size: number;
   /** How long the guest stood still for it: milliseconds. */
   readonly stoppedFor: number;
-  /** The computer's devices and their places, in the words of whoever starts computers. */
-  readonly layout: unknown;
+  readonly layout: ComputerLayout;
 }
 
 /** A machine as its snapshots see it. */
@@ -52,7 +51,7 @@ export interface ComputerSnapshots {
   /** Of a machine that runs and goes on. `layout` is kept. Throws as {@link requireFree}, `unavailable` without space. */
   takeLive(
     subject: RunningSubject,
-    wanted: { readonly name: string; readonly layout: unknown; readonly signal: AbortSignal },
+    wanted: { readonly name: string; readonly layout: ComputerLayout; readonly signal: AbortSignal },
   ): Promise<Snapshot>;
   /** Of a stopped machine. */
   takeStopped(subject: SnapshotSubject, name: string, signal: AbortSignal): Promise<Snapshot>;
@@ -60,16 +59,16 @@ export interface ComputerSnapshots {
   remove(subject: SnapshotSubject | RunningSubject, name: string): Promise<void>;
   /**
    * Makes the disks of a stopped machine those of a snapshot. From here on it is done, also after a crash: {@link settle}
-   * finishes it.
+   * finishes it. Of one that ran, its state is to follow ({@link resume}), unless `what` is its disks alone.
    */
-  restore(subject: SnapshotSubject, name: string): Promise<Snapshot>;
+  restore(subject: SnapshotSubject, name: string, what?: 'all' | 'disks'): Promise<Snapshot>;
   /** Of a stopped machine, before it starts and before its disks are changed: finishes or undoes what a crash has left. */
   settle(subject: SnapshotSubject): Promise<void>;
   /**
-   * The snapshot whose state the machine is to go on from, and the state's file: after {@link restore} of one that ran,
+   * What the machine is to go on from, with the state's file in the folder, which is not to be removed: after {@link restore} of one that ran,
    * until {@link forgetResume}.
    */
-  resume(folder: string): Promise<{ readonly snapshot: Snapshot; readonly state: string } | undefined>;
+  resume(folder: string): Promise<ComputerResume | undefined>;
   forgetResume(folder: string): Promise<void>;
   /** A disk like that of a snapshot (undefined: of a stopped machine as it is) in a new file that stands on the same images. */
   copyDisk(
@@ -79,5 +78,3 @@ export interface ComputerSnapshots {
     signal: AbortSignal,
   ): Promise<void>;
 }
-
-export type { SnapshotControl, TakenState };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants, copyFile, rm } from 'node:fs/promises';
 import { asBerthError, systemErrorCode } from '../../../base/index.ts';
-import type { ComputerDisk } from '../contract.ts';
+import type { ComputerDisk, ComputerLayout, ComputerResume } from '../contract.ts';
 import { diskId } from '../disk-nodes.ts';
 import type { MachineDisks } from '../disks/contract.ts';
 import type { QemuImg } from '../disks/qemu-img.ts';
@@ -38,7 +38,7 @@ export class QemuSnapshots implements ComputerSnapshots {
       name,
       layout,
       signal,
-    }: { readonly name: string; readonly layout: unknown; readonly signal: AbortSignal },
+    }: { readonly name: string; readonly layout: ComputerLayout; readonly signal: AbortSignal },
   ): Promise<Snapshot> {
     const files = new SnapshotFiles(subject.folder);
     await this.#undoLive(files, subject);
@@ -79,11 +79,11 @@ export class QemuSnapshots implements ComputerSnapshots {
     else await this.#undoStopped(files, subject);
   }
 
-  async restore(subject: SnapshotSubject, name: string): Promise<Snapshot> {
+  async restore(subject: SnapshotSubject, name: string, what: 'all' | 'disks' = 'all'): Promise<Snapshot> {
     await this.settle(subject);
     const files = new SnapshotFiles(subject.folder);
     const snapshot = await files.get(name);
-    await files.beginRestore(snapshot);
+    await files.beginRestore(what === 'all' ? snapshot : { ...snapshot, running: undefined });
     await this.settle(subject);
     return snapshot;
   }
@@ -98,10 +98,11 @@ export class QemuSnapshots implements ComputerSnapshots {
     await files.finishRestore(snapshot);
   }
 
-  async resume(folder: string) {
+  async resume(folder: string): Promise<ComputerResume | undefined> {
     const files = new SnapshotFiles(folder);
     const snapshot = await files.resuming();
-    return snapshot === undefined ? undefined : { snapshot, state: files.statePath(snapshot.name) };
+    if (snapshot?.running === undefined) return undefined;
+    return { state: files.statePath(snapshot.name), layout: snapshot.running.layout };
   }
 
   forgetResume(folder: string): Promise<void> {

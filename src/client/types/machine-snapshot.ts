@@ -1,0 +1,12 @@
+/** A saved moment of a machine (GET /berth/machines/{id}/snapshots). Sizes are bytes. */
+export interface MachineSnapshot {
+  readonly Name: string;
+  readonly Created: string;
+  /** Taken while it ran: its memory is in it, and a restored machine goes on from there. */
+  readonly Memory: boolean;
+  /** On the host's disk, of memory and devices. */
+  readonly StateSize: number;
+  /** Milliseconds that the machine stood still for it. */
+  readonly StoppedFor: number;
+  readonly Disks: readonly { readonly Name: string; readonly Size: number }[];
+}

@@ -1,0 +1,154 @@
+import { constants } from 'node:os';
+import { type ContainerId, conflict, Timeline } from '../../base/index.ts';
+import type { Snapshot } from '../../vm/index.ts';
+import { disksOf, laidOutComputer, machineOf } from '../containers/computer/bundle.ts';
+import { computerControl } from '../containers/computer/control.ts';
+import { computerFiles } from '../containers/computer/files.ts';
+import { snapshotSubject } from '../containers/computer/snapshots.ts';
+import { type ContainerRecord, isActive, isAlive } from '../containers/container.ts';
+import { type ContainerContext, containerDirectory, emit } from '../containers/context.ts';
+import { startContainer } from '../containers/start.ts';
+import { endProcess } from '../containers/stop.ts';
+
+export interface RestoreOptions {
+  /** Ends the machine first, as if its plug were pulled. */
+  readonly force: boolean;
+  /** Of a snapshot with memory its disks alone: the machine then boots from them. */
+  readonly disksOnly: boolean;
+}
+
+/** The oldest first. */
+export function listSnapshots(context: ContainerContext, { id }: Target): Promise<readonly Snapshot[]> {
+  return context.parts.computerSnapshots.list(folderOf(context, id));
+}
+
+/**
+ * Of a machine that runs with its memory, while it goes on; of a stopped one its disks. Throws `conflict` for a name that is
+ * taken or a machine that waits for its restart, `unavailable` without space.
+ */
+export function takeSnapshot(
+  context: ContainerContext,
+  { id }: Target,
+  name: string,
+  signal: AbortSignal,
+): Promise<Snapshot> {
+  return context.collection.exclusively(id, async () => {
+    const record = context.collection.find(id);
+    const { computerSnapshots } = context.parts;
+    const subject = await subjectOf(context, record);
+    const layout = isActive(record.state) ? record.state.computer?.layout : undefined;
+    if (isAlive(record.state) && layout === undefined) throw waitsForRestart(record);
+    const snapshot =
+      layout === undefined
+        ? await computerSnapshots.takeStopped(subject, name, signal)
+        : await computerSnapshots.takeLive(
+            { ...subject, control: computerControl(context, record) },
+            { name, layout, signal },
+          );
+    emit(context, record, 'snapshot', { snapshot: name });
+    return snapshot;
+  });
+}
+
+export function removeSnapshot(context: ContainerContext, { id }: Target, name: string): Promise<void> {
+  return context.collection.exclusively(id, async () => {
+    const record = context.collection.find(id);
+    if (record.state.status === 'restarting') throw waitsForRestart(record);
+    const subject = await subjectOf(context, record);
+    const control = isAlive(record.state) ? { control: computerControl(context, record) } : {};
+    await context.parts.computerSnapshots.remove({ ...subject, ...control }, name);
+    emit(context, record, 'snapshot-remove', { snapshot: name });
+  });
+}
+
+/**
+ * Makes a machine what it was. With memory in the snapshot it then runs from there, otherwise it is stopped. Nothing is changed
+ * when it is refused: `conflict` for a machine that runs (without `force`) or whose hardware is another one than the snapshot's.
+ */
+export async function restoreSnapshot(
+  context: ContainerContext,
+  { id }: Target,
+  name: string,
+  options: RestoreOptions,
+): Promise<Snapshot> {
+  const snapshot = await checkedSnapshot(context, id, name, options);
+  const { state } = context.collection.find(id);
+  if (isAlive(state) && options.force) await end(context, id);
+  await context.collection.exclusively(id, async () => {
+    const record = context.collection.find(id);
+    requireEnded(record);
+    const what = options.disksOnly ? 'disks' : 'all';
+    await context.parts.computerSnapshots.restore(await subjectOf(context, record), name, what);
+    const restored = context.collection.update(id, { host: withSizes(record, snapshot) });
+    emit(context, restored, 'snapshot-restore', { snapshot: name });
+  });
+  if (snapshot.running !== undefined && !options.disksOnly) {
+    await startContainer(context, id, new Timeline());
+  }
+  return snapshot;
+}
+
+type Target = Pick<ContainerRecord, 'id'>;
+
+async function checkedSnapshot(
+  context: ContainerContext,
+  id: ContainerId,
+  name: string,
+  { force, disksOnly }: RestoreOptions,
+): Promise<Snapshot> {
+  const record = context.collection.find(id);
+  const snapshot = await context.parts.computerSnapshots.get(folderOf(context, id), name);
+  requireSameDisks(record, snapshot);
+  if (snapshot.running !== undefined && !disksOnly) {
+    const computer = await laidOutComputer(context, record);
+    await context.parts.computers.checkResume(snapshot.running.layout, computer);
+  }
+  if (!force) requireEnded(record);
+  return snapshot;
+}
+
+function requireSameDisks(record: ContainerRecord, snapshot: Snapshot): void {
+  const [then, now] = [snapshot.disks, machineOf(record).disks].map((disks) =>
+    disks
+      .map(({ name }) => name)
+      .sort()
+      .join(', '),
+  );
+  if (then === now) return;
+  throw conflict(`the snapshot ${snapshot.name} is of the disks ${then}; the machine has ${now}`, {
+    hint: `Make a machine of the snapshot: berth vm clone --snapshot ${snapshot.name} ${record.name} NEW_NAME`,
+  });
+}
+
+function requireEnded({ name, state }: ContainerRecord): void {
+  if (!isAlive(state)) return;
+  throw conflict(`the machine ${name} runs, and what it has done since the snapshot would be lost`, {
+    hint: `Stop it first (berth vm stop ${name}), or end it with --force`,
+  });
+}
+
+function waitsForRestart({ name }: ContainerRecord) {
+  return conflict(`the machine ${name} waits for its restart`, {
+    hint: `Wait until it runs, or stop it: berth vm stop ${name}`,
+  });
+}
+
+async function end(context: ContainerContext, id: ContainerId): Promise<void> {
+  const record = context.collection.prepare(id, { stoppedByUser: true });
+  await endProcess(context, record, { by: 'kill', signal: constants.signals.SIGKILL, grace: -1 });
+}
+
+function withSizes(record: ContainerRecord, { disks }: Snapshot): ContainerRecord['host'] {
+  const machine = machineOf(record);
+  const sizeOf = (name: string, now: number) => disks.find((disk) => disk.name === name)?.size ?? now;
+  const restored = machine.disks.map((disk) => ({ ...disk, size: sizeOf(disk.name, disk.size) }));
+  return { ...record.host, machine: { ...machine, disks: restored } };
+}
+
+async function subjectOf(context: ContainerContext, record: ContainerRecord) {
+  return snapshotSubject(containerDirectory(context, record.id), await disksOf(context, record));
+}
+
+function folderOf(context: ContainerContext, id: ContainerId): string {
+  return computerFiles(containerDirectory(context, id)).snapshots;
+}
