@@ -40,7 +40,16 @@ export const CRASH_POINTS = [
   'prune.image',
 ] as const;
 
-export type CrashPoint = (typeof CRASH_POINTS)[number];
+/** The same of operations on machines that are whole computers. */
+export const MACHINE_CRASH_POINTS = [
+  'snapshot.begun',
+  'snapshot.stopped',
+  'snapshot.saved',
+  'restore.begun',
+  'restore.done',
+] as const;
+
+export type CrashPoint = (typeof CRASH_POINTS)[number] | (typeof MACHINE_CRASH_POINTS)[number];
 
 /** Ends this process as SIGKILL from outside would, if BERTH_CRASH_AT names the point. For fault tests; nothing otherwise. */
 export function crashPoint(point: CrashPoint): void {

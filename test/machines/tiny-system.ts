@@ -6,13 +6,19 @@ import type { ComputerSystem } from './hand-made-computer.ts';
 /** BIOSes want more than the one sector that it has. */
 const DISK_BYTES = 1024 ** 2;
 
-/** tiny-system.S, assembled in a folder: it boots in no time. The guest agent's port is its second serial port. */
-export async function tinySystem(folder: string): Promise<ComputerSystem> {
+/** The disk image of tiny-system.S, assembled in a folder. */
+export async function tinyDisk(folder: string): Promise<string> {
   const work = await mkdtemp(join(folder, 'tiny-'));
   const [object, disk] = [join(work, 'object'), join(work, 'disk')];
   await runChecked('gcc', ['-m32', '-c', '-o', object, join(import.meta.dirname, 'tiny-system.S')]);
   await runChecked('ld', ['-m', 'elf_i386', '-Ttext=0x7c00', '--oformat', 'binary', '-o', disk, object]);
   await truncate(disk, DISK_BYTES);
+  return disk;
+}
+
+/** tiny-system.S, which boots in no time. The guest agent's port is its second serial port. */
+export async function tinySystem(folder: string): Promise<ComputerSystem> {
+  const disk = await tinyDisk(folder);
   const node = { driver: 'file', 'node-name': 'disk', filename: '/disk', 'read-only': true };
   return {
     args: [

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants, copyFile, rm } from 'node:fs/promises';
-import { asBerthError, systemErrorCode } from '../../../base/index.ts';
+import { asBerthError, crashPoint, systemErrorCode } from '../../../base/index.ts';
 import type { ComputerDisk, ComputerLayout, ComputerResume } from '../contract.ts';
 import { diskId } from '../disk-nodes.ts';
 import type { MachineDisks } from '../disks/contract.ts';
@@ -84,7 +84,9 @@ export class QemuSnapshots implements ComputerSnapshots {
     const files = new SnapshotFiles(subject.folder);
     const snapshot = await files.get(name);
     await files.beginRestore(what === 'all' ? snapshot : { ...snapshot, running: undefined });
+    crashPoint('restore.begun');
     await this.settle(subject);
+    crashPoint('restore.done');
     return snapshot;
   }
 
@@ -137,6 +139,7 @@ export class QemuSnapshots implements ComputerSnapshots {
     await files.requireFree(name);
     const tag = `berth-${randomBytes(6).toString('hex')}`;
     await files.begin({ name, tag });
+    crashPoint('snapshot.begun');
     try {
       const running = await save(tag);
       await replaceIfThere(variables, files.variablesPath(name));
@@ -150,6 +153,7 @@ export class QemuSnapshots implements ComputerSnapshots {
         disks: await Promise.all(sizes),
         running,
       };
+      crashPoint('snapshot.saved');
       await files.finish(snapshot);
       return snapshot;
     } catch (error) {

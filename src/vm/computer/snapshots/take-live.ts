@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { asBerthError, conflict, unavailable } from '../../../base/index.ts';
+import { asBerthError, conflict, crashPoint, unavailable } from '../../../base/index.ts';
 import type { ComputerControl } from '../control.ts';
 import { explainNoSpace } from '../disks/qemu-img.ts';
 import type { ComputerEvent, ComputerEvents } from '../events.ts';
@@ -170,6 +170,7 @@ class Migration {
     }));
     try {
       if (actions.length > 0) await this.#control.execute('transaction', { actions });
+      crashPoint('snapshot.stopped');
       await this.#control.execute('migrate-continue', { state: 'pre-switchover' });
     } catch (error) {
       await this.#cancel(error);

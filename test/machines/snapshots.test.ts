@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MACHINE_CRASH_POINTS, runChecked } from '../../src/base/index.ts';
+import type { MachineSnapshot } from '../../src/client/index.ts';
+import { TinyMachines } from './tiny-machines.ts';
+
+let machines: TinyMachines;
+beforeAll(async () => {
+  machines = await TinyMachines.start();
+});
+afterAll(() => machines[Symbol.asyncDispose]());
+
+const berth = (...args: readonly string[]) => machines.instance.berthOk(['vm', ...args]);
+
+async function refusal(...args: readonly string[]): Promise<string> {
+  const { code, stderr } = await machines.instance.berth(['vm', ...args]);
+  expect(code).toBe(1);
+  return stderr;
+}
+
+async function snapshot(name: string): Promise<MachineSnapshot> {
+  const [found] = await machines.client.machines.snapshots.list(name);
+  return found ?? expect.fail('there is no snapshot');
+}
+
+/** The machine's system answers. */
+async function answers(name: string): Promise<void> {
+  await using console = await machines.console(name);
+  console.type('still there');
+  await console.shows('still there');
+}
+
+/** Presses its power button, which tiny-system.S tells at the first time and obeys at the second. */
+function press(name: string): Promise<string> {
+  return berth('stop', '--timeout=-1', name);
+}
+
+async function rootDisk(name: string): Promise<string> {
+  const { Id } = await machines.client.machines.inspect(name);
+  return `${machines.instance.dataRoot}/containers/${Id}/disks/root.qcow2`;
+}
+
+async function qemuIo(name: string, command: string): Promise<string> {
+  const { stdout } = await runChecked('qemu-io', ['-f', 'qcow2', '-c', command, await rootDisk(name)]);
+  return stdout.toString();
+}
+
+describe('a snapshot of a machine that runs', () => {
+  test('brings its memory back, while it went on', async () => {
+    await machines.run('live', '-m', '512m');
+    await using console = await machines.console('live');
+    const stopping = press('live');
+    await console.shows('the power button');
+    expect(await berth('snapshot', 'create', 'live', 'pressed')).toBe('pressed');
+    console.type('went on');
+    await console.shows('went on');
+    expect(await snapshot('live')).toMatchObject({
+      Name: 'pressed',
+      Memory: true,
+      Disks: [{ Name: 'root' }],
+    });
+    expect(await refusal('snapshot', 'restore', 'live', 'pressed')).toContain('the machine live runs');
+    await berth('snapshot', 'restore', '--force', 'live', 'pressed');
+    await stopping;
+    await answers('live');
+    await press('live'); // the second time for what its memory remembers
+    const { State } = await machines.client.machines.inspect('live');
+    expect(State).toMatchObject({ Status: 'exited', ExitCode: 0 });
+    expect((await machines.log('live')).match(/up\r?\n/g)).toHaveLength(1);
+    // And as often as one likes.
+    await berth('snapshot', 'restore', 'live', 'pressed');
+    await press('live');
+  });
+
+  test('is not what a restart by policy goes on from', async () => {
+    await machines.run('policy', '--restart', 'always');
+    await berth('snapshot', 'create', 'policy', 'one');
+    await berth('snapshot', 'restore', '--force', 'policy', 'one');
+    await using console = await machines.console('policy');
+    console.type('x'); // a panic
+    await console.shows('up');
+    await berth('rm', '-f', 'policy');
+  });
+
+  test('gives its disks alone to who asks for them', async () => {
+    await machines.run('disks');
+    await berth('snapshot', 'create', 'disks', 'one');
+    await berth('kill', 'disks');
+    await qemuIo('disks', 'write -P 0x5a 1G 64k');
+    await berth('snapshot', 'restore', '--disks', 'disks', 'one');
+    const { State } = await machines.client.machines.inspect('disks');
+    expect(State.Status).toBe('exited');
+    expect(await qemuIo('disks', 'read -P 0 1G 64k')).not.toContain('failed');
+    await using console = await machines.console('disks');
+    await berth('start', 'disks');
+    await console.shows('up');
+    await berth('snapshot', 'rm', 'disks', 'one');
+    expect(await berth('snapshot', 'ls', '-q', 'disks')).toBe('');
+    await berth('rm', '-f', 'disks');
+  });
+
+  test('is refused for other hardware, and nothing has changed then', async () => {
+    await machines.run('other');
+    await berth('snapshot', 'create', 'other', 'one');
+    await berth('kill', 'other');
+    await qemuIo('other', 'write -P 0x5a 1G 64k');
+    await berth('set', '--firmware', 'uefi', '-m', '1g', 'other');
+    expect(await refusal('snapshot', 'restore', 'other', 'one')).toContain(
+      'of a machine with the firmware bios, and this one has uefi',
+    );
+    expect(await qemuIo('other', 'read -P 0x5a 1G 64k')).not.toContain('failed');
+    await berth('set', '--disk', 'more:1g', 'other');
+    expect(await refusal('snapshot', 'restore', '--disks', 'other', 'one')).toContain(
+      'the snapshot one is of the disks root; the machine has more, root',
+    );
+  });
+});
+
+test('a name that is taken, that is none, or that no snapshot has, is refused', async () => {
+  await machines.run('names');
+  await berth('snapshot', 'create', 'names', 'one');
+  expect(await refusal('snapshot', 'create', 'names', 'one')).toContain('there is a snapshot one already');
+  expect(await refusal('snapshot', 'create', 'names', 'a/b')).toContain('"a/b" is no name of a snapshot');
+  expect(await refusal('snapshot', 'restore', 'names', 'two')).toContain('there is no snapshot two');
+  expect(await refusal('snapshot', 'rm', 'names', 'two')).toContain('there is no snapshot two');
+  expect(await refusal('snapshot', 'create', 'nobody', 'one')).toContain('No such machine: nobody');
+  await answers('names');
+});
+
+test('a clone has disks, cards and a name of its own, and boots beside the machine', async () => {
+  await machines.run('original', '--label', 'a=b');
+  await berth('snapshot', 'create', 'original', 'one');
+  expect(await refusal('clone', 'original', 'copy')).toContain('has to be stopped to be cloned');
+  expect(await refusal('clone', '--snapshot', 'one', 'original', 'original')).toContain('already in use');
+  expect(await berth('clone', '--snapshot', 'one', 'original', 'copy')).toBe('copy');
+  await using console = await machines.console('copy');
+  await berth('start', 'copy');
+  await console.shows('up');
+  await answers('original');
+  const { Labels, Disks } = await machines.client.machines.inspect('copy');
+  expect([Labels, Disks]).toMatchObject([{ a: 'b' }, [{ Name: 'root', Size: 8 * 1024 ** 3 }]]);
+  await berth('rm', '-f', 'original');
+  await answers('copy');
+});
+
+describe('berthd killed', () => {
+  const points = MACHINE_CRASH_POINTS.filter((point) => point.startsWith('snapshot.'));
+
+  test.each(points)('at %s leaves a machine that goes on, and no snapshot', async (point) => {
+    const name = point.replace('.', '-');
+    await machines.run(name);
+    await dying(point, ['vm', 'snapshot', 'create', name, 'one']);
+    await answers(name);
+    expect(await berth('snapshot', 'ls', '-q', name)).toBe('');
+    await berth('snapshot', 'create', name, 'one');
+    await berth('kill', name);
+    const { stdout } = await runChecked('qemu-img', ['snapshot', '-l', await rootDisk(name)]);
+    expect(stdout.toString().match(/berth-/g)).toHaveLength(1);
+  });
+
+  test('while it restores a snapshot finishes that at the next start', async () => {
+    await machines.run('restored');
+    await berth('snapshot', 'create', 'restored', 'one');
+    await berth('kill', 'restored');
+    for (const point of ['restore.begun', 'restore.done']) {
+      await qemuIo('restored', 'write -P 0x5a 1G 64k');
+      await dying(point, ['vm', 'snapshot', 'restore', 'restored', 'one']);
+      await berth('start', 'restored');
+      await answers('restored'); // without having booted
+      await berth('kill', 'restored');
+      expect(await qemuIo('restored', 'read -P 0 1G 64k')).not.toContain('failed');
+    }
+    expect((await machines.log('restored')).match(/up\r?\n/g)).toHaveLength(1);
+  });
+
+  /** Runs a command that a berthd carries out which ends at a point, and starts another one. */
+  async function dying(point: string, args: readonly string[]): Promise<void> {
+    const { instance } = machines;
+    await instance.killDaemon();
+    await instance.startDaemon({ BERTH_CRASH_AT: point });
+    expect((await instance.berth(args)).code).not.toBe(0);
+    await instance.startDaemon();
+  }
+});
