@@ -22,6 +22,7 @@ import {
   QemuComputers,
   QemuImg,
   QemuMachines,
+  QemuSnapshots,
   qemuHostOf,
 } from '../vm/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';

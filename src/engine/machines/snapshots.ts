@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
 import { type ContainerId, conflict, Timeline } from '../../base/index.ts';
 import type { Snapshot } from '../../vm/index.ts';
-import { disksOf, laidOutComputer, machineOf } from '../containers/computer/bundle.ts';
+import { laidOutComputer, machineOf } from '../containers/computer/bundle.ts';
 import { computerControl } from '../containers/computer/control.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import { snapshotSubject } from '../containers/computer/snapshots.ts';
-import { type ContainerRecord, isActive, isAlive } from '../containers/container.ts';
+import { type ContainerRecord, isAlive } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit } from '../containers/context.ts';
 import { startContainer } from '../containers/start.ts';
 import { endProcess } from '../containers/stop.ts';
@@ -34,27 +34,36 @@ export function takeSnapshot(
 ): Promise<Snapshot> {
   return context.collection.exclusively(id, async () => {
     const record = context.collection.find(id);
-    const { computerSnapshots } = context.parts;
-    const subject = await subjectOf(context, record);
-    const layout = isActive(record.state) ? record.state.computer?.layout : undefined;
-    if (isAlive(record.state) && layout === undefined) throw waitsForRestart(record);
-    const snapshot =
-      layout === undefined
-        ? await computerSnapshots.takeStopped(subject, name, signal)
-        : await computerSnapshots.takeLive(
-            { ...subject, control: computerControl(context, record) },
-            { name, layout, signal },
-          );
+    if (record.state.status === 'restarting') throw waitsForRestart(record);
+    const snapshot = isAlive(record.state)
+      ? await takeLive(context, record, name, signal)
+      : await context.parts.computerSnapshots.takeStopped(
+          await snapshotSubject(context, record),
+          name,
+          signal,
+        );
     emit(context, record, 'snapshot', { snapshot: name });
     return snapshot;
   });
+}
+
+async function takeLive(
+  context: ContainerContext,
+  record: ContainerRecord,
+  name: string,
+  signal: AbortSignal,
+): Promise<Snapshot> {
+  const { computers, computerSnapshots } = context.parts;
+  const control = computerControl(context, record);
+  const [subject, layout] = await Promise.all([snapshotSubject(context, record), computers.survey(control)]);
+  return computerSnapshots.takeLive({ ...subject, control }, { name, layout, signal });
 }
 
 export function removeSnapshot(context: ContainerContext, { id }: Target, name: string): Promise<void> {
   return context.collection.exclusively(id, async () => {
     const record = context.collection.find(id);
     if (record.state.status === 'restarting') throw waitsForRestart(record);
-    const subject = await subjectOf(context, record);
+    const subject = await snapshotSubject(context, record);
     const control = isAlive(record.state) ? { control: computerControl(context, record) } : {};
     await context.parts.computerSnapshots.remove({ ...subject, ...control }, name);
     emit(context, record, 'snapshot-remove', { snapshot: name });
@@ -78,7 +87,7 @@ export async function restoreSnapshot(
     const record = context.collection.find(id);
     requireEnded(record);
     const what = options.disksOnly ? 'disks' : 'all';
-    await context.parts.computerSnapshots.restore(await subjectOf(context, record), name, what);
+    await context.parts.computerSnapshots.restore(await snapshotSubject(context, record), name, what);
     const restored = context.collection.update(id, { host: withSizes(record, snapshot) });
     emit(context, restored, 'snapshot-restore', { snapshot: name });
   });
@@ -143,10 +152,6 @@ function withSizes(record: ContainerRecord, { disks }: Snapshot): ContainerRecor
   const sizeOf = (name: string, now: number) => disks.find((disk) => disk.name === name)?.size ?? now;
   const restored = machine.disks.map((disk) => ({ ...disk, size: sizeOf(disk.name, disk.size) }));
   return { ...record.host, machine: { ...machine, disks: restored } };
-}
-
-async function subjectOf(context: ContainerContext, record: ContainerRecord) {
-  return snapshotSubject(containerDirectory(context, record.id), await disksOf(context, record));
 }
 
 function folderOf(context: ContainerContext, id: ContainerId): string {

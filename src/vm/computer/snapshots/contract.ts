@@ -1,5 +1,5 @@
 import type { ComputerDisk, ComputerLayout, ComputerResume } from '../contract.ts';
-import type { SnapshotControl } from './take-live.ts';
+import type { ComputerMonitor } from '../monitor.ts';
 
 /** A saved moment of a machine: its disks, and of one that ran then, its memory and devices. Sizes are bytes. */
 export interface Snapshot {
@@ -34,7 +34,7 @@ export interface SnapshotSubject {
 
 /** A machine that runs, and its QEMU. */
 export interface RunningSubject extends SnapshotSubject {
-  readonly control: SnapshotControl;
+  readonly control: ComputerMonitor;
 }
 
 /**

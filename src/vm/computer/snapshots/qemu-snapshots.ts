@@ -5,10 +5,11 @@ import type { ComputerDisk, ComputerLayout, ComputerResume } from '../contract.t
 import { diskId } from '../disk-nodes.ts';
 import type { MachineDisks } from '../disks/contract.ts';
 import type { QemuImg } from '../disks/qemu-img.ts';
+import type { ComputerMonitor } from '../monitor.ts';
 import type { ComputerSnapshots, RunningSubject, Snapshot, SnapshotSubject } from './contract.ts';
 import { DiskTags } from './disk-tags.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
-import { type SnapshotControl, takeLiveSnapshot } from './take-live.ts';
+import { takeLiveSnapshot } from './take-live.ts';
 
 /** Snapshots inside qcow2 disks, with the state of QEMU beside them. */
 export class QemuSnapshots implements ComputerSnapshots {
@@ -178,7 +179,7 @@ export class QemuSnapshots implements ComputerSnapshots {
 }
 
 /** Nothing happens where there is no such tag, or the disk came later. */
-async function removeLive(control: SnapshotControl, device: string, name: string): Promise<void> {
+async function removeLive(control: ComputerMonitor, device: string, name: string): Promise<void> {
   try {
     await control.execute('blockdev-snapshot-delete-internal-sync', { device, name });
   } catch (error) {

@@ -1,12 +1,9 @@
 import { open } from 'node:fs/promises';
 import { asBerthError, conflict, crashPoint, unavailable } from '../../../base/index.ts';
-import type { ComputerControl } from '../control.ts';
 import { explainNoSpace } from '../disks/qemu-img.ts';
-import type { ComputerEvent, ComputerEvents } from '../events.ts';
+import type { ComputerEvent } from '../events.ts';
+import type { ComputerEventStream, ComputerMonitor } from '../monitor.ts';
 import { isObject } from '../qmp-answer.ts';
-
-/** What is done to a computer that runs. */
-export type SnapshotControl = Pick<ComputerControl, 'execute' | 'events'>;
 
 export interface LiveSnapshotRequest {
   /** How the snapshot is called inside the disks. */
@@ -46,7 +43,7 @@ const UNLIMITED_BANDWIDTH = 2 ** 40;
  * `unavailable` when it ends meanwhile or there is no space, the reason of `signal` when that was aborted.
  */
 export async function takeLiveSnapshot(
-  control: SnapshotControl,
+  control: ComputerMonitor,
   request: LiveSnapshotRequest,
 ): Promise<TakenState> {
   request.signal.throwIfAborted();
@@ -70,7 +67,7 @@ export async function takeLiveSnapshot(
 }
 
 /** For a guest that a snapshot has stopped, and whose snapshot nobody finishes any more. Nothing happens for another one. */
-export async function letGoOn(control: Pick<SnapshotControl, 'execute'>): Promise<void> {
+export async function letGoOn(control: Pick<ComputerMonitor, 'execute'>): Promise<void> {
   try {
     if ((await statusOf(control)) === 'running') return;
     await control.execute('migrate_cancel'); // by itself, QEMU goes on after a migration that came to nothing
@@ -81,25 +78,25 @@ export async function letGoOn(control: Pick<SnapshotControl, 'execute'>): Promis
 }
 
 /** QEMU tells that a migration is completed some moments before the guest can go on, and has no event for that. */
-async function statusAfterMigration(control: Pick<SnapshotControl, 'execute'>): Promise<string> {
+async function statusAfterMigration(control: Pick<ComputerMonitor, 'execute'>): Promise<string> {
   for (;;) {
     const status = await statusOf(control);
     if (status !== 'finish-migrate') return status;
   }
 }
 
-async function requireRunning(control: SnapshotControl): Promise<void> {
+async function requireRunning(control: ComputerMonitor): Promise<void> {
   const status = await statusOf(control);
   if (status === 'running') return;
   throw conflict(`the machine stands still (${status}), so no snapshot of it can be taken while it runs`);
 }
 
-async function statusOf(control: Pick<SnapshotControl, 'execute'>): Promise<string> {
+async function statusOf(control: Pick<ComputerMonitor, 'execute'>): Promise<string> {
   const status = await control.execute('query-status');
   return isObject(status) ? String(status.status) : 'unknown';
 }
 
-async function configure(control: SnapshotControl, stop: number): Promise<void> {
+async function configure(control: ComputerMonitor, stop: number): Promise<void> {
   const capabilities = ['events', 'pause-before-switchover'].map((capability) => ({
     capability,
     state: true,
@@ -108,7 +105,7 @@ async function configure(control: SnapshotControl, stop: number): Promise<void> 
   await allowStop(control, stop);
 }
 
-async function allowStop(control: SnapshotControl, milliseconds: number): Promise<void> {
+async function allowStop(control: ComputerMonitor, milliseconds: number): Promise<void> {
   await control.execute('migrate-set-parameters', {
     'max-bandwidth': UNLIMITED_BANDWIDTH,
     'downtime-limit': milliseconds,
@@ -117,27 +114,25 @@ async function allowStop(control: SnapshotControl, milliseconds: number): Promis
 
 /** One migration, from its begin to the guest that goes on. */
 class Migration {
-  readonly #control: SnapshotControl;
+  readonly #control: ComputerMonitor;
   readonly #request: LiveSnapshotRequest;
   #passes = 0;
   #stoppedAt = 0;
   #failure: unknown;
 
-  constructor(control: SnapshotControl, request: LiveSnapshotRequest) {
+  constructor(control: ComputerMonitor, request: LiveSnapshotRequest) {
     this.#control = control;
     this.#request = request;
   }
 
   /** Milliseconds that the guest stood still. */
-  async follow(events: ComputerEvents): Promise<number> {
+  async follow(events: ComputerEventStream): Promise<number> {
     const { signal } = this.#request;
     const onAbort = () => void this.#cancel(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     try {
-      for await (const event of events) {
-        if (await this.#take(event)) break;
-      }
+      while (!(await this.#take(await events.find(() => true))));
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
