@@ -45,6 +45,19 @@ export class TinyMachines implements AsyncDisposable {
     return this.instance.berthOk(['vm', 'logs', name]);
   }
 
+  /** Resolves when that matches, in however many runs. */
+  async logs(name: string, pattern: RegExp): Promise<void> {
+    let text = '';
+    while (!pattern.test(text)) {
+      text = '';
+      const { body } = await this.client.machines.logs(name, { follow: true });
+      for await (const chunk of body) {
+        text += String(chunk);
+        if (pattern.test(text)) break;
+      }
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.client[Symbol.dispose]();
     await this.instance[Symbol.asyncDispose]();
