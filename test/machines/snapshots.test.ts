@@ -130,7 +130,9 @@ test('a clone has disks, cards and a name of its own, and boots beside the machi
   await machines.run('original', '--label', 'a=b');
   await berth('snapshot', 'create', 'original', 'one');
   expect(await refusal('clone', 'original', 'copy')).toContain('has to be stopped to be cloned');
-  expect(await refusal('clone', '--snapshot', 'one', 'original', 'original')).toContain('the name original is taken');
+  expect(await refusal('clone', '--snapshot', 'one', 'original', 'original')).toContain(
+    'the name original is taken',
+  );
   expect(await berth('clone', '--snapshot', 'one', 'original', 'copy')).toBe('copy');
   await using console = await machines.console('copy');
   await berth('start', 'copy');
