@@ -48,7 +48,7 @@ export function computerArguments(
     ...memory(layout),
     ...['-uuid', uuid, '-rtc', 'base=utc'],
     ...channels(),
-    ...portArguments(layout.model),
+    ...portArguments(layout.model, layout.places),
     ...commonDevices(layout),
     ...layout.cards.flatMap((card, index) => cardArguments(layout, card, index)),
     ...diskArguments(layout, files),

@@ -112,6 +112,8 @@ export interface ComputerLayout {
   readonly accelerator: 'kvm' | 'tcg';
   readonly model: ComputerModel;
   readonly firmware: Firmware;
+  /** How many there are of each kind. */
+  readonly places: DeviceCounts;
   /** `most`: that there are places for. */
   readonly processors: { readonly present: number; readonly most: number };
   /** Bytes that it has from the start, and that can be added while it runs. */

@@ -12,6 +12,7 @@ test('devices have their places in their order, and there is room for what may c
     accelerator: 'tcg',
     model: 'q35',
     firmware: 'bios',
+    places: { cards: 3, disks: 6, media: 1 },
     processors: { present: 2, most: 4 },
     memory: { start: 1024 * MIB, more: 7168 * MIB },
     disks: [

@@ -1,7 +1,7 @@
 import { conflict } from '../../base/index.ts';
 import type { HostResources } from '../resources.ts';
 import type { ComputerLayout, LaidOutComputer, Placed } from './contract.ts';
-import { placesOf } from './places.ts';
+import { placesFor, placesOf } from './places.ts';
 
 /** Linux takes new memory in blocks of this size. */
 const MEMORY_BLOCK = 128 * 1024 ** 2;
@@ -23,15 +23,18 @@ export function layoutOf(
 ): ComputerLayout {
   const { model, firmware, allotment } = request.hardware;
   const { live } = placesOf(model);
+  const readOnlyDisks = placed(request.media.filter(({ kind }) => kind === 'disk'));
+  const [disks, cards] = [request.disks.length, request.cards.length];
   return {
     ...{ version: 1, hypervisor, accelerator, model, firmware },
+    places: placesFor(model, { disks, cards, media: readOnlyDisks.length }),
     processors: {
       present: allotment.processors,
       most: live ? mostProcessors(allotment.processors, host) : allotment.processors,
     },
     memory: { start: allotment.memory, more: live ? moreMemory(allotment.memory, host) : 0 },
     disks: placed(request.disks),
-    readOnlyDisks: placed(request.media.filter(({ kind }) => kind === 'disk')),
+    readOnlyDisks,
     drives: request.media.filter(({ kind }) => kind === 'cdrom').map(({ name }) => name),
     cards: request.cards.map(({ macAddress, mtu }, place) => ({ name: macAddress, place, mtu })),
   };

@@ -54,14 +54,48 @@ export function placeAt(
   return Number.isInteger(place) && place >= 0 ? place : undefined;
 }
 
-/** q35 takes new devices at ports of PCI Express only, one each. */
-export function portArguments(model: ComputerModel): string[] {
-  if (model !== 'q35') return [];
-  const { cards, disks, media } = places.q35;
-  return Array.from({ length: cards + disks + media }, (_, index) => ['-device', port(index)]).flat();
+/** Places that are free when a computer starts: each costs a guest a moment of its boot. */
+const SPARE = { cards: 2, disks: 4 };
+
+/** The places of a computer that starts with so many devices. Those of a controller that is there anyway cost nothing. */
+export function placesFor(model: ComputerModel, { cards, disks, media }: DeviceCounts): DeviceCounts {
+  const most = places[model];
+  if (model !== 'q35') return { cards: most.cards, disks: most.disks, media: most.media };
+  return {
+    cards: Math.min(most.cards, cards + SPARE.cards),
+    disks: Math.min(most.disks, disks + SPARE.disks),
+    media,
+  };
 }
 
-/** Eight are one device of the root bus. None asks for a part of the few I/O ports, which virtio does without. */
+/** q35 takes new devices at ports of PCI Express only, one each. */
+export function portArguments(model: ComputerModel, { cards, disks, media }: DeviceCounts): string[] {
+  if (model !== 'q35') return [];
+  const kinds: [PlaceKind, number][] = [
+    ['card', cards],
+    ['disk', disks],
+    ['read-only-disk', media],
+  ];
+  return kinds.flatMap(([kind, count]) => {
+    const first = firstPlace(model, kind);
+    return Array.from({ length: count }, (_, place) => ['-device', port(first + place)]).flat();
+  });
+}
+
+/** The places that {@link portArguments} made, by the names of all devices. */
+export function placesAmong(model: ComputerModel, ids: readonly string[]): DeviceCounts {
+  if (model !== 'q35') return placesFor(model, { cards: 0, disks: 0, media: 0 });
+  const ports = ids.flatMap((id) => /^port(\d+)$/.exec(id)?.[1] ?? []).map(Number);
+  const disks = firstPlace(model, 'disk');
+  const media = firstPlace(model, 'read-only-disk');
+  return {
+    cards: ports.filter((index) => index < disks).length,
+    disks: ports.filter((index) => index >= disks && index < media).length,
+    media: ports.filter((index) => index >= media).length,
+  };
+}
+
+/** Eight are one device of the root bus, and the first of each kind is the first of a device. None asks for a part of the few I/O ports, which virtio does without. */
 function port(index: number): string {
   const [device, part] = [Q35_DEVICE + Math.floor(index / 8), index % 8];
   const together = part === 0 ? ',multifunction=on' : '';

@@ -2,7 +2,7 @@ import { internal } from '../../base/index.ts';
 import { MEMORY_DEVICE } from './arguments.ts';
 import type { ComputerLayout, ComputerModel, Placed } from './contract.ts';
 import type { ComputerMonitor } from './monitor.ts';
-import { type PlaceKind, placeAt, placesOf } from './places.ts';
+import { type PlaceKind, placeAt, placesAmong, placesOf } from './places.ts';
 import { numberIn, objectIn, objectsIn, textIn } from './qmp-fields.ts';
 
 /** What a computer that runs consists of now, as QEMU itself tells it: a changed one is not as it was started. */
@@ -23,6 +23,10 @@ export async function surveyComputer(monitor: ComputerMonitor): Promise<Computer
     accelerator: objectIn(kvm).enabled === true ? 'kvm' : 'tcg',
     model,
     firmware: isUefi ? 'uefi' : 'bios',
+    places: placesAmong(
+      model,
+      devices.map(({ id }) => id),
+    ),
     processors: { present: processors.present.length, most: processors.most },
     memory: { start: memory.start, more: memory.more?.most ?? 0 },
     disks: await placedDevices(monitor, model, 'disk', named(devices, 'disk-', 'virtio-blk')),

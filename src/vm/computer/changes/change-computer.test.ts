@@ -150,6 +150,22 @@ test('a disk is added in the first free place, from an open file', async () => {
   expect((await surveyComputer(qemu)).disks).toEqual([...layout.disks, { name: 'more', place: 2 }]);
 });
 
+test('a disk for which no place is left needs a restart', async () => {
+  const { qemu, layout } = running();
+  const files = Array.from({ length: layout.places.disks }, (_, index) => {
+    return { name: `more${index}`, path: join(folder, 'more.qcow2'), backing: [], size: GIB };
+  });
+  const { changed, needsRestart } = await changeComputer(
+    wanted({ disks: [...wanted().disks, ...files] }),
+    qemu,
+  );
+  expect(changed).toHaveLength(4);
+  expect(needsRestart).toEqual([
+    { what: 'the disk more4 of 1GiB', why: 'all places for disks are taken' },
+    { what: 'the disk more5 of 1GiB', why: 'all places for disks are taken' },
+  ]);
+});
+
 test('a disk grows, and another goes when its system lets it go', async () => {
   const { qemu } = running();
   const [root] = wanted().disks;

@@ -62,7 +62,7 @@ export async function changeDisks(
   }
   const taken = [...layout.disks]; // a place that is given away is free at the next start
   for (const disk of wanted.filter(({ name }) => !sizes.has(name))) {
-    const place = freePlace(placesOf(layout.model).disks, taken);
+    const place = freePlace(layout.places.disks, taken);
     outcomes.push(await add(monitor, layout, disk, place));
     if (place !== undefined) taken.push({ name: disk.name, place });
   }

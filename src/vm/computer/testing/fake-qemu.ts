@@ -2,7 +2,7 @@ import { unavailable } from '../../../base/index.ts';
 import type { ComputerLayout } from '../contract.ts';
 import type { ComputerEvent } from '../events.ts';
 import type { ComputerEventStream, ComputerMonitor } from '../monitor.ts';
-import { placeOptions } from '../places.ts';
+import { placeOptions, portArguments } from '../places.ts';
 
 const MIB = 1024 ** 2;
 
@@ -35,6 +35,10 @@ export class FakeQemu implements ComputerMonitor {
     this.#left = memory.start;
     this.#sizes = new Map(disks.map(({ name }) => [`disk-${name}`, 1024 * MIB]));
     this.#devices = new Map();
+    for (const word of portArguments(layout.model, layout.places)) {
+      const id = /id=(port\d+),/.exec(word)?.[1];
+      if (id !== undefined) this.#put(id, 'pcie-root-port', {});
+    }
     for (const { name, place } of disks)
       this.#put(`disk-${name}`, 'virtio-blk-pci', placeOptions(layout.model, 'disk', place));
     for (const { name, place } of readOnlyDisks) {
