@@ -20,6 +20,10 @@ export interface BareOptions {
   readonly state?: number;
   /** As if nobody pressed the button yet: no processor runs. */
   readonly paused?: boolean;
+  /** Booted in the place of what the disks have. */
+  readonly kernel?: { readonly path: string; readonly initramfs: string; readonly words: string };
+  /** An open file that `add-fd` hands over: Node itself cannot send any. */
+  readonly handed?: number;
 }
 
 /** A computer's QEMU without monitor and confinement: what its arguments and commands do. Its cards lead nowhere. */
@@ -39,19 +43,21 @@ export class BareComputer implements ComputerMonitor, AsyncDisposable {
   static async start(
     layout: ComputerLayout,
     files: ComputerFiles,
-    { state, paused = false }: BareOptions = {},
+    options: BareOptions = {},
   ): Promise<BareComputer> {
-    const begin = state === undefined ? 'boot' : 'resume';
+    const begin = options.state === undefined ? 'boot' : 'resume';
     const args = computerArguments(layout, files, '00000000-0000-4000-8000-000000000000', begin);
-    const computer = new BareComputer(args.map(withoutTap), state);
-    for (const step of beginSteps(begin).slice(0, paused ? -1 : undefined)) await computer.#perform(step);
+    const computer = new BareComputer([...args.map(asBare), ...kernelArguments(options)], options);
+    const steps = beginSteps(begin).slice(0, options.paused === true ? -1 : undefined);
+    for (const step of steps) await computer.#perform(step);
     return computer;
   }
 
-  private constructor(args: readonly string[], state: number | undefined) {
+  private constructor(args: readonly string[], { state, handed }: BareOptions) {
+    const files = handed === undefined ? [] : ['-add-fd', `fd=${HANDED_DESCRIPTOR},set=${HANDED_SET}`];
     // Ends with this process, however that ends.
-    this.#qemu = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args], {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', state ?? 'ignore', 'pipe'],
+    this.#qemu = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args, ...files], {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', state ?? 'ignore', 'pipe', handed ?? 'ignore'],
     });
     this.#qemu.stderr?.on('data', (chunk: Buffer) => {
       this.#words += chunk.toString();
@@ -69,6 +75,7 @@ export class BareComputer implements ComputerMonitor, AsyncDisposable {
   }
 
   async execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    if (command === 'add-fd') return { 'fdset-id': HANDED_SET };
     const id = `${command}-${this.#waiting.size}-${Math.random()}`;
     const answer = Promise.withResolvers<unknown>();
     this.#waiting.set(id, answer);
@@ -153,6 +160,15 @@ export class BareComputer implements ComputerMonitor, AsyncDisposable {
   }
 }
 
-function withoutTap(word: string): string {
-  return word.replace(/^tap,fd=(\d+)/, 'hubport,hubid=$1');
+const HANDED_DESCRIPTOR = 7;
+const HANDED_SET = 1;
+
+function kernelArguments({ kernel }: BareOptions): string[] {
+  if (kernel === undefined) return [];
+  return ['-kernel', kernel.path, '-initrd', kernel.initramfs, '-append', kernel.words];
+}
+
+/** Cards without taps, and disks that are not booted, whose places in the order a kernel would want for itself. */
+function asBare(word: string): string {
+  return word.replace(/^tap,fd=(\d+)/, 'hubport,hubid=$1').replace(/,bootindex=\d+$/, '');
 }

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { runChecked } from '../../src/base/index.ts';
 import type { TestInstance } from '../../src/runtime/test-instance.ts';
 import { type InitramfsEntry, writeInitramfs } from '../../src/vm/initramfs.ts';
-import { Kernels } from '../../src/vm/kernel.ts';
+import { type Kernel, Kernels } from '../../src/vm/kernel.ts';
 import { VM_TAP_DESCRIPTOR } from '../../src/vm/vm-plan.ts';
 import type { ComputerSystem } from './hand-made-computer.ts';
 
@@ -34,6 +34,7 @@ true
 const INIT = `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /tmp /etc
 /bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox --install -s /bin
 while read name; do insmod /modules/$name; done < /modules/order
 for interface in lo eth0 eth1; do ip link set $interface up; done
@@ -50,11 +51,10 @@ export async function shellSystem(
   { folder, nativeDirectory }: TestInstance,
   macs: readonly string[],
 ): Promise<ComputerSystem> {
-  const kernel = await new Kernels({ cache: KERNELS, configuration: '/nonexistent' }).find(undefined);
+  const kernel = await shellKernel();
   const counter = await runChecked(join(nativeDirectory, 'berth-vm'), ['measure-tsc']);
   const counterKilohertz = counter.stdout.toString().trim();
-  const initramfs = join(folder, 'shell-initramfs');
-  await writeFile(initramfs, writeInitramfs(await entries(kernel.modules)));
+  const initramfs = await writeShellInitramfs(folder, kernel.modules);
   return {
     args: [
       ...['-M', 'microvm,acpi=on', '-cpu', 'max', '-m', '192M', '-serial', 'chardev:console'],
@@ -71,6 +71,18 @@ export async function shellSystem(
       { hostPath: initramfs, name: '/initramfs', idmap: true },
     ],
   };
+}
+
+/** Debian's, as machines for containers have it. */
+export function shellKernel(): Promise<Kernel> {
+  return new Kernels({ cache: KERNELS, configuration: '/nonexistent' }).find(undefined);
+}
+
+/** The system itself, in a file of `folder`; it loads `modules` in their order. */
+export async function writeShellInitramfs(folder: string, modules: readonly string[]): Promise<string> {
+  const initramfs = join(folder, 'shell-initramfs');
+  await writeFile(initramfs, writeInitramfs(await entries(modules)));
+  return initramfs;
 }
 
 async function entries(modules: readonly string[]): Promise<InitramfsEntry[]> {
