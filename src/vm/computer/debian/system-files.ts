@@ -37,6 +37,7 @@ function systemFiles({ rootUuid }: ImageIdentity): SystemFiles {
     'etc/fstab': `UUID=${rootUuid} / ext4 rw,discard,x-systemd.growfs 0 0\n`,
     'etc/tiny-initramfs/tiny-initramfs.conf': INITRAMFS,
     'boot/grub/grub.cfg': grubConfiguration(rootUuid),
+    'etc/udev/rules.d/40-added-processors.rules': ADDED_PROCESSORS,
     'etc/repart.d/50-root.conf': '[Partition]\nType=root\n', // the last one, which takes the room of a larger disk
     'etc/cloud/cloud.cfg.d/90_berth.cfg': CLOUD_INIT,
     'etc/systemd/network/80-berth.network': NETWORK,
@@ -60,7 +61,12 @@ INCLUDE_MODULES=virtio_pci,virtio_mmio,virtio_blk,virtio_scsi,sd_mod,ext4
 
 /** The kernel by the link that Debian keeps to its newest one. */
 function grubConfiguration(rootUuid: string): string {
-  const words = ['console=tty0', 'console=ttyS0,115200', 'quiet', 'systemd.show_status=true'];
+  const words = [
+    ...['console=tty0', 'console=ttyS0,115200', 'quiet', 'systemd.show_status=true'],
+    'no_timer_check', // on a busy host, an emulated timer comes too late for the check, and the kernel gives up
+    // Memory that is added is used at once, and can be given back; room for more is no reason to hold 64 MiB ready for old devices.
+    ...['memhp_default_state=online', 'memory_hotplug.online_policy=auto-movable', 'swiotlb=2048'],
+  ];
   return `serial --unit=0 --speed=115200
 terminal_input console serial
 terminal_output console serial
@@ -75,6 +81,10 @@ menuentry "Debian with the kernel before" {
 }
 `;
 }
+
+/** A processor that is added is used at once, too. */
+const ADDED_PROCESSORS =
+  'SUBSYSTEM=="cpu", ACTION=="add", TEST=="online", ATTR{online}=="0", ATTR{online}="1"\n';
 
 const CLOUD_INIT = `# As berth has made this system.
 datasource_list: [ NoCloud, None ]
