@@ -110,6 +110,20 @@ export const MACHINE_COMMANDS: readonly CommandEntry[] = [
   {
     words: [],
     group: 'vm',
+    groupWords: ['exec'],
+    summary: "Execute a command in a running machine, by QEMU's guest agent",
+    load: async () => (await import('./commands/machine/exec.ts')).machineExecCommand,
+  },
+  {
+    words: [],
+    group: 'vm',
+    groupWords: ['cp'],
+    summary: 'Copy files/folders between a machine and the local filesystem',
+    load: async () => (await import('./commands/cp.ts')).machineCopyCommand,
+  },
+  {
+    words: [],
+    group: 'vm',
     groupWords: ['snapshot create'],
     summary: 'Save the disks of a machine, and the memory of one that runs',
     load: async () => (await import('./commands/machine/snapshots.ts')).createSnapshotCommand,

@@ -6,9 +6,12 @@ import type { FileChange, PathStat } from './types/index.ts';
 /** Copying files out of containers and into them. A `reference` is a name, an id, or the unique start of one. */
 export class ContainerFiles {
   readonly #transport: Transport;
+  readonly #root: string;
 
-  constructor(transport: Transport) {
+  /** `root` is the API's path above what has the files. */
+  constructor(transport: Transport, root = '/containers') {
     this.#transport = transport;
+    this.#root = root;
   }
 
   /** What is at a path; undefined where there is nothing, or no such container. */
@@ -18,7 +21,7 @@ export class ContainerFiles {
     options: { signal?: AbortSignal } = {},
   ): Promise<PathStat | undefined> {
     try {
-      const call = { method: 'HEAD', path: pathOf(reference, 'archive'), query: { path } } as const;
+      const call = { method: 'HEAD', path: this.#pathOf(reference, 'archive'), query: { path } } as const;
       const response = await this.#transport.stream({ ...call, ...options });
       response.resume();
       return pathStat(response.headers['x-docker-container-path-stat']);
@@ -34,7 +37,7 @@ export class ContainerFiles {
     path: string,
     options: { signal?: AbortSignal } = {},
   ): Promise<{ readonly stat: PathStat; readonly archive: Readable }> {
-    const call = { method: 'GET', path: pathOf(reference, 'archive'), query: { path } } as const;
+    const call = { method: 'GET', path: this.#pathOf(reference, 'archive'), query: { path } } as const;
     const archive = await this.#transport.stream({ ...call, ...options });
     return { stat: pathStat(archive.headers['x-docker-container-path-stat']), archive };
   }
@@ -49,7 +52,7 @@ export class ContainerFiles {
     const { copyUIDGID, signal } = options;
     await this.#transport.run({
       method: 'PUT',
-      path: pathOf(reference, 'archive'),
+      path: this.#pathOf(reference, 'archive'),
       query: { path, noOverwriteDirNonDir: true, copyUIDGID },
       headers: { 'Content-Type': 'application/x-tar' },
       body: tar,
@@ -59,21 +62,21 @@ export class ContainerFiles {
 
   /** What differs from the image, by path. */
   async changes(reference: string, options: { signal?: AbortSignal } = {}): Promise<readonly FileChange[]> {
-    const call = { method: 'GET', path: pathOf(reference, 'changes') } as const;
+    const call = { method: 'GET', path: this.#pathOf(reference, 'changes') } as const;
     return (await this.#transport.json<readonly FileChange[] | null>({ ...call, ...options })) ?? [];
   }
 
   /** The container's whole file system as a tar, without its volumes. */
   export(reference: string, options: { signal?: AbortSignal } = {}): Promise<Readable> {
-    return this.#transport.stream({ method: 'GET', path: pathOf(reference, 'export'), ...options });
+    return this.#transport.stream({ method: 'GET', path: this.#pathOf(reference, 'export'), ...options });
+  }
+
+  #pathOf(reference: string, action: string): string {
+    return `${this.#root}/${encodeURIComponent(reference)}/${action}`;
   }
 }
 
 function pathStat(header: string | string[] | undefined): PathStat {
   if (typeof header !== 'string') throw internal("the engine's answer does not tell what is at the path");
   return JSON.parse(Buffer.from(header, 'base64').toString()) as PathStat;
-}
-
-function pathOf(reference: string, action: string): string {
-  return `/containers/${encodeURIComponent(reference)}/${action}`;
 }

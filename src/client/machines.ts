@@ -1,3 +1,4 @@
+import { ContainerFiles } from './container-files.ts';
 import type { AttachOptions, LogOptions, PendingExit, WaitCondition } from './containers.ts';
 import { MachineSnapshots } from './machine-snapshots.ts';
 import { jsonLines, type OutputStream, progressMessages } from './streams.ts';
@@ -9,6 +10,8 @@ import type {
   MachineChanged,
   MachineCreated,
   MachineCreateRequest,
+  MachineExecAnswer,
+  MachineExecRequest,
   MachineImage,
   MachineInspect,
   MachineSummary,
@@ -21,10 +24,13 @@ export class Machines {
   readonly #transport: Transport;
 
   readonly snapshots: MachineSnapshots;
+  /** By QEMU's guest agent, of machines that run and have it. */
+  readonly files: ContainerFiles;
 
   constructor(transport: Transport) {
     this.#transport = transport;
     this.snapshots = new MachineSnapshots(transport);
+    this.files = new ContainerFiles(transport, ROOT);
   }
 
   async list(
@@ -152,6 +158,16 @@ export class Machines {
     const { name, snapshot, signal } = options;
     const json = { Name: name, Snapshot: snapshot };
     return this.#transport.json({ method: 'POST', path: pathOf(reference, 'clone'), json, signal });
+  }
+
+  /** Runs a command in it by QEMU's guest agent, which its system must have. The output comes at the command's end. */
+  async exec(
+    reference: string,
+    command: MachineExecRequest,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<MachineExecAnswer> {
+    const path = pathOf(reference, 'exec');
+    return this.#transport.json({ method: 'POST', path, json: command, ...options });
   }
 
   /** Registers a wait; resolves as soon as the engine has it, long before the end. */

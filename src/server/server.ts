@@ -20,6 +20,7 @@ import { eventRoutes } from './routes/events.ts';
 import { imageArchiveRoutes } from './routes/image-archives.ts';
 import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
+import { machineGuestRoutes } from './routes/machine-guests.ts';
 import { machineSnapshotRoutes } from './routes/machine-snapshots.ts';
 import { machineRoutes } from './routes/machines.ts';
 import { missingRoutes } from './routes/missing.ts';
@@ -106,6 +107,7 @@ function createApp(
     portRoutes,
     statsRoutes,
     machineRoutes,
+    machineGuestRoutes,
     machineSnapshotRoutes,
     imageRoutes,
     imageArchiveRoutes,

@@ -4,6 +4,7 @@ export type * from './disk-usage.ts';
 export type * from './files.ts';
 export type * from './image.ts';
 export type * from './machine.ts';
+export type * from './machine-exec.ts';
 export type * from './machine-snapshot.ts';
 export type * from './network.ts';
 export type * from './progress.ts';

@@ -1,6 +1,6 @@
 import { Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
-import type { ImageUse, Snapshot } from '../../vm/index.ts';
+import type { GuestCommand, GuestExit, ImageUse, Snapshot } from '../../vm/index.ts';
 import { type Attachment, attachToContainer, resizeContainer } from '../containers/attach.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import { isComputer, type NetworkAttachment } from '../containers/container.ts';
@@ -18,6 +18,7 @@ import { requireRunning, requireStopped } from './admission.ts';
 import { changeMachine, type MachineChange, type MachineChanged } from './change.ts';
 import { type CloneRequest, cloneMachine } from './clone.ts';
 import { type CreatedMachine, type CreateOptions, createMachine, withLastingCard } from './create.ts';
+import { execInGuest, GuestFiles } from './guest.ts';
 import type { NewMachine } from './new-machine.ts';
 import {
   listSnapshots,
@@ -115,6 +116,16 @@ export class Machines {
   disconnect(reference: string, network: string): Promise<void> {
     const target = { network, force: false };
     return disconnectFromNetwork(this.#context, this.find(reference).id, target);
+  }
+
+  /** See {@link execInGuest}. */
+  async exec(reference: string, command: GuestCommand, signal: AbortSignal): Promise<GuestExit> {
+    return execInGuest(this.#context, this.find(reference), command, signal);
+  }
+
+  /** The files of one that runs. */
+  files(reference: string, signal: AbortSignal): GuestFiles {
+    return new GuestFiles(this.#context, this.find(reference), signal);
   }
 
   /** The oldest first. */
