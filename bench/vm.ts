@@ -1,20 +1,15 @@
-// Measures virtual machines, beside containers of the same image; writes its table into bench/README.md. The first
-// argument is how many kernels are booted while both cores are busy (200).
+// Measures virtual machines, beside containers of the same image; writes its table into bench/README.md.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { runChecked } from '../src/base/index.ts';
-import { startRegistry } from '../test/fixtures/registry.ts';
-import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
-import { time } from './hyperfine.ts';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { docker, type Engine } from './engines.ts';
+import { type MachineBench, median, startMachineBench, VM, whileBusy, withMachine } from './machines.ts';
 import { writeSection } from './readme.ts';
 import { currentLoad, machine, verdict } from './report.ts';
 
-const KERNELS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-kernels`;
 const TOGETHER = 20;
-const VM = ['--runtime', 'vm'];
+const FILES = 5000;
 
 /** Milliseconds. */
 interface Times {
@@ -29,81 +24,58 @@ interface Times {
 interface Memory {
   readonly resident: number;
   readonly own: number;
+  /** Of that, what it has written: the rest are pages of files that nobody else has mapped just now. */
+  readonly written: number;
   readonly proportional: number;
 }
 
-async function main(): Promise<void> {
-  const boots = Number(process.argv[2] ?? 200);
-  const load = currentLoad();
-  await using daemon = await startBerthd();
-  await using registry = await startRegistry();
-  const data = join(dirname(daemon.host.slice('unix://'.length)), 'data');
-  if (existsSync(KERNELS)) cpSync(KERNELS, join(data, 'vm/kernels'), { recursive: true });
-  const [berth, dockerd] = await enginesOf(daemon.host);
-  const image = `${new URL(registry.url).host}/library/busybox:latest`;
-  for (const engine of [berth, dockerd]) if (engine !== undefined) await docker(engine, 'pull', '-q', image);
+/** Milliseconds to look at 5,000 files of a folder of the host's, by what shares it. */
+interface Looks {
+  readonly '9p': number;
+  readonly virtiofs: number;
+}
 
-  await docker(berth, 'run', '--rm', ...VM, image, 'true'); // makes the template
-  const warm = await median(berth, ['run', '--rm', ...VM, image, 'true']);
+async function main(): Promise<void> {
+  const load = currentLoad();
+  await using bench = await startMachineBench();
+  const { berth, dockerd, image, data } = bench;
+  const run = ['run', '--rm', ...VM, image, 'true'];
+
+  await docker(berth, ...run); // makes the template
+  const warm = await median(berth, run);
   const container = dockerd && (await median(dockerd, ['run', '--rm', image, 'true']));
-  const warmBusy = await whileBusy(() => median(berth, ['run', '--rm', ...VM, image, 'true']));
-  const exec = await withMachine(berth, image, (name) =>
+  const warmBusy = await whileBusy(() => median(berth, run));
+  const exec = await withMachine(bench, [], (name) =>
     median(berth, ['exec', name, 'true']).catch((error: Error) => error.message),
   );
-  const idle = await withMachine(berth, image, (name) => settledMemory(berth, name));
+  const idle = await withMachine(bench, [], (name) => settledMemory(berth, name));
   const together = await manyTogether(berth, image);
+  const looks = await looksAtFiles(bench);
   keepNoTemplates(data);
-  const cold = await median(berth, ['run', '--rm', ...VM, image, 'true'], 5);
-  const hung = await whileBusy(() => bootMany(berth, image, boots));
+  const cold = await median(berth, run, 5);
 
   const text = table(
     load,
-    await acceleratorOf(berth),
+    bench.accelerator,
     { warm, warmBusy, cold, exec },
-    { container, idle, together, boots, hung },
+    { container, idle, together, looks },
   );
   console.log(`\n${text}`);
   writeSection('vm', text);
 }
 
-async function enginesOf(host: string): Promise<[Engine, Engine | undefined]> {
-  const engines = await findEngines(host);
-  const berth = engines.find(({ name }) => name === 'berth');
-  if (berth === undefined) throw new Error('berthd does not answer');
-  return [berth, engines.find(({ name }) => name === 'dockerd')];
-}
-
-/** The docker CLI leaves out what it does not know. */
-async function acceleratorOf({ host }: Engine): Promise<string> {
-  const berth = join(import.meta.dirname, '../bin/berth');
-  const { stdout } = await runChecked(berth, ['-H', host, 'info']);
-  return /^ *Accelerator: (.*)$/m.exec(stdout.toString())?.[1] ?? 'unknown';
-}
-
-async function median(engine: Engine, args: readonly string[], runs = 15): Promise<number> {
-  const timing = await time(engine, { title: args.join(' '), args, runs });
-  if (timing.state === 'failed') throw new Error(`${args.join(' ')}: ${timing.reason}`);
-  console.log(`  ${engine.name}: ${args.join(' ')}: ${timing.medianMs.toFixed(0)} ms`);
-  return timing.medianMs;
-}
-
-/** Does `work` while every processor computes for somebody else, too. */
-async function whileBusy<T>(work: () => Promise<T>): Promise<T> {
-  const busy: ChildProcess[] = cpus().map(() => spawn(process.execPath, ['-e', 'for (;;);']));
+async function looksAtFiles(bench: MachineBench): Promise<Looks> {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-bench-'));
+  for (let index = 0; index < FILES; index++) writeFileSync(join(folder, `file-${index}`), String(index));
+  // No file is as large as that, so there is nothing to print; but each is looked at.
+  const look = (by: string) =>
+    withMachine(bench, ['--annotation', `berth.shares=${by}`, '-v', `${folder}:/shared`], (name) =>
+      median(bench.berth, ['exec', name, 'find', '/shared', '-type', 'f', '-size', '+1000000'], 5),
+    );
   try {
-    return await work();
+    return { '9p': await look('9p'), virtiofs: await look('virtiofs') };
   } finally {
-    for (const process of busy) process.kill();
-  }
-}
-
-async function withMachine<T>(engine: Engine, image: string, work: (name: string) => Promise<T>): Promise<T> {
-  const name = 'berth-bench-vm';
-  await docker(engine, 'run', '-d', '--name', name, ...VM, '-m', '256m', image, 'sleep', '1000');
-  try {
-    return await work(name);
-  } finally {
-    await docker(engine, 'rm', '-f', name);
+    rmSync(folder, { recursive: true });
   }
 }
 
@@ -127,6 +99,7 @@ async function memoryOf(engine: Engine, name: string): Promise<Memory> {
   return {
     resident: field('Rss'),
     own: field('Private_Clean') + field('Private_Dirty'),
+    written: field('Private_Dirty'),
     proportional: field('Pss'),
   };
 }
@@ -153,18 +126,6 @@ function keepNoTemplates(data: string): void {
   writeFileSync(folder, '');
 }
 
-/** How many of so many boots did not come to their end. */
-async function bootMany(engine: Engine, image: string, boots: number): Promise<number> {
-  let hung = 0;
-  for (let boot = 0; boot < boots; boot++) {
-    await docker(engine, 'run', '--rm', ...VM, image, 'true').catch((error: Error) => {
-      console.error(`  boot ${boot}: ${error.message}`);
-      hung += 1;
-    });
-  }
-  return hung;
-}
-
 function table(
   load: number,
   accelerator: string,
@@ -173,14 +134,13 @@ function table(
     readonly container: number | undefined;
     readonly idle: Memory;
     readonly together: number;
-    readonly boots: number;
-    readonly hung: number;
+    readonly looks: Looks;
   },
 ): string {
   const row = (title: string, measured: string, goal = '') => `| ${title} | ${measured} | ${goal} |`;
   const within = (ms: number, goal: number) => verdict(`≤ ${goal}`, ms <= goal);
   const megabytes = (kib: number) => (kib * 1024) / 1e6;
-  const { idle, together, boots, hung, container } = seen;
+  const { idle, together, looks, container } = seen;
   return [
     `- ${machine(load)}`,
     `- accelerator: ${accelerator}; busybox, through the docker CLI; medians in milliseconds`,
@@ -200,8 +160,14 @@ function table(
       within(megabytes(idle.resident), 65),
     ),
     row('idle with 256 MiB: private (MB)', megabytes(idle.own).toFixed(0), within(megabytes(idle.own), 45)),
+    row('of that, written by it or its guest (MB)', megabytes(idle.written).toFixed(0)),
     row(`${TOGETHER} at once: each one's share of memory (MB)`, megabytes(together).toFixed(0)),
-    row(`${boots} boots, both cores busy: did not come to their end`, String(hung), verdict('0', hung === 0)),
+    row(
+      `${FILES} small files of a bind mount looked at, by 9p`,
+      looks['9p'].toFixed(0),
+      within(looks['9p'], 3000),
+    ),
+    row('the same by virtiofs', looks.virtiofs.toFixed(0), within(looks.virtiofs, 500)),
   ].join('\n');
 }
 

@@ -68,6 +68,10 @@ test('every machine is confined by the sandbox and reads no configuration of the
   }
 });
 
+test('emulation keeps no more translated code than there is room for beside the memory', () => {
+  expect(valuesOf('-accel', warm)).toEqual(['tcg,thread=multi,tb-size=128']);
+});
+
 test('KVM has the processor of the host', () => {
   const kvm: MachineShape = { ...shape, accelerator: 'kvm' };
   expect(valuesOf('-accel', cold, kvm)).toEqual(['kvm']);

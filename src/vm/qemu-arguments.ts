@@ -4,9 +4,15 @@ import type { VmStep } from './vm-plan.ts';
 /** What every QEMU of ours begins with: no devices and no configuration but ours, and no window. */
 export const bareMachine = ['-nodefaults', '-no-user-config', '-display', 'none'];
 
-export function accelerationArguments(accelerator: Accelerator['name']): string[] {
+/** `translations`: MiB that emulation may keep of translated code; undefined: an eighth of the host's memory, at most 1 GiB. */
+export function accelerationArguments(accelerator: Accelerator['name'], translations?: number): string[] {
+  const emulation = [
+    'tcg',
+    'thread=multi',
+    ...(translations === undefined ? [] : [`tb-size=${translations}`]),
+  ];
   return [
-    ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
+    ...['-accel', accelerator === 'kvm' ? 'kvm' : emulation.join(',')],
     ...['-cpu', processorModel(accelerator)],
   ];
 }

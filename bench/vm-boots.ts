@@ -1,0 +1,76 @@
+// Starts many virtual machines while both cores are busy, half of them from the template and half by a boot, and counts those that do
+// not come to their end. Writes its table into bench/README.md. The argument is how many (200); SIGINT or SIGTERM ends it early, with
+// what there is until then.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { docker } from './engines.ts';
+import { type MachineBench, startMachineBench, VM, whileBusy } from './machines.ts';
+import { writeSection } from './readme.ts';
+import { currentLoad, machine, verdict } from './report.ts';
+
+interface Boots {
+  readonly failures: string[];
+  /** Milliseconds, in order of time. */
+  readonly times: number[];
+}
+
+async function main(): Promise<void> {
+  const boots = Number(process.argv[2] ?? 200);
+  const load = currentLoad();
+  const end = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => end.abort());
+  await using bench = await startMachineBench();
+  const shared = mkdtempSync(join(tmpdir(), 'berth-bench-'));
+  // What is shared by virtiofs boots, as no template can serve it.
+  const kinds = { warm: [], cold: ['--annotation', 'berth.shares=virtiofs', '-v', `${shared}:/shared`] };
+  const seen: Record<keyof typeof kinds, Boots> = {
+    warm: { failures: [], times: [] },
+    cold: { failures: [], times: [] },
+  };
+  try {
+    await docker(bench.berth, 'run', '--rm', ...VM, bench.image, 'true'); // makes the template
+    await whileBusy(async () => {
+      for (let boot = 0; boot < boots && !end.signal.aborted; boot++) {
+        const kind = boot % 2 === 0 ? 'warm' : 'cold';
+        await start(bench, kinds[kind], seen[kind]);
+        if (boot % 20 === 19) console.log(`  ${boot + 1} started`);
+      }
+    });
+  } finally {
+    rmSync(shared, { recursive: true });
+  }
+  const text = [
+    `- ${machine(load)}`,
+    `- accelerator: ${bench.accelerator}; two processes compute all the time beside them; load at the end ${currentLoad().toFixed(2)}`,
+    '',
+    '| starts one after another, both cores busy | from the template | by a boot, folders by virtiofs | goal |',
+    '| - | - | - | - |',
+    `| so many | ${seen.warm.times.length} | ${seen.cold.times.length} |  |`,
+    `| did not come to their end | ${seen.warm.failures.length} | ${seen.cold.failures.length} | ${verdict('0', seen.warm.failures.length + seen.cold.failures.length === 0)} |`,
+    `| median (ms) | ${quantile(seen.warm, 0.5)} | ${quantile(seen.cold, 0.5)} |  |`,
+    `| slowest (ms) | ${quantile(seen.warm, 1)} | ${quantile(seen.cold, 1)} |  |`,
+  ].join('\n');
+  console.log(`\n${text}`);
+  writeSection('vm-boots', text);
+}
+
+async function start({ berth, image }: MachineBench, options: readonly string[], into: Boots): Promise<void> {
+  const from = performance.now();
+  try {
+    await docker(berth, 'run', '--rm', ...VM, ...options, image, 'true');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    console.error(`  ${reason}`);
+    into.failures.push(reason);
+  }
+  into.times.push(performance.now() - from);
+}
+
+function quantile({ times }: Boots, share: number): string {
+  const sorted = times.toSorted((a, b) => a - b);
+  return (sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN).toFixed(0);
+}
+
+await main();
