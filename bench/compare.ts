@@ -1,6 +1,6 @@
 // Measures the ways to isolate a program side by side: container, container with gVisor, virtual machine from an image, machine.
 // Keeps the figures in bench/compare/figures.json and writes docs/containers-or-vms.md and its charts from them. Arguments: which
-// kinds are measured (all); the others' figures stay as they were.
+// kinds are measured (all), each as a whole or one part of it (machine:start, :work, :space); other figures stay as they were.
 
 import {
   chmodSync,
@@ -23,6 +23,8 @@ import { machine } from './report.ts';
 
 const FIGURES = join(import.meta.dirname, 'compare/figures.json');
 const KERNELS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-kernels`;
+/** The store's folder of disk images, with the Debian system in it, which takes minutes to make. */
+const DEBIAN = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/debian-images`;
 /** Debian's package of gVisor; newer kernels show it the host's own networks everywhere, so that it refuses all but this. */
 const RUNSC = { path: '/usr/bin/runsc', args: '--network=host' };
 
@@ -48,7 +50,7 @@ const kinds: Record<string, Kind> = {
     many: MANY,
     subject: (cli, image) => imageSubject('vm', cli, image, ['--isolation', 'vm', '-m', '256m']),
   },
-  machine: { starts: 1, many: MANY_MACHINES, subject: (cli) => machineSubject('machine', cli, '512m') },
+  machine: { starts: 0, many: MANY_MACHINES, subject: (cli) => machineSubject('machine', cli, '512m') },
 };
 
 async function main(): Promise<void> {
@@ -65,27 +67,36 @@ async function measureKinds(wanted: readonly string[], kept: Kept): Promise<void
   const cli = cliOf(bench.berthd.host);
   const data = join(dirname(bench.berthd.host.slice('unix://'.length)), 'data');
   if (existsSync(KERNELS)) cpSync(KERNELS, join(data, 'vm/kernels'), { recursive: true });
+  if (existsSync(DEBIAN)) cpSync(DEBIAN, join(data, 'vm/images'), { recursive: true });
   const image = bench.image.replace(/busybox:latest$/, 'python:3.8');
   await cli(['pull', '-q', image]);
   const address = await cli(['network', 'inspect', '-f', '{{(index .IPAM.Config 0).Gateway}}', 'bridge']);
-  for (const name of wanted) {
+  for (const words of wanted) {
+    const [name = '', part] = words.split(':');
     const kind = kinds[name];
     if (kind === undefined) throw new Error(`${name} is none of ${Object.keys(kinds).join(', ')}`);
-    const figures = await measure(kind, kind.subject(cli, image), { address, port: sender.port }, data);
-    kept.kinds[name] = { ...figures, many: kind.many, conditions: machine(bench.load) };
-    kept.accelerator = /^ *Accelerator: (.*)$/m.exec(await cli(['info']))?.[1] ?? 'unknown';
-    writeFileSync(FIGURES, `${JSON.stringify(kept, undefined, 2)}\n`);
-    console.log(name, kept.kinds[name]);
+    const subject = kind.subject(cli, image);
+    for (const [each, measure] of Object.entries(parts)) {
+      if (part !== undefined && part !== each) continue;
+      const figures = await measure(kind, subject, { address, port: sender.port }, data);
+      console.log(`  ${name}:`, figures);
+      const before = kept.kinds[name];
+      kept.kinds[name] = { ...before, ...figures, many: kind.many, conditions: machine(bench.load) };
+      kept.accelerator = /^ *Accelerator: (.*)$/m.exec(await cli(['info']))?.[1] ?? 'unknown';
+      if (name === 'machine' && !existsSync(DEBIAN))
+        cpSync(join(data, 'vm/images'), DEBIAN, { recursive: true });
+      writeFileSync(FIGURES, `${JSON.stringify(kept, undefined, 2)}\n`);
+    }
   }
 }
 
-async function measure(kind: Kind, subject: Subject, sender: Sender, data: string): Promise<Figures> {
-  const start = await measureStart(subject, kind.starts);
-  console.log(`  ${subject.name}: started in ${start.toFixed(0)} ms`);
-  const work = await measureWork(subject, sender);
-  console.log(`  ${subject.name}:`, work);
-  return { start, ...work, ...(await measureSpace(subject, kind.many, data)) };
-}
+type Measure = (kind: Kind, subject: Subject, sender: Sender, data: string) => Promise<Figures>;
+
+const parts: Readonly<Record<string, Measure>> = {
+  start: async (kind, subject) => ({ start: await measureStart(subject, kind.starts) }),
+  work: (_, subject, sender) => measureWork(subject, sender),
+  space: (kind, subject, _, data) => measureSpace(subject, kind.many, data),
+};
 
 /** A runsc with its argument, found before the one that is installed. */
 function gvisorOnPath(): AsyncDisposable & { readonly folder: string } {

@@ -33,14 +33,11 @@ export interface Sender {
 const PREFIX = 'berth-compare';
 const WORKLOAD = readFileSync(join(import.meta.dirname, 'workload.py'), 'utf8');
 
-/** The median of so many starts, after one that finds caches cold and makes what is kept. */
+/** The median of so many starts, after one that finds caches cold and makes what is kept; of a single one, if no more are wanted. */
 export async function measureStart(subject: Subject, runs: number): Promise<number> {
   const times: number[] = [];
-  for (let index = 0; index <= runs; index += 1) {
-    const took = await subject.start(`${PREFIX}-start-${index}`);
-    if (index > 0) times.push(took);
-  }
-  return medianOf(times);
+  for (let index = 0; index <= runs; index += 1) times.push(await subject.start(`${PREFIX}-start-${index}`));
+  return medianOf(runs === 0 ? times : times.slice(1));
 }
 
 /** Medians of three runs of the same work. */
