@@ -63,13 +63,13 @@ describe('an image from a file', () => {
 
   test('that is raw keeps its holes', async () => {
     await writeFile(workshop.file('sparse.raw'), 'boot sector');
-    await truncate(workshop.file('sparse.raw'), 256 * 1024 ** 2);
+    await truncate(workshop.file('sparse.raw'), 64 * 1024 ** 2);
     using taken = await take(workshop.file('sparse.raw'));
     const { size, blocks } = await stat(taken.image.path);
     expect([taken.image.format, taken.image.virtualSize, size]).toEqual([
       'raw',
-      256 * 1024 ** 2,
-      256 * 1024 ** 2,
+      64 * 1024 ** 2,
+      64 * 1024 ** 2,
     ]);
     expect(blocks * 512).toBeLessThan(1024 ** 2);
   });
@@ -116,7 +116,7 @@ describe('the format', () => {
     });
     using taken = await take(path, 'raw');
     expect([taken.image.format, taken.image.virtualSize]).toEqual(['raw', (await stat(path)).size]);
-    expect(await readFile(taken.image.path)).toEqual(await readFile(path));
+    expect((await readFile(taken.image.path)).equals(await readFile(path))).toBe(true);
     const disk = workshop.file('over-raw.qcow2');
     await workshop.disks.create(disk, { size: 16 * 1024 ** 2, backing: taken.image });
     const flat = workshop.file('flat.qcow2');
@@ -187,7 +187,7 @@ describe('images that nobody needs', () => {
     await rm(taken.image.path);
     expect(await own.store.list()).toEqual([]);
     using again = await own.store.take({ kind: 'file', path, format: undefined });
-    expect(await readFile(again.image.path)).toEqual(await readFile(path));
+    expect((await readFile(again.image.path)).equals(await readFile(path))).toBe(true);
     await writeFile(`${again.image.path}.json`, '{"version":');
     expect(await own.store.list()).toEqual([]);
   });

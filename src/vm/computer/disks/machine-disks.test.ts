@@ -90,7 +90,7 @@ describe("a machine's disk", () => {
       kind: 'conflict',
       message: `the disk ${path} exists already`,
     });
-    expect(await readFile(path)).toEqual(before);
+    expect((await readFile(path)).equals(before)).toBe(true);
     expect((await readdir(workshop.folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
