@@ -136,6 +136,7 @@ enum guest_process_tag {
     GUEST_PROCESS_STOP_SIGNAL = 21,
     GUEST_PROCESS_STOP_GROUP = 22, /* 1: the stop signal goes to the other processes where PID 1 cannot receive it */
     GUEST_PROCESS_WORKER = 23,  /* one of berth's own in place of a program: enum guest_worker */
+    GUEST_PROCESS_PROBE = 25,   /* 1: a health check, none of the machine's processes to the rule of STOP_GROUP; nor is what it starts */
     GUEST_PROCESS_SECCOMP = 24, /* a compiled filter: struct sock_filter, repeated, as the kernel takes it */
 };
 

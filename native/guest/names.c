@@ -169,31 +169,35 @@ static int open_socket(int type, uint16_t *port) {
     return take_fd(&fd);
 }
 
-static int open_sockets(struct names *names, struct failure *why) {
-    uint16_t port = 0;
-    names->datagrams.fd = open_socket(SOCK_DGRAM, &port);
-    if (names->datagrams.fd >= 0) names->listener.fd = open_socket(SOCK_STREAM, &port);
-    if (names->listener.fd < 0) return fail_errno(why, "the name service's sockets");
-    if (loop_watch(names->loop, &names->datagrams, EPOLLIN) < 0 || loop_watch(names->loop, &names->listener, EPOLLIN) < 0) {
-        return fail_errno(why, "the name service's sockets");
+struct names *names_open(struct loop *loop, struct port *port, struct failure *why) {
+    uint16_t number = 0;
+    AUTO_CLOSE datagrams = open_socket(SOCK_DGRAM, &number);
+    AUTO_CLOSE listener = datagrams < 0 ? -1 : open_socket(SOCK_STREAM, &number);
+    if (listener < 0) {
+        fail_errno(why, "the name service's sockets");
+        return NULL;
     }
-    return redirect_names(NAME_SERVER, port, why);
+    if (redirect_names(NAME_SERVER, number, why) < 0) return NULL;
+    return names_serve(loop, port, take_fd(&datagrams), take_fd(&listener), why);
 }
 
-struct names *names_open(struct loop *loop, struct port *port, struct failure *why) {
+struct names *names_serve(struct loop *loop, struct port *port, int datagrams, int listener, struct failure *why) {
     struct names *names = calloc(1, sizeof(*names));
     if (!names) {
+        close(datagrams);
+        close(listener);
         fail_errno(why, "the name service");
         return NULL;
     }
     names->loop = loop;
     names->port = port;
-    names->datagrams = (struct watch){.fd = -1, .ready = on_datagram};
-    names->listener = (struct watch){.fd = -1, .ready = on_connection};
+    names->datagrams = (struct watch){.fd = datagrams, .ready = on_datagram};
+    names->listener = (struct watch){.fd = listener, .ready = on_connection};
     for (size_t index = 0; index < BY_TCP; index++) {
         names->by_tcp[index] = (struct stream){.watch = {.fd = -1, .ready = on_stream}, .names = names};
     }
-    if (open_sockets(names, why) == 0) return names;
+    if (loop_watch(loop, &names->datagrams, EPOLLIN) == 0 && loop_watch(loop, &names->listener, EPOLLIN) == 0) return names;
+    fail_errno(why, "the name service's sockets");
     names_close(names);
     return NULL;
 }

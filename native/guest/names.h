@@ -18,6 +18,9 @@ struct names;
 /* Takes questions from now on; NULL with the reason when that cannot be. */
 struct names *names_open(struct loop *loop, struct port *port, struct failure *why);
 
+/* The same with sockets that are open, which it takes over; they do not block. */
+struct names *names_serve(struct loop *loop, struct port *port, int datagrams, int listener, struct failure *why);
+
 /* The host's answer to a question; empty: nobody gave one, which the program is told. */
 void names_answer(struct names *names, uint16_t id, const uint8_t *message, size_t length);
 

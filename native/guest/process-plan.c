@@ -72,6 +72,7 @@ static int take_process_field(const struct field *field, void *into, struct fail
         case GUEST_PROCESS_UMASK: return take_number_to(field, 0777, &plan->umask, why);
         case GUEST_PROCESS_OOM_SCORE: return take_number_to(field, OOM_SCORE_MAX, &plan->oom_score, why);
         case GUEST_PROCESS_INIT: return take_flag(field, &plan->init, why);
+        case GUEST_PROCESS_PROBE: return take_flag(field, &plan->probe, why);
         case GUEST_PROCESS_STOP_SIGNAL: return take_number_to(field, (uint64_t)SIGRTMAX, &plan->stop_signal, why);
         case GUEST_PROCESS_STOP_GROUP: return take_flag(field, &plan->stop_group, why);
         case GUEST_PROCESS_WORKER: return take_number_to(field, GUEST_WORKER_WAIT, &plan->worker, why);

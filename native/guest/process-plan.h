@@ -45,6 +45,7 @@ struct process_plan {
     uint64_t umask;
     uint64_t oom_score; /* oom_score_adj + 1000 */
     bool init;
+    bool probe;
     uint64_t stop_signal; /* 0: none */
     bool stop_group;
     uint64_t worker; /* enum guest_worker; 0: a program */

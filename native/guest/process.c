@@ -13,6 +13,7 @@
 
 #include "common/guest-protocol.h"
 #include "common/io.h"
+#include "common/process-control.h"
 #include "launch.h"
 #include "stop.h"
 #include "streams.h"
@@ -45,6 +46,7 @@ static struct process *process_new(struct guest *guest, uint16_t id, const struc
     process->id = id;
     process->is_main = id == GUEST_MAIN_PROCESS && !plan->worker;
     process->is_worker = plan->worker != 0;
+    process->is_probe = plan->probe;
     process->terminal = plan->terminal;
     process->kills_before = memory_kills();
     process->stop_signal = plan->stop_group ? (int)plan->stop_signal : 0;
@@ -252,19 +254,16 @@ static void on_channel(struct watch *watch, uint32_t events) {
 
 int process_signal(struct process *process, uint64_t number, struct failure *why) {
     if (!process->started || process->ended) return fail(why, FAILURE_CONFLICT, "the process does not run");
-    if (number == 0 || number > (uint64_t)SIGRTMAX) {
-        return fail(why, FAILURE_INVALID, "no signal %llu", (unsigned long long)number);
-    }
-    if (process->is_main && (int)number == process->stop_signal) return stop_processes(process, why);
-    return kill(process->pid, (int)number) < 0 ? fail_errno(why, "the signal %d", (int)number) : 0;
+    bool is_stop = process->is_main && number > 0 && number == (uint64_t)process->stop_signal;
+    return is_stop ? stop_processes(process, why) : send_signal(process->pid, number, why);
 }
 
 int process_resize(struct process *process, uint64_t rows, uint64_t columns, struct failure *why) {
     if (!process->terminal) return fail(why, FAILURE_CONFLICT, "the process has no terminal");
-    if (rows > UINT16_MAX || columns > UINT16_MAX) return fail(why, FAILURE_INVALID, "the terminal is too large");
-    process->rows = (uint16_t)rows;
-    process->columns = (uint16_t)columns;
-    struct winsize size = {.ws_row = process->rows, .ws_col = process->columns};
+    struct winsize size;
+    if (window_size(rows, columns, &size, why) < 0) return -1;
+    process->rows = size.ws_row;
+    process->columns = size.ws_col;
     int master = process->output[0].watch.fd;
     return master >= 0 && ioctl(master, TIOCSWINSZ, &size) < 0 ? fail_errno(why, "the terminal's size") : 0;
 }

@@ -24,6 +24,7 @@ struct process {
     pid_t pid;
     bool is_main;
     bool is_worker;
+    bool is_probe;
     bool terminal;
     bool started; /* its program was executed, and the host knows */
     bool failed;  /* it was not, and the host knows */

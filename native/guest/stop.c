@@ -46,12 +46,18 @@ static bool cannot_receive(pid_t pid, int signal) {
     return is_dropped(status, syscall, signal);
 }
 
-static bool is_ours(struct guest *guest, pid_t pid) {
-    const struct process *process = process_of_pid(guest, pid);
-    return process && (process->is_main || process->is_worker);
+/* What a probe starts is in the session that the probe leads. */
+static bool is_of_probe(struct guest *guest, pid_t pid) {
+    const struct process *leader = process_of_pid(guest, getsid(pid));
+    return leader && leader->is_probe;
 }
 
-/* Signals all processes but the first one and workers; how many there were. */
+static bool is_ours(struct guest *guest, pid_t pid) {
+    const struct process *process = process_of_pid(guest, pid);
+    return (process && (process->is_main || process->is_worker)) || is_of_probe(guest, pid);
+}
+
+/* Signals all processes but the first one, workers and health checks; how many there were. */
 static int signal_others(struct guest *guest, int signal) {
     FILE *list = fopen(PROCESSES_CGROUP "/cgroup.procs", "re");
     int pid, count = 0;

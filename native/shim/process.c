@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "common/process-control.h"
 #include "common/protocol.h"
 #include "supervisor.h"
 
@@ -304,15 +305,15 @@ void process_close_input(struct process *process) {
 
 int process_signal(struct process *process, uint64_t number, struct failure *why) {
     if (process->pid == 0 || process->ended) return fail(why, FAILURE_CONFLICT, "the process does not run");
-    if (number == 0 || number > (uint64_t)SIGRTMAX) return fail(why, FAILURE_INVALID, "no signal %llu", (unsigned long long)number);
-    return kill(process->pid, (int)number) < 0 ? fail_errno(why, "the signal %d", (int)number) : 0;
+    return send_signal(process->pid, number, why);
 }
 
 int process_resize(struct process *process, uint64_t rows, uint64_t columns, struct failure *why) {
     if (!process->terminal) return fail(why, FAILURE_CONFLICT, "the process has no terminal");
-    if (rows > UINT16_MAX || columns > UINT16_MAX) return fail(why, FAILURE_INVALID, "the terminal is too large");
-    process->rows = (uint16_t)rows;
-    process->columns = (uint16_t)columns;
+    struct winsize size;
+    if (window_size(rows, columns, &size, why) < 0) return -1;
+    process->rows = size.ws_row;
+    process->columns = size.ws_col;
     apply_size(process);
     return 0;
 }

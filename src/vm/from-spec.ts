@@ -31,6 +31,8 @@ export interface GuestProcessOptions {
   readonly capabilities: bigint;
   /** Whether input will come. */
   readonly stdin: boolean;
+  /** A health check: it and what it starts are none of the machine's processes when that is stopped. */
+  readonly probe?: boolean;
   /** Berth's init is PID 1 and starts the command. */
   readonly init?: boolean;
   /** The signal that ends it, for the guest's rule of who gets it; undefined: signals go to the process alone. */
@@ -58,6 +60,7 @@ export function startPayload(process: GuestProcess, options: GuestProcessOptions
   for (const { type, soft, hard } of process.rlimits ?? []) {
     writer.bytes(processTag.rlimit, rlimitBytes(type, soft, hard));
   }
+  if (options.probe === true) writer.number(processTag.probe, 1);
   if (options.init === true) writer.number(processTag.init, 1);
   if (options.stopSignal !== undefined) {
     writer.number(processTag.stopSignal, options.stopSignal).number(processTag.stopGroup, 1);

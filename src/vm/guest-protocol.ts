@@ -129,6 +129,7 @@ export const processTag = {
   stopGroup: 22,
   worker: 23,
   seccomp: 24,
+  probe: 25,
 } as const;
 
 export const guestWorker = {

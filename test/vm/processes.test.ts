@@ -132,6 +132,24 @@ describe('the processes of a virtual machine', () => {
     await instance.berthOk(['rm', 'alone']);
   });
 
+  it('are stopped at once where but a health check is beside the first of them', async () => {
+    const check = [
+      '--health-cmd',
+      'touch /probed; sleep 1000',
+      '--health-interval',
+      '100ms',
+      '--health-timeout',
+      '900s',
+    ];
+    await machine('watched', 'exec sleep 1000', ...check);
+    const probed = async () => (await instance.berth(['exec', 'watched', 'test', '-e', '/probed'])).code;
+    await expect.poll(probed, { timeout: 30_000 }).toBe(0);
+    // Without end if the check were taken for a process that the signal is passed on to.
+    await instance.berthOk(['stop', '-t', '-1', 'watched']);
+    expect(await instance.berthOk(['inspect', '-f', '{{.State.ExitCode}}', 'watched'])).toBe('137');
+    await instance.berthOk(['rm', 'watched']);
+  });
+
   it('are killed, and what they have written is there at the next start', async () => {
     await machine('killed', 'cat /written; echo kept >/written; echo done; sleep 1000');
     await expect.poll(() => instance.berthOk(['logs', 'killed']), { timeout: 20_000 }).toContain('done');

@@ -28,6 +28,8 @@ export interface ExecConfig {
   readonly attachStdout: boolean;
   readonly attachStderr: boolean;
   readonly privileged: boolean;
+  /** A health check of berth's. */
+  readonly probe?: boolean;
   /** By which a client leaves the terminal. */
   readonly detachKeys: readonly number[];
   /** Whether they were given, and are not Docker's own. */

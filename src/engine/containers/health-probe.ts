@@ -138,6 +138,7 @@ async function runCommand(
 }
 
 const PROBE = {
+  probe: true,
   env: [],
   user: '',
   workingDir: '',

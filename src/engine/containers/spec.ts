@@ -130,7 +130,7 @@ export function execSpec(
     privileged: config.privileged || record.host.privileged,
   };
   const { value: process } = processSpec(input, factsFor(context, record));
-  return isMachine(record) ? execPayload(process, config.attachStdin) : process;
+  return isMachine(record) ? execPayload(process, config.attachStdin, config.probe) : process;
 }
 
 /** The OCI configuration of a build step: Docker's defaults, no options. */

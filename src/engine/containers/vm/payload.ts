@@ -9,8 +9,9 @@ export function guestFacts(facts: HostFacts): HostFacts {
 }
 
 /** A further process of a guest. */
-export function execPayload(process: OciProcess, stdin: boolean): Buffer {
-  return startPayload(process, { capabilities: capabilityMask(process.capabilities.bounding), stdin });
+export function execPayload(process: OciProcess, stdin: boolean, probe = false): Buffer {
+  const capabilities = capabilityMask(process.capabilities.bounding);
+  return startPayload(process, { capabilities, stdin, probe });
 }
 
 /** The machine's own process. */
