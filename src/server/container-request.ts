@@ -178,7 +178,8 @@ function parseShmSize(host: Fields): number {
   return size === 0 ? DEFAULT_SHM : size;
 }
 
-function parseLog(log: Fields): HostOptions['log'] {
+/** Docker's LogConfig; json-file by default. */
+export function parseLog(log: Fields): HostOptions['log'] {
   return parseLogConfig(log.text('Type') || 'json-file', log.textMap('Config'));
 }
 

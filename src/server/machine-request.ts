@@ -7,14 +7,14 @@ import type {
   NewMachineSource,
 } from '../engine/index.ts';
 import type { ComputerModel, DiskFormat, Firmware } from '../vm/index.ts';
-import { parseEndpoint, parseHealthcheck } from './container-request.ts';
+import { parseEndpoint, parseHealthcheck, parseLog } from './container-request.ts';
 import { parseRestart } from './container-resources.ts';
 import type { Fields } from './fields.ts';
 import { parsePorts, parseSelections } from './port-bindings.ts';
 
 const MEMBERS = [
   ...['Source', 'Cpus', 'Memory', 'Model', 'Firmware', 'Disks', 'Iso', 'Networks', 'Ports', 'CloudInit'],
-  ...['RestartPolicy', 'Labels', 'Healthcheck', 'StopTimeout'],
+  ...['RestartPolicy', 'Labels', 'Healthcheck', 'StopTimeout', 'LogConfig'],
 ];
 
 const MODELS: readonly ComputerModel[] = ['q35', 'pc', 'microvm'];
@@ -39,7 +39,7 @@ export function parseNewMachine(name: string, body: Fields): NewMachine {
     restart: parseRestart(body.object('RestartPolicy')),
     labels: body.textMap('Labels'),
     healthcheck: body.has('Healthcheck') ? parseHealthcheck(body.object('Healthcheck')) : undefined,
-    log: undefined,
+    log: body.has('LogConfig') ? parseLog(body.object('LogConfig')) : undefined,
     stopTimeout: body.has('StopTimeout') ? body.number('StopTimeout') : undefined,
   };
 }

@@ -58,7 +58,7 @@ function withReadings(
     .action(async (containers: readonly string[], flags: StatsFlags) => {
       const watched = watchedOf(await cli.connect());
       if (flags.stream) await follow(cli, watched, containers, flags);
-      else process.stdout.write(tableText(await readOnce(watched, containers, flags), flags));
+      else process.stdout.write(tableText(await readOnce(watched, containers, flags), flags, watched.type));
     });
   return command;
 }
@@ -66,13 +66,18 @@ function withReadings(
 /** The newest reading of each container, in the order in which they were asked for. */
 type UsageTable = Map<string, ContainerStats | undefined>;
 
-function tableText(table: UsageTable, { format, trunc }: StatsFlags): string {
+function tableText(table: UsageTable, { format, trunc }: StatsFlags, type: Watched['type']): string {
   const rows = [...table].map(([container, stats]) => usageRow(container, stats, trunc));
-  return formatRows(rows, { format, defaultFormat: COLUMNS, headers: HEADERS });
+  return formatRows(rows, { format, defaultFormat: COLUMNS[type], headers: HEADERS });
 }
 
-const COLUMNS =
-  'table {{.ID}}\\t{{.Name}}\\t{{.CPUPerc}}\\t{{.MemUsage}}\\t{{.MemPerc}}\\t{{.NetIO}}\\t{{.BlockIO}}\\t{{.PIDs}}';
+const USED = '{{.CPUPerc}}\\t{{.MemUsage}}\\t{{.MemPerc}}\\t{{.NetIO}}\\t{{.BlockIO}}';
+
+/** The threads of a QEMU are of no interest to the machine's user. */
+const COLUMNS: Readonly<Record<Watched['type'], string>> = {
+  container: `table {{.ID}}\\t{{.Name}}\\t${USED}\\t{{.PIDs}}`,
+  machine: `table {{.Name}}\\t${USED}`,
+};
 
 const HEADERS = {
   Container: 'CONTAINER',
@@ -124,7 +129,7 @@ async function follow(
   flags: StatsFlags,
 ): Promise<void> {
   using watches = new Watches(watched);
-  const painter = setInterval(() => paint(watches.table, flags), PAINT_INTERVAL);
+  const painter = setInterval(() => paint(watches.table, flags, watched.type), PAINT_INTERVAL);
   try {
     if (containers.length > 0) await Promise.all(containers.map((container) => watches.follow(container)));
     else await followAll(cli, watched, watches, flags);
@@ -193,8 +198,8 @@ async function followAll(
 }
 
 /** On a terminal each painting covers the one before; elsewhere they follow each other. */
-function paint(table: UsageTable, flags: StatsFlags): void {
-  const text = tableText(table, flags);
+function paint(table: UsageTable, flags: StatsFlags, type: Watched['type']): void {
+  const text = tableText(table, flags, type);
   if (!process.stdout.isTTY) process.stdout.write(text);
   else process.stdout.write(`\u001B[H${text.replaceAll('\n', '\u001B[K\n')}\u001B[J`);
 }

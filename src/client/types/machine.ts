@@ -36,6 +36,14 @@ export interface MachineCreateRequest {
   readonly Healthcheck?: HealthConfig | undefined;
   /** Seconds between the power button and the end by force. */
   readonly StopTimeout?: number | undefined;
+  /** How what comes from its console is kept: at most five files of 20 MB by default. */
+  readonly LogConfig?: MachineLogConfig | undefined;
+}
+
+export interface MachineLogConfig {
+  /** As of containers: "json-file" and others. */
+  readonly Type: string;
+  readonly Config: Readonly<Record<string, string>>;
 }
 
 /** The body of POST /berth/machines/{id}/set: what is to be otherwise. */
@@ -146,6 +154,7 @@ export interface MachineInspect {
   readonly StopTimeout: number;
   readonly Healthcheck: HealthConfig | null;
   readonly Labels: Readonly<Record<string, string>>;
+  readonly LogConfig: MachineLogConfig;
   readonly LogPath: string;
   readonly Ends: readonly ContainerEnd[];
 }

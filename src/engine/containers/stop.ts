@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { type ContainerId, errorMessage, invalid, isBerthError } from '../../base/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
-import { type ContainerRecord, hasOwnKernel, isActive, isMachine } from './container.ts';
+import { type ContainerRecord, hasOwnKernel, isActive, isComputer, isMachine } from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
 import { deafness, type SentSignal, type SignalSender } from './end-cause.ts';
 import { admit, admitActive } from './operations.ts';
@@ -167,7 +167,7 @@ export async function endProcess(
   const { reached, unreceived } = await deliver(context, record, supervisor, options);
   const timers = [unreceived];
   if (reached && grace >= 0 && signal !== constants.signals.SIGKILL) {
-    const reason = alsoBecause(options, `it lived on for ${grace} s after ${signalName(signal)}`);
+    const reason = alsoBecause(options, outliving(record, signal, grace));
     const giveUp = () => {
       clearTimeout(unreceived); // nothing is left to pass on
       kill(context, record, supervisor, { by, reason });
@@ -179,6 +179,12 @@ export async function endProcess(
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
+}
+
+/** Why it is killed after all. */
+function outliving(record: ContainerRecord, signal: number, grace: number): string {
+  if (isComputer(record)) return `it was still on ${grace} s after its power button was pressed`;
+  return `it lived on for ${grace} s after ${signalName(signal)}`;
 }
 
 interface Delivery {

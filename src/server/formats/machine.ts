@@ -73,6 +73,7 @@ export function machineInspect(record: ContainerRecord, facts: MachineInspectFac
     StopTimeout: config.stopTimeout,
     Healthcheck: config.healthcheck === undefined ? null : healthcheckInspect(config.healthcheck),
     Labels: config.labels,
+    LogConfig: { Type: host.log.driver, Config: host.log.options },
     LogPath: facts.logPath,
     Ends: facts.ends.map(endInspect),
   };

@@ -35,6 +35,8 @@ interface MachineFlags extends HardwareFlags {
   readonly run: readonly string[];
   readonly cloudInit?: string;
   readonly label: readonly string[];
+  readonly logDriver?: string;
+  readonly logOpt: readonly string[];
   readonly health?: string;
   readonly healthInterval?: number;
   readonly healthTimeout?: number;
@@ -100,6 +102,8 @@ function addMachineFlags(command: CliCommand): CliCommand {
     listOption('--run <command>', 'Commands that are run at the end of its first boot'),
     text('--cloud-init <file>', 'User data of your own for cloud-init'),
     listOption('-l, --label <list>', 'Set meta data on a machine'),
+    text('--log-driver <string>', 'How its console is logged (default json-file)'),
+    listOption('--log-opt <list>', 'Log driver options, as max-size=1m'),
     text('--health <url>', 'Check its health: tcp://:PORT, http://:PORT/PATH or ssh://'),
     parsedOption('--health-interval <duration>', 'Time between checks', parseDuration),
     parsedOption('--health-timeout <duration>', 'Maximum time to allow one check', parseDuration),
@@ -142,7 +146,13 @@ async function machineRequest(cli: Cli, flags: MachineFlags): Promise<MachineCre
     Labels: parsePairs(flags.label),
     Healthcheck: healthcheck(flags),
     StopTimeout: flags.stopTimeout,
+    LogConfig: logConfig(flags),
   };
+}
+
+function logConfig({ logDriver, logOpt }: MachineFlags): MachineCreateRequest['LogConfig'] {
+  if (logDriver === undefined && logOpt.length === 0) return undefined;
+  return { Type: logDriver ?? 'json-file', Config: parsePairs(logOpt) };
 }
 
 /** "debian", "debian:bookworm", a URL with the sha256 of what it brings, or a file. */
