@@ -1,7 +1,14 @@
-import { chmod, mkdir, readdir, readFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { chmod, link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { isBerthError, runChecked, systemErrorCode, unavailable } from '../../../base/index.ts';
+import {
+  isBerthError,
+  runChecked,
+  systemErrorCode,
+  unavailable,
+  writeFileAtomic,
+} from '../../../base/index.ts';
 
 /** The public keys that a new machine lets in: the caller's in ~/.ssh, or one that berth makes for its machines, once. */
 export async function callersKeys(env: NodeJS.ProcessEnv): Promise<string[]> {
@@ -56,13 +63,28 @@ async function machineKey(env: NodeJS.ProcessEnv): Promise<string> {
   if (known !== undefined) return known;
   await openConfigurationFolder(env);
   try {
-    await runChecked('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'berth machines', '-f', path]);
+    return await makeKey(path);
   } catch (cause) {
     if (!isBerthError(cause, 'unavailable')) throw cause;
     throw unavailable('there is no key in ~/.ssh, and none could be made', {
       hint: 'Install ssh-keygen (apt-get install openssh-client), or name a public key: --ssh-key FILE',
       cause,
     });
+  }
+}
+
+/** Where several make it at once, all take the one that was there first. Returns the public half. */
+async function makeKey(path: string): Promise<string> {
+  const own = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    await runChecked('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'berth machines', '-f', own]);
+    await link(own, path).catch((error: unknown) => {
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
+    });
+    const { stdout } = await runChecked('ssh-keygen', ['-y', '-f', path]);
+    await writeFileAtomic(`${path}.pub`, stdout, 0o644);
+  } finally {
+    for (const file of [own, `${own}.pub`]) await rm(file, { force: true });
   }
   return readKey(`${path}.pub`);
 }
