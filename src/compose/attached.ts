@@ -1,5 +1,6 @@
 import { type EngineClient, type OutputStream, outputChunks, type PendingExit } from '../client/index.ts';
 import type { LogLines } from './log-lines.ts';
+import { ofEither } from './members.ts';
 
 /** A container that has ended for good. */
 export interface Ended {
@@ -31,11 +32,8 @@ export class AttachedContainers {
   /** Attaches to a container that is about to start, or runs. */
   async attach(name: string): Promise<void> {
     const exit = await this.#nextExit(name);
-    const stream = await this.#client.containers.attach(name, {
-      stdout: true,
-      stderr: true,
-      signal: this.#signal,
-    });
+    const options = { stdout: true, stderr: true, signal: this.#signal };
+    const stream = await ofEither(this.#client, (members) => members.attach(name, options));
     const ending = this.#follow(name, stream, exit);
     ending.catch(() => {}); // reported by who waits for the endings
     this.#endings.set(name, ending);
@@ -74,15 +72,17 @@ export class AttachedContainers {
       this.#lines.status(label, `exited with code ${exitCode}`);
       // Registered before the look, so that an exit in between is not missed.
       exit = await this.#nextExit(name);
-      const { State: state } = await this.#client.containers.inspect(name, { signal: this.#signal });
+      const signal = this.#signal;
+      const { State: state } = await ofEither(this.#client, (members) => members.inspect(name, { signal }));
       if (!state.Running && !state.Restarting) return { name, exitCode };
       const since = unixSeconds(state.FinishedAt);
-      stream = await this.#client.containers.logs(name, { follow: true, since, signal: this.#signal });
+      stream = await ofEither(this.#client, (members) => members.logs(name, { follow: true, since, signal }));
     }
   }
 
   #nextExit(name: string): Promise<PendingExit> {
-    return this.#client.containers.wait(name, { condition: 'next-exit', signal: this.#signal });
+    const options = { condition: 'next-exit', signal: this.#signal } as const;
+    return ofEither(this.#client, (members) => members.wait(name, options));
   }
 }
 

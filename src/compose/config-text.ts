@@ -6,6 +6,7 @@ import type {
   Service,
   ServiceBlockIo,
   ServiceDeviceLimit,
+  ServiceMachine,
   ServiceVolume,
 } from './model.ts';
 
@@ -124,6 +125,7 @@ function serviceConfig(service: Service) {
     cgroup_parent: service.cgroupParent,
     runtime: service.runtime,
     isolation: service.isolation,
+    'x-berth': service.machine === undefined ? undefined : { machine: machineText(service.machine) },
     storage_opt: service.storageOpt,
     shm_size: service.shmSize,
     stop_signal: service.stopSignal,
@@ -259,4 +261,21 @@ function orNull(members: Record<string, unknown>): Record<string, unknown> | nul
 
 function orNothing(members: Record<string, unknown>): Record<string, unknown> | undefined {
   return Object.keys(members).length === 0 ? undefined : members;
+}
+
+/** In the words of `x-berth.machine`. */
+function machineText(machine: ServiceMachine) {
+  return {
+    from: sourceText(machine.source),
+    ...{ cpus: machine.cpus, memory: machine.memory, type: machine.model, firmware: machine.firmware },
+    disks: Object.fromEntries(machine.disks.map(({ Name, Size }) => [Name, Size])),
+    ...{ iso: machine.iso, user: machine.user, ssh_keys: machine.sshKeys },
+    ...{ packages: machine.packages, run: machine.run },
+  };
+}
+
+function sourceText(source: ServiceMachine['source']): string | undefined {
+  if (source.Kind === 'empty') return undefined;
+  if (source.Kind === 'debian') return source.Release === undefined ? 'debian' : `debian:${source.Release}`;
+  return 'Path' in source ? source.Path : `${source.Url}#sha256=${source.Sha256}`;
 }

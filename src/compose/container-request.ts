@@ -3,6 +3,7 @@ import type {
   EndpointSettings,
   HealthConfig,
   HostConfig,
+  MachineCreateRequest,
   MountRequest,
   PortBinding,
   RestartPolicy,
@@ -14,9 +15,11 @@ import type {
   ServiceBlockIo,
   ServiceDeviceLimit,
   ServiceHealthcheck,
+  ServiceMachine,
   ServiceNetwork,
   ServiceVolume,
 } from './model.ts';
+import { machineRequest } from './service-machine.ts';
 
 /** What a container gets beside its service's own words. */
 export interface ContainerPlace {
@@ -62,6 +65,25 @@ export function containerRequest(
     HostConfig: hostConfig(project, service, place),
     NetworkingConfig: { EndpointsConfig: endpoints(project, service, place) },
   };
+}
+
+/** A service that is a machine as the body of POST /berth/machines/create. */
+export function machineCreateRequest(
+  project: Project,
+  service: Service,
+  machine: ServiceMachine,
+  place: Pick<ContainerPlace, 'name' | 'labels'>,
+): MachineCreateRequest {
+  const { healthcheck, restart } = service;
+  return machineRequest(service, machine, {
+    labels: place.labels,
+    networks: endpoints(project, service, place),
+    ports: portBindings(service),
+    common: {
+      RestartPolicy: restartPolicy(restart),
+      Healthcheck: healthcheck === undefined ? undefined : healthConfig(healthcheck),
+    },
+  });
 }
 
 function hostConfig(project: Project, service: Service, place: ContainerPlace): HostConfig {
@@ -239,7 +261,7 @@ function mainNetwork(project: Project, service: Service): string {
 function endpoints(
   project: Project,
   service: Service,
-  { name }: ContainerPlace,
+  { name }: Pick<ContainerPlace, 'name'>,
 ): Record<string, EndpointSettings> {
   return Object.fromEntries(
     inOrder(service.networks).map((network) => [

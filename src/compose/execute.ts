@@ -1,6 +1,7 @@
 import { BerthError, errorMessage, isBerthError } from '../base/index.ts';
 import type { EngineClient } from '../client/index.ts';
 import { buildImage, pullImage } from './image-steps.ts';
+import { ofEither } from './members.ts';
 import type { Action, Plan, Step, WaitCondition } from './plan.ts';
 import type { Progress, ProgressEvent } from './progress.ts';
 import { waitFor } from './wait-condition.ts';
@@ -92,6 +93,9 @@ class PlanRun {
       case 'create-container':
         await containers.create(action.request, { name: action.name, platform: action.platform });
         return;
+      case 'create-machine':
+        await client.machines.create(action.request, { name: action.name, signal: this.#signal });
+        return;
       case 'recreate-container':
         await this.#recreate(action);
         return;
@@ -100,22 +104,26 @@ class PlanRun {
         return;
       case 'start-container':
         await beforeStart?.(action.name);
-        await containers.start(action.name);
+        await ofEither(client, (members) => members.start(action.name));
         return;
       case 'restart-container':
-        await containers.restart(action.name, { timeout: action.timeout });
+        await ofEither(client, (members) => members.restart(action.name, { timeout: action.timeout }));
         return;
       case 'stop-container':
-        await ignoringGone(containers.stop(action.id, { timeout: action.timeout }));
+        await ignoringGone(
+          ofEither(client, (members) => members.stop(action.id, { timeout: action.timeout })),
+        );
         return;
       case 'kill-container':
         // It may have ended meanwhile, which is what was wanted.
-        await containers.kill(action.id).catch((error: unknown) => {
+        await ofEither(client, (members) => members.kill(action.id)).catch((error: unknown) => {
           if (!isBerthError(error, 'conflict')) throw error;
         });
         return;
       case 'remove-container':
-        await ignoringGone(containers.remove(action.id, { force: true, volumes: action.volumes }));
+        await ignoringGone(
+          ofEither(client, (members) => members.remove(action.id, { force: true, volumes: action.volumes })),
+        );
         return;
       case 'await-container':
         return this.#await(action);
@@ -137,7 +145,8 @@ class PlanRun {
     const { client } = this.#options;
     const { name, service, condition, required } = action;
     try {
-      const { Id: id } = await client.containers.inspect(name, { signal: this.#signal });
+      const options = { signal: this.#signal };
+      const { Id: id } = await ofEither(client, (members) => members.inspect(name, options));
       await waitFor(client, { id, name, service, condition }, this.#signal);
       return { state: 'done', text: REACHED[condition] };
     } catch (error) {
@@ -198,6 +207,7 @@ const WORDS: Readonly<Record<Action['kind'], readonly [working: string, done: st
   'create-volume': ['Creating', 'Created'],
   'remove-volume': ['Removing', 'Removed'],
   'create-container': ['Creating', 'Created'],
+  'create-machine': ['Creating', 'Created'],
   'recreate-container': ['Recreate', 'Recreated'],
   'keep-container': ['', 'Running'],
   'start-container': ['Starting', 'Started'],

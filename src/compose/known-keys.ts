@@ -32,6 +32,21 @@ export const SERVICE: KnownKeys = {
   ),
 };
 
+/** An extension of berth's to services. */
+export const X_BERTH: KnownKeys = { supported: ['machine'], missing: [] };
+export const MACHINE: KnownKeys = {
+  supported: words('from cpus memory type firmware disks iso user ssh_keys packages run'),
+  missing: [],
+};
+/** Those keys of a service that mean something for a machine. */
+export const MACHINE_SERVICE: KnownKeys = {
+  supported: words(
+    'container_name ports networks depends_on restart labels label_file hostname mem_limit cpus deploy stop_grace_period ' +
+      'healthcheck profiles scale',
+  ),
+  missing: [],
+};
+
 export const BLKIO: KnownKeys = {
   supported: words(
     'weight weight_device device_read_bps device_write_bps device_read_iops device_write_iops',

@@ -1,5 +1,6 @@
 import { type EngineClient, type LogOptions, outputChunks } from '../client/index.ts';
 import type { LogLines } from './log-lines.ts';
+import { ofEither } from './members.ts';
 import type { ObservedContainer } from './observe.ts';
 import { logLabel } from './selection.ts';
 
@@ -15,7 +16,9 @@ export async function showLogs(
   await Promise.all(
     containers.map(async ({ id, name }) => {
       const label = logLabel(project, name);
-      for await (const chunk of outputChunks(await client.containers.logs(id, options))) {
+      for await (const chunk of outputChunks(
+        await ofEither(client, (members) => members.logs(id, options)),
+      )) {
         lines.write(label, chunk);
       }
       lines.end(label);

@@ -1,4 +1,5 @@
 import type { PortProtocol } from '../base/index.ts';
+import type { MachineSource } from '../client/index.ts';
 
 /** A Compose project: files merged, variables replaced, short forms made long (Compose Spec). */
 export interface Project {
@@ -14,6 +15,22 @@ export interface Project {
   readonly volumes: readonly ProjectVolume[];
   /** For the user, once: what berth changed or ignored. */
   readonly warnings: readonly string[];
+}
+
+/** A service that is a machine: a whole computer, whose operating system is the user's. Sizes are bytes. */
+export interface ServiceMachine {
+  readonly source: MachineSource;
+  readonly cpus: number | undefined;
+  readonly memory: number | undefined;
+  readonly model: 'q35' | 'pc' | 'microvm' | undefined;
+  readonly firmware: 'bios' | 'uefi' | undefined;
+  readonly disks: readonly { readonly Name: string; readonly Size: number }[];
+  readonly iso: string | undefined;
+  readonly user: string | undefined;
+  /** Lines of authorized_keys. */
+  readonly sshKeys: readonly string[];
+  readonly packages: readonly string[];
+  readonly run: readonly string[];
 }
 
 export interface Service {
@@ -103,6 +120,8 @@ export interface Service {
   readonly gpus: readonly ServiceGpus[];
   /** 0 to 100. */
   readonly memorySwappiness: number | undefined;
+  /** `x-berth.machine`; undefined: the service is containers. */
+  readonly machine: ServiceMachine | undefined;
 }
 
 /** What has the volumes that a service mounts, too: another service, or a container of anybody's. */

@@ -81,8 +81,40 @@ export async function observeContainers(
   signal?: AbortSignal,
 ): Promise<ObservedContainer[]> {
   const filters = { label: [`${LABEL.project}=${project}`] };
-  const summaries = await client.containers.list({ all: true, filters, signal });
-  return summaries.map(observedContainer).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const [containers, machines] = await Promise.all([
+    client.containers.list({ all: true, filters, signal }),
+    observeMachines(client, filters, signal),
+  ]);
+  return [...containers, ...machines].map(observedContainer).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** As containers, which they are to a project. An engine that is not berth has none. */
+async function observeMachines(
+  client: EngineClient,
+  filters: { readonly label: readonly string[] },
+  signal: AbortSignal | undefined,
+): Promise<ContainerSummary[]> {
+  const options = { all: true, filters, ...(signal === undefined ? {} : { signal }) };
+  const machines = await client.machines.list(options).catch((error: unknown) => {
+    if (isBerthError(error, 'not-found')) return [];
+    throw error;
+  });
+  return machines.map(({ Id, Name, Source, Created, State, Status, Ports, Labels, Networks }) => ({
+    ...{
+      Id,
+      Names: [`/${Name}`],
+      Image: Source,
+      ImageID: '',
+      Command: '',
+      Status,
+      Ports,
+      Labels,
+      Mounts: [],
+    },
+    Created: Math.floor(Date.parse(Created) / 1000),
+    State: State as ContainerStatus,
+    NetworkSettings: { Networks },
+  }));
 }
 
 function observedContainer(summary: ContainerSummary): ObservedContainer {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { invalid } from '../base/index.ts';
 import type { ContainerCreateRequest, EndpointSettings } from '../client/index.ts';
 import { serviceHash } from './config-hash.ts';
 import { containerRequest } from './container-request.ts';
@@ -52,6 +53,11 @@ export async function createOneOff(
   await executeTitled('up', plan, run);
   const service = services.find(({ name }) => name === serviceName);
   if (service === undefined) throw new TypeError(`${serviceName} was selected and is not there`);
+  if (service.machine !== undefined) {
+    throw invalid(`service "${serviceName}" is a machine, of which there are no one-off ones`, {
+      hint: `Run a command in it: berth vm exec NAME COMMAND, with the name that compose ps shows`,
+    });
+  }
   const slug = randomBytes(6).toString('hex');
   const name = options.name ?? `${project.name}-${serviceName}-run-${slug}`;
   const running = await observe(run.client, project.name, [imageOf(project, service)], run.signal);

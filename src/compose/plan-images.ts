@@ -27,6 +27,7 @@ export function planImages(
 ): Plan {
   const plan = new PlanBuilder();
   for (const service of services) {
+    if (service.machine !== undefined) continue;
     const image = imageOf(project, service);
     const isThere = observed.images.has(image);
     const policy = options.pull ?? service.pullPolicy ?? 'missing';
@@ -64,6 +65,7 @@ export function planBuilds(
 export function planPulls(project: Project, services: readonly Service[]): Plan {
   const plan = new PlanBuilder();
   for (const service of services) {
+    if (service.machine !== undefined) continue;
     if (service.build !== undefined && service.image === undefined) continue;
     plan.add(
       { kind: 'pull-image', image: imageOf(project, service), platform: service.platform },

@@ -1,8 +1,8 @@
 import { invalid, notFound } from '../base/index.ts';
 import { networkHash, serviceHash, volumeHash } from './config-hash.ts';
-import { containerRequest, networkName } from './container-request.ts';
+import { containerRequest, machineCreateRequest, networkName } from './container-request.ts';
 import { containerLabels, networkLabels, volumeLabels, withValues } from './labels.ts';
-import type { Project, ProjectNetwork, ProjectVolume, Service } from './model.ts';
+import type { Project, ProjectNetwork, ProjectVolume, Service, ServiceMachine } from './model.ts';
 import type { Observed, ObservedContainer, ObservedResource } from './observe.ts';
 import { type Plan, PlanBuilder } from './plan.ts';
 import { planRemoval } from './plan-down.ts';
@@ -241,7 +241,7 @@ function planContainers(up: Up, service: Service): void {
 /** Keeps a container, or replaces it for one of the causes. */
 function planExisting(up: Up, service: Service, existing: ObservedContainer): Place {
   const { plan, options } = up;
-  const cause = causeToRecreate(up, service, existing);
+  const cause = causeToReplace(up, service, existing);
   if (cause === undefined) {
     if (existing.state === 'running' && options.noStart !== true) {
       plan.add({ kind: 'keep-container', name: existing.name }, 'nothing changed');
@@ -249,6 +249,10 @@ function planExisting(up: Up, service: Service, existing: ObservedContainer): Pl
     return { name: existing.name, made: undefined, existing };
   }
   up.recreated.add(service.name);
+  if (service.machine !== undefined && !up.removed.has(existing)) {
+    planRemoval(plan, existing, cause, options);
+    up.removed.add(existing);
+  }
   if (up.removed.has(existing)) return planNew(up, service, existing.number, cause, existing);
   const { name, action } = newContainer(up, service, existing.number, existing);
   const replaces = { id: existing.id, name: existing.name };
@@ -261,10 +265,25 @@ function planExisting(up: Up, service: Service, existing: ObservedContainer): Pl
 }
 
 function planNew(up: Up, service: Service, number: number, cause: string, former?: ObservedContainer): Place {
-  const { name, action } = newContainer(up, service, number, former);
+  const { machine } = service;
+  const { name, action } =
+    machine === undefined
+      ? newContainer(up, service, number, former)
+      : newMachine(up, service, machine, number);
   const removal = former === undefined ? [] : [`remove container ${former.name}`];
   const made = up.plan.add(action, cause, [...removal, ...prerequisites(up, service)]);
   return { name, made, existing: undefined };
+}
+
+/** With a machine its disks would go, so it is replaced only when that is asked for. */
+function causeToReplace(up: Up, service: Service, existing: ObservedContainer): string | undefined {
+  const cause = causeToRecreate(up, service, existing);
+  if (cause === undefined || service.machine === undefined) return cause;
+  if (up.removed.has(existing) || up.options.recreate === 'always') return cause;
+  up.plan.warn(
+    `the machine ${existing.name} stays as it is, although ${cause}: its disks would be lost. Make it anew with --force-recreate`,
+  );
+  return undefined;
 }
 
 function causeToRecreate(
@@ -279,7 +298,10 @@ function causeToRecreate(
   if (options.recreate === 'always' && isNamed) return 'asked for';
   if (existing.configHash !== serviceHash(service)) return 'its configuration changed';
   if (existing.name !== containerName(project, service, existing.number)) return 'it has another name';
-  if (existing.imageId !== observed.images.get(imageOf(project, service))) return 'its image changed';
+  const isContainer = service.machine === undefined;
+  if (isContainer && existing.imageId !== observed.images.get(imageOf(project, service))) {
+    return 'its image changed';
+  }
   const missing = service.networks
     .map(({ name }) => networkName(project, name))
     .find((name) => !existing.networks.includes(name));
@@ -308,6 +330,15 @@ function newContainer(up: Up, service: Service, number: number, former: Observed
   });
   const { platform } = service;
   return { name, action: { kind: 'create-container', name, request, platform } as const };
+}
+
+function newMachine(up: Up, service: Service, machine: ServiceMachine, number: number) {
+  const name = containerName(up.project, service, number);
+  const labels = containerLabels(up.project, service, {
+    ...{ number, configHash: serviceHash(service), imageId: '' },
+  });
+  const request = machineCreateRequest(up.project, service, machine, { name, labels });
+  return { name, action: { kind: 'create-machine', name, request } as const };
 }
 
 function firstContainer({ places, observed }: Up, service: string): string {

@@ -1,4 +1,9 @@
-import type { ContainerCreateRequest, NetworkCreateRequest, VolumeCreateRequest } from '../client/index.ts';
+import type {
+  ContainerCreateRequest,
+  MachineCreateRequest,
+  NetworkCreateRequest,
+  VolumeCreateRequest,
+} from '../client/index.ts';
 import type { ServiceBuild } from './model.ts';
 
 /** What a container is waited for to be. */
@@ -38,6 +43,7 @@ export type Action =
       readonly replaces: { readonly id: string; readonly name: string };
       readonly timeout: number | undefined;
     }
+  | { readonly kind: 'create-machine'; readonly name: string; readonly request: MachineCreateRequest }
   | { readonly kind: 'keep-container'; readonly name: string }
   | { readonly kind: 'start-container'; readonly name: string }
   | { readonly kind: 'restart-container'; readonly name: string; readonly timeout: number | undefined }

@@ -38,6 +38,7 @@ import type {
 } from './model.ts';
 import { parseBuild, parseExtraHosts } from './service-build.ts';
 import { parseBlockIo, parseGpus } from './service-devices.ts';
+import { checkMachineService, parseMachine } from './service-machine.ts';
 import { parseMounts } from './service-mounts.ts';
 import { parseNetworks, parsePorts } from './service-network.ts';
 import { hostPath, splitCommand } from './short-forms.ts';
@@ -135,7 +136,9 @@ export function parseService(name: string, node: Located, context: ServiceContex
     deviceRules: get('device_cgroup_rules', asTexts) ?? [],
     gpus: get('gpus', parseGpus) ?? [],
     memorySwappiness: get('mem_swappiness', asNumber),
+    machine: get('x-berth', (value) => parseMachine(value, directory)),
   };
+  if (service.machine !== undefined) checkMachineService(name, map);
   checkTogether(node, service);
   return service;
 }
@@ -143,7 +146,7 @@ export function parseService(name: string, node: Located, context: ServiceContex
 /** What is wrong only in combination. */
 function checkTogether(node: Located, service: Service): void {
   const { name, image, build, containerName, scale, networks, networkMode } = service;
-  if (image === undefined && build === undefined) {
+  if (image === undefined && build === undefined && service.machine === undefined) {
     throw wrongAt(
       node,
       `service "${name}" has neither an image nor a build context specified: invalid compose project`,

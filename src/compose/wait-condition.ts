@@ -1,5 +1,6 @@
 import { conflict, notFound } from '../base/index.ts';
-import type { ContainerState, EngineClient } from '../client/index.ts';
+import type { EngineClient } from '../client/index.ts';
+import { type MemberState, ofEither } from './members.ts';
 
 /** What a container may have to be before something else goes on. */
 export type WaitCondition =
@@ -25,10 +26,11 @@ export async function waitFor(client: EngineClient, awaited: Awaited, signal: Ab
   const either = AbortSignal.any([signal, stop.signal]);
   try {
     // Subscribed before the first look: what changes in between is not missed.
-    const filters = { type: ['container'], container: [awaited.id] };
+    const filters = { type: ['container', 'machine'] };
     const events = await client.system.events({ filters, signal: either });
     if (isMet(awaited, await stateOf(client, awaited, either))) return;
-    for await (const { Action: action } of events) {
+    for await (const { Action: action, Actor: actor } of events) {
+      if (actor.ID !== awaited.id) continue;
       if (!/^(?:start|die|stop|destroy|health_status)/.test(action)) continue;
       if (isMet(awaited, await stateOf(client, awaited, either))) return;
     }
@@ -43,14 +45,14 @@ async function stateOf(
   client: EngineClient,
   { id, name }: Awaited,
   signal: AbortSignal,
-): Promise<ContainerState> {
-  const { State: state } = await client.containers.inspect(id, { signal });
+): Promise<MemberState> {
+  const { State: state } = await ofEither(client, (members) => members.inspect(id, { signal }));
   if (state.Status === 'removing' || state.Dead) throw notFound(`container ${name} was removed`);
   return state;
 }
 
 /** Throws when it never will be. */
-function isMet({ name, service, condition }: Awaited, state: ContainerState): boolean {
+function isMet({ name, service, condition }: Awaited, state: MemberState): boolean {
   const exited = state.Status === 'exited';
   switch (condition) {
     case 'service_started':
@@ -72,7 +74,7 @@ function isMet({ name, service, condition }: Awaited, state: ContainerState): bo
   }
 }
 
-function isHealthy(name: string, state: ContainerState): boolean {
+function isHealthy(name: string, state: MemberState): boolean {
   if (healthOf(state) === 'unhealthy') {
     throw conflict(`dependency failed to start: container ${name} is unhealthy`);
   }
@@ -80,6 +82,6 @@ function isHealthy(name: string, state: ContainerState): boolean {
 }
 
 /** undefined: nothing checks its health. */
-function healthOf({ Health: health }: ContainerState): string | undefined {
+function healthOf({ Health: health }: MemberState): string | undefined {
   return health === undefined || health.Status === 'none' ? undefined : health.Status;
 }

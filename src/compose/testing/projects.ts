@@ -44,6 +44,12 @@ export function afterPlan(before: Observed, { steps }: Plan): Observed {
       case 'recreate-container':
         containers.set(action.name, containerOf(action.name, action.request));
         break;
+      case 'create-machine': {
+        const { Labels, Networks } = action.request;
+        const NetworkingConfig = { EndpointsConfig: Networks ?? {} };
+        containers.set(action.name, containerOf(action.name, { Image: '', Labels, NetworkingConfig }));
+        break;
+      }
       case 'remove-container':
         containers.delete(action.name);
         break;
