@@ -159,6 +159,20 @@ export const MACHINE_COMMANDS: readonly CommandEntry[] = [
   {
     words: [],
     group: 'vm',
+    groupWords: ['export'],
+    summary: 'Write a stopped machine as one file',
+    load: async () => (await import('./commands/machine/archives.ts')).exportMachineCommand,
+  },
+  {
+    words: [],
+    group: 'vm',
+    groupWords: ['import'],
+    summary: 'Make a machine of an exported file',
+    load: async () => (await import('./commands/machine/archives.ts')).importMachineCommand,
+  },
+  {
+    words: [],
+    group: 'vm',
     groupWords: ['images'],
     summary: 'List the disk images that machines stand on',
     load: async () => (await import('./commands/machine/images.ts')).machineImagesCommand,

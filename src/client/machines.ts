@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { ContainerFiles } from './container-files.ts';
 import type { AttachOptions, LogOptions, PendingExit, WaitCondition } from './containers.ts';
 import { MachineSnapshots } from './machine-snapshots.ts';
@@ -158,6 +160,28 @@ export class Machines {
     const { name, snapshot, signal } = options;
     const json = { Name: name, Snapshot: snapshot };
     return this.#transport.json({ method: 'POST', path: pathOf(reference, 'clone'), json, signal });
+  }
+
+  /** A stopped machine as one tar, without its snapshots; {@link import} makes a machine of it, here or elsewhere. */
+  export(reference: string, options: { signal?: AbortSignal } = {}): Promise<Readable> {
+    return this.#transport.stream({ method: 'GET', path: pathOf(reference, 'export'), ...options });
+  }
+
+  /** `network`: the one that it is on, or "none"; "bridge" by default. */
+  async import(
+    archive: Readable,
+    options: { name?: string | undefined; network?: string | undefined; signal?: AbortSignal } = {},
+  ): Promise<MachineCreated> {
+    const { name, network, signal } = options;
+    const body = await this.#transport.stream({
+      method: 'POST',
+      path: `${ROOT}/import`,
+      query: { name, network },
+      headers: { 'Content-Type': 'application/x-tar' },
+      body: archive,
+      signal,
+    });
+    return JSON.parse(await text(body)) as MachineCreated;
   }
 
   /** Runs a command in it by QEMU's guest agent, which its system must have. The output comes at the command's end. */

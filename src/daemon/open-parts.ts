@@ -24,6 +24,7 @@ import {
   QemuMachines,
   QemuSnapshots,
   qemuHostOf,
+  TarArchives,
 } from '../vm/index.ts';
 import { type DaemonOptions, DEFAULT_DATA_ROOT } from './options.ts';
 import { projectRoot } from './project-root.ts';
@@ -110,7 +111,10 @@ export async function openParts(
 function diskParts(
   dataRoot: string,
   downloads: Downloads,
-): Pick<EngineParts, 'diskImages' | 'machineDisks' | 'computerSnapshots' | 'debianSystems'> {
+): Pick<
+  EngineParts,
+  'diskImages' | 'machineDisks' | 'machineArchives' | 'computerSnapshots' | 'debianSystems'
+> {
   const temporary = `${dataRoot}/tmp`;
   const qemuImg = new QemuImg(process.env.PATH ?? '');
   const machineDisks = new QcowDisks(qemuImg);
@@ -120,6 +124,7 @@ function diskParts(
   );
   return {
     ...{ diskImages, machineDisks, computerSnapshots: new QemuSnapshots(qemuImg, machineDisks) },
+    machineArchives: new TarArchives({ temporary, disks: machineDisks, qemuImg }),
     debianSystems: new BuiltDebian(diskImages, new MmdebstrapBuilder(temporary, qemuImg)),
   };
 }

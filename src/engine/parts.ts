@@ -8,6 +8,7 @@ import type {
   DebianSystems,
   DiskImages,
   FirstBootMedia,
+  MachineArchives,
   MachineDisks,
   VirtualMachines,
 } from '../vm/index.ts';
@@ -28,6 +29,7 @@ export interface EngineParts {
   readonly computers: Computers;
   readonly diskImages: DiskImages;
   readonly machineDisks: MachineDisks;
+  readonly machineArchives: MachineArchives;
   readonly computerSnapshots: ComputerSnapshots;
   readonly debianSystems: DebianSystems;
   readonly firstBootMedia: FirstBootMedia;

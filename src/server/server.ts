@@ -20,6 +20,7 @@ import { eventRoutes } from './routes/events.ts';
 import { imageArchiveRoutes } from './routes/image-archives.ts';
 import { imageRoutes } from './routes/images.ts';
 import { loginRoutes } from './routes/login.ts';
+import { machineArchiveRoutes } from './routes/machine-archives.ts';
 import { machineGuestRoutes } from './routes/machine-guests.ts';
 import { machineSnapshotRoutes } from './routes/machine-snapshots.ts';
 import { machineRoutes } from './routes/machines.ts';
@@ -109,6 +110,7 @@ function createApp(
     machineRoutes,
     machineGuestRoutes,
     machineSnapshotRoutes,
+    machineArchiveRoutes,
     imageRoutes,
     imageArchiveRoutes,
     buildRoutes,
@@ -135,6 +137,7 @@ const TAKES_STREAM: ReadonlySet<string> = new Set([
   '/containers/:name/archive',
   '/images/create',
   '/images/load',
+  '/berth/machines/import',
 ]);
 
 /** JSON bodies may be empty; a build context stays a stream; anything else is ignored, as Docker does. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Duplex, Writable } from 'node:stream';
+import { type Duplex, Readable, type Writable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DetachScanner } from '../base/index.ts';
 import type { AttachSession } from '../runtime/index.ts';
@@ -116,4 +116,21 @@ function exitCodeOf(cause: unknown): { code?: number } {
     return { code: cause.exitCode };
   }
   return {};
+}
+
+/**
+ * Gives the request's body to the work, whose failure does not cut the connection: the client gets its answer, and what it
+ * still sends is dropped.
+ */
+export async function withBody(
+  request: FastifyRequest,
+  work: (body: Readable) => Promise<void>,
+): Promise<void> {
+  const { body } = request;
+  if (!(body instanceof Readable)) return work(Readable.from([]));
+  try {
+    await work(Readable.from(body.iterator({ destroyOnReturn: false }), { objectMode: false }));
+  } finally {
+    body.resume();
+  }
 }

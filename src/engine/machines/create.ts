@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { type ContainerId, crashPoint, digestFromHex, newContainerId } from '../../base/index.ts';
-import type { ImageSource, TakenImage, TakeProgress } from '../../vm/index.ts';
+import type { ImageSource, ImportedMachine, TakenImage, TakeProgress } from '../../vm/index.ts';
 import { nameTaken } from '../containers/collection.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import type { MachineDisk, MachineOptions } from '../containers/computer/options.ts';
@@ -117,6 +117,8 @@ function sourceWords(source: NewMachineSource): string {
       return source.url.href;
     case 'debian':
       return source.release === '' ? 'debian' : `debian:${source.release}`;
+    case 'archive':
+      return source.description;
     case 'empty':
       return '';
   }
@@ -128,7 +130,7 @@ async function takeSource(
   options: CreateOptions,
 ): Promise<TakenImage | undefined> {
   const { diskImages, debianSystems } = context.parts;
-  if (source.kind === 'empty') return undefined;
+  if (source.kind === 'empty' || source.kind === 'archive') return undefined;
   if (source.kind === 'debian') return debianSystems.provide(source.release, options);
   return diskImages.take(imageSource(source), options);
 }
@@ -146,6 +148,7 @@ async function makeDisks(
 ): Promise<MachineDisk[]> {
   const { machineDisks } = context.parts;
   const files = computerFiles(containerDirectory(context, id));
+  if (request.source.kind === 'archive') return placeImported(request.source.machine, files);
   const { root, others } = withRoot(request.disks);
   const make = async (name: string, wanted: number | undefined, backing: TakenImage['image'] | undefined) => {
     const { size } = await machineDisks.create(files.disk(name), { size: wanted, backing }, signal);
@@ -154,6 +157,16 @@ async function makeDisks(
   const disks = [await make(ROOT_DISK, root?.size, taken?.image)];
   for (const { name, size } of others) disks.push(await make(name, size, undefined));
   return disks;
+}
+
+/** Puts the files of an imported machine where it has them; its disks stand on nothing. */
+async function placeImported(
+  machine: ImportedMachine,
+  files: ReturnType<typeof computerFiles>,
+): Promise<MachineDisk[]> {
+  for (const { name } of machine.disks) await machine.placeDisk(name, files.disk(name));
+  if (machine.hasVariables) await machine.placeVariables(files.variables);
+  return [...machine.disks];
 }
 
 /** Systems remember their cards by the MAC address: it is the same at each start, whatever the IP address is then. */

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
 import type { GuestCommand, GuestExit, ImageUse, Snapshot } from '../../vm/index.ts';
@@ -15,6 +16,7 @@ import { type Reading, watchUsage } from '../containers/stats.ts';
 import { killContainer, restartContainer, stopContainer } from '../containers/stop.ts';
 import { type WaitCondition, type WaitResult, waitForContainer } from '../containers/wait.ts';
 import { requireRunning, requireStopped } from './admission.ts';
+import { exportMachine, type ImportRequest, importMachine } from './archive.ts';
 import { changeMachine, type MachineChange, type MachineChanged } from './change.ts';
 import { type CloneRequest, cloneMachine } from './clone.ts';
 import { type CreatedMachine, type CreateOptions, createMachine, withLastingCard } from './create.ts';
@@ -150,6 +152,16 @@ export class Machines {
   /** See {@link cloneMachine}. */
   clone(reference: string, request: CloneRequest, signal: AbortSignal): Promise<ContainerRecord> {
     return cloneMachine(this.#context, this.find(reference), request, signal);
+  }
+
+  /** See {@link exportMachine}. */
+  export(reference: string, signal: AbortSignal): Promise<Readable> {
+    return exportMachine(this.#context, this.find(reference), signal);
+  }
+
+  /** See {@link importMachine}. */
+  import(archive: Readable, request: ImportRequest, signal: AbortSignal): Promise<CreatedMachine> {
+    return importMachine(this.#context, archive, request, signal);
   }
 
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {

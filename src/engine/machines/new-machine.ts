@@ -1,4 +1,4 @@
-import type { ComputerModel, DiskFormat, Firmware } from '../../vm/index.ts';
+import type { ComputerModel, DiskFormat, Firmware, ImportedMachine } from '../../vm/index.ts';
 import type {
   Healthcheck,
   LogConfig,
@@ -42,6 +42,8 @@ export type NewMachineSource =
     }
   /** Made by berth from Debian's packages; "" for the newest release that it knows. */
   | { readonly kind: 'debian'; readonly release: string }
+  /** Disks that came out of an archive; `description`: what the first one began as there. */
+  | { readonly kind: 'archive'; readonly description: string; readonly machine: ImportedMachine }
   | { readonly kind: 'empty' };
 
 /** What a system that knows cloud-init is to make of itself. */

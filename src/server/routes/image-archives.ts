@@ -1,11 +1,11 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { invalid, notImplemented, parseReference, type Reference } from '../../base/index.ts';
 import type { Engine } from '../../engine/index.ts';
 import { parsePlatform } from '../../registry/index.ts';
 import { Query } from '../fields.ts';
 import { platformOf } from '../platform.ts';
-import { answerWithLines, clientSignal } from '../streams.ts';
+import { answerWithLines, clientSignal, withBody } from '../streams.ts';
 
 /** Images as archives: save, load, and import of a file system. Saving one by name is at `/images/*`, with what else has names in its path. */
 export function imageArchiveRoutes(app: FastifyInstance, engine: Engine): void {
@@ -84,18 +84,4 @@ function referenceOf(repository: string, tag: string): Reference | undefined {
 function onePlatform(query: Query) {
   if (query.all('platform').length > 1) throw notImplemented('several platforms at once are not there yet');
   return platformOf(query);
-}
-
-/**
- * Gives the request's body to the work, whose failure does not cut the connection: the client gets its answer, and what it
- * still sends is dropped.
- */
-async function withBody(request: FastifyRequest, work: (body: Readable) => Promise<void>): Promise<void> {
-  const { body } = request;
-  if (!(body instanceof Readable)) return work(Readable.from([]));
-  try {
-    await work(Readable.from(body.iterator({ destroyOnReturn: false }), { objectMode: false }));
-  } finally {
-    body.resume();
-  }
 }

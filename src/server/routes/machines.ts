@@ -180,6 +180,8 @@ function sourceName(source: NewMachineSource): string {
       return basename(source.url.pathname);
     case 'debian':
       return source.release === '' ? 'debian' : `debian ${source.release}`;
+    case 'archive':
+      return source.description;
     case 'empty':
       return '';
   }

@@ -70,7 +70,7 @@ class ArchiveReader implements AsyncDisposable {
   async #readEntries(archive: Readable): Promise<ArchiveIndex> {
     const entries = extract();
     const options = this.#signal === undefined ? {} : { signal: this.#signal };
-    archive.once('error', (error) => entries.destroy(error));
+    archive.on('error', (error) => entries.destroy(error)); // also one that comes when nobody reads any more
     archive.pipe(entries);
     let index: ArchiveIndex | undefined;
     try {
