@@ -146,6 +146,31 @@ describe('the life of a machine', () => {
     await berthOk('vm', 'rm', 'flood');
   });
 
+  it('gets a card on one more network while it is stopped, and is listed there when it runs', async () => {
+    await berthOk('vm', 'create', '--from', machines.image, '--format', 'raw', 'cards');
+    await berthOk('network', 'create', 'more');
+    await berthOk('network', 'connect', 'more', 'cards');
+    await berthOk('vm', 'start', 'cards');
+    const { Networks: networks } = await machines.client.machines.inspect('cards');
+    expect(Object.keys(networks)).toEqual(['bridge', 'more']);
+    expect(networks.more).toMatchObject({ MacAddress: expect.stringMatching(/^52:54:00:/) });
+    const members = await berthOk(
+      'network',
+      'inspect',
+      '-f',
+      '{{range .Containers}}{{.Name}}{{end}}',
+      'more',
+    );
+    expect(members).toBe('cards');
+    const { stderr } = await machines.instance.berth(['network', 'disconnect', 'more', 'cards']);
+    expect(stderr).toContain('cannot be changed while it runs. Stop it first: berth vm stop cards');
+    await berthOk('vm', 'kill', 'cards');
+    await berthOk('network', 'disconnect', 'more', 'cards');
+    expect((await machines.client.machines.inspect('cards')).Networks).not.toHaveProperty('more');
+    await berthOk('vm', 'rm', 'cards');
+    await berthOk('network', 'rm', 'more');
+  });
+
   it('uses something of the host, which is counted while it runs', async () => {
     await machines.run('counted', '-m', '256m');
     const used = await machines.client.machines.stats('counted');

@@ -15,7 +15,7 @@ import { parseFilters, passes, passesLabels } from '../filters.ts';
 
 /** Networks: list, create, inspect, remove, connect, disconnect. */
 export function networkRoutes(app: FastifyInstance, engine: Engine): void {
-  const { networks, containers } = engine;
+  const { networks, containers, machines } = engine;
 
   app.get('/networks', (request) => {
     const filters = parseFilters(new Query(request.query), [
@@ -60,19 +60,25 @@ export function networkRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.post<Reference>('/networks/:id/connect', async (request, reply) => {
     const body = new Fields(request.body);
-    await containers.connect(
-      body.text('Container'),
-      parseEndpoint(request.params.id, body.object('EndpointConfig')),
-    );
+    const member = body.text('Container');
+    const endpoint = parseEndpoint(request.params.id, body.object('EndpointConfig'));
+    await (isMachine(member) ? machines : containers).connect(member, endpoint);
     reply.code(200);
   });
 
   app.post<Reference>('/networks/:id/disconnect', async (request, reply) => {
     const body = new Fields(request.body);
     const target = { network: request.params.id, force: body.flag('Force') };
-    await containers.disconnect(body.text('Container'), target);
+    const member = body.text('Container');
+    if (isMachine(member)) await machines.disconnect(member, target.network);
+    else await containers.disconnect(member, target);
     reply.code(200);
   });
+
+  /** Networks list machines among their members, so what is said of members is said of machines too. */
+  function isMachine(reference: string): boolean {
+    return machines.list().some(({ id, name }) => id === reference || name === reference);
+  }
 }
 
 interface Reference {
