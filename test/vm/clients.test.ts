@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/base/index.ts';
 import { findDocker } from '../clients/find-docker.ts';
@@ -23,6 +24,18 @@ describe('clients ask for virtual machines', () => {
     const args = ['run', '--rm', '--runtime', 'vm', 'busybox', 'uname', '-s'];
     const { code, stdout } = await run(docker ?? '', args, { env });
     expect([code, stdout.toString()]).toEqual([0, 'Linux\n']);
+  });
+
+  it.skipIf(docker === undefined)('by docker build --isolation vm', async () => {
+    const env = { ...process.env, DOCKER_HOST: `unix://${instance.socketPath}`, DOCKER_BUILDKIT: '0' };
+    const input = 'FROM busybox\nRUN uname -r >/kernel\n';
+    const built = await run(docker ?? '', ['build', '--isolation', 'vm', '-t', 'built', '-'], { env, input });
+    expect([built.code, built.stdout.toString()]).toEqual([
+      0,
+      expect.stringContaining('Successfully tagged built'),
+    ]);
+    const kernel = await instance.berthOk(['run', '--rm', 'built', 'cat', '/kernel']);
+    expect(kernel).not.toBe(release());
   });
 
   it.each(['isolation', 'runtime'])('by %s: vm in a Compose file', async (key) => {
