@@ -24,8 +24,8 @@ import { type ContainerContext, runtimeRoot } from '../context.ts';
 import { wantedResources } from './allotment.ts';
 import { refuseContainerOptions } from './refuse.ts';
 
-/** So long a guest may take to give memory back (milliseconds); what its programs hold it cannot. */
-const PATIENCE = 10_000;
+/** So long a guest may take to give memory back, however busy the host is (milliseconds). */
+const PATIENCE = 60_000;
 
 /** Bytes that a guest keeps for what its programs do next. */
 const RESERVE = 8 * 1024 ** 2;
