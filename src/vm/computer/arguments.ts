@@ -17,6 +17,7 @@ import {
 import type { ComputerDisk, ComputerLayout, ComputerMedium, Placed } from './contract.ts';
 import { type BlockNode, diskId, diskNode, mediumId, mediumNode } from './disk-nodes.ts';
 import { nodeOptions } from './disks/node-options.ts';
+import { MICROVM_BIOS } from './firmware.ts';
 import { placeOptions, portArguments } from './places.ts';
 
 /** The files that a layout's devices are made of; paths are those that QEMU sees. */
@@ -60,7 +61,10 @@ export function computerArguments(
 /** Without graphics, the BIOS and what it boots speak on the serial console. */
 function board({ model }: ComputerLayout, flash: ComputerFiles['flash']): string[] {
   if (model === 'microvm') {
-    return ['-M', 'microvm,acpi=on,isa-serial=on,rtc=on', '-global', 'virtio-mmio.force-legacy=false'];
+    return [
+      ...['-M', 'microvm,acpi=on,isa-serial=on,rtc=on,graphics=off', '-bios', MICROVM_BIOS],
+      ...['-global', 'virtio-mmio.force-legacy=false'],
+    ];
   }
   if (flash === undefined) return ['-M', `${model},graphics=off`];
   const node = (name: string, path: string) => ({

@@ -30,7 +30,7 @@ export interface Computers {
   release(id: ContainerId): Promise<void>;
 }
 
-/** QEMU's machine types. microvm has no firmware, so its disk is to bring a kernel (see docs/guide/machines.md). */
+/** QEMU's machine types. */
 export type ComputerModel = 'q35' | 'pc' | 'microvm';
 
 export type Firmware = 'bios' | 'uefi';

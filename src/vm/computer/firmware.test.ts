@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { findUefi, parseDescription, provideVariables } from './firmware.ts';
+import { findUefi, parseDescription, provideVariables, requireMicrovmBios } from './firmware.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -39,6 +39,14 @@ test('a host without UEFI is told what to install', async () => {
     message: 'there is no UEFI firmware for virtual machines',
     hint: 'Install it: apt-get install --no-install-recommends ovmf, or use --firmware bios',
   });
+});
+
+test('a host without a BIOS for microvm is told what to install', async () => {
+  await expect(requireMicrovmBios(join(folder, 'nothing'))).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: 'there is no BIOS for machines of the type microvm',
+  });
+  await requireMicrovmBios(join(folder, 'code'));
 });
 
 test('the first UEFI that fits is taken, the host’s own descriptions first', async () => {

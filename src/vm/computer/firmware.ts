@@ -15,6 +15,24 @@ export interface UefiFirmware {
   readonly variables: string;
 }
 
+/**
+ * SeaBIOS for microvm, which QEMU itself looks for elsewhere: Debian has qboot there, which boots no disk. It is among QEMU's own
+ * files.
+ */
+export const MICROVM_BIOS = '/usr/share/seabios/bios-microvm.bin';
+
+/** Throws `unavailable` when there is no BIOS for microvm, with what to install. */
+export async function requireMicrovmBios(path = MICROVM_BIOS): Promise<void> {
+  try {
+    await access(path);
+  } catch (cause) {
+    throw unavailable('there is no BIOS for machines of the type microvm', {
+      hint: 'Install it: apt-get install --no-install-recommends seabios, or use --machine q35',
+      cause,
+    });
+  }
+}
+
 /** Where distributions describe their firmware for QEMU, the host's own choices first (QEMU's docs/interop/firmware.json). */
 const DESCRIPTIONS = ['/etc/qemu/firmware', '/usr/share/qemu/firmware'];
 

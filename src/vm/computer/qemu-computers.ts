@@ -12,13 +12,12 @@ import type {
   ComputerRequest,
   Computers,
   DeviceCounts,
-  Firmware,
   Hardware,
   LaidOutComputer,
   PreparedComputer,
   WantedComputer,
 } from './contract.ts';
-import { findUefi, provideVariables, type UefiFirmware } from './firmware.ts';
+import { findUefi, provideVariables, requireMicrovmBios, type UefiFirmware } from './firmware.ts';
 import { type Ground, layoutOf, requireSameComputer } from './layout.ts';
 import { leasesOf } from './leases.ts';
 import { requirePossible } from './limits.ts';
@@ -37,7 +36,7 @@ export class QemuComputers implements Computers {
 
   async check(hardware: Hardware, devices: DeviceCounts, signal?: AbortSignal): Promise<void> {
     requirePossible(hardware, devices);
-    await Promise.all([this.#host.hypervisors.find(signal), uefiFor(hardware.firmware)]);
+    await Promise.all([this.#host.hypervisors.find(signal), firmwareFor(hardware)]);
   }
 
   async prepare(
@@ -76,7 +75,7 @@ export class QemuComputers implements Computers {
   async #body(request: ComputerRequest, signal?: AbortSignal): Promise<ComputerBody> {
     const [{ hypervisor, ground }, uefi] = await Promise.all([
       this.#stand(signal),
-      uefiFor(request.hardware.firmware),
+      firmwareFor(request.hardware),
     ]);
     if (request.resume !== undefined) requireSameComputer(request.resume.layout, request, ground);
     if (uefi !== undefined) await provideVariables(request.variables, uefi.variables);
@@ -104,7 +103,8 @@ export class QemuComputers implements Computers {
   }
 }
 
-async function uefiFor(firmware: Firmware): Promise<UefiFirmware | undefined> {
+async function firmwareFor({ model, firmware }: Hardware): Promise<UefiFirmware | undefined> {
+  if (model === 'microvm') await requireMicrovmBios();
   return firmware === 'uefi' ? findUefi() : undefined;
 }
 
