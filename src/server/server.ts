@@ -135,6 +135,7 @@ function createApp(
 const TAKES_STREAM: ReadonlySet<string> = new Set([
   '/build',
   '/containers/:name/archive',
+  '/berth/machines/:name/archive',
   '/images/create',
   '/images/load',
   '/berth/machines/import',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants, copyFile, rm } from 'node:fs/promises';
+import { constants, copyFile, open, rm } from 'node:fs/promises';
 import { asBerthError, crashPoint, systemErrorCode } from '../../../base/index.ts';
 import type { ComputerDisk, ComputerLayout, ComputerResume } from '../contract.ts';
 import { diskId } from '../disk-nodes.ts';
@@ -49,7 +49,9 @@ export class QemuSnapshots implements ComputerSnapshots {
       name,
       () => this.#undoLive(files, subject),
       async (tag) => {
-        const nodes = subject.disks.map((disk) => diskId(disk.name));
+        // A snapshot in a disk waits for what is written to it; the guest is not to stand still for that.
+      await Promise.all(subject.disks.map(({ path }) => syncFile(path)));
+      const nodes = subject.disks.map((disk) => diskId(disk.name));
         const request = { tag, nodes, state: files.statePath(name), signal };
         const { size, stoppedFor } = await takeLiveSnapshot(subject.control, request);
         return { size, stoppedFor: Math.round(stoppedFor), layout };
@@ -185,6 +187,11 @@ async function removeLive(control: ComputerMonitor, device: string, name: string
   } catch (error) {
     if (!/does not exist|Cannot find device/.test(asBerthError(error).message)) throw error;
   }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  await file.datasync().finally(() => file.close());
 }
 
 async function replaceIfThere(from: string, to: string): Promise<void> {
