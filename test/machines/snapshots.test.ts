@@ -34,6 +34,14 @@ function press(name: string): Promise<string> {
   return berth('stop', '--timeout=-1', name);
 }
 
+/** By its own system, so that QEMU has let go of its disks at its end. */
+async function powerOff(name: string): Promise<void> {
+  const pending = await machines.client.machines.wait(name);
+  await using console = await machines.console(name);
+  console.type('p');
+  await pending.exit();
+}
+
 async function rootDisk(name: string): Promise<string> {
   const { Id } = await machines.client.machines.inspect(name);
   return `${machines.instance.dataRoot}/containers/${Id}/disks/root.qcow2`;
@@ -84,7 +92,7 @@ describe('a snapshot of a machine that runs', () => {
   test('gives its disks alone to who asks for them', async () => {
     await machines.run('disks');
     await berth('snapshot', 'create', 'disks', 'one');
-    await berth('kill', 'disks');
+    await powerOff('disks');
     await qemuIo('disks', 'write -P 0x5a 1G 64k');
     await berth('snapshot', 'restore', '--disks', 'disks', 'one');
     const { State } = await machines.client.machines.inspect('disks');
@@ -101,7 +109,7 @@ describe('a snapshot of a machine that runs', () => {
   test('is refused for other hardware, and nothing has changed then', async () => {
     await machines.run('other');
     await berth('snapshot', 'create', 'other', 'one');
-    await berth('kill', 'other');
+    await powerOff('other');
     await qemuIo('other', 'write -P 0x5a 1G 64k');
     await berth('set', '--firmware', 'uefi', '-m', '1g', 'other');
     expect(await refusal('snapshot', 'restore', 'other', 'one')).toContain(
@@ -154,7 +162,7 @@ describe('berthd killed', () => {
     await answers(name);
     expect(await berth('snapshot', 'ls', '-q', name)).toBe('');
     await berth('snapshot', 'create', name, 'one');
-    await berth('kill', name);
+    await powerOff(name);
     const { stdout } = await runChecked('qemu-img', ['snapshot', '-l', await rootDisk(name)]);
     expect(stdout.toString().match(/berth-/g)).toHaveLength(1);
   });
@@ -162,13 +170,13 @@ describe('berthd killed', () => {
   test('while it restores a snapshot finishes that at the next start', async () => {
     await machines.run('restored');
     await berth('snapshot', 'create', 'restored', 'one');
-    await berth('kill', 'restored');
+    await powerOff('restored');
     for (const point of ['restore.begun', 'restore.done']) {
       await qemuIo('restored', 'write -P 0x5a 1G 64k');
       await dying(point, ['vm', 'snapshot', 'restore', 'restored', 'one']);
       await berth('start', 'restored');
       await answers('restored'); // without having booted
-      await berth('kill', 'restored');
+      await powerOff('restored');
       expect(await qemuIo('restored', 'read -P 0 1G 64k')).not.toContain('failed');
     }
     expect((await machines.log('restored')).match(/up\r?\n/g)).toHaveLength(1);

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
-import { internal } from '../../../base/index.ts';
+import { setTimeout as wait } from 'node:timers/promises';
+import { errorMessage, internal } from '../../../base/index.ts';
 import type { ComputerDisk } from '../contract.ts';
 import type { Confinement } from '../disks/confined-program.ts';
 import { imageName } from '../disks/node-options.ts';
@@ -62,12 +63,12 @@ export class DiskTags {
   ): Promise<void> {
     const image = imageName({ path: basename(disk.path), format: 'qcow2' }, disk.backing);
     const confinement: Confinement = { limits: CHECK_LIMITS, user: undefined, writes: true };
-    await this.#run(['snapshot', flag, tag, image], disk, confinement, signal);
+    await whenReleased(() => this.#run(['snapshot', flag, tag, image], disk, confinement, signal));
   }
 
   async #tagsOf(disk: ComputerDisk): Promise<Set<string>> {
     const file = basename(disk.path);
-    const args = ['info', '--output=json', '-f', 'qcow2', file];
+    const args = ['info', '-U', '--output=json', '-f', 'qcow2', file];
     const { stdout } = await this.#run(args, disk, { limits: CHECK_LIMITS, user: undefined, writes: false });
     const about: unknown = JSON.parse(stdout.toString());
     if (!isObject(about)) throw internal(`qemu-img says what is no object of ${disk.path}`);
@@ -78,5 +79,24 @@ export class DiskTags {
   #run(args: readonly string[], disk: ComputerDisk, confinement: Confinement, signal?: AbortSignal) {
     const place = { subject: `the disk ${disk.name}`, folder: dirname(disk.path) };
     return this.#qemuImg.runChecked(args, { ...place, confinement, signal });
+  }
+}
+
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 5000;
+
+/**
+ * The QEMU of a machine that was killed lets go of its disks some moments after the machine's end, and nothing tells when: its
+ * locks are looked at more and more seldom, for ten seconds at most.
+ */
+async function whenReleased(work: () => Promise<unknown>): Promise<void> {
+  for (let pause = FIRST_PAUSE_MS; ; pause *= 2) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (pause > LONGEST_PAUSE_MS || !/another process using/.test(errorMessage(error))) throw error;
+      await wait(pause);
+    }
   }
 }

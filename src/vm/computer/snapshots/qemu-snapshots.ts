@@ -50,8 +50,8 @@ export class QemuSnapshots implements ComputerSnapshots {
       () => this.#undoLive(files, subject),
       async (tag) => {
         // A snapshot in a disk waits for what is written to it; the guest is not to stand still for that.
-      await Promise.all(subject.disks.map(({ path }) => syncFile(path)));
-      const nodes = subject.disks.map((disk) => diskId(disk.name));
+        await Promise.all(subject.disks.map(({ path }) => syncFile(path)));
+        const nodes = subject.disks.map((disk) => diskId(disk.name));
         const request = { tag, nodes, state: files.statePath(name), signal };
         const { size, stoppedFor } = await takeLiveSnapshot(subject.control, request);
         return { size, stoppedFor: Math.round(stoppedFor), layout };
