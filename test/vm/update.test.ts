@@ -59,6 +59,7 @@ describe('the limits of a virtual machine that runs', () => {
     expect(await total()).toBe(before);
     expect(await quota()).toBe('100000');
     expect((await inside('killall dd')).code).toBe(0); // it is there still
+    await expect.poll(async () => (await inside('pidof dd')).code, { timeout: 30_000 }).not.toBe(0);
   });
 
   it('are less time of its processors, by the host', async () => {
