@@ -16,6 +16,7 @@ import { surveyComputer } from '../../src/vm/computer/survey.ts';
 import { testCard, testGround, testRequest } from '../../src/vm/computer/testing/requests.ts';
 import { BareComputer } from './bare-computer.ts';
 import { shellKernel, writeShellInitramfs } from './shell-system.ts';
+import { tinyDisk } from './tiny-system.ts';
 
 const MIB = 1024 ** 2;
 
@@ -80,7 +81,21 @@ test.each([
   );
 });
 
-/** Its only module-less kernel has drivers for processors and ports, but not for what virtio has behind them. */
+test.each(['q35', 'pc', 'microvm'] as const)('a %s boots what stands behind its disk', async (model) => {
+  const path = join(folder, `boots-${model}.qcow2`);
+  await runChecked('qemu-img', ['create', '-q', '-f', 'qcow2', path, '8M']);
+  const backing = [{ path: await tinyDisk(folder), format: 'raw' as const }];
+  const request = testRequest({
+    hardware: { model, firmware: 'bios', allotment: { processors: 1, memory: 128 * MIB } },
+    disks: [{ name: 'root', path, backing }],
+    media: [],
+  });
+  const layout = layoutOf(request, testGround);
+  await using computer = await BareComputer.start(layout, await filesOf(request));
+  await computer.shows(/up\r\n/);
+});
+
+/** Its kernel without modules has drivers for processors and ports, but not for what virtio has behind them. */
 async function smallRequest(name: string): Promise<ComputerRequest> {
   const path = join(folder, `${name}.qcow2`);
   await runChecked('qemu-img', ['create', '-q', '-f', 'qcow2', path, '64M']);

@@ -1,0 +1,76 @@
+import { totalmem } from 'node:os';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ComputerControl } from '../../src/vm/index.ts';
+import { TinyMachines } from './tiny-machines.ts';
+
+const MIB = 1024 ** 2;
+
+let machines: TinyMachines;
+beforeAll(async () => {
+  machines = await TinyMachines.start();
+});
+afterAll(() => machines[Symbol.asyncDispose]());
+
+const berth = (...args: readonly string[]) => machines.instance.berthOk(['vm', ...args]);
+
+async function refusal(...args: readonly string[]): Promise<string> {
+  const { code, stderr } = await machines.instance.berth(['vm', ...args]);
+  expect(code).toBe(1);
+  return stderr;
+}
+
+/** The disks that a machine's QEMU has now, with their sizes in MiB. */
+async function disksOf(name: string): Promise<Record<string, number>> {
+  const { Id } = await machines.client.machines.inspect(name);
+  const folder = `${machines.instance.execRoot}/runtime/${Id}`;
+  const control = new ComputerControl(folder, 'berth-vm'); // the program is only needed to hand files over
+  const nodes = (await control.execute('query-named-block-nodes', { flat: true })) as {
+    'node-name': string;
+    image: { 'virtual-size': number };
+  }[];
+  const disks = nodes.filter((node) => node['node-name'].startsWith('disk-'));
+  return Object.fromEntries(
+    disks.map((node) => [node['node-name'].slice(5), node.image['virtual-size'] / MIB]),
+  );
+}
+
+describe('a machine that runs', () => {
+  test('gets a disk and a larger one at once', async () => {
+    await machines.run('changed', '-m', '128m', '--disk', 'data:64m');
+    expect(await disksOf('changed')).toMatchObject({ data: 64 });
+    expect(await berth('set', '--disk', 'data:96m', '--disk', 'more:32m', 'changed')).toBe(
+      'the disk data of 96MiB: changed\nthe disk more of 32MiB: changed',
+    );
+    const changed = { data: 96, more: 32 };
+    expect(await disksOf('changed')).toMatchObject(changed);
+    expect(await machines.client.machines.inspect('changed')).toMatchObject({
+      Disks: [{ Name: 'root' }, { Name: 'data', Size: 96 * MIB }, { Name: 'more', Size: 32 * MIB }],
+    });
+  });
+
+  test('keeps for its next start what it cannot change, and says why', async () => {
+    await machines.run('kept', '-m', '128m');
+    expect(await berth('set', '--machine', 'pc', 'kept')).toBe(
+      'the type pc (it is what the machine is): from the next start on (berth vm restart kept)',
+    );
+    expect(await machines.client.machines.inspect('kept')).toMatchObject({ Hardware: { Model: 'pc' } });
+  });
+
+  test('never gets a smaller disk', async () => {
+    await machines.run('small', '-m', '128m', '--disk', 'data:64m');
+    expect(await refusal('set', '--disk', 'data:32m', '--disk', 'new:32m', 'small')).toContain(
+      'the disk data has 64MiB and cannot become smaller (32MiB)',
+    );
+    expect(Object.keys(await disksOf('small')).sort()).toEqual(['data', 'root']);
+  });
+});
+
+test('memory that machines were promised is promised to no other, at a start and by a change', async () => {
+  await machines.run('first', '-m', '128m');
+  const almostAll = `${Math.floor(totalmem() / MIB) - 100}m`;
+  await berth('create', '--from', machines.image, '--format', 'raw', '-m', almostAll, 'second');
+  const numbers = /of memory finds no room: this host has .*iB, .*iB of it promised to \d+ that run/;
+  expect(await refusal('start', 'second')).toMatch(numbers);
+  await machines.run('third', '-m', '128m');
+  expect(await refusal('set', '-m', almostAll, 'third')).toMatch(numbers);
+});
