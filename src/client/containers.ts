@@ -1,4 +1,5 @@
 import { familiarRepository, parseReference } from '../base/index.ts';
+import { attachAt, waitAt } from './lives.ts';
 import { jsonLines, type OutputStream, outputChunks } from './streams.ts';
 import { type Filters, type HijackedStream, isMultiplexed, type Transport } from './transport.ts';
 import type {
@@ -212,25 +213,12 @@ export class Containers {
     reference: string,
     options: { condition?: WaitCondition; signal?: AbortSignal } = {},
   ): Promise<PendingExit> {
-    const { condition, signal } = options;
-    const answer = await this.#transport.openJson<WaitResult>({
-      method: 'POST',
-      path: pathOf(reference, 'wait'),
-      query: { condition },
-      signal,
-    });
-    return { exit: answer.read };
+    return waitAt(this.#transport, pathOf(reference, 'wait'), options);
   }
 
   /** Takes over a connection to the container's terminal or pipes. Works before the start, too. */
   async attach(reference: string, options: AttachOptions): Promise<HijackedStream> {
-    const { signal, stream = true, ...query } = options;
-    return this.#transport.hijack({
-      method: 'POST',
-      path: pathOf(reference, 'attach'),
-      query: { stream, ...query },
-      signal,
-    });
+    return attachAt(this.#transport, pathOf(reference, 'attach'), options);
   }
 
   /** What the container wrote; with `follow`, until it exits. */

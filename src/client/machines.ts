@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { ContainerFiles } from './container-files.ts';
 import type { AttachOptions, LogOptions, PendingExit, WaitCondition } from './containers.ts';
+import { attachAt, waitAt } from './lives.ts';
 import { MachineSnapshots } from './machine-snapshots.ts';
 import { jsonLines, type OutputStream, progressMessages } from './streams.ts';
 import { type Filters, type HijackedStream, isMultiplexed, type Transport } from './transport.ts';
@@ -18,7 +19,6 @@ import type {
   MachineInspect,
   MachineSummary,
   ProgressMessage,
-  WaitResult,
 } from './types/index.ts';
 
 /** The machines of an engine that is berth: whole computers. A `reference` is a name, an id, or the unique start of one. */
@@ -199,25 +199,12 @@ export class Machines {
     reference: string,
     options: { condition?: WaitCondition; signal?: AbortSignal } = {},
   ): Promise<PendingExit> {
-    const { condition, signal } = options;
-    const answer = await this.#transport.openJson<WaitResult>({
-      method: 'POST',
-      path: pathOf(reference, 'wait'),
-      query: { condition },
-      signal,
-    });
-    return { exit: answer.read };
+    return waitAt(this.#transport, pathOf(reference, 'wait'), options);
   }
 
   /** Takes over a connection to its serial console. Works before the start, too. */
   async attach(reference: string, options: AttachOptions): Promise<HijackedStream> {
-    const { signal, stream = true, ...query } = options;
-    return this.#transport.hijack({
-      method: 'POST',
-      path: pathOf(reference, 'attach'),
-      query: { stream, ...query },
-      signal,
-    });
+    return attachAt(this.#transport, pathOf(reference, 'attach'), options);
   }
 
   /** Tells the console's size in characters. */

@@ -12,13 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => machines[Symbol.asyncDispose]());
 
-const berth = (...args: readonly string[]) => machines.instance.berthOk(['vm', ...args]);
-
-async function refusal(...args: readonly string[]): Promise<string> {
-  const { code, stderr } = await machines.instance.berth(['vm', ...args]);
-  expect(code).toBe(1);
-  return stderr;
-}
+const berth = (...args: readonly string[]) => machines.berth(...args);
+const refusal = (...args: readonly string[]) => machines.refusal(...args);
 
 test('a machine is exported as one file, which makes a machine that boots when the first one and its image are gone', async () => {
   await machines.run('one', '-m', '256m', '--cpus', '1', '--disk', 'data:64m', '--label', 'a=b');

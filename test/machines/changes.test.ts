@@ -11,13 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => machines[Symbol.asyncDispose]());
 
-const berth = (...args: readonly string[]) => machines.instance.berthOk(['vm', ...args]);
-
-async function refusal(...args: readonly string[]): Promise<string> {
-  const { code, stderr } = await machines.instance.berth(['vm', ...args]);
-  expect(code).toBe(1);
-  return stderr;
-}
+const berth = (...args: readonly string[]) => machines.berth(...args);
+const refusal = (...args: readonly string[]) => machines.refusal(...args);
 
 /** The disks that a machine's QEMU has now, with their sizes in MiB. */
 async function disksOf(name: string): Promise<Record<string, number>> {

@@ -9,13 +9,8 @@ beforeAll(async () => {
 });
 afterAll(() => machines[Symbol.asyncDispose]());
 
-const berth = (...args: readonly string[]) => machines.instance.berthOk(['vm', ...args]);
-
-async function refusal(...args: readonly string[]): Promise<string> {
-  const { code, stderr } = await machines.instance.berth(['vm', ...args]);
-  expect(code).toBe(1);
-  return stderr;
-}
+const berth = (...args: readonly string[]) => machines.berth(...args);
+const refusal = (...args: readonly string[]) => machines.refusal(...args);
 
 async function snapshot(name: string): Promise<MachineSnapshot> {
   const [found] = await machines.client.machines.snapshots.list(name);

@@ -35,6 +35,18 @@ export class TinyMachines implements AsyncDisposable {
     await console.shows('up');
   }
 
+  /** `berth vm …`, which succeeds. */
+  berth(...args: readonly string[]): Promise<string> {
+    return this.instance.berthOk(['vm', ...args]);
+  }
+
+  /** What `berth vm …` says as it is refused. */
+  async refusal(...args: readonly string[]): Promise<string> {
+    const { code, stderr, stdout } = await this.instance.berth(['vm', ...args]);
+    if (code !== 1) throw new Error(`berth vm ${args.join(' ')} ended with ${code}: ${stdout}${stderr}`);
+    return stderr;
+  }
+
   async console(name: string): Promise<TinyConsole> {
     const streams = { stdin: true, stdout: true, stderr: true };
     return new TinyConsole(await this.client.machines.attach(name, streams));

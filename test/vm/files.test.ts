@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../engine/instance.ts';
 import { startMachines } from './machines.ts';
+import { expectShared } from './shared-folder.ts';
 
 describe('the files of a virtual machine', () => {
   let instance: Instance;
@@ -31,19 +32,7 @@ describe('the files of a virtual machine', () => {
   const inside = (script: string) => instance.berthOk(['exec', 'vm', 'sh', '-c', script]);
 
   it('are shared by bind mounts and volumes, both ways, with owners and modes', async () => {
-    await writeFile(`${folder}/host`, 'from the host\n');
-    expect(
-      await inside(
-        'cat /bound/host; echo guest >/bound/guest; chmod 640 /bound/guest; chown 7:8 /bound/guest',
-      ),
-    ).toBe('from the host');
-    expect(await readFile(`${folder}/guest`, 'utf8')).toBe('guest\n');
-    const { mode, uid, gid } = await stat(`${folder}/guest`);
-    expect([mode & 0o7777, uid, gid]).toEqual([0o640, 7, 8]);
-    await inside('echo volume >/data/file');
-    expect(await instance.berthOk(['run', '--rm', '-v', 'data:/data', 'busybox', 'cat', '/data/file'])).toBe(
-      'volume',
-    );
+    await expectShared(instance, folder);
   });
 
   it('may be single, and read-only', async () => {

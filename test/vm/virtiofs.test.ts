@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../engine/instance.ts';
 import { startMachines } from './machines.ts';
+import { expectShared } from './shared-folder.ts';
 
 const VIRTIOFS = ['--isolation', 'vm', '--annotation', 'berth.shares=virtiofs'];
 
@@ -39,19 +40,8 @@ describe('folders that are shared by virtiofs', () => {
   }
 
   it('are seen from both sides, with owners and modes, and singly', async () => {
-    await writeFile(`${folder}/host`, 'from the host\n');
-    expect(
-      await inside(
-        'cat /bound/host; echo guest >/bound/guest; chmod 640 /bound/guest; chown 7:8 /bound/guest; cat /single',
-      ),
-    ).toBe('from the host\none file');
-    expect(await readFile(`${folder}/guest`, 'utf8')).toBe('guest\n');
-    const { mode, uid, gid } = await stat(`${folder}/guest`);
-    expect([mode & 0o7777, uid, gid]).toEqual([0o640, 7, 8]);
-    await inside('echo volume >/data/file');
-    expect(await instance.berthOk(['run', '--rm', '-v', 'data:/data', 'busybox', 'cat', '/data/file'])).toBe(
-      'volume',
-    );
+    await expectShared(instance, folder);
+    expect(await inside('cat /single')).toBe('one file');
     expect(await inside('grep " /bound " /proc/mounts')).toMatch(/ virtiofs /);
   });
 

@@ -1,4 +1,4 @@
-import type { ComputerModel, Firmware } from '../../../vm/index.ts';
+import type { ComputerModel, Firmware, FirstBootData } from '../../../vm/index.ts';
 
 /** What a machine is, beside what it has in common with containers. Sizes are bytes, paths absolute. */
 export interface MachineOptions {
@@ -22,19 +22,8 @@ export interface MachineDisk {
   readonly backing?: string | undefined;
 }
 
-/** What cloud-init is told (https://cloudinit.readthedocs.io, NoCloud). */
-export interface FirstBoot {
-  readonly hostname: string;
-  readonly user: string;
-  /** Lines of authorized_keys. */
-  readonly sshKeys: readonly string[];
-  /** Installed by the system's own package manager. */
-  readonly packages: readonly string[];
-  /** Run by its shell, once, when all else is done. */
-  readonly run: readonly string[];
-  /** The user's own user-data, in the place of all the above but the host name. */
-  readonly userData?: string | undefined;
-}
+/** What cloud-init is told (https://cloudinit.readthedocs.io, NoCloud), but for the cards, which are known at a start. */
+export type FirstBoot = Omit<FirstBootData, 'cards'>;
 
 /** What a machine got at its start. */
 export interface ComputerDetails {
