@@ -1,6 +1,6 @@
 // bundle.ts OUT-FOLDER ENTRY...: bundles entries of src/ for the pinned Node. What they import dynamically, and what several
 // share, becomes files of its own below chunks/, so that a command loads only what it uses.
-import { build, type Plugin } from 'esbuild';
+import { build, type ImportKind, type Plugin } from 'esbuild';
 
 const [outdir = '', ...entryPoints] = process.argv.slice(2);
 
@@ -18,11 +18,10 @@ const commonJs = [
 const lateBuiltIns: Plugin = {
   name: 'late-built-ins',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, async ({ path, kind }) => {
-      // What a package in CommonJS requires may be a function.
-      const isLate = kind === 'import-statement' || typeof (await import(path)).default === 'object';
-      return isLate ? { path, namespace: 'built-in' } : { path, external: true };
-    });
+    onResolve({ filter: /^node:/ }, async ({ path, kind }) => ({
+      path,
+      ...((await isLate(path, kind)) ? { namespace: 'built-in' } : { external: true }),
+    }));
     onLoad({ filter: /./, namespace: 'built-in' }, async ({ path }) => {
       const names = Object.keys(await import(path)).filter((name) => name !== 'default');
       const getters = names.map((name) => `get ${name}() { return load().${name} }`);
@@ -35,6 +34,12 @@ const lateBuiltIns: Plugin = {
     });
   },
 };
+
+/** What a package in CommonJS requires may be a function; what is imported when it is needed is late as it is. */
+async function isLate(path: string, kind: ImportKind): Promise<boolean> {
+  if (kind === 'import-statement') return true;
+  return kind === 'require-call' && typeof (await import(path)).default === 'object';
+}
 
 const [commands, programs] = [
   entryPoints.filter(isCommand),

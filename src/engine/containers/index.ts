@@ -131,12 +131,12 @@ export class Containers {
 
   /** See {@link connectToNetwork}. */
   connect(reference: string, attachment: NetworkAttachment): Promise<void> {
-    return connectToNetwork(this.#context, this.#own(reference), attachment);
+    return connectToNetwork(this.#context, reference, attachment);
   }
 
   /** See {@link disconnectFromNetwork}. */
   disconnect(reference: string, target: { network: string; force: boolean }): Promise<void> {
-    return disconnectFromNetwork(this.#context, this.#own(reference), target);
+    return disconnectFromNetwork(this.#context, reference, target);
   }
 
   /** Returns warnings; see {@link updateContainer}. */
