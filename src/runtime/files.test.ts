@@ -356,7 +356,12 @@ interface ArchiveEntry {
 
 function archiveOf(entries: readonly ArchiveEntry[]): Readable {
   const archive = tarPack();
-  for (const { content = '', ...header } of entries) archive.entry(header, content);
+  // Whoever stops reading throws the reason into the archive and its entries, where nobody else listens.
+  for (const part of [
+    archive,
+    ...entries.map(({ content = '', ...header }) => archive.entry(header, content)),
+  ])
+    part.on('error', () => {});
   archive.finalize();
   return Readable.from(archive);
 }
