@@ -1,7 +1,7 @@
 import { familiarRepository, parseReference } from '../base/index.ts';
-import { attachAt, waitAt } from './lives.ts';
-import { jsonLines, type OutputStream, outputChunks } from './streams.ts';
-import { type Filters, type HijackedStream, isMultiplexed, type Transport } from './transport.ts';
+import { attachAt, logsAt, resizeAt, statsAt, waitAt, watchStatsAt } from './lives.ts';
+import { type OutputStream, outputChunks } from './streams.ts';
+import type { Filters, HijackedStream, Transport } from './transport.ts';
 import type {
   ContainerCreated,
   ContainerCreateRequest,
@@ -223,14 +223,7 @@ export class Containers {
 
   /** What the container wrote; with `follow`, until it exits. */
   async logs(reference: string, options: LogOptions = {}): Promise<OutputStream> {
-    const { signal, stdout = true, stderr = true, ...query } = options;
-    const body = await this.#transport.stream({
-      method: 'GET',
-      path: pathOf(reference, 'logs'),
-      query: { stdout, stderr, ...query },
-      signal,
-    });
-    return { body, multiplexed: isMultiplexed(body) };
+    return logsAt(this.#transport, pathOf(reference, 'logs'), { stdout: true, stderr: true, ...options });
   }
 
   /** What the container wrote so far, as text. */
@@ -246,8 +239,7 @@ export class Containers {
     size: { rows: number; columns: number },
     options: { signal?: AbortSignal } = {},
   ): Promise<void> {
-    const query = { h: size.rows, w: size.columns };
-    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'resize'), query, ...options });
+    await resizeAt(this.#transport, pathOf(reference, 'resize'), size, options);
   }
 
   /** Its processes, as the host's `ps` lists them with these options ("-ef" by default). */
@@ -262,8 +254,7 @@ export class Containers {
 
   /** What it uses: one reading that has the one of a second before to be compared with. */
   async stats(reference: string, options: { signal?: AbortSignal } = {}): Promise<ContainerStats> {
-    const query = { stream: false };
-    return this.#transport.json({ method: 'GET', path: pathOf(reference, 'stats'), query, ...options });
+    return statsAt(this.#transport, pathOf(reference, 'stats'), options);
   }
 
   /** What it uses, now and each second, until the signal aborts or it is removed. */
@@ -271,13 +262,7 @@ export class Containers {
     reference: string,
     options: { signal?: AbortSignal } = {},
   ): Promise<AsyncGenerator<ContainerStats>> {
-    const body = await this.#transport.stream({
-      method: 'GET',
-      path: pathOf(reference, 'stats'),
-      query: { stream: true },
-      ...options,
-    });
-    return jsonLines<ContainerStats>(body);
+    return watchStatsAt(this.#transport, pathOf(reference, 'stats'), options);
   }
 
   /** Makes an image of it, its volumes left out; returns the image's id. `changes` are Dockerfile instructions. */

@@ -2,10 +2,10 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { ContainerFiles } from './container-files.ts';
 import type { AttachOptions, LogOptions, PendingExit, WaitCondition } from './containers.ts';
-import { attachAt, waitAt } from './lives.ts';
+import { attachAt, logsAt, resizeAt, statsAt, waitAt, watchStatsAt } from './lives.ts';
 import { MachineSnapshots } from './machine-snapshots.ts';
-import { jsonLines, type OutputStream, progressMessages } from './streams.ts';
-import { type Filters, type HijackedStream, isMultiplexed, type Transport } from './transport.ts';
+import { type OutputStream, progressMessages } from './streams.ts';
+import type { Filters, HijackedStream, Transport } from './transport.ts';
 import type {
   ContainerStats,
   EndpointSettings,
@@ -213,26 +213,17 @@ export class Machines {
     size: { rows: number; columns: number },
     options: { signal?: AbortSignal } = {},
   ): Promise<void> {
-    const query = { h: size.rows, w: size.columns };
-    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'resize'), query, ...options });
+    await resizeAt(this.#transport, pathOf(reference, 'resize'), size, options);
   }
 
   /** What came from its console; with `follow`, until it ends. */
   async logs(reference: string, options: Omit<LogOptions, 'stdout' | 'stderr'> = {}): Promise<OutputStream> {
-    const { signal, ...query } = options;
-    const body = await this.#transport.stream({
-      method: 'GET',
-      path: pathOf(reference, 'logs'),
-      query: { ...query },
-      signal,
-    });
-    return { body, multiplexed: isMultiplexed(body) };
+    return logsAt(this.#transport, pathOf(reference, 'logs'), options);
   }
 
   /** What it uses: one reading that has the one of a second before to be compared with. */
   async stats(reference: string, options: { signal?: AbortSignal } = {}): Promise<ContainerStats> {
-    const query = { stream: false };
-    return this.#transport.json({ method: 'GET', path: pathOf(reference, 'stats'), query, ...options });
+    return statsAt(this.#transport, pathOf(reference, 'stats'), options);
   }
 
   /** What it uses, now and each second, until the signal aborts or it is removed. */
@@ -240,14 +231,7 @@ export class Machines {
     reference: string,
     options: { signal?: AbortSignal } = {},
   ): Promise<AsyncGenerator<ContainerStats>> {
-    const query = { stream: true };
-    const body = await this.#transport.stream({
-      method: 'GET',
-      path: pathOf(reference, 'stats'),
-      query,
-      ...options,
-    });
-    return jsonLines<ContainerStats>(body);
+    return watchStatsAt(this.#transport, pathOf(reference, 'stats'), options);
   }
 }
 
