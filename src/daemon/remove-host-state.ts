@@ -41,7 +41,11 @@ async function endLauncher(execRoot: string): Promise<void> {
 
 const CGROUPS = '/sys/fs/cgroup';
 
-/** OCI runtimes leave the folder above a container's cgroup behind, in each hierarchy. */
+/**
+ * OCI runtimes leave the folder above a container's cgroup behind, in each hierarchy, and a supervisor that was killed
+ * leaves the container's own. A group in which processes run stays: they are not of this instance, whose containers
+ * have ended.
+ */
 async function removeCgroups(instance: string): Promise<void> {
   const name = `berth-${instance}`;
   const hierarchies = await readdir(CGROUPS);
@@ -49,8 +53,16 @@ async function removeCgroups(instance: string): Promise<void> {
     `${CGROUPS}/${name}`,
     ...hierarchies.map((hierarchy) => `${CGROUPS}/${hierarchy}/${name}`),
   ]) {
-    await rmdir(path).catch((error: unknown) => {
-      if (!['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) throw error;
+    await removeCgroup(path).catch((error: unknown) => {
+      if (!['ENOENT', 'ENOTDIR', 'EBUSY'].includes(systemErrorCode(error) ?? '')) throw error;
     });
   }
+}
+
+/** Those below first. Their files go with them. */
+async function removeCgroup(path: string): Promise<void> {
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) await removeCgroup(`${path}/${entry.name}`);
+  }
+  await rmdir(path);
 }

@@ -121,8 +121,10 @@ describe('a full disk (needs root, for a tmpfs of 24 MiB)', () => {
       '-c',
       'cat /dev/zero > /big',
     ]);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^cat: .*(No space left on device|I\/O error)/);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^cat: .*(No space left on device|I\/O error)/),
+    ]);
     expect(await tracesOf(instance)).toEqual(before);
     await expectUsable();
   });
@@ -130,8 +132,8 @@ describe('a full disk (needs root, for a tmpfs of 24 MiB)', () => {
   it('is no reason to forget how a container ended, or to be unable to remove it', async () => {
     const before = await tracesOf(instance);
     const fill = 'cat /dev/zero > /big; exit 7';
-    const { code } = await instance.berth(['run', '--name', 'greedy', 'busybox', 'sh', '-c', fill]);
-    expect(code).toBe(7);
+    const { code, stderr } = await instance.berth(['run', '--name', 'greedy', 'busybox', 'sh', '-c', fill]);
+    expect([code, stderr]).toEqual([7, expect.stringMatching(/^cat: /)]);
     await instance.killDaemon();
     await instance.startDaemon();
     expect(await instance.berthOk(['ps', '-a', '--format', '{{.Status}}'])).toMatch(/^Exited \(7\)/);

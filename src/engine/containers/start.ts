@@ -125,17 +125,17 @@ async function prepareAndRun(
     }
     if (bundle.kind === 'container') learnSeccomp(context, record, bundle.spec);
     context.running.set(record.id, { supervisor, namespace: connection.namespace });
-    const started = await timeline.step('record', () =>
-      context.collection.setState(record.id, {
-        status: 'running',
-        pid,
-        startedAt: startedAt.toISOString(),
-        endpoints: connection.endpoints,
-        ports: supervisor.ports,
-        ...(machine === undefined ? {} : { machine }),
-        ...(bundle.kind === 'machine' ? { computer: bundle.computer } : {}),
-      }),
-    );
+    const state = {
+      status: 'running',
+      pid,
+      startedAt: startedAt.toISOString(),
+      endpoints: connection.endpoints,
+      ports: supervisor.ports,
+      ...(machine === undefined ? {} : { machine }),
+      ...(bundle.kind === 'machine' ? { computer: bundle.computer } : {}),
+    } as const;
+    // It runs, and may have filled the disk already.
+    const started = await timeline.step('record', () => context.collection.note(record.id, { state }));
     crashPoint('start.recorded');
     emit(context, started, 'start');
     reportPortRefusals(context, started, supervisor);
