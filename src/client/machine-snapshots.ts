@@ -1,5 +1,5 @@
 import type { Transport } from './transport.ts';
-import type { MachineSnapshot } from './types/index.ts';
+import type { MachineSnapshot, MachineSnapshotDone } from './types/index.ts';
 
 /** Saved moments of machines. A `reference` is a machine's name, its id, or the unique start of one. */
 export class MachineSnapshots {
@@ -32,7 +32,7 @@ export class MachineSnapshots {
     reference: string,
     name: string,
     options: { force?: boolean; disks?: boolean; signal?: AbortSignal } = {},
-  ): Promise<MachineSnapshot> {
+  ): Promise<MachineSnapshotDone> {
     const { signal, ...query } = options;
     const path = `${pathOf(reference, name)}/restore`;
     return this.#transport.json({ method: 'POST', path, query: { ...query }, signal });

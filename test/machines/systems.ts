@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { type Instance, startInstance } from '../engine/instance.ts';
 
 /** Where scripts/setup-machines keeps Debian systems. */
-const SYSTEMS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-systems/images`;
+export const SYSTEMS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-systems/images`;
 
 /** Starts berthd in fresh folders, with Debian systems as if it had made them before. */
 export async function startWithSystems(): Promise<Instance> {

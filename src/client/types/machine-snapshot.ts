@@ -10,3 +10,9 @@ export interface MachineSnapshot {
   readonly StoppedFor: number;
   readonly Disks: readonly { readonly Name: string; readonly Size: number }[];
 }
+
+/** What became of a snapshot that was asked for or restored. */
+export interface MachineSnapshotDone extends MachineSnapshot {
+  /** What its user should know: one sentence each. */
+  readonly Warnings: readonly string[];
+}

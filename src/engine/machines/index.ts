@@ -24,6 +24,7 @@ import { execInGuest, GuestFiles } from './guest.ts';
 import type { NewMachine } from './new-machine.ts';
 import {
   listSnapshots,
+  type RestoredSnapshot,
   type RestoreOptions,
   removeSnapshot,
   restoreSnapshot,
@@ -141,7 +142,7 @@ export class Machines {
   }
 
   /** See {@link restoreSnapshot}. */
-  restoreSnapshot(reference: string, name: string, options: RestoreOptions): Promise<Snapshot> {
+  restoreSnapshot(reference: string, name: string, options: RestoreOptions): Promise<RestoredSnapshot> {
     return restoreSnapshot(this.#context, this.find(reference), name, options);
   }
 

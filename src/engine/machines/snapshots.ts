@@ -9,12 +9,19 @@ import { type ContainerRecord, isAlive } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit } from '../containers/context.ts';
 import { startContainer } from '../containers/start.ts';
 import { endProcess } from '../containers/stop.ts';
+import { setGuestClock } from './clock.ts';
 
 export interface RestoreOptions {
   /** Ends the machine first, as if its plug were pulled. */
   readonly force: boolean;
   /** Of a snapshot with memory its disks alone: the machine then boots from them. */
   readonly disksOnly: boolean;
+}
+
+export interface RestoredSnapshot {
+  readonly snapshot: Snapshot;
+  /** What its user should know: one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /** The oldest first. */
@@ -79,7 +86,7 @@ export async function restoreSnapshot(
   { id }: Target,
   name: string,
   options: RestoreOptions,
-): Promise<Snapshot> {
+): Promise<RestoredSnapshot> {
   const snapshot = await checkedSnapshot(context, id, name, options);
   const { state } = context.collection.find(id);
   if (isAlive(state) && options.force) await end(context, id);
@@ -91,10 +98,9 @@ export async function restoreSnapshot(
     const restored = context.collection.update(id, { host: withSizes(record, snapshot) });
     emit(context, restored, 'snapshot-restore', { snapshot: name });
   });
-  if (snapshot.running !== undefined && !options.disksOnly) {
-    await startContainer(context, id, new Timeline());
-  }
-  return snapshot;
+  if (snapshot.running === undefined || options.disksOnly) return { snapshot, warnings: [] };
+  await startContainer(context, id, new Timeline());
+  return { snapshot, warnings: await setGuestClock(context, context.collection.find(id)) };
 }
 
 type Target = Pick<ContainerRecord, 'id'>;

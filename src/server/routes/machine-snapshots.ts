@@ -19,8 +19,9 @@ export function machineSnapshotRoutes(app: FastifyInstance, { machines }: Engine
   app.post<OneSnapshot>('/berth/machines/:name/snapshots/:snapshot/restore', async (request) => {
     const query = new Query(request.query);
     const options = { force: query.flag('force'), disksOnly: query.flag('disks') };
-    const { name, snapshot } = request.params;
-    return snapshotFormat(await machines.restoreSnapshot(name, snapshot, options));
+    const { name, snapshot: wanted } = request.params;
+    const { snapshot, warnings } = await machines.restoreSnapshot(name, wanted, options);
+    return { ...snapshotFormat(snapshot), Warnings: warnings };
   });
 
   app.delete<OneSnapshot>('/berth/machines/:name/snapshots/:snapshot', async (request, reply) => {

@@ -80,7 +80,8 @@ export function restoreSnapshotCommand(cli: Cli, path: string): CliCommand {
     .option('-f, --force', 'End a running machine first, as if its plug were pulled')
     .action(async (machine: string, name: string, flags: RestoreFlags) => {
       const { machines } = await cli.connect();
-      const { Name } = await machines.snapshots.restore(machine, name, flags);
+      const { Name, Warnings } = await machines.snapshots.restore(machine, name, flags);
+      for (const warning of Warnings) process.stderr.write(`WARNING: ${warning}\n`);
       process.stdout.write(`${Name}\n`);
     });
   return command;

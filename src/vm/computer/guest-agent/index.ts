@@ -1,1 +1,2 @@
 export { GuestAgent, type GuestCommand, type GuestExit } from './guest-agent.ts';
+export { hasGuestAgent } from './presence.ts';
