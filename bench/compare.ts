@@ -14,17 +14,16 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { startBench } from './bench.ts';
 import { type Kept, MANY, render } from './compare/document.ts';
 import { type Figures, measureSpace, measureStart, measureWork, type Sender } from './compare/measure.ts';
 import { type Cli, cliOf, imageSubject, machineSubject, type Subject } from './compare/subjects.ts';
+import { dataRootOf, provideDebianSystems } from './debian-systems.ts';
 import { machine } from './report.ts';
 
 const FIGURES = join(import.meta.dirname, 'compare/figures.json');
 const KERNELS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-kernels`;
-/** The store's folder of disk images, with the Debian system in it, which takes minutes to make. */
-const DEBIAN = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/debian-images`;
 /** Debian's package of gVisor; newer kernels show it the host's own networks everywhere, so that it refuses all but this. */
 const RUNSC = { path: '/usr/bin/runsc', args: '--network=host' };
 
@@ -65,9 +64,9 @@ async function measureKinds(wanted: readonly string[], kept: Kept): Promise<void
   await using bench = await startBench({ PATH: `${gvisor.folder}:${process.env.PATH ?? ''}` });
   await using sender = await startSender();
   const cli = cliOf(bench.berthd.host);
-  const data = join(dirname(bench.berthd.host.slice('unix://'.length)), 'data');
+  const data = dataRootOf(bench.berthd);
   if (existsSync(KERNELS)) cpSync(KERNELS, join(data, 'vm/kernels'), { recursive: true });
-  if (existsSync(DEBIAN)) cpSync(DEBIAN, join(data, 'vm/images'), { recursive: true });
+  provideDebianSystems(bench.berthd);
   const image = bench.image.replace(/busybox:latest$/, 'python:3.8');
   await cli(['pull', '-q', image]);
   const address = await cli(['network', 'inspect', '-f', '{{(index .IPAM.Config 0).Gateway}}', 'bridge']);
@@ -83,8 +82,6 @@ async function measureKinds(wanted: readonly string[], kept: Kept): Promise<void
       const before = kept.kinds[name];
       kept.kinds[name] = { ...before, ...figures, many: kind.many, conditions: machine(bench.load) };
       kept.accelerator = /^ *Accelerator: (.*)$/m.exec(await cli(['info']))?.[1] ?? 'unknown';
-      if (name === 'machine' && !existsSync(DEBIAN))
-        cpSync(join(data, 'vm/images'), DEBIAN, { recursive: true });
       writeFileSync(FIGURES, `${JSON.stringify(kept, undefined, 2)}\n`);
     }
   }

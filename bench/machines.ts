@@ -1,88 +1,211 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, existsSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+// Measures machines: until a Debian system answers by ssh, beside the same system in a QEMU that was started by hand; the tenth
+// machine of an image; a live snapshot. Writes its table into bench/README.md.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { runChecked } from '../src/base/index.ts';
-import { startRegistry } from '../test/fixtures/registry.ts';
-import { docker, type Engine, findEngines, startBerthd } from './engines.ts';
-import { time } from './hyperfine.ts';
+import { medianOf } from './api.ts';
+import { type Cli, cliOf, diskUse } from './compare/subjects.ts';
+import { dataRootOf, provideDebianSystems } from './debian-systems.ts';
+import { startBerthd } from './engines.ts';
+import { writeSection } from './readme.ts';
+import { currentLoad, machine, verdict } from './report.ts';
 
-const KERNELS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-kernels`;
+const ROUNDS = Number(process.argv[2] ?? 3);
+const NAME = 'berth-bench-machine';
+const MEMORY = '512m';
 
-/** What makes the docker CLI's container a machine. */
-export const VM = ['--runtime', 'vm'];
-
-/** A berthd of its own with a kernel and busybox, and dockerd with the same image, if there is one. */
-export interface MachineBench extends AsyncDisposable {
-  readonly berth: Engine;
-  readonly dockerd: Engine | undefined;
-  readonly image: string;
-  /** berthd's data root. */
-  readonly data: string;
-  /** What machines run on here, and why. */
-  readonly accelerator: string;
-}
-
-export async function startMachineBench(): Promise<MachineBench> {
-  await using cleanup = new AsyncDisposableStack();
-  const daemon = cleanup.use(await startBerthd());
-  const registry = cleanup.use(await startRegistry());
-  const data = join(dirname(daemon.host.slice('unix://'.length)), 'data');
-  if (existsSync(KERNELS)) cpSync(KERNELS, join(data, 'vm/kernels'), { recursive: true });
-  const [berth, dockerd] = await enginesOf(daemon.host);
-  const image = `${new URL(registry.url).host}/library/busybox:latest`;
-  for (const engine of [berth, dockerd]) if (engine !== undefined) await docker(engine, 'pull', '-q', image);
-  const accelerator = await acceleratorOf(berth);
-  const closing = cleanup.move();
-  return {
-    ...{ berth, dockerd, image, data, accelerator },
-    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+/** What a machine has of `berth vm inspect`, as far as it is needed here. */
+interface Machine {
+  readonly Id: string;
+  readonly Disks: readonly { readonly Backing: string }[];
+  readonly Networks: {
+    readonly bridge: {
+      readonly MacAddress: string;
+      readonly IPAddress: string;
+      readonly IPPrefixLen: number;
+      readonly Gateway: string;
+    };
   };
 }
 
-async function enginesOf(host: string): Promise<[Engine, Engine | undefined]> {
-  const engines = await findEngines(host);
-  const berth = engines.find(({ name }) => name === 'berth');
-  if (berth === undefined) throw new Error('berthd does not answer');
-  return [berth, engines.find(({ name }) => name === 'dockerd')];
+/** Milliseconds. */
+interface Boot {
+  readonly berth: number;
+  readonly byHand: number;
 }
 
-/** The docker CLI leaves out what it does not know. */
-async function acceleratorOf({ host }: Engine): Promise<string> {
-  const berth = join(import.meta.dirname, '../bin/berth');
-  const { stdout } = await runChecked(berth, ['-H', host, 'info']);
-  return /^ *Accelerator: (.*)$/m.exec(stdout.toString())?.[1] ?? 'unknown';
+async function main(): Promise<void> {
+  const load = currentLoad();
+  await using berthd = await startBerthd();
+  provideDebianSystems(berthd);
+  const cli = cliOf(berthd.host);
+  const data = dataRootOf(berthd);
+  const accelerator = /^ *Accelerator: (.*)$/m.exec(await cli(['info']))?.[1] ?? 'unknown';
+
+  const boots: Boot[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) boots.push(await bootBothWays(cli, data));
+  const tenth = await createTen(cli, data);
+  const stops = await snapshots(cli);
+
+  const text = table({ load, accelerator, boots, tenth, stops });
+  console.log(`\n${text}`);
+  writeSection('machines', text);
 }
 
-/** Milliseconds of a command of the docker CLI. */
-export async function median(engine: Engine, args: readonly string[], runs = 15): Promise<number> {
-  const timing = await time(engine, { title: args.join(' '), args, runs });
-  if (timing.state === 'failed') throw new Error(`${args.join(' ')}: ${timing.reason}`);
-  console.log(`  ${engine.name}: ${args.join(' ')}: ${timing.medianMs.toFixed(0)} ms`);
-  return timing.medianMs;
-}
-
-/** Does `work` while every processor computes for somebody else, too. */
-export async function whileBusy<T>(work: () => Promise<T>): Promise<T> {
-  const busy: ChildProcess[] = cpus().map(() => spawn(process.execPath, ['-e', 'for (;;);']));
+/** A first boot by berth, then one by hand of another disk of the same image, with the same medium of the first boot. */
+async function bootBothWays(cli: Cli, data: string): Promise<Boot> {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-bench-'));
   try {
-    return await work();
+    await cli(['vm', 'create', '--from', 'debian', '-m', MEMORY, NAME]);
+    const began = performance.now();
+    await cli(['vm', 'start', NAME]);
+    const made = await inspect(cli);
+    await answering(made.Networks.bridge.IPAddress, 22);
+    const berth = performance.now() - began;
+    const seed = join(folder, 'seed.iso');
+    copyFileSync(join(data, 'containers', made.Id, 'seed.iso'), seed);
+    await cli(['vm', 'rm', '-f', NAME]);
+    const byHand = await bootByHand(made, { data, folder, seed });
+    console.log(`  ssh answers: ${berth.toFixed(0)} ms by berth, ${byHand.toFixed(0)} ms by hand`);
+    return { berth, byHand };
   } finally {
-    for (const process of busy) process.kill();
+    rmSync(folder, { recursive: true });
   }
 }
 
-/** A machine of 256 MiB that waits, made with more options than that. */
-export async function withMachine<T>(
-  { berth, image }: Pick<MachineBench, 'berth' | 'image'>,
-  options: readonly string[],
-  work: (name: string) => Promise<T>,
-): Promise<T> {
-  const name = 'berth-bench-vm';
-  await docker(berth, 'run', '-d', '--name', name, ...VM, '-m', '256m', ...options, image, 'sleep', '1000');
+async function inspect(cli: Cli): Promise<Machine> {
+  const [found]: Machine[] = JSON.parse(await cli(['vm', 'inspect', NAME]));
+  if (found === undefined) throw new Error(`${NAME} is not there`);
+  return found;
+}
+
+/** As one would type it: QEMU's own devices and user network, which gives the guest the addresses that its medium names. */
+async function bootByHand(
+  made: Machine,
+  { data, folder, seed }: { readonly data: string; readonly folder: string; readonly seed: string },
+): Promise<number> {
+  const { MacAddress, IPAddress, IPPrefixLen, Gateway } = made.Networks.bridge;
+  const disk = join(folder, 'root.qcow2');
+  const backing = realpathSync(join(data, 'vm/images', made.Disks[0]?.Backing ?? ''));
+  await runChecked('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', backing, '-F', 'qcow2', disk, '8G']);
+  const port = await freePort();
+  const network = `user,id=net,net=${Gateway}/${IPPrefixLen},host=${Gateway},dhcpstart=${IPAddress}`;
+  const began = performance.now();
+  const qemu = spawn(
+    'qemu-system-x86_64',
+    [
+      ...['-M', 'q35', '-accel', 'tcg', '-cpu', 'max', '-m', MEMORY, '-display', 'none', '-nodefaults'],
+      ...['-drive', `file=${disk},if=virtio`, '-drive', `file=${seed},if=virtio,format=raw,readonly=on`],
+      ...['-netdev', `${network},hostfwd=tcp:127.0.0.1:${port}-${IPAddress}:22`],
+      ...['-device', `virtio-net-pci,netdev=net,mac=${MacAddress}`],
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  const ended = once(qemu, 'exit');
   try {
-    return await work(name);
+    await answering('127.0.0.1', port);
+    return performance.now() - began;
   } finally {
-    await docker(berth, 'rm', '-f', name);
+    qemu.kill('SIGKILL');
+    await ended;
   }
 }
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('there is no port');
+  return address.port;
+}
+
+/** Until a server of ssh there has said its first word. Asked ten times a second, which both sides pay. */
+async function answering(host: string, port: number): Promise<void> {
+  while (!(await greets(host, port))) await setTimeout(100);
+}
+
+function greets(host: string, port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const connection = createConnection({ host, port, timeout: 1000 });
+  connection.once('data', (words) => resolve(words.toString().startsWith('SSH-')));
+  for (const event of ['error', 'timeout', 'close']) connection.once(event, () => resolve(false));
+  return promise.finally(() => connection.destroy());
+}
+
+/** What the tenth machine of an image takes until it is there. */
+interface Tenth {
+  readonly milliseconds: number;
+  readonly bytes: number;
+}
+
+async function createTen(cli: Cli, data: string): Promise<Tenth> {
+  const names = Array.from({ length: 10 }, (_, index) => `${NAME}-${index}`);
+  let tenth: Tenth = { milliseconds: Number.NaN, bytes: Number.NaN };
+  for (const name of names) {
+    const before = await diskUse(data);
+    const began = performance.now();
+    await cli(['vm', 'create', '--from', 'debian', name]);
+    const milliseconds = performance.now() - began;
+    tenth = { milliseconds, bytes: (await diskUse(data)) - before };
+  }
+  await cli(['vm', 'rm', ...names]);
+  return tenth;
+}
+
+/** Milliseconds that a guest with Debian stood still for each of some live snapshots. */
+async function snapshots(cli: Cli): Promise<number[]> {
+  await cli(['vm', 'create', '--from', 'debian', '-m', MEMORY, NAME]);
+  await cli(['vm', 'start', NAME]);
+  await answering((await inspect(cli)).Networks.bridge.IPAddress, 22);
+  for (let index = 0; index < 5; index += 1) await cli(['vm', 'snapshot', 'create', NAME, `live-${index}`]);
+  const said = await cli(['vm', 'snapshot', 'ls', '--format', '{{.StoppedFor}}', NAME]);
+  await cli(['vm', 'rm', '-f', NAME]);
+  return said.split('\n').map(Number.parseFloat);
+}
+
+function table(seen: {
+  readonly load: number;
+  readonly accelerator: string;
+  readonly boots: readonly Boot[];
+  readonly tenth: Tenth;
+  readonly stops: readonly number[];
+}): string {
+  const { boots, tenth, stops } = seen;
+  const row = (title: string, measured: string, goal = '') => `| ${title} | ${measured} | ${goal} |`;
+  const berth = medianOf(boots.map((boot) => boot.berth));
+  const byHand = medianOf(boots.map((boot) => boot.byHand));
+  const share = berth / byHand;
+  const slowest = Math.max(...stops);
+  return [
+    `- ${machine(seen.load)}`,
+    `- accelerator: ${seen.accelerator}; Debian, one processor, ${MEMORY}; medians of ${boots.length}, by turns`,
+    '',
+    '| machines | measured | goal |',
+    '| - | - | - |',
+    row('start until ssh answers (s)', (berth / 1000).toFixed(1)),
+    row('the same image in a QEMU started by hand (s)', (byHand / 1000).toFixed(1)),
+    row('the one as a share of the other', share.toFixed(2), verdict('≤ 1.1', share <= 1.1)),
+    row(
+      'to create the tenth of an image (ms)',
+      tenth.milliseconds.toFixed(0),
+      verdict('≤ 300', tenth.milliseconds <= 300),
+    ),
+    row('disk that it takes (KB)', (tenth.bytes / 1000).toFixed(0), verdict('≤ 1000', tenth.bytes <= 1e6)),
+    row(
+      `a guest of ${MEMORY} stands still for a live snapshot (ms): median of ${stops.length}`,
+      medianOf(stops).toFixed(0),
+      verdict('≤ 200', medianOf(stops) <= 200),
+    ),
+    row('the longest of them', slowest.toFixed(0)),
+  ].join('\n');
+}
+
+await main();

@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { docker } from './engines.ts';
-import { type MachineBench, startMachineBench, VM, whileBusy } from './machines.ts';
 import { writeSection } from './readme.ts';
 import { currentLoad, machine, verdict } from './report.ts';
+import { type MachineBench, startMachineBench, VM, whileBusy } from './vm-bench.ts';
 
 /** The goal is about so many; of fewer it is not known whether it is met. */
 const WANTED = 200;

@@ -4,9 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { docker, type Engine } from './engines.ts';
-import { type MachineBench, median, startMachineBench, VM, whileBusy, withMachine } from './machines.ts';
 import { writeSection } from './readme.ts';
 import { currentLoad, machine, verdict } from './report.ts';
+import { type MachineBench, median, startMachineBench, VM, whileBusy, withMachine } from './vm-bench.ts';
 
 const TOGETHER = 20;
 const FILES = 5000;
