@@ -28,11 +28,11 @@ static struct found find_in(const struct answer_source *source, size_t index, co
     return found;
 }
 
-/* Whether `name` ends with a dot and the network's name; `bare` is what comes before. */
-static bool strip_network(const char *name, const char *network, char bare[NAME_TEXT_MAX + 1]) {
+/* Whether `name` ends with a dot and the domain; `bare` is what comes before. */
+static bool strip_domain(const char *name, const char *domain, char bare[NAME_TEXT_MAX + 1]) {
     size_t length = strlen(name);
-    size_t suffix = strlen(network);
-    if (length < suffix + 2 || strcmp(name + length - suffix, network) != 0) return false;
+    size_t suffix = strlen(domain);
+    if (length < suffix + 2 || strcmp(name + length - suffix, domain) != 0) return false;
     size_t end = length - suffix - 1;
     if (name[end] != '.') return false;
     memcpy(bare, name, end);
@@ -40,15 +40,29 @@ static bool strip_network(const char *name, const char *network, char bare[NAME_
     return true;
 }
 
-/* The first network that knows the name answers; then the first that is named behind it ("web.shop"). */
-static struct found find(const struct answer_source *source, const char *name) {
+static struct found find_in_all(const struct answer_source *source, const char *name) {
     struct found found = {0};
     size_t count = source->view->network_count;
     for (size_t index = 0; index < count && !found.records; index++) found = find_in(source, index, name);
+    return found;
+}
+
+/*
+ * The first network that knows the name answers; then the first that is named behind it ("web.shop"); then the first that knows
+ * what a search domain was put behind ("web.example.org").
+ */
+static struct found find(const struct answer_source *source, const char *name) {
+    const struct sandbox_view *view = source->view;
+    struct found found = find_in_all(source, name);
+    size_t count = view->network_count;
     for (size_t index = 0; index < count && !found.records; index++) {
         char bare[NAME_TEXT_MAX + 1];
         const struct network_names *names = source->networks[index];
-        if (names && strip_network(name, names->network, bare)) found = find_in(source, index, bare);
+        if (names && strip_domain(name, names->network, bare)) found = find_in(source, index, bare);
+    }
+    for (size_t index = 0; index < view->domain_count && !found.records; index++) {
+        char bare[NAME_TEXT_MAX + 1];
+        if (strip_domain(name, view->domains[index], bare) && !strchr(bare, '.')) found = find_in_all(source, bare);
     }
     return found;
 }

@@ -148,10 +148,19 @@ static int add_link(struct sandbox_view *view, const struct words *words) {
     return 0;
 }
 
+static int add_domain(struct sandbox_view *view, char *domain) {
+    const char **bigger = grown(view->domains, view->domain_count, sizeof(*bigger));
+    if (!bigger) return -1;
+    view->domains = bigger;
+    view->domains[view->domain_count++] = lower(domain);
+    return 0;
+}
+
 static int take_sandbox_line(void *context, const struct words *words) {
     struct sandbox_view *view = context;
     if (is_line(words, "network", 1)) return add_network(view, words->items[1]);
     if (is_line(words, "link", 3)) return add_link(view, words);
+    if (is_line(words, "search", 1)) return add_domain(view, words->items[1]);
     if (is_line(words, "forward", 0)) {
         view->forward = true;
         return 0;
@@ -178,6 +187,7 @@ void sandbox_view_free(struct sandbox_view *view) {
     free(view->text);
     free(view->networks);
     free(view->links);
+    free(view->domains);
     *view = (struct sandbox_view){0};
 }
 

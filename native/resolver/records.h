@@ -12,6 +12,7 @@
  *     link ID NAME TARGET                in this sandbox, and in that network, NAME is TARGET too
  *     forward                            other names go to servers outside; without this line they fail
  *     server ADDRESS                     those servers; without one, the host's
+ *     search DOMAIN                      a name with this behind it is also the one before the dot
  *     end
  */
 #ifndef BERTH_RESOLVER_RECORDS_H
@@ -62,6 +63,8 @@ struct sandbox_view {
     bool forward;
     struct address servers[SERVERS_MAX];
     size_t server_count;
+    const char **domains; /* lower case */
+    size_t domain_count;
 };
 
 /* -1 when the text is not exactly what is described above, or memory is short. Free the result in any case. */

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import type { Endpoint } from './contract.ts';
+import { isServableName } from './name-files.ts';
 
 export interface NetworkFilesInput {
   readonly hostname: string;
@@ -22,10 +23,10 @@ export interface NetworkFilesInput {
 export const RESOLVER_ADDRESS = '127.0.0.11';
 
 /** The texts of a container's /etc/hosts and /etc/resolv.conf, as Docker writes them. */
-export async function networkFiles(input: NetworkFilesInput): Promise<{ hosts: string; resolvConf: string }> {
+export function networkFiles(input: NetworkFilesInput): { hosts: string; resolvConf: string } {
   const [hosts, resolvConf] = input.sharesHost
-    ? await Promise.all([readIfThere('/etc/hosts'), readIfThere('/etc/resolv.conf')])
-    : [LOCAL_HOSTS, await hostResolvConf()];
+    ? [readIfThere('/etc/hosts'), readIfThere('/etc/resolv.conf')]
+    : [LOCAL_HOSTS, hostResolvConf()];
   return { hosts: hostsFile(input, hosts), resolvConf: resolvConfFile(input, resolvConf) };
 }
 
@@ -84,14 +85,17 @@ export function withChangedLines(current: string, before: string, after: string)
 /** systemd-resolved's own list of real servers: its stub at 127.0.0.53 cannot be reached from a container. */
 const RESOLVED = '/run/systemd/resolve/resolv.conf';
 
-async function hostResolvConf(): Promise<string> {
-  const text = await readIfThere('/etc/resolv.conf');
-  if (!/^nameserver\s+127\.0\.0\.53\s*$/m.test(text)) return text;
-  return readFile(RESOLVED, 'utf8').catch(() => text);
+function hostResolvConf(): string {
+  const text = readIfThere('/etc/resolv.conf');
+  return /^nameserver\s+127\.0\.0\.53\s*$/m.test(text) ? readIfThere(RESOLVED) || text : text;
 }
 
-function readIfThere(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => '');
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Where the host has only resolvers on its loopback, which a container cannot reach (as dockerd does). */
@@ -104,18 +108,13 @@ const HEADER = '# Written by berth, which leaves this file alone once it has bee
  * only those that a container can reach: not on loopback, and IPv4, as networks are.
  */
 export function resolvConfFile(input: NetworkFilesInput, host: string): string {
-  const words = (key: string) =>
-    [...host.matchAll(new RegExp(`^${key}[ \\t]+(.*)$`, 'gm'))].flatMap(([, rest = '']) =>
-      rest.trim().split(/\s+/),
-    );
-  const usable = words('nameserver').filter(
+  const usable = wordsOf(host, 'nameserver').filter(
     (address) => input.sharesHost || (!address.startsWith('127.') && !address.includes(':')),
   );
   const outside = input.dns.length > 0 ? input.dns : usable.length > 0 ? usable : FALLBACK;
   const servers = input.namesServed ? [RESOLVER_ADDRESS] : outside;
-  const search =
-    input.dnsSearch.length > 0 ? input.dnsSearch.filter((domain) => domain !== '.') : words('search');
-  const asked = input.dnsOptions.length > 0 ? input.dnsOptions : words('options');
+  const search = searchDomainsOf(input, host);
+  const asked = input.dnsOptions.length > 0 ? input.dnsOptions : wordsOf(host, 'options');
   // A name without a dot is a container's first of all, and only then one of a search domain's (as dockerd has it).
   const hasOwnNdots = !input.namesServed || asked.some((option) => option.startsWith('ndots:'));
   const options = hasOwnNdots ? asked : [...asked, 'ndots:0'];
@@ -125,4 +124,20 @@ export function resolvConfFile(input: NetworkFilesInput, host: string): string {
     ...(search.length > 0 ? [`search ${search.join(' ')}\n`] : []),
     ...(options.length > 0 ? [`options ${options.join(' ')}\n`] : []),
   ].join('');
+}
+
+/** The domains that {@link resolvConfFile} lets names be looked for in, for whoever is told of them otherwise: without final dots. */
+export function searchDomains(asked: Pick<NetworkFilesInput, 'dnsSearch'>): string[] {
+  const domains = searchDomainsOf(asked, hostResolvConf()).map((domain) => domain.replace(/\.$/, ''));
+  return domains.filter(isServableName);
+}
+
+function searchDomainsOf({ dnsSearch }: Pick<NetworkFilesInput, 'dnsSearch'>, host: string): string[] {
+  return dnsSearch.length > 0 ? dnsSearch.filter((domain) => domain !== '.') : wordsOf(host, 'search');
+}
+
+/** All words of the lines of a resolv.conf that begin with `key`. */
+function wordsOf(resolvConf: string, key: string): string[] {
+  const lines = resolvConf.matchAll(new RegExp(`^${key}[ \\t]+(.*)$`, 'gm'));
+  return [...lines].flatMap(([, rest = '']) => rest.trim().split(/\s+/));
 }

@@ -254,6 +254,11 @@ export interface NameView {
   readonly forward: boolean;
   /** Those servers' addresses; none: the host's. */
   readonly servers: readonly string[];
+  /**
+   * Domains that its system puts behind names without a dot before it asks for them as they are: behind a container's name they
+   * are passed over. Of one that asks for the name itself first: none.
+   */
+  readonly search: readonly string[];
 }
 
 /** A container that runs in networks with names. */

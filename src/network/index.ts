@@ -4,6 +4,7 @@ export {
   type NetworkFilesInput,
   networkFiles,
   RESOLVER_ADDRESS,
+  searchDomains,
   withChangedLines,
 } from './container-files.ts';
 export type * from './contract.ts';

@@ -35,7 +35,12 @@ describe('the names of containers', () => {
         title,
         names: [title, title.toUpperCase(), 'all', 'no name'],
       })),
-      view: { networks: networks.map(({ id }) => ({ id, links: [] })), forward: true, servers: [] },
+      view: {
+        networks: networks.map(({ id }) => ({ id, links: [] })),
+        forward: true,
+        servers: [],
+        search: [],
+      },
     };
   }
 
@@ -66,10 +71,11 @@ describe('the names of containers', () => {
       { id: shop.id, links },
       { id: back.id, links: [] },
     ];
-    names.publish({ ...web, view: { networks, forward: false, servers: ['192.0.2.1', 'fd00::1'] } });
+    const search = ['Example.org', 'not one'];
+    names.publish({ ...web, view: { networks, forward: false, servers: ['192.0.2.1', 'fd00::1'], search } });
     expect(await read(`s-${await inodeOf(web)}`)).toBe(
       `berth-names 1\nnetwork ${shop.id}\nnetwork ${back.id}\nlink ${shop.id} db store\n` +
-        'server 192.0.2.1\nserver fd00::1\nend\n',
+        'server 192.0.2.1\nserver fd00::1\nsearch example.org\nend\n',
     );
   });
 

@@ -14,7 +14,7 @@ export function networkText(members: readonly NamedEndpoint[]): string | undefin
 }
 
 /** The file of one container's view. */
-export function viewText({ networks, forward, servers }: NameView): string {
+export function viewText({ networks, forward, servers, search }: NameView): string {
   return text([
     ...networks.map(({ id }) => `network ${id}`),
     ...networks.flatMap(({ id, links }) =>
@@ -24,6 +24,7 @@ export function viewText({ networks, forward, servers }: NameView): string {
     ),
     ...(forward ? ['forward'] : []),
     ...servers.slice(0, MOST_SERVERS).map((address) => `server ${address}`),
+    ...namesOnce(search).map((domain) => `search ${domain}`),
   ]);
 }
 

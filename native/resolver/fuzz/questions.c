@@ -5,7 +5,7 @@
 #include "resolver/answer.h"
 
 static const char NETWORK[] = "berth-names 1\nnetwork n\nhost 10.0.0.2 a\nname a 10.0.0.2\nname a 10.0.0.3\nend\n";
-static const char VIEW[] = "berth-names 1\nnetwork aa\nlink aa b a\nforward\nend\n";
+static const char VIEW[] = "berth-names 1\nnetwork aa\nlink aa b a\nforward\nsearch n\nend\n";
 
 static void ask(const uint8_t *data, size_t size) {
     struct question question;

@@ -67,6 +67,19 @@ static void the_first_network_answers_first_and_others_by_their_name(void) {
     CHECK(first_address(&asked) == 2);
 }
 
+static void a_search_domain_behind_a_name_is_passed_over(void) {
+    const char *view = FILE_OF("network aa\nnetwork bb\nlink aa store db\nsearch Example.org\nsearch lan\nforward\n");
+    struct asked asked = ask_as(view, "db-2.lan", TYPE_A, 0);
+    CHECK(first_address(&asked) == 2);
+    asked = ask_as(view, "store.example.org", TYPE_A, 0);
+    CHECK(first_address(&asked) == 4);
+    CHECK(ask_as(view, "other.example.org", TYPE_A, 0).kind == ANSWER_FORWARD);
+    CHECK(ask_as(view, "db.shop.example.org", TYPE_A, 0).kind == ANSWER_FORWARD);
+    CHECK(ask_as(view, "example.org", TYPE_A, 0).kind == ANSWER_FORWARD);
+    asked = ask_as(VIEW, "db.lan", TYPE_A, 0);
+    CHECK(message_rcode(asked.data) == RCODE_SERVER_FAILURE);
+}
+
 static void several_addresses_take_turns(void) {
     struct asked first = ask_as(VIEW, "web", TYPE_A, 0);
     struct asked second = ask_as(VIEW, "web", TYPE_A, 1);
@@ -122,7 +135,7 @@ static void files_that_are_not_whole_are_refused(void) {
     CHECK(!is_network(FILE_OF("network a\nname b\n")));
     CHECK(!is_network(FILE_OF("network a\nname b 10.0.0.300\n")));
     CHECK(!is_network(FILE_OF("network a\nnonsense b c\n")));
-    CHECK(is_view(FILE_OF("network 0a\nforward\nserver 10.0.0.1\n")));
+    CHECK(is_view(FILE_OF("network 0a\nforward\nserver 10.0.0.1\nsearch lan\n")));
     CHECK(!is_view(FILE_OF("network ../x\n")));
     CHECK(!is_view(FILE_OF("server nine\n")));
     CHECK(!is_view(FILE_OF("server 1.1.1.1\nserver 1.1.1.1\nserver 1.1.1.1\nserver 1.1.1.1\nserver 1.1.1.1\n"
@@ -142,6 +155,7 @@ static void the_hosts_servers_are_found(void) {
 int main(void) {
     names_aliases_and_links_lead_to_addresses();
     the_first_network_answers_first_and_others_by_their_name();
+    a_search_domain_behind_a_name_is_passed_over();
     several_addresses_take_turns();
     a_name_without_such_an_address_has_no_data();
     an_address_has_a_name();

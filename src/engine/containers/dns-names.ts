@@ -1,6 +1,6 @@
 import { errorMessage, shortId } from '../../base/index.ts';
 import type { Endpoint, NamedContainer } from '../../network/index.ts';
-import { addressesOf, RESOLVER_ADDRESS } from '../../network/index.ts';
+import { addressesOf, RESOLVER_ADDRESS, searchDomains } from '../../network/index.ts';
 import { type ContainerRecord, isAlive, isComputer, type NetworkAttachment } from './container.ts';
 import type { ContainerContext } from './context.ts';
 
@@ -73,6 +73,7 @@ export function namedContainer(
       })),
       forward: endpoints.some(({ gateway, ipv6 }) => (gateway ?? ipv6?.gateway) !== undefined),
       servers: record.host.dns.filter((address) => address !== RESOLVER_ADDRESS),
+      search: isComputer(record) ? searchDomains(record.host) : [], // no DHCP tells of ndots:0
     },
   };
 }

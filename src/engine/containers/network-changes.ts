@@ -16,6 +16,7 @@ import {
   subnetContains,
 } from '../../network/index.ts';
 import { isLinked } from '../networks.ts';
+import { withLastingCard } from './computer/cards.ts';
 import { addresses } from './connect.ts';
 import {
   type AliveState,
@@ -46,7 +47,8 @@ export async function connectToNetwork(
     const record = context.collection.find(id);
     checkCombination(record, network);
     checkAttachment(context, attachment, network);
-    const wanted = { ...attachment, network: network.name };
+    const own = isComputer(record) ? withLastingCard(attachment) : attachment;
+    const wanted = { ...own, network: network.name };
     const state = livingState(context, record);
     if (state !== undefined && hasOwnKernel(record)) throw fixedCards(record);
     if (state !== undefined) await connectRunning(context, record, state, wanted);

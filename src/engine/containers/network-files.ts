@@ -19,7 +19,7 @@ export async function writeNetworkFiles(
   const directory = containerDirectory(context, owner);
   const names = ['hosts', 'hostname', 'resolv.conf'];
   if (connection.joined === undefined) {
-    const { hosts, resolvConf } = await textsOf(context, record, connection.endpoints);
+    const { hosts, resolvConf } = textsOf(context, record, connection.endpoints);
     const texts = [hosts, `${record.config.hostname}\n`, resolvConf];
     await Promise.all(
       names.map((name, index) => writeFile(`${directory}/${name}`, texts[index] ?? '', { mode: 0o644 })),
@@ -38,8 +38,8 @@ export async function updateNetworkFiles(
   change: { readonly before: readonly Endpoint[]; readonly after: readonly Endpoint[] },
 ): Promise<void> {
   const directory = containerDirectory(context, record.id);
-  const before = await textsOf(context, record, change.before);
-  const after = await textsOf(context, record, change.after);
+  const before = textsOf(context, record, change.before);
+  const after = textsOf(context, record, change.after);
   const hosts = await readFile(`${directory}/hosts`, 'utf8');
   await writeFile(`${directory}/hosts`, withChangedLines(hosts, before.hosts, after.hosts));
   const resolvConf = await readFile(`${directory}/resolv.conf`, 'utf8');

@@ -2,12 +2,13 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import { crashPoint, newContainerId, systemErrorCode } from '../../base/index.ts';
 import type { Snapshot } from '../../vm/index.ts';
 import { diskOf, machineOf } from '../containers/computer/bundle.ts';
+import { withLastingCard } from '../containers/computer/cards.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import type { MachineDisk } from '../containers/computer/options.ts';
 import type { ContainerRecord, NetworkAttachment } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit } from '../containers/context.ts';
 import { requireStopped } from './admission.ts';
-import { chooseName, withLastingCard } from './create.ts';
+import { chooseName } from './create.ts';
 import { hostnameOf } from './names.ts';
 
 export interface CloneRequest {

@@ -1,16 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { type ContainerId, crashPoint, digestFromHex, newContainerId } from '../../base/index.ts';
 import type { ImageSource, ImportedMachine, TakenImage, TakeProgress } from '../../vm/index.ts';
 import { nameTaken } from '../containers/collection.ts';
+import { withLastingCard } from '../containers/computer/cards.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import type { MachineDisk, MachineOptions } from '../containers/computer/options.ts';
-import type {
-  ContainerConfig,
-  ContainerRecord,
-  HostOptions,
-  NetworkAttachment,
-} from '../containers/container.ts';
+import type { ContainerConfig, ContainerRecord, HostOptions } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit } from '../containers/context.ts';
 import { parseLogConfig, requireLogging } from '../containers/logs/index.ts';
 import { newContainerName, requireContainerName } from '../containers/names.ts';
@@ -167,17 +162,6 @@ async function placeImported(
   for (const { name } of machine.disks) await machine.placeDisk(name, files.disk(name));
   if (machine.hasVariables) await machine.placeVariables(files.variables);
   return [...machine.disks];
-}
-
-/** Systems remember their cards by the MAC address: it is the same at each start, whatever the IP address is then. */
-export function withLastingCard(attachment: NetworkAttachment): NetworkAttachment {
-  return attachment.macAddress === undefined ? { ...attachment, macAddress: newMacAddress() } : attachment;
-}
-
-/** QEMU's own prefix, which is of the locally administered ones. */
-function newMacAddress(): string {
-  const bytes = [0x52, 0x54, 0x00, ...randomBytes(3)];
-  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
 /** Seconds between the power button and the end by force: a system needs longer than a program. */

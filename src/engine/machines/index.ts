@@ -4,11 +4,10 @@ import type { AttachOptions } from '../../runtime/index.ts';
 import type { GuestCommand, GuestExit, ImageUse, Snapshot } from '../../vm/index.ts';
 import { type Attachment, attachToContainer, resizeContainer } from '../containers/attach.ts';
 import { computerFiles } from '../containers/computer/files.ts';
-import { isComputer, type NetworkAttachment } from '../containers/container.ts';
+import { isComputer } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from '../containers/context.ts';
 import type { ContainerRecord, EndReport, Health } from '../containers/index.ts';
 import { type LogEntry, type LogOptions, readLogs } from '../containers/logs/index.ts';
-import { connectToNetwork, disconnectFromNetwork } from '../containers/network-changes.ts';
 import { removeContainer } from '../containers/remove.ts';
 import { renameContainer } from '../containers/rename.ts';
 import { startContainer } from '../containers/start.ts';
@@ -19,7 +18,7 @@ import { requireRunning, requireStopped } from './admission.ts';
 import { exportMachine, type ImportRequest, importMachine } from './archive.ts';
 import { changeMachine, type MachineChange, type MachineChanged } from './change.ts';
 import { type CloneRequest, cloneMachine } from './clone.ts';
-import { type CreatedMachine, type CreateOptions, createMachine, withLastingCard } from './create.ts';
+import { type CreatedMachine, type CreateOptions, createMachine } from './create.ts';
 import { execInGuest, GuestFiles } from './guest.ts';
 import type { NewMachine } from './new-machine.ts';
 import {
@@ -109,16 +108,6 @@ export class Machines {
   /** See {@link changeMachine}. */
   change(reference: string, change: MachineChange, signal: AbortSignal): Promise<MachineChanged> {
     return changeMachine(this.#context, this.find(reference), change, signal);
-  }
-
-  /** A card on one more network, from the next start on. */
-  connect(reference: string, attachment: NetworkAttachment): Promise<void> {
-    return connectToNetwork(this.#context, this.find(reference).id, withLastingCard(attachment));
-  }
-
-  disconnect(reference: string, network: string): Promise<void> {
-    const target = { network, force: false };
-    return disconnectFromNetwork(this.#context, this.find(reference).id, target);
   }
 
   /** See {@link execInGuest}. */

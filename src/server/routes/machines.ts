@@ -24,7 +24,7 @@ import { answerUsage } from './stats.ts';
 
 /** Machines, an extension below /berth/machines: whole computers, whose operating systems are the users'. */
 export function machineRoutes(app: FastifyInstance, engine: Engine): void {
-  const { machines } = engine;
+  const { machines, containers } = engine;
 
   app.get('/berth/machines/json', (request) => {
     const query = new Query(request.query);
@@ -118,12 +118,13 @@ export function machineRoutes(app: FastifyInstance, engine: Engine): void {
   app.post<Reference>('/berth/machines/:name/connect', async (request, reply) => {
     const body = new Fields(request.body);
     const endpoint = parseEndpoint(body.text('Network'), body.object('EndpointConfig'));
-    await machines.connect(request.params.name, endpoint);
+    await containers.connect(machines.find(request.params.name).id, endpoint);
     reply.code(204);
   });
 
   app.post<Reference>('/berth/machines/:name/disconnect', async (request, reply) => {
-    await machines.disconnect(request.params.name, new Fields(request.body).text('Network'));
+    const network = new Fields(request.body).text('Network');
+    await containers.disconnect(machines.find(request.params.name).id, { network, force: false });
     reply.code(204);
   });
 

@@ -15,7 +15,7 @@ import { parseFilters, passes, passesLabels } from '../filters.ts';
 
 /** Networks: list, create, inspect, remove, connect, disconnect. */
 export function networkRoutes(app: FastifyInstance, engine: Engine): void {
-  const { networks, containers, machines } = engine;
+  const { networks, containers } = engine;
 
   app.get('/networks', (request) => {
     const filters = parseFilters(new Query(request.query), [
@@ -60,25 +60,17 @@ export function networkRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.post<Reference>('/networks/:id/connect', async (request, reply) => {
     const body = new Fields(request.body);
-    const member = body.text('Container');
     const endpoint = parseEndpoint(request.params.id, body.object('EndpointConfig'));
-    await (isMachine(member) ? machines : containers).connect(member, endpoint);
+    await containers.connect(body.text('Container'), endpoint);
     reply.code(200);
   });
 
   app.post<Reference>('/networks/:id/disconnect', async (request, reply) => {
     const body = new Fields(request.body);
     const target = { network: request.params.id, force: body.flag('Force') };
-    const member = body.text('Container');
-    if (isMachine(member)) await machines.disconnect(member, target.network);
-    else await containers.disconnect(member, target);
+    await containers.disconnect(body.text('Container'), target);
     reply.code(200);
   });
-
-  /** Networks list machines among their members, so what is said of members is said of machines too. */
-  function isMachine(reference: string): boolean {
-    return machines.list().some(({ id, name }) => id === reference || name === reference);
-  }
 }
 
 interface Reference {

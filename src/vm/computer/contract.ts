@@ -144,7 +144,7 @@ export interface ComputerCard {
   /** Where it is known, the guest finds names at the gateway's address; otherwise at one of berth's own on the card's link. */
   readonly gatewayMacAddress?: string;
   /** Domains in which names are looked for. */
-  readonly search?: readonly string[];
+  readonly search: readonly string[];
   /** The default routes go by the first card that has a gateway. */
   readonly ipv6?: {
     readonly address: string;

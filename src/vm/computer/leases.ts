@@ -10,7 +10,7 @@ export function leasesOf(request: Pick<ComputerRequest, 'network' | 'cards' | 'h
   return cards.flatMap((card, index) => {
     const name = network?.interfaces[index];
     if (name === undefined) return [];
-    const { macAddress, address, prefixLength, gateway, search = [] } = card;
+    const { macAddress, address, prefixLength, gateway, search } = card;
     return [
       {
         ...{ interface: name, macAddress, hostname, search },

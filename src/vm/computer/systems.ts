@@ -34,6 +34,8 @@ export interface FirstBootData {
 /** A network card as the system is to set it up at its first boot. */
 export interface FirstBootCard {
   readonly macAddress: string;
+  /** Domains in which names are looked for. */
+  readonly search: readonly string[];
   readonly network: 'dhcp' | StaticAddresses;
 }
 
@@ -43,5 +45,4 @@ export interface StaticAddresses {
   /** Of the default routes, at most one of each family. */
   readonly gateways: readonly string[];
   readonly nameServers: readonly string[];
-  readonly search: readonly string[];
 }

@@ -38,7 +38,7 @@ export async function prepareComputer(
   const machine = machineOf(record);
   const files = computerFiles(directory);
   const allotment = allotmentOf(context, record);
-  const cards = cardsOf(context, prepared.connection.endpoints);
+  const cards = cardsOf(context, record, prepared.connection.endpoints);
   const { accelerator } = await context.parts.computers.prepare(
     {
       id: record.id,

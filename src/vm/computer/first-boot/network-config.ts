@@ -11,10 +11,12 @@ export function renderNetworkConfig(cards: readonly FirstBootCard[]): string {
   return stringify({ version: 2, ethernets: Object.fromEntries(ethernets) });
 }
 
-function ethernet({ macAddress, network }: FirstBootCard) {
+function ethernet({ macAddress, search, network }: FirstBootCard) {
   const match = { macaddress: macAddress.toLowerCase() };
-  if (network === 'dhcp') return { match, dhcp4: true };
-  const { addresses, gateways, nameServers, search } = network;
+  if (network === 'dhcp') {
+    return { match, dhcp4: true, ...(search.length === 0 ? {} : { nameservers: { search } }) };
+  }
+  const { addresses, gateways, nameServers } = network;
   const routes = gateways.map((via) => ({ to: isIP(via) === 6 ? '::/0' : '0.0.0.0/0', via }));
   return {
     ...{ match, dhcp4: false, addresses },

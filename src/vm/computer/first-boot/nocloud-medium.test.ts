@@ -42,7 +42,10 @@ async function write(wanted: Parameters<typeof noCloudMedia.write>[1]): Promise<
 
 describe('the medium', () => {
   it('has the label and the files that NoCloud looks for', async () => {
-    const path = await write({ ...data, cards: [{ macAddress: '52:54:00:00:00:01', network: 'dhcp' }] });
+    const path = await write({
+      ...data,
+      cards: [{ macAddress: '52:54:00:00:00:01', search: [], network: 'dhcp' }],
+    });
     const medium = await readFile(path);
     expect(medium.toString('latin1', 16 * 2048 + 40, 16 * 2048 + 72)).toBe('CIDATA'.padEnd(32));
     const files = filesIn(medium);
@@ -116,17 +119,23 @@ describe('the network-config', () => {
   };
 
   it('knows cards by their MAC addresses', async () => {
-    const config = await written([{ macAddress: '52:54:00:AB:00:01', network: 'dhcp' }]);
+    const config = await written([{ macAddress: '52:54:00:AB:00:01', search: [], network: 'dhcp' }]);
     expect(config.ethernets).toEqual({ card0: { match: { macaddress: '52:54:00:ab:00:01' }, dhcp4: true } });
+  });
+
+  it('names the search domains of a card, beside what it is told by DHCP', async () => {
+    const search = ['example.org', 'shop'];
+    const config = await written([{ macAddress: '52:54:00:00:00:01', search, network: 'dhcp' }]);
+    expect(config.ethernets.card0).toMatchObject({ dhcp4: true, nameservers: { search } });
   });
 
   it('gives static addresses with routes that old versions understand', async () => {
     const network = {
       addresses: ['10.1.0.2/24', 'fd00::2/64'],
       gateways: ['10.1.0.1', 'fd00::1'],
-      ...{ nameServers: ['10.1.0.1'], search: ['example.org'] },
+      nameServers: ['10.1.0.1'],
     };
-    const config = await written([{ macAddress: '52:54:00:00:00:02', network }]);
+    const config = await written([{ macAddress: '52:54:00:00:00:02', search: ['example.org'], network }]);
     expect(config.ethernets.card0).toMatchObject({
       addresses: ['10.1.0.2/24', 'fd00::2/64'],
       routes: [

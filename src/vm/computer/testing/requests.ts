@@ -27,7 +27,7 @@ export function testRequest(changes: Partial<ComputerRequest> = {}): ComputerReq
 }
 
 export function testCard(macAddress: string): ComputerRequest['cards'][number] {
-  return { macAddress, mtu: 1500, address: '10.0.0.2', prefixLength: 16, gateway: '10.0.0.1' };
+  return { macAddress, mtu: 1500, address: '10.0.0.2', prefixLength: 16, gateway: '10.0.0.1', search: [] };
 }
 
 export const testGround = {
