@@ -38,6 +38,15 @@ export const CRASH_POINTS = [
   'delete.forgotten',
   'rmi.done',
   'prune.image',
+  'image.begun',
+  'image.receiving',
+  'image.brought',
+  'image.checked',
+  'image.recorded',
+  'image.placed',
+  'disk.written',
+  'archive.received',
+  'archive.placed',
 ] as const;
 
 /** The same of operations on machines that are whole computers. */

@@ -8,14 +8,15 @@ import type { EngineParts } from './parts.ts';
 
 /**
  * What a berthd that was killed left half done, undone at the next start: supervisors of starts that were never
- * acknowledged, build steps that nobody waits for, folders of containers that never came to be, file workers that nobody
- * has connected to.
+ * acknowledged, build steps that nobody waits for, folders of containers that never came to be, disk images that
+ * are not whole, file workers that nobody has connected to.
  */
 export async function removeLeftovers(
   parts: EngineParts,
   records: readonly ContainerRecord[],
 ): Promise<void> {
   await parts.launcher.endAbandonedWorkers();
+  await parts.diskImages.removeUnfinished();
   const containers = `${parts.settings.dataRoot}/containers`;
   const steps = `${parts.settings.dataRoot}/build/steps`;
   for (const { id, state } of records) {

@@ -4,7 +4,15 @@ import { CRASH_POINTS } from '../../src/base/index.ts';
 import { type Instance, startInstance } from '../engine/instance.ts';
 import { Actor } from './actor.ts';
 import { expectNothingLeft, type ImageWork, prepareImageWork } from './image-work.ts';
-import { CONTAINER_POINTS, NETWORK_POINTS, OPERATIONS } from './operations.ts';
+import {
+  CLONE_POINTS,
+  CONTAINER_POINTS,
+  DOWNLOAD_POINTS,
+  IMAGE_POINTS,
+  MACHINE_IMPORT_POINTS,
+  NETWORK_POINTS,
+  OPERATIONS,
+} from './operations.ts';
 import { printedSeed } from './random.ts';
 import { lifecycle, moving } from './roles.ts';
 import { crashAt, expectNothingElse } from './storm.ts';
@@ -68,6 +76,7 @@ describe('after a SIGKILL of berthd in the middle of an operation, the next star
 
 it('every crash point belongs to an operation', () => {
   const ofImages = Object.values(OPERATIONS).flatMap(({ points }) => points);
-  const visited = new Set<string>([...ofImages, ...CONTAINER_POINTS, ...NETWORK_POINTS]);
+  const ofMachines = [...IMAGE_POINTS, ...DOWNLOAD_POINTS, ...MACHINE_IMPORT_POINTS, ...CLONE_POINTS];
+  const visited = new Set<string>([...ofImages, ...ofMachines, ...CONTAINER_POINTS, ...NETWORK_POINTS]);
   expect(CRASH_POINTS.filter((point) => !visited.has(point))).toEqual([]);
 });

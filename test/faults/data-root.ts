@@ -17,14 +17,23 @@ export const NO_DIFFERENCES: Differences = { leaked: [], missing: [] };
  */
 export async function compareWithRecords(dataRoot: string): Promise<Differences> {
   const present = await presentPaths(dataRoot);
-  const recorded = recordedPaths(dataRoot);
+  const recorded = new Set([...recordedPaths(dataRoot), ...diskImages(present)]);
   return {
     leaked: [...present].filter((path) => !recorded.has(path)).sort(),
     missing: [...recorded].filter((path) => !present.has(path)).sort(),
   };
 }
 
-const FOLDERS = ['blobs/sha256', 'layers', 'tmp', 'build', 'build/steps', 'containers', 'volumes'];
+const FOLDERS = [
+  'blobs/sha256',
+  'layers',
+  'tmp',
+  'build',
+  'build/steps',
+  'containers',
+  'volumes',
+  'vm/images',
+];
 
 async function presentPaths(dataRoot: string): Promise<Set<string>> {
   const paths = await Promise.all(
@@ -60,4 +69,12 @@ function recordedPaths(dataRoot: string): Set<string> {
     ...keys('containers').map((id) => `containers/${id}`),
     ...keys('volumes').map((name) => `volumes/${name}`),
   ]);
+}
+
+/** Disk images have their records beside them. */
+function diskImages(present: ReadonlySet<string>): string[] {
+  const records = [...present].filter((path) => /^vm\/images\/\w+\.(qcow2|raw)\.json$/.test(path));
+  return records
+    .map((path) => path.slice(0, -'.json'.length))
+    .flatMap((path) => (present.has(path) ? [path, `${path}.json`] : []));
 }

@@ -82,3 +82,26 @@ export const NETWORK_POINTS = [
   'update.withdrawn',
   'update.recorded',
 ] as const satisfies readonly CrashPoint[];
+
+/** Where a disk image can be cut off on its way in, and a machine while it is made. */
+export const IMAGE_POINTS = [
+  'image.begun',
+  'image.brought',
+  'image.checked',
+  'image.recorded',
+  'image.placed',
+  'disk.written',
+] as const satisfies readonly CrashPoint[];
+
+/** A stream can be while it comes; then it is as any other image. */
+export const DOWNLOAD_POINTS = ['image.receiving', 'image.brought'] as const satisfies readonly CrashPoint[];
+
+/** The same of a machine that comes out of an archive. */
+export const MACHINE_IMPORT_POINTS = [
+  'archive.received',
+  'create.folders',
+  'archive.placed',
+] as const satisfies readonly CrashPoint[];
+
+/** The same of one that is like another one. */
+export const CLONE_POINTS = ['create.folders', 'disk.written'] as const satisfies readonly CrashPoint[];

@@ -4,7 +4,7 @@ import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Digest, digestFromHex, invalid } from '../../../base/index.ts';
+import { crashPoint, type Digest, digestFromHex, invalid } from '../../../base/index.ts';
 import type {
   BuiltSource,
   DiskFormat,
@@ -124,6 +124,7 @@ async function bringStream(
       ...{ subject, compression, signal },
       onHead: (head) => {
         format ??= chooseFormat({ ...wanted, head });
+        crashPoint('image.receiving');
       },
       onBytes: (done) => onProgress({ stage, done, total }),
     });

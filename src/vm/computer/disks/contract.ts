@@ -96,6 +96,8 @@ export interface DiskImages {
   get(name: string): Promise<BackingImage>;
   list(): Promise<readonly BackingImage[]>;
   usage(used: ReadonlySet<string>): Promise<readonly ImageUse[]>;
+  /** At a start of berthd, before anything is taken in: removes what an earlier one was killed over. */
+  removeUnfinished(): Promise<void>;
   /** Removes what no machine stands on and nobody is about to use; returns the freed bytes. */
   prune(used: ReadonlySet<string>): Promise<number>;
 }

@@ -1,6 +1,7 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  crashPoint,
   digestHex,
   KeyedLock,
   notFound,
@@ -133,6 +134,19 @@ export class ImageStore implements DiskImages {
     return freed;
   }
 
+  async removeUnfinished(): Promise<void> {
+    const { images } = this.#places;
+    const names = new Set(await namesIn(images));
+    const unfinished = [...names].filter((name) => isUnfinished(name, names));
+    await Promise.all(unfinished.map((name) => rm(join(images, name), { force: true })));
+  }
+
+  async #begin(): Promise<IncomingImage> {
+    const incoming = await IncomingImage.begin(this.#places.temporary);
+    crashPoint('image.begun');
+    return incoming;
+  }
+
   async #takeFile(source: FileSource, options: TakeOptions): Promise<TakenImage> {
     await using file = await SourceFile.open(source.path);
     const known = await this.#known(fileOrigin(file.identity, source));
@@ -140,7 +154,7 @@ export class ImageStore implements DiskImages {
       requireDigest(source.path, known.image.digest, source.sha256);
       return known;
     }
-    await using incoming = await IncomingImage.begin(this.#places.temporary);
+    await using incoming = await this.#begin();
     const brought = await bringFile(file, source, incoming, options);
     const origins = file.lasting === undefined ? [] : [fileOrigin(file.lasting, source)];
     return await this.#keepForeign(incoming, { ...brought, source: source.path, origins }, options);
@@ -150,7 +164,7 @@ export class ImageStore implements DiskImages {
     const origin = downloadOrigin(source);
     const known = await this.#known(origin);
     if (known !== undefined) return known;
-    await using incoming = await IncomingImage.begin(this.#places.temporary);
+    await using incoming = await this.#begin();
     const brought = await bringUrl(source, incoming, this.#tools.download, options);
     return await this.#keepForeign(
       incoming,
@@ -160,7 +174,7 @@ export class ImageStore implements DiskImages {
   }
 
   async #takeBuilt(source: BuiltSource, options: TakeOptions): Promise<TakenImage> {
-    await using incoming = await IncomingImage.begin(this.#places.temporary);
+    await using incoming = await this.#begin();
     const brought = await bringBuilt(source, incoming, options);
     const facts = await readFacts(incoming.path, source.format, source.name);
     const origins = [nameOrigin(source.name)];
@@ -174,7 +188,9 @@ export class ImageStore implements DiskImages {
     { signal, onProgress }: TakeOptions,
   ): Promise<TakenImage> {
     onProgress?.({ stage: 'checking', done: 0, total: undefined });
+    crashPoint('image.brought');
     const facts = await incoming.inspect(taken.format, taken.source, this.#tools.qemuImg, signal);
+    crashPoint('image.checked');
     return this.#keep(incoming, { ...taken, ...facts });
   }
 
@@ -187,9 +203,11 @@ export class ImageStore implements DiskImages {
       const record = present === undefined ? newRecord(taken) : withOrigins(present, taken.origins);
       for (const origin of taken.origins) await this.#forgetElsewhere(origin, name);
       await writeFileAtomic(join(images, `${name}.json`), JSON.stringify(record));
+      crashPoint('image.recorded');
       if (present === undefined) {
         await incoming.moveTo(join(images, name));
         await syncDirectory(images);
+        crashPoint('image.placed');
       }
       return this.#lease(name, record);
     });
@@ -246,6 +264,11 @@ function newRecord(taken: Taken): ImageRecord {
 
 function withOrigins(record: ImageRecord, origins: readonly string[]): ImageRecord {
   return { ...record, origins: [...new Set([...record.origins, ...origins])] };
+}
+
+/** A record whose image never came, or one that was not written to its end. An image is never: disks may stand on it. */
+function isUnfinished(name: string, all: ReadonlySet<string>): boolean {
+  return name.endsWith('.json') ? !all.has(name.slice(0, -'.json'.length)) : name.endsWith('.tmp');
 }
 
 /** What a source is called in messages; two with the same one are taken in one after the other. */

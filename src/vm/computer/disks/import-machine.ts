@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { extract, type Header } from 'tar-stream';
-import { BerthError, invalid } from '../../../base/index.ts';
+import { BerthError, crashPoint, invalid } from '../../../base/index.ts';
 import {
   type ArchivedDisk,
   type ArchivedFile,
@@ -57,6 +57,7 @@ class ArchiveReader implements AsyncDisposable {
     const missing = [...expectedFiles(index).keys()].find((name) => !this.#files.has(name));
     if (missing !== undefined) throw invalid(`the archive is cut off: ${missing} is missing`);
     for (const disk of index.disks) await this.#inspect(disk);
+    crashPoint('archive.received');
     return {
       description: index.description,
       disks: index.disks.map(({ name, size }) => ({ name, size })),
@@ -122,6 +123,7 @@ class ArchiveReader implements AsyncDisposable {
     const file = this.#files.get(name);
     if (file === undefined) throw invalid(`the archive has no ${name}`);
     await file.release(path);
+    crashPoint('archive.placed');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, link, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { conflict, formatBinarySize, invalid, notFound, systemErrorCode } from '../../../base/index.ts';
+import {
+  conflict,
+  crashPoint,
+  formatBinarySize,
+  invalid,
+  notFound,
+  systemErrorCode,
+} from '../../../base/index.ts';
 import type { ComputerDisk } from '../contract.ts';
 import type { Confinement, Limits } from './confined-program.ts';
 import { type BackingImage, LARGEST_DISK, type MachineDisks, SECTOR } from './contract.ts';
@@ -99,6 +106,7 @@ export class QcowDisks implements MachineDisks {
     try {
       await fill(basename(temporary));
       await chmod(temporary, 0o600);
+      crashPoint('disk.written');
       await link(temporary, path); // not rename, which would replace a disk
     } catch (error) {
       if (systemErrorCode(error) === 'EEXIST') throw conflict(`the disk ${path} exists already`);

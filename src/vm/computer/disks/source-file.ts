@@ -46,10 +46,14 @@ export class SourceFile implements AsyncDisposable {
     return `/proc/${process.pid}/fd/${this.handle.fd}`;
   }
 
-  /** Copies it: by reference where the file system can, and zeros as holes. Throws `conflict` when somebody wrote to it meanwhile. */
+  /**
+   * Copies it: by reference where the file system can, and zeros as holes. Ends with berthd, whose next start takes the copy away.
+   * Throws `conflict` when somebody wrote to it meanwhile.
+   */
   async copyTo(path: string, signal?: AbortSignal): Promise<void> {
     const options = signal === undefined ? {} : { signal };
-    await runChecked('cp', ['--reflink=auto', '--sparse=always', '--', this.opened, path], {
+    const copy = ['cp', '--reflink=auto', '--sparse=always', '--', this.opened, path];
+    await runChecked('setpriv', ['--pdeathsig=KILL', '--', ...copy], {
       ...options,
       env: { ...process.env, LC_ALL: 'C' },
     });
