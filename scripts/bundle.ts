@@ -1,77 +1,81 @@
-// bundle.ts OUT-FOLDER ENTRY...: bundles entries of src/ for the pinned Node. What they import dynamically, and what several
-// share, becomes files of its own below chunks/, so that a command loads only what it uses.
-import { build, type ImportKind, type Plugin } from 'esbuild';
+// bundle.ts OUT-FOLDER ENTRY...: bundles entries of src/ for the pinned Node. What they import dynamically becomes files
+// of its own below chunks/, so that a command loads only what it uses.
+import { type OutputOptions, type Plugin, rolldown } from 'rolldown';
 
 const [outdir = '', ...entryPoints] = process.argv.slice(2);
 
-/** Packages in CommonJS ask for these, which a module does not have. */
-const commonJs = [
-  "import { createRequire as berthRequire } from 'node:module';",
-  'const require = berthRequire(import.meta.url);',
-  'const __dirname = import.meta.dirname, __filename = import.meta.filename;',
-];
+/** A stand-in for one of Node's own modules, by the module's name behind this. */
+const LATE = '\0late:';
 
 /**
  * Node's own modules, each loaded when something of it is first used: crypto, http and child_process alone take a command
- * 10 ms, and an `import` of node:http reads all of its properties, which loads a WebSocket client, 20 ms more.
+ * 10 ms, and an `import` of node:http reads all of its properties, which loads a WebSocket client, 20 ms more. What is
+ * imported of a stand-in is looked up in its prototype, so that no list of names has to be made at each start.
  */
 const lateBuiltIns: Plugin = {
   name: 'late-built-ins',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, async ({ path, kind }) => ({
-      path,
-      ...((await isLate(path, kind)) ? { namespace: 'built-in' } : { external: true }),
-    }));
-    onLoad({ filter: /./, namespace: 'built-in' }, async ({ path }) => {
-      const names = Object.keys(await import(path)).filter((name) => name !== 'default');
-      const getters = names.map((name) => `get ${name}() { return load().${name} }`);
-      const contents = [
-        'let loaded;',
-        `const load = () => loaded ??= process.getBuiltinModule(${JSON.stringify(path)});`,
-        `module.exports = { __esModule: true, get default() { return load() }, ${getters.join(', ')} };`,
-      ];
-      return { contents: contents.join('\n') };
-    });
+  resolveId: {
+    filter: { id: /^node:/ },
+    handler: async (id, _importer, { kind }) =>
+      (await isLate(id, kind)) ? { id: `${LATE}${id}`, moduleSideEffects: false } : { id, external: true },
+  },
+  load: {
+    filter: { id: /^\0late:/ },
+    handler: (id) => `
+      let loaded;
+      const load = () => loaded ??= process.getBuiltinModule(${JSON.stringify(id.slice(LATE.length))});
+      module.exports = Object.create(new Proxy({}, { get: (_, name) => load()[name] }));`,
   },
 };
 
 /** What a package in CommonJS requires may be a function; what is imported when it is needed is late as it is. */
-async function isLate(path: string, kind: ImportKind): Promise<boolean> {
+async function isLate(id: string, kind: string): Promise<boolean> {
+  if (id === 'node:module') return false; // the bundler's own code has it before anything else
   if (kind === 'import-statement') return true;
-  return kind === 'require-call' && typeof (await import(path)).default === 'object';
+  return kind === 'require-call' && typeof (await import(id)).default === 'object';
 }
+
+/**
+ * A file costs a start half a millisecond, whatever is in it. So what every command has is one file, and what many have
+ * is another.
+ */
+const fewFiles: OutputOptions['codeSplitting'] = {
+  groups: [
+    { name: 'all', tags: ['$initial'], test: (id) => !id.endsWith('/src/cli/main.ts') },
+    { name: 'many', test: /\/src\/(base|cli)\//, minShareCount: 5 },
+  ],
+};
+
+/** Packages in CommonJS look for their files by this, which a module does not have. */
+const commonJs = 'const __dirname = import.meta.dirname, __filename = import.meta.filename;';
 
 const [commands, programs] = [
   entryPoints.filter(isCommand),
   entryPoints.filter((entry) => !isCommand(entry)),
 ];
-try {
-  // The getters cost a daemon memory and save it nothing: sooner or later it uses everything.
-  await bundle(commands, [lateBuiltIns]);
-  await bundle(programs, []);
-} catch {
-  process.exitCode = 1; // esbuild has said why
-}
+await bundle(commands, [lateBuiltIns], { codeSplitting: fewFiles });
+// The stand-ins cost a daemon memory and save it nothing: sooner or later it uses everything.
+await bundle(programs, [], { postBanner: commonJs });
 
 function isCommand(entry: string): boolean {
   return entry.startsWith('src/cli/');
 }
 
-async function bundle(entryPoints: string[], plugins: Plugin[]): Promise<void> {
-  await build({
-    entryPoints,
+async function bundle(entries: string[], plugins: Plugin[], output: OutputOptions): Promise<void> {
+  await using bundled = await rolldown({
+    input: Object.fromEntries(entries.map((entry) => [entry.replace(/^src\/|\.ts$/g, ''), entry])),
     plugins,
-    outdir,
-    outbase: 'src',
-    bundle: true,
-    splitting: true,
-    format: 'esm',
     platform: 'node',
-    target: 'node26',
-    minifyWhitespace: true,
-    minifySyntax: true,
-    chunkNames: 'chunks/[name]-[hash]',
-    banner: { js: commonJs.join('\n') },
-    logLevel: 'warning',
+    transform: { target: 'node26' },
+    // Of src/ nothing happens by being imported, so what is only exported again stays out.
+    treeshake: { moduleSideEffects: [{ test: /\/src\//, sideEffects: false }] },
+    preserveEntrySignatures: 'allow-extension',
+  });
+  await bundled.write({
+    dir: outdir,
+    minify: { compress: true, mangle: false },
+    entryFileNames: '[name].js',
+    chunkFileNames: 'chunks/[name]-[hash].js',
+    ...output,
   });
 }

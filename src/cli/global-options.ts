@@ -16,6 +16,8 @@ export type GlobalOutcome =
 
 /** Reads the options up to the command's name; `rest` starts with that name. */
 export async function readGlobalOptions(name: string, argv: readonly string[]): Promise<GlobalOutcome> {
+  // Mostly there are none, and no grammar has to be made to read them.
+  if (argv[0]?.startsWith('-') !== true) return { kind: 'read', options: {}, rest: argv };
   const command = globalCommand(name);
   const outcome = await runCommand(command, argv);
   if (outcome.kind === 'refused') return outcome;
