@@ -63,6 +63,14 @@ export interface NetworkNamespace {
   readonly path: string;
 }
 
+/** Runs of a container until some moment. */
+export interface PastRuns {
+  /** Each was followed by a restart, or will be; the last 32, the oldest first. */
+  readonly ends: readonly RunEnd[];
+  /** The run after them; undefined where it has not begun. */
+  readonly last: StartedProcess | undefined;
+}
+
 /** What a supervisor does with one container. */
 export interface SupervisorPlan {
   readonly id: ContainerId;
@@ -224,8 +232,8 @@ export interface Supervisor {
   readonly isRestarting: boolean;
   /** Restarts by policy until now. */
   readonly restarts: number;
-  /** Ends that were followed by a restart before this connection was made; the last 32, the oldest first. */
-  readonly earlierEnds: readonly RunEnd[];
+  /** What had happened when this connection was made; what came since, {@link onRestart} tells. */
+  readonly past: PastRuns;
   /** One of the protocol's version before knows no restart policy: berthd has to apply it. */
   readonly restartsByItself: boolean;
   /** Binds and serves one more port of a container that runs; resolves to it as it was bound. Throws `conflict` when it is taken. */

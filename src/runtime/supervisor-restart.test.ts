@@ -96,6 +96,28 @@ describe.skipIf(missing !== undefined)(`a restart policy${reason}`, { timeout: 3
     expect(await supervisor.exited).toMatchObject({ kind: 'exited', code: 137, run: { restarts: 1 } });
   });
 
+  test('is told once to who comes in the middle of it: as past, or when it happens', async () => {
+    const { supervisor, plan } = await instance.start({
+      args: shell('[ -e /again ] && exec sleep 1000; touch /again; exit 4'),
+      plan: { restart: always },
+    });
+    const events = new RestartEvents(supervisor);
+    await events.until(({ kind }) => kind === 'ended');
+    await using other = await instance.secondLauncher();
+    const found = await other.reconnect(plan.id, plan.directory);
+    if (found === undefined || !('past' in found)) throw new Error('the container has ended');
+    await events.until(({ kind }) => kind === 'started');
+    const seen = new RestartEvents(found);
+    if (found.past.last === undefined) await seen.until(({ kind }) => kind === 'started');
+    const past = found.past.last === undefined ? [] : [found.past.last];
+    const told = seen.seen.flatMap((event) => (event.kind === 'started' ? [event.started] : []));
+    expect([...past, ...told]).toEqual([supervisor.started]);
+    expect(found.past.ends).toMatchObject([{ code: 4 }]);
+    await supervisor.cancelRestart();
+    await supervisor.signal(9);
+    await supervisor.exited;
+  });
+
   test('is given up in the middle of its back-off', async () => {
     const { supervisor, plan } = await instance.start({ args: shell('exit 6'), plan: { restart: always } });
     const events = new RestartEvents(supervisor);
@@ -104,7 +126,7 @@ describe.skipIf(missing !== undefined)(`a restart policy${reason}`, { timeout: 3
     const found = await other.reconnect(plan.id, plan.directory);
     expect(found).toMatchObject({ isRestarting: true, restarts: 5 });
     expect(found).toMatchObject({
-      earlierEnds: [1, 2, 3, 4, 5].map((restarts) => ({ code: 6, run: { restarts } })),
+      past: { ends: [1, 2, 3, 4, 5].map((restarts) => ({ code: 6, run: { restarts } })), last: undefined },
     });
     await supervisor.cancelRestart();
     expect(await supervisor.exited).toMatchObject({ kind: 'exited', code: 6, run: { restarts: 5 } });

@@ -23,11 +23,11 @@ import type {
   AttachSession,
   ExecSession,
   ExitStatus,
+  PastRuns,
   PortPlan,
   PortRefusal,
   RestartEvent,
   RestartPlan,
-  RunEnd,
   StartedProcess,
   Supervisor,
 } from './contract.ts';
@@ -68,7 +68,7 @@ export class SupervisorConnection implements Supervisor {
   hasEnded = false;
   readonly #address: SupervisorAddress;
   readonly #channel: Channel;
-  readonly earlierEnds: readonly RunEnd[];
+  readonly past: PastRuns;
   readonly #events: Events;
   #ports: readonly PortPlan[];
   #restarts: number;
@@ -113,9 +113,10 @@ export class SupervisorConnection implements Supervisor {
     this.wasExited = numberOf(state, tag.state) === stateValue.exited;
     this.#isRestarting = numberOf(state, tag.state) === stateValue.restarting;
     this.#restarts = this.restartsByItself ? numberOf(state, tag.restarts) : 0;
-    this.earlierEnds = state
+    const ends = state
       .filter((field) => field.tag === tag.ended)
       .map((field) => decodeRunEnd(decodeFields(field.value)));
+    this.past = { ends, last: this.#isRestarting ? undefined : this.#started };
     events.followRestarts((event) => this.#followRestart(event));
     this.gone = channel.closed;
     this.exited = Promise.race([events.exited, this.gone.then(() => events.end ?? this.#endOfGone())]);

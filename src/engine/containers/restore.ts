@@ -1,6 +1,6 @@
 import { errorMessage } from '../../base/index.ts';
 import type { NamedContainer } from '../../network/index.ts';
-import type { ExitStatus, RunEnd, StartedProcess, Supervisor } from '../../runtime/index.ts';
+import type { ExitStatus, PastRuns, StartedProcess, Supervisor } from '../../runtime/index.ts';
 import { letGoOn } from '../../vm/index.ts';
 import type { LivingContainer } from '../networks.ts';
 import { computerControl } from './computer/control.ts';
@@ -73,7 +73,7 @@ async function settle(context: ContainerContext, found: readonly Found[]): Promi
   for (const one of found) {
     if ('supervisor' in one) {
       const { record, supervisor } = one;
-      await context.collection.exclusively(record.id, () => catchUp(context, record, supervisor));
+      await context.collection.exclusively(record.id, () => makeUp(context, record, supervisor.past));
       reportPortRefusals(context, one.record, one.supervisor);
       watchForEnd(context, one.record.id, one.supervisor);
       if (isComputer(record)) endInterruptedSnapshot(context, record);
@@ -94,31 +94,18 @@ async function settle(context: ContainerContext, found: readonly Found[]): Promi
   }
 }
 
-/** Makes up for the restarts that were missed: counts, state and events are as if berthd had been there. */
-async function catchUp(
-  context: ContainerContext,
-  record: ContainerRecord,
-  supervisor: Supervisor,
-): Promise<void> {
-  const { started, isRestarting, earlierEnds } = supervisor;
-  await makeUp(context, record, { ends: earlierEnds, last: isRestarting ? undefined : started });
-}
-
-/** Runs of a container that nobody was there to see. */
-interface Past {
-  /** Each followed by a restart; the oldest first. */
-  readonly ends: readonly RunEnd[];
-  /** The run after them; undefined where there was none yet. */
-  readonly last: StartedProcess | undefined;
-}
-
-function pastOf(status: ExitStatus): Past {
+function pastOf(status: ExitStatus): PastRuns {
   if (status.kind === 'unknown' || status.run === undefined) return { ends: [], last: undefined };
   const { run, earlier = [] } = status;
   return { ends: earlier, last: { pid: 0, startedAt: run.startedAt } };
 }
 
-async function makeUp(context: ContainerContext, { id, state }: ContainerRecord, past: Past): Promise<void> {
+/** Makes up for the restarts that were missed: counts, state and events are as if berthd had been there. */
+async function makeUp(
+  context: ContainerContext,
+  { id, state }: ContainerRecord,
+  past: PastRuns,
+): Promise<void> {
   if (!isAlive(state)) return;
   const known = Date.parse(state.startedAt);
   const starts: StartedProcess[] = past.ends.map(({ run }) => ({ pid: 0, startedAt: run.startedAt }));
