@@ -53,6 +53,7 @@ export const CRASH_POINTS = [
 export const MACHINE_CRASH_POINTS = [
   'snapshot.begun',
   'snapshot.stopped',
+  'snapshot.frozen',
   'snapshot.saved',
   'restore.begun',
   'restore.done',

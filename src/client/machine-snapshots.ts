@@ -14,14 +14,15 @@ export class MachineSnapshots {
     return this.#transport.json({ method: 'GET', path: pathOf(reference), ...options });
   }
 
-  /** Saves the disks, and the memory of one that runs: it goes on meanwhile. */
+  /** Saves the disks and, but for `disks`, the memory of one that runs: it goes on meanwhile. */
   async create(
     reference: string,
     name: string,
-    options: { signal?: AbortSignal } = {},
-  ): Promise<MachineSnapshot> {
-    const json = { Name: name };
-    return this.#transport.json({ method: 'POST', path: pathOf(reference), json, ...options });
+    options: { disks?: boolean; signal?: AbortSignal } = {},
+  ): Promise<MachineSnapshotDone> {
+    const { disks, signal } = options;
+    const json = { Name: name, DisksOnly: disks };
+    return this.#transport.json({ method: 'POST', path: pathOf(reference), json, signal });
   }
 
   /**

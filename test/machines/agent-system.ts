@@ -28,20 +28,29 @@ export async function makeAgentSystem(folder: string): Promise<string> {
   const work = await mkdtemp(join(folder, 'agent-system-'));
   const disk = join(work, 'disk.raw');
   await runChecked('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', await bookworm(), disk]);
-  const root = `${disk}?offset=${ROOT_START * SECTOR_SIZE}`;
-  const { stdout: menu } = await runChecked('debugfs', ['-R', 'cat /boot/grub/grub.cfg', root]);
-  await writeFile(join(work, 'menu'), menu.toString().replace(/^ {2}linux .*/m, '$& init=/agent-init'));
+  const menu = await inRootFileSystem(disk, 'cat /boot/grub/grub.cfg');
+  await writeFile(join(work, 'menu'), menu.replace(/^ {2}linux .*/m, '$& init=/agent-init'));
   await writeFile(join(work, 'init'), INIT);
   const steps = [
     ...['rm /boot/grub/grub.cfg', `write ${join(work, 'menu')} /boot/grub/grub.cfg`],
     ...[`write ${join(work, 'init')} /agent-init`, 'set_inode_field /agent-init mode 0100755'],
   ];
   await writeFile(join(work, 'steps'), `${steps.join('\n')}\n`);
-  await runChecked('debugfs', ['-w', '-f', join(work, 'steps'), root]);
+  await runChecked('debugfs', ['-w', '-f', join(work, 'steps'), rootFileSystem(disk)]);
   const image = join(folder, 'agent-system.qcow2');
   await runChecked('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', disk, image]);
   await rm(work, { recursive: true });
   return image;
+}
+
+/** What a command of debugfs says about the first disk of such a machine, a raw file. */
+export async function inRootFileSystem(disk: string, command: string): Promise<string> {
+  const { stdout } = await runChecked('debugfs', ['-R', command, rootFileSystem(disk)]);
+  return stdout.toString();
+}
+
+function rootFileSystem(disk: string): string {
+  return `${disk}?offset=${ROOT_START * SECTOR_SIZE}`;
 }
 
 /** The file of the system that scripts/setup-machines has made of this release. */

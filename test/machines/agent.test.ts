@@ -1,6 +1,9 @@
-import { dirname } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeAgentSystem } from './agent-system.ts';
+import { runChecked } from '../../src/base/index.ts';
+import { imageName } from '../../src/vm/computer/disks/node-options.ts';
+import { inRootFileSystem, makeAgentSystem } from './agent-system.ts';
 import { TinyMachines } from './tiny-machines.ts';
 
 /** Of a machine whose system has QEMU's guest agent, one after the other. */
@@ -16,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => machines[Symbol.asyncDispose]());
 
 const berth = (...args: readonly string[]) => machines.berth(...args);
-/** What a command in the machine says. */
+/** What a command in the machine says. The agent refuses it while it holds the file systems still. */
 const inside = (command: string) => berth('exec', 'linux', 'sh', '-c', command);
 
 describe('a snapshot of a machine with the guest agent', () => {
@@ -27,4 +30,43 @@ describe('a snapshot of a machine with the guest agent', () => {
     await berth('snapshot', 'restore', '-f', 'linux', 'live');
     expect(Number(await inside('date +%s'))).toBeGreaterThanOrEqual(before);
   });
+
+  test('that holds its disks alone has whole file systems, which are let go', async () => {
+    await inside('echo then >/root/file');
+    await berth('snapshot', 'create', '--disks', 'linux', 'disks');
+    await inside('echo later >/root/file; sync');
+    expect(await machines.client.machines.snapshots.list('linux')).toContainEqual(
+      expect.objectContaining({ Name: 'disks', Memory: false, HeldFor: expect.any(Number) }),
+    );
+    await berth('clone', '--snapshot', 'disks', 'linux', 'copy');
+    const disk = await flatDisk('copy');
+    expect(await inRootFileSystem(disk, 'cat /root/file')).toBe('then\n');
+    // That of a file system that is in use, or was when the power was cut.
+    expect(await inRootFileSystem(disk, 'features')).not.toContain('needs_recovery');
+  });
+
+  test('that was being taken when berthd was killed leaves no file systems that are held still', async () => {
+    const { instance } = machines;
+    await instance.killDaemon();
+    await instance.startDaemon({ BERTH_CRASH_AT: 'snapshot.frozen' });
+    const { code } = await instance.berth(['vm', 'snapshot', 'create', '--disks', 'linux', 'cut-off']);
+    expect(code).not.toBe(0);
+    await instance.startDaemon();
+    await berth('set', '--stop-timeout', '5', 'linux'); // comes after what berthd does at its start
+    expect(await inside('echo on >/root/file; cat /root/file')).toBe('on');
+    expect(await berth('snapshot', 'ls', '-q', 'linux')).not.toContain('cut-off');
+  });
 });
+
+/** The first disk of a stopped machine, as a raw file. */
+async function flatDisk(name: string): Promise<string> {
+  const { dataRoot } = machines.instance;
+  const { Id } = await machines.client.machines.inspect(name);
+  const images = join(dataRoot, 'vm/images');
+  const files = (await readdir(images)).filter((file) => file.endsWith('.qcow2'));
+  const backing = files.map((file) => ({ path: join(images, file), format: 'qcow2' as const }));
+  const overlay = { path: join(dataRoot, 'containers', Id, 'disks/root.qcow2'), format: 'qcow2' as const };
+  const flat = join(dirname(dataRoot), `${name}.raw`);
+  await runChecked('qemu-img', ['convert', '-O', 'raw', imageName(overlay, backing), flat]);
+  return flat;
+}

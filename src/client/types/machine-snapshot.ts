@@ -8,6 +8,8 @@ export interface MachineSnapshot {
   readonly StateSize: number;
   /** Milliseconds that the machine stood still for it. */
   readonly StoppedFor: number;
+  /** Milliseconds for which nothing was written to its file systems; missing where they were not held still. */
+  readonly HeldFor?: number;
   readonly Disks: readonly { readonly Name: string; readonly Size: number }[];
 }
 

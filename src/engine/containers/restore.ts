@@ -1,9 +1,10 @@
 import { errorMessage } from '../../base/index.ts';
 import type { NamedContainer } from '../../network/index.ts';
 import type { ExitStatus, PastRuns, StartedProcess, Supervisor } from '../../runtime/index.ts';
-import { letGoOn } from '../../vm/index.ts';
+import { GuestAgent, hasGuestAgent, letGoOn } from '../../vm/index.ts';
 import type { LivingContainer } from '../networks.ts';
 import { computerControl } from './computer/control.ts';
+import { computerFiles } from './computer/files.ts';
 import { type ContainerRecord, isAlive, isComputer } from './container.ts';
 import { type ContainerContext, containerDirectory } from './context.ts';
 import { namedContainer } from './dns-names.ts';
@@ -58,10 +59,23 @@ function namesOfLiving(context: ContainerContext): NamedContainer[] {
 
 /** A snapshot that berthd was taking when it ended: its machine goes on. */
 function endInterruptedSnapshot(context: ContainerContext, record: ContainerRecord): void {
-  letGoOn(computerControl(context, record)).catch((error: unknown) => {
-    const { id } = record;
-    context.parts.log.warn({ id, error: errorMessage(error) }, 'a machine may stand still since a snapshot');
-  });
+  const { id } = record;
+  context.collection
+    .exclusively(id, () => letMachineGoOn(context, record))
+    .catch((error: unknown) => {
+      context.parts.log.warn(
+        { id, error: errorMessage(error) },
+        'a machine may stand still since a snapshot',
+      );
+    });
+}
+
+async function letMachineGoOn(context: ContainerContext, record: ContainerRecord): Promise<void> {
+  const control = computerControl(context, record);
+  await letGoOn(control);
+  const { snapshots } = computerFiles(containerDirectory(context, record.id));
+  if (!(await context.parts.computerSnapshots.isInterrupted(snapshots))) return;
+  if (await hasGuestAgent(control)) await new GuestAgent(control).thaw();
 }
 
 /** A container that was alive when berthd ended: its supervisor, or how it has ended. */

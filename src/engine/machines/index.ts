@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
-import type { GuestCommand, GuestExit, ImageUse, Snapshot } from '../../vm/index.ts';
+import type { GuestCommand, GuestExit, ImageUse, Snapshot, TakenSnapshot } from '../../vm/index.ts';
 import { type Attachment, attachToContainer, resizeContainer } from '../containers/attach.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import { isComputer } from '../containers/container.ts';
@@ -23,10 +23,10 @@ import { execInGuest, GuestFiles } from './guest.ts';
 import type { NewMachine } from './new-machine.ts';
 import {
   listSnapshots,
-  type RestoredSnapshot,
   type RestoreOptions,
   removeSnapshot,
   restoreSnapshot,
+  type SnapshotOptions,
   takeSnapshot,
 } from './snapshots.ts';
 
@@ -126,12 +126,12 @@ export class Machines {
   }
 
   /** See {@link takeSnapshot}. */
-  takeSnapshot(reference: string, name: string, signal: AbortSignal): Promise<Snapshot> {
-    return takeSnapshot(this.#context, this.find(reference), name, signal);
+  takeSnapshot(reference: string, name: string, options: SnapshotOptions): Promise<TakenSnapshot> {
+    return takeSnapshot(this.#context, this.find(reference), name, options);
   }
 
   /** See {@link restoreSnapshot}. */
-  restoreSnapshot(reference: string, name: string, options: RestoreOptions): Promise<RestoredSnapshot> {
+  restoreSnapshot(reference: string, name: string, options: RestoreOptions): Promise<TakenSnapshot> {
     return restoreSnapshot(this.#context, this.find(reference), name, options);
   }
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { type ContainerId, conflict, Timeline } from '../../base/index.ts';
-import type { Snapshot } from '../../vm/index.ts';
+import { GuestAgent, hasGuestAgent, type Snapshot, type TakenSnapshot } from '../../vm/index.ts';
 import { laidOutComputer, machineOf } from '../containers/computer/bundle.ts';
 import { computerControl } from '../containers/computer/control.ts';
 import { computerFiles } from '../containers/computer/files.ts';
@@ -18,52 +18,56 @@ export interface RestoreOptions {
   readonly disksOnly: boolean;
 }
 
-export interface RestoredSnapshot {
-  readonly snapshot: Snapshot;
-  /** What its user should know: one sentence each. */
-  readonly warnings: readonly string[];
-}
-
 /** The oldest first. */
 export function listSnapshots(context: ContainerContext, { id }: Target): Promise<readonly Snapshot[]> {
   return context.parts.computerSnapshots.list(folderOf(context, id));
 }
 
+export interface SnapshotOptions {
+  /** Also of a machine that runs: what begins from the snapshot boots. */
+  readonly disksOnly: boolean;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Of a machine that runs with its memory, while it goes on; of a stopped one its disks. Throws `conflict` for a name that is
- * taken or a machine that waits for its restart, `unavailable` without space.
+ * Of a machine that runs with its memory, while it goes on, or of its disks alone; of a stopped one its disks. Throws `conflict`
+ * for a name that is taken or a machine that waits for its restart, `unavailable` without space.
  */
 export function takeSnapshot(
   context: ContainerContext,
   { id }: Target,
   name: string,
-  signal: AbortSignal,
-): Promise<Snapshot> {
+  options: SnapshotOptions,
+): Promise<TakenSnapshot> {
   return context.collection.exclusively(id, async () => {
     const record = context.collection.find(id);
     if (record.state.status === 'restarting') throw waitsForRestart(record);
-    const snapshot = isAlive(record.state)
-      ? await takeLive(context, record, name, signal)
-      : await context.parts.computerSnapshots.takeStopped(
-          await snapshotSubject(context, record),
-          name,
-          signal,
-        );
+    const taken = await take(context, record, name, options);
     emit(context, record, 'snapshot', { snapshot: name });
-    return snapshot;
+    return taken;
   });
 }
 
-async function takeLive(
+/** Memory is of one moment with the disks, and goes on as it was: file systems that were held still would stay so. */
+async function take(
   context: ContainerContext,
   record: ContainerRecord,
   name: string,
-  signal: AbortSignal,
-): Promise<Snapshot> {
+  { disksOnly, signal }: SnapshotOptions,
+): Promise<TakenSnapshot> {
   const { computers, computerSnapshots } = context.parts;
+  const subject = await snapshotSubject(context, record);
+  if (!isAlive(record.state)) {
+    return { snapshot: await computerSnapshots.takeStopped(subject, name, signal), warnings: [] };
+  }
   const control = computerControl(context, record);
-  const [subject, layout] = await Promise.all([snapshotSubject(context, record), computers.survey(control)]);
-  return computerSnapshots.takeLive({ ...subject, control }, { name, layout, signal });
+  const running = { ...subject, control };
+  if (disksOnly) {
+    const guest = (await hasGuestAgent(control)) ? new GuestAgent(control) : undefined;
+    return computerSnapshots.takeDisks(running, { name, guest, signal });
+  }
+  const layout = await computers.survey(control);
+  return { snapshot: await computerSnapshots.takeLive(running, { name, layout, signal }), warnings: [] };
 }
 
 export function removeSnapshot(context: ContainerContext, { id }: Target, name: string): Promise<void> {
@@ -86,7 +90,7 @@ export async function restoreSnapshot(
   { id }: Target,
   name: string,
   options: RestoreOptions,
-): Promise<RestoredSnapshot> {
+): Promise<TakenSnapshot> {
   const snapshot = await checkedSnapshot(context, id, name, options);
   const { state } = context.collection.find(id);
   if (isAlive(state) && options.force) await end(context, id);

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Engine } from '../../engine/index.ts';
-import type { Snapshot } from '../../vm/index.ts';
+import type { Snapshot, TakenSnapshot } from '../../vm/index.ts';
 import { Fields, Query } from '../fields.ts';
 import { clientSignal } from '../streams.ts';
 
@@ -11,17 +11,18 @@ export function machineSnapshotRoutes(app: FastifyInstance, { machines }: Engine
   );
 
   app.post<Machine>('/berth/machines/:name/snapshots', async (request, reply) => {
-    const name = new Fields(request.body).text('Name');
+    const body = new Fields(request.body);
+    const options = { disksOnly: body.flag('DisksOnly'), signal: clientSignal(request) };
+    const taken = await machines.takeSnapshot(request.params.name, body.text('Name'), options);
     reply.code(201);
-    return snapshotFormat(await machines.takeSnapshot(request.params.name, name, clientSignal(request)));
+    return doneFormat(taken);
   });
 
   app.post<OneSnapshot>('/berth/machines/:name/snapshots/:snapshot/restore', async (request) => {
     const query = new Query(request.query);
     const options = { force: query.flag('force'), disksOnly: query.flag('disks') };
-    const { name, snapshot: wanted } = request.params;
-    const { snapshot, warnings } = await machines.restoreSnapshot(name, wanted, options);
-    return { ...snapshotFormat(snapshot), Warnings: warnings };
+    const { name, snapshot } = request.params;
+    return doneFormat(await machines.restoreSnapshot(name, snapshot, options));
   });
 
   app.delete<OneSnapshot>('/berth/machines/:name/snapshots/:snapshot', async (request, reply) => {
@@ -47,13 +48,18 @@ interface OneSnapshot {
   Params: { name: string; snapshot: string };
 }
 
-function snapshotFormat({ name, createdAt, disks, running }: Snapshot) {
+function doneFormat({ snapshot, warnings }: TakenSnapshot) {
+  return { ...snapshotFormat(snapshot), Warnings: warnings };
+}
+
+function snapshotFormat({ name, createdAt, disks, running, heldFor }: Snapshot) {
   return {
     Name: name,
     Created: createdAt,
     Memory: running !== undefined,
     StateSize: running?.size ?? 0,
     StoppedFor: running?.stoppedFor ?? 0,
+    ...(heldFor === undefined ? {} : { HeldFor: heldFor }),
     Disks: disks.map((disk) => ({ Name: disk.name, Size: disk.size })),
   };
 }

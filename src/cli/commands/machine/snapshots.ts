@@ -10,12 +10,14 @@ export function createSnapshotCommand(cli: Cli, path: string): CliCommand {
   const summary = 'Save the disks of a machine, and the memory of one that runs; it goes on meanwhile';
   const command = new CliCommand(path, summary);
   command
-    .usage('MACHINE NAME')
+    .usage('[OPTIONS] MACHINE NAME')
     .argument('<machine>')
     .argument('<name>')
-    .action(async (machine: string, name: string) => {
+    .option('--disks', 'Only the disks, with whole file systems where its guest agent holds them still')
+    .action(async (machine: string, name: string, flags: { disks?: boolean }) => {
       const { machines } = await cli.connect();
-      const { Name } = await machines.snapshots.create(machine, name);
+      const { Name, Warnings } = await machines.snapshots.create(machine, name, flags);
+      for (const warning of Warnings) process.stderr.write(`WARNING: ${warning}\n`);
       process.stdout.write(`${Name}\n`);
     });
   return command;
@@ -59,9 +61,14 @@ function snapshotRow(snapshot: MachineSnapshot): Row {
     CreatedSince: ago(Date.parse(snapshot.Created) / 1000),
     CreatedAt: snapshot.Created,
     Memory: snapshot.Memory ? formatSize(snapshot.StateSize) : '-',
-    StoppedFor: snapshot.Memory ? `${snapshot.StoppedFor} ms` : '-',
+    StoppedFor: stoodStill(snapshot),
     Disks: snapshot.Disks.map(({ Name, Size }) => `${Name} (${formatBinarySize(Size)})`).join(', '),
   };
+}
+
+function stoodStill({ Memory, StoppedFor, HeldFor }: MachineSnapshot): string {
+  if (Memory) return `${StoppedFor} ms`;
+  return HeldFor === undefined ? '-' : `${HeldFor} ms (its file systems)`;
 }
 
 interface RestoreFlags {

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { denied, internal, notFound, unavailable } from '../../../base/index.ts';
+import { denied, errorMessage, internal, notFound, unavailable } from '../../../base/index.ts';
 import type { ComputerControl } from '../control.ts';
 import { isObject } from '../qmp-answer.ts';
 import { AgentRefusal, AgentSession } from './agent-session.ts';
@@ -25,6 +25,12 @@ export interface GuestExit {
 
 /** An agent that runs answers within milliseconds, where the guest is emulated on a busy host within seconds. */
 const PATIENCE_MS = 10_000;
+
+/** A guest that writes much has to write it out first. */
+const FREEZE_TIMEOUT_MS = 10_000;
+
+/** The agent answers when it has done what it was asked before. */
+const THAW_TIMEOUT_MS = 60_000;
 
 /** Of a file at once: it is a line of JSON for the agent. */
 const CHUNK = 512 * 1024;
@@ -106,6 +112,34 @@ export class GuestAgent {
     }
   }
 
+  /**
+   * Holds the guest's file systems still, each whole: who writes to them waits until {@link thaw}, which the caller always does,
+   * also when this fails. Meanwhile the agent refuses all else. What there is to write is written before.
+   */
+  async freeze(signal: AbortSignal): Promise<void> {
+    await this.run({ args: ['sync'] }, signal).catch(() => {}); // then the freeze does it
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(FREEZE_TIMEOUT_MS)]);
+    try {
+      await this.#call('guest-fsfreeze-freeze', {}, inTime);
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  /** Lets the guest's file systems go; nothing happens when they are not held. Throws when they may still be. */
+  async thaw(): Promise<void> {
+    const inTime = AbortSignal.timeout(THAW_TIMEOUT_MS);
+    try {
+      await this.#call('guest-fsfreeze-thaw', {}, inTime, THAW_TIMEOUT_MS);
+    } catch (cause) {
+      if (cause instanceof AgentRefusal) return; // it holds none, as it cannot
+      throw unavailable(`the machine's file systems may be held still: ${errorMessage(cause)}`, {
+        hint: 'Let them go inside (fsfreeze -u FOLDER), or restart the machine',
+        cause,
+      });
+    }
+  }
+
   /** The agent takes less at once than it is asked to when its disk is slow. */
   async #append(handle: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
     for (let at = 0; at < data.length; ) {
@@ -155,12 +189,13 @@ export class GuestAgent {
     command: string,
     args: Readonly<Record<string, unknown>>,
     signal: AbortSignal,
+    patience = this.#patience,
   ): Promise<unknown> {
     const socket = await this.#control.openAgent(signal);
     const onAbort = () => socket.destroy();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      using session = await AgentSession.begin(socket, this.#patience);
+      using session = await AgentSession.begin(socket, patience);
       return await session.execute(command, args);
     } catch (error) {
       signal.throwIfAborted();

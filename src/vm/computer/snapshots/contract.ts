@@ -11,8 +11,10 @@ export interface Snapshot {
   /** ISO 8601. */
   readonly createdAt: string;
   readonly disks: readonly { readonly name: string; readonly size: number }[];
-  /** Of a machine that ran: what its state can go on in. Undefined: it was stopped, and boots from the snapshot's disks. */
+  /** Of a machine that ran: what its state can go on in. Undefined: its disks alone were saved, and it boots from them. */
   readonly running: RunningState | undefined;
+  /** Of the disks of a machine that ran, for which its file systems were held still: for how long, in milliseconds. */
+  readonly heldFor?: number;
 }
 
 export interface RunningState {
@@ -37,6 +39,19 @@ export interface RunningSubject extends SnapshotSubject {
   readonly control: ComputerMonitor;
 }
 
+export interface TakenSnapshot {
+  readonly snapshot: Snapshot;
+  /** What its user should know: one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** A guest whose file systems can be held still, each whole: its agent (GuestAgent). */
+export interface FreezableGuest {
+  freeze(signal: AbortSignal): Promise<void>;
+  /** Nothing happens when they are not. Throws when they may still be. */
+  thaw(): Promise<void>;
+}
+
 /**
  * The snapshots of machines: inside their disks, with a folder that tells of them. A snapshot exists when its record has
  * its name; what is not finished is undone by {@link settle}. The caller keeps two changes of one machine apart.
@@ -53,6 +68,20 @@ export interface ComputerSnapshots {
     subject: RunningSubject,
     wanted: { readonly name: string; readonly layout: ComputerLayout; readonly signal: AbortSignal },
   ): Promise<Snapshot>;
+  /**
+   * Of the disks alone of a machine that runs, while it does. `guest`: what holds its file systems still meanwhile. Throws as
+   * {@link takeLive}.
+   */
+  takeDisks(
+    subject: RunningSubject,
+    wanted: {
+      readonly name: string;
+      readonly guest: FreezableGuest | undefined;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<TakenSnapshot>;
+  /** Whether one was being taken or removed when berthd ended: file systems of the guest may be held still since. */
+  isInterrupted(folder: string): Promise<boolean>;
   /** Of a stopped machine. */
   takeStopped(subject: SnapshotSubject, name: string, signal: AbortSignal): Promise<Snapshot>;
   /** Also of a machine that runs, by its control. */

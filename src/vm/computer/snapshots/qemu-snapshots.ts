@@ -6,9 +6,17 @@ import { diskId } from '../disk-nodes.ts';
 import type { MachineDisks } from '../disks/contract.ts';
 import type { QemuImg } from '../disks/qemu-img.ts';
 import type { ComputerMonitor } from '../monitor.ts';
-import type { ComputerSnapshots, RunningSubject, Snapshot, SnapshotSubject } from './contract.ts';
+import type {
+  ComputerSnapshots,
+  FreezableGuest,
+  RunningSubject,
+  Snapshot,
+  SnapshotSubject,
+  TakenSnapshot,
+} from './contract.ts';
 import { DiskTags } from './disk-tags.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
+import { takeDiskSnapshot } from './take-disks.ts';
 import { takeLiveSnapshot } from './take-live.ts';
 
 /** Snapshots inside qcow2 disks, with the state of QEMU beside them. */
@@ -54,9 +62,42 @@ export class QemuSnapshots implements ComputerSnapshots {
         const nodes = subject.disks.map((disk) => diskId(disk.name));
         const request = { tag, nodes, state: files.statePath(name), signal };
         const { size, stoppedFor } = await takeLiveSnapshot(subject.control, request);
-        return { size, stoppedFor: Math.round(stoppedFor), layout };
+        return { running: { size, stoppedFor: Math.round(stoppedFor), layout } };
       },
     );
+  }
+
+  async takeDisks(
+    subject: RunningSubject,
+    {
+      name,
+      guest,
+      signal,
+    }: {
+      readonly name: string;
+      readonly guest: FreezableGuest | undefined;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<TakenSnapshot> {
+    const files = new SnapshotFiles(subject.folder);
+    const undo = () => this.#undoLive(files, subject);
+    await undo();
+    const warnings: string[] = [];
+    const snapshot = await this.#take(files, subject, name, undo, async (tag) => {
+      await Promise.all(subject.disks.map(({ path }) => syncFile(path)));
+      const nodes = subject.disks.map((disk) => diskId(disk.name));
+      const taken = await takeDiskSnapshot(subject.control, { tag, nodes, guest, signal });
+      if (taken.kind === 'frozen') return { running: undefined, heldFor: taken.heldFor };
+      warnings.push(
+        `its file systems were not held still (${taken.why}): what begins from it finds them as after a power cut`,
+      );
+      return { running: undefined };
+    });
+    return { snapshot, warnings };
+  }
+
+  async isInterrupted(folder: string): Promise<boolean> {
+    return (await new SnapshotFiles(folder).pending()).length > 0;
   }
 
   async takeStopped(subject: SnapshotSubject, name: string, signal: AbortSignal): Promise<Snapshot> {
@@ -69,7 +110,7 @@ export class QemuSnapshots implements ComputerSnapshots {
       () => this.#undoStopped(files, subject),
       async (tag) => {
         for (const disk of subject.disks) await this.#tags.add(disk, tag, signal);
-        return undefined;
+        return { running: undefined };
       },
     );
   }
@@ -137,14 +178,14 @@ export class QemuSnapshots implements ComputerSnapshots {
     { disks, variables }: SnapshotSubject,
     name: string,
     undo: () => Promise<void>,
-    save: (tag: string) => Promise<Snapshot['running']>,
+    save: (tag: string) => Promise<Pick<Snapshot, 'running' | 'heldFor'>>,
   ): Promise<Snapshot> {
     await files.requireFree(name);
     const tag = `berth-${randomBytes(6).toString('hex')}`;
     await files.begin({ name, tag });
     crashPoint('snapshot.begun');
     try {
-      const running = await save(tag);
+      const saved = await save(tag);
       await replaceIfThere(variables, files.variablesPath(name));
       const sizes = disks.map(async (disk) => ({ name: disk.name, size: await this.#disks.size(disk) }));
       const createdAt = new Date().toISOString();
@@ -154,7 +195,7 @@ export class QemuSnapshots implements ComputerSnapshots {
         tag,
         createdAt,
         disks: await Promise.all(sizes),
-        running,
+        ...saved,
       };
       crashPoint('snapshot.saved');
       await files.finish(snapshot);

@@ -85,10 +85,24 @@ async function statusAfterMigration(control: Pick<ComputerMonitor, 'execute'>): 
   }
 }
 
-async function requireRunning(control: ComputerMonitor): Promise<void> {
+/** Throws `conflict` for a guest that stands still. */
+export async function requireRunning(control: ComputerMonitor): Promise<void> {
   const status = await statusOf(control);
   if (status === 'running') return;
   throw conflict(`the machine stands still (${status}), so no snapshot of it can be taken while it runs`);
+}
+
+/** In all disks at once, or in none. */
+export async function snapshotInDisks(
+  control: ComputerMonitor,
+  nodes: readonly string[],
+  tag: string,
+): Promise<void> {
+  const actions = nodes.map((device) => ({
+    type: 'blockdev-snapshot-internal-sync',
+    data: { device, name: tag },
+  }));
+  if (actions.length > 0) await control.execute('transaction', { actions });
 }
 
 async function statusOf(control: Pick<ComputerMonitor, 'execute'>): Promise<string> {
@@ -159,12 +173,8 @@ class Migration {
   /** The guest stands still, and its disks are still QEMU's to write to. */
   async #switchOver(): Promise<void> {
     const { tag, nodes } = this.#request;
-    const actions = nodes.map((device) => ({
-      type: 'blockdev-snapshot-internal-sync',
-      data: { device, name: tag },
-    }));
     try {
-      if (actions.length > 0) await this.#control.execute('transaction', { actions });
+      await snapshotInDisks(this.#control, nodes, tag);
       crashPoint('snapshot.stopped');
       await this.#control.execute('migrate-continue', { state: 'pre-switchover' });
     } catch (error) {
