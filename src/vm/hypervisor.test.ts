@@ -34,3 +34,20 @@ test('a program that is no QEMU is refused', async () => {
   await chmod(path, 0o755);
   await expect(new Hypervisors(folder).find()).rejects.toThrow(path);
 });
+
+test('the plugin is used where QEMU loads it, and only there', async () => {
+  const plugin = '/native/idle-memory.so';
+  const found = async (plugins: string) => {
+    const path = join(folder, 'qemu-system-x86_64');
+    const lines = [
+      '#!/bin/sh',
+      // Whoever takes a plugin is asked to end by QMP.
+      `case "$*" in *-plugin\\ file=${plugin}*) ${plugins} ;; *) echo version 7.2.22 ;; esac`,
+    ];
+    await writeFile(path, lines.join('\n'));
+    await chmod(path, 0o755);
+    return (await new Hypervisors(folder, plugin).find()).plugin;
+  };
+  expect(await found('read line')).toEqual({ hostPath: plugin, name: '/berth/idle-memory.so' });
+  expect(await found('echo plugin interface not enabled >&2; exit 1')).toBeUndefined();
+});

@@ -1,6 +1,7 @@
 import { access, realpath, stat } from 'node:fs/promises';
 import { delimiter, dirname, join, normalize } from 'node:path';
 import { KeyedLock, notImplemented, run, runChecked, systemErrorCode, unavailable } from '../base/index.ts';
+import { bareMachine, pluginArguments } from './qemu-arguments.ts';
 import type { VmFile } from './vm-plan.ts';
 
 /** QEMU as it is installed here. */
@@ -12,7 +13,12 @@ export interface Hypervisor {
   readonly identity: string;
   /** All that it reads to run: program, libraries, modules and firmware; each has the same path in QEMU's root. */
   readonly files: readonly VmFile[];
+  /** The plugin that gives an emulated machine's memory back when it rests (native/vm/plugin); undefined: it takes none. */
+  readonly plugin: VmFile | undefined;
 }
+
+/** Where the plugin is in QEMU's root. */
+const PLUGIN = '/berth/idle-memory.so';
 
 /** The processors that berth has machines for. */
 const programs: Partial<Record<NodeJS.Architecture, string>> = { x64: 'qemu-system-x86_64' };
@@ -20,12 +26,14 @@ const programs: Partial<Record<NodeJS.Architecture, string>> = { x64: 'qemu-syst
 /** Finds QEMU, and asks it about itself once for as long as the program stays the same. */
 export class Hypervisors {
   readonly #searchPath: string;
+  readonly #plugin: string | undefined;
   readonly #lock = new KeyedLock();
   #known: Hypervisor | undefined;
 
-  /** `searchPath` as in PATH. */
-  constructor(searchPath: string) {
+  /** `searchPath` as in PATH; `plugin` is {@link Hypervisor.plugin} on the host. */
+  constructor(searchPath: string, plugin?: string) {
     this.#searchPath = searchPath;
+    this.#plugin = plugin;
   }
 
   /** Throws `unavailable` when QEMU is not installed, with what to install. */
@@ -34,7 +42,11 @@ export class Hypervisors {
     const identity = await identityOf(path);
     return this.#lock.run('ask', async () => {
       if (this.#known?.path === path && this.#known.identity === identity) return this.#known;
-      this.#known = { path, identity, ...(await ask(path, signal)) };
+      const [answers, plugin] = await Promise.all([
+        ask(path, signal),
+        takenPlugin(path, this.#plugin, signal),
+      ]);
+      this.#known = { path, identity, ...answers, plugin };
       return this.#known;
     });
   }
@@ -69,6 +81,30 @@ async function ask(path: string, signal?: AbortSignal): Promise<Pick<Hypervisor,
   if (version === undefined) throw unavailable(`${path} does not say its version`);
   const folders = firmware.stdout.toString().trim().split('\n');
   return { version, files: await filesOf(path, librariesIn(libraries.stdout.toString()), folders) };
+}
+
+/**
+ * Not every QEMU is built for plugins, or for those of this version. Whether this one is shows only where it loads the plugin:
+ * it then ends at the first command.
+ */
+async function takenPlugin(
+  path: string,
+  plugin: string | undefined,
+  signal?: AbortSignal,
+): Promise<VmFile | undefined> {
+  if (plugin === undefined) return undefined;
+  const words = [
+    '-M',
+    'none',
+    ...['-accel', 'tcg'],
+    ...bareMachine,
+    ...pluginArguments(plugin),
+    '-qmp',
+    'stdio',
+  ];
+  const input = ['qmp_capabilities', 'quit'].map((execute) => JSON.stringify({ execute })).join('\n');
+  const { code } = await run(path, words, { input, ...(signal === undefined ? {} : { signal }) });
+  return code === 0 ? { hostPath: plugin, name: PLUGIN } : undefined;
 }
 
 /** The files in what ldd(1) prints: "name => path (address)", or the loader's path alone. */

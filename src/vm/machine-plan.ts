@@ -12,7 +12,7 @@ import {
   restoreSteps,
 } from './machine-arguments.ts';
 import type { MachineFolder } from './machine-folder.ts';
-import { acceleratorFiles } from './qemu-arguments.ts';
+import { acceleratorFiles, pluginArguments } from './qemu-arguments.ts';
 import type { Template } from './template.ts';
 import type { VmFile, VmMachine, VmProgram } from './vm-plan.ts';
 import type { WritableDisks } from './writable-disk.ts';
@@ -35,7 +35,7 @@ const sharedByQemu = { kind: '9p', folder: place.shares } as const;
 
 /** What every way of starting one machine has. */
 export interface MachineBody {
-  readonly hypervisor: Pick<Hypervisor, 'path' | 'files'>;
+  readonly hypervisor: Pick<Hypervisor, 'path' | 'files' | 'plugin'>;
   readonly shape: MachineShape;
   readonly disks: MachineDisks;
   /** In QEMU's root, beside its program. */
@@ -57,17 +57,17 @@ export async function coldMachine(body: MachineBody, boot: Boot, folder: Machine
     { hostPath: await folder.keep(boot.kernel, 'kernel'), name: kernel, idmap: true },
     { hostPath: await folder.keep(boot.initramfs, 'initramfs'), name: initramfs, idmap: true },
   ];
+  const args = machineArguments(
+    body.shape,
+    {
+      kind: 'cold',
+      boot: { ...boot, kernel, initramfs },
+      shares: body.shares.kind === 'none' ? undefined : body.shares.kind,
+    },
+    body.shares.kind === 'virtiofs' ? { kind: 'virtiofs' } : sharedByQemu,
+  );
   return {
-    ...common(body, files),
-    args: machineArguments(
-      body.shape,
-      {
-        kind: 'cold',
-        boot: { ...boot, kernel, initramfs },
-        shares: body.shares.kind === 'none' ? undefined : body.shares.kind,
-      },
-      body.shares.kind === 'virtiofs' ? { kind: 'virtiofs' } : sharedByQemu,
-    ),
+    ...qemu(body, files, args),
     ...(body.shares.kind === 'virtiofs' ? { fileServer: body.shares.server } : {}),
     script: bootSteps(body.disks),
     state: undefined,
@@ -87,9 +87,9 @@ export async function warmMachine(
     name: place.memory,
     idmap: true,
   };
+  const args = machineArguments(body.shape, { kind: 'warm', memoryFile: place.memory }, sharedByQemu);
   return {
-    ...common(body, [memory]),
-    args: machineArguments(body.shape, { kind: 'warm', memoryFile: place.memory }, sharedByQemu),
+    ...qemu(body, [memory], args),
     script: restoreSteps(body.disks),
     state: await folder.keep(template.state, 'state'),
     templateMemory: place.memory,
@@ -97,9 +97,20 @@ export async function warmMachine(
   };
 }
 
-function common({ hypervisor, shape, files }: MachineBody, more: readonly VmFile[]) {
-  const devices = acceleratorFiles(shape.accelerator);
-  return { program: hypervisor.path, files: [...hypervisor.files, ...devices, ...files, ...more] };
+/** The program with its arguments, and all files in its root. */
+function qemu({ hypervisor, shape, files }: MachineBody, more: readonly VmFile[], args: readonly string[]) {
+  const plugin = shape.accelerator === 'tcg' ? hypervisor.plugin : undefined;
+  return {
+    program: hypervisor.path,
+    args: [...args, ...(plugin === undefined ? [] : pluginArguments(plugin.name))],
+    files: [
+      ...hypervisor.files,
+      ...(plugin === undefined ? [] : [plugin]),
+      ...acceleratorFiles(shape.accelerator),
+      ...files,
+      ...more,
+    ],
+  };
 }
 
 /** A machine's disks, and the files in QEMU's root that they and its shares consist of. */

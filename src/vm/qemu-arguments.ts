@@ -17,6 +17,11 @@ export function accelerationArguments(accelerator: Accelerator['name'], translat
   ];
 }
 
+/** Loads a plugin of emulation. */
+export function pluginArguments(path: string): string[] {
+  return ['-plugin', `file=${escaped(path)}`];
+}
+
 /** All that the accelerator can do. */
 export function processorModel(accelerator: Accelerator['name']): string {
   return accelerator === 'kvm' ? 'host' : 'max';

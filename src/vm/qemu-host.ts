@@ -10,12 +10,16 @@ export class QemuHost {
   /** berth-vm, which runs them. */
   readonly program: string;
   readonly probe: HostProbe;
-  readonly hypervisors = new Hypervisors(process.env.PATH ?? '/usr/bin:/bin');
+  readonly hypervisors: Hypervisors;
   readonly users: UserRanges;
 
   /** `folder` is where what they share is kept. */
   constructor(folder: string, nativeDirectory: string) {
     this.program = join(nativeDirectory, 'berth-vm');
+    this.hypervisors = new Hypervisors(
+      process.env.PATH ?? '/usr/bin:/bin',
+      join(nativeDirectory, 'idle-memory.so'),
+    );
     this.probe = new HostProbe(measurementsBy(this.program));
     this.users = new UserRanges(join(folder, 'users'));
   }

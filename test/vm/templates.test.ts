@@ -1,6 +1,6 @@
 import { chmod, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { digestOf } from '../../src/base/index.ts';
 import type { Instance } from '../engine/instance.ts';
 import { startMachines } from './machines.ts';
@@ -48,6 +48,25 @@ describe('the templates of virtual machines', () => {
     await instance.startDaemon();
     expect(await start()).toBe('warm');
     expect((await stat(join(await template(), 'memory'))).mtimeMs).toBe(mtimeMs);
+  });
+
+  it('leave a machine that rests little memory of its own, and it goes on', async () => {
+    const machine = ['--name', 'resting', '--isolation', 'vm', '--network', 'none', '-m', '128m'];
+    await instance.berthOk(['run', '-d', ...machine, 'busybox', 'sleep', '1000']);
+    const monitor = await instance.berthOk(['inspect', '-f', '{{.State.Pid}}', 'resting']);
+    const qemu = (await readFile(`/proc/${monitor}/task/${monitor}/children`, 'utf8')).trim();
+    // Nobody tells of it: it is there when the guest has had nothing to do for a while.
+    const { resident, own } = await vi.waitUntil(
+      async () => {
+        const memory = await memoryOf(qemu);
+        return memory.resident <= 65e6 && memory;
+      },
+      { timeout: 60_000, interval: 200 },
+    );
+    expect(own).toBeLessThanOrEqual(45e6);
+    expect(resident).toBeGreaterThan(own);
+    expect(await instance.berthOk(['exec', 'resting', 'sh', '-c', 'echo $((6 * 7)) | cat'])).toBe('42');
+    await instance.berthOk(['rm', '-f', 'resting']);
   });
 
   it('are made anew when one of their files is damaged', async () => {
@@ -101,3 +120,10 @@ describe('the templates of virtual machines', () => {
     await rm(templates);
   });
 });
+
+/** Bytes that a process has in memory: all, and what no other process has. */
+async function memoryOf(pid: string): Promise<{ readonly resident: number; readonly own: number }> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1]) * 1024;
+  return { resident: field('Rss'), own: field('Private_Clean') + field('Private_Dirty') };
+}
