@@ -133,6 +133,20 @@ test('ends a request when its signal says so', async () => {
   await expect(asked).rejects.toMatchObject({ kind: 'cancelled' });
 });
 
+test('says so when an answer breaks in its middle, or is no longer wanted there', async () => {
+  const stop = new AbortController();
+  using client = await engine('1.51', (request, response) => {
+    const half = () => (request.url?.endsWith('/info') === true ? response.destroy() : stop.abort());
+    response.writeHead(200, { 'Content-Length': 100 }).write('{"half":', half);
+  });
+  await expect(client.system.info()).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringContaining('closed the connection'),
+  });
+  const asked = client.containers.list({ signal: stop.signal });
+  await expect(asked).rejects.toMatchObject({ kind: 'cancelled' });
+});
+
 test('resolves a wait when the engine has it, and its exit when that comes', async () => {
   const exit = Promise.withResolvers<void>();
   using client = await engine('1.51', async (_request, response) => {

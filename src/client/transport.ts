@@ -218,14 +218,15 @@ async function refusal(response: IncomingMessage, call: ApiRequest, host: HostAd
   return responseFailure(response.statusCode ?? 0, text, `${call.method} ${call.path}`);
 }
 
+/** By events: the first `for await` over a stream costs a command 1.5 ms. */
 async function readText(response: IncomingMessage, host: HostAddress): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
   const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
-  } catch (error) {
-    throw connectionFailure(error, host);
-  }
-  return Buffer.concat(chunks).toString();
+  response.on('data', (chunk: Buffer) => chunks.push(chunk));
+  response.once('end', () => resolve(Buffer.concat(chunks).toString()));
+  response.once('error', (error) => reject(connectionFailure(error, host)));
+  response.once('close', () => reject(connectionFailure(new Error('its answer has no end'), host)));
+  return promise;
 }
 
 function queryString({ query = {}, filters }: ApiRequest): string {
