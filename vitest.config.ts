@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests that change this machine's interfaces and firewall rules: one at a time, as each feels what the others do. */
-const networkTests = ['src/network/driver.test.ts', 'src/network/reach/reach.test.ts'];
+const networkTests = ['src/network/driver*.test.ts', 'src/network/reach/reach.test.ts'];
 
 /** Tests that start a daemon and real containers: scripts/test gives them a machine of their own. */
 const engineFolders = ['engine', 'clients', 'compat'].map((name) => `test/${name}/**/*.test.ts`);

@@ -59,11 +59,17 @@ void sessions_restarted(struct supervisor *supervisor);
 /* Sends a frame to all control sessions; it is left out for one that does not read. */
 void sessions_announce(struct supervisor *supervisor, uint8_t type, const struct buffer *payload);
 
+/* The session controls the container: tells it the state, once it is decided whether the container runs. */
+void session_hello(struct session *session, uint16_t request);
+
 /* The start has succeeded or failed: tells the state to those who asked in the meantime. */
 void sessions_start_decided(struct supervisor *supervisor);
 
 /* Finishes every session. */
 void sessions_finish(struct supervisor *supervisor);
+
+/* Answers that a request is done. */
+void session_answer_ok(struct session *session, uint16_t request);
 
 /* Answers a STARTED or the runtime's refusal. */
 void session_send_started(struct session *session, uint16_t request, pid_t pid, uint64_t time);

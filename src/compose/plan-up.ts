@@ -1,11 +1,12 @@
 import { invalid, notFound } from '../base/index.ts';
-import { networkHash, serviceHash, volumeHash } from './config-hash.ts';
+import { serviceHash } from './config-hash.ts';
 import { containerRequest, machineCreateRequest, networkName } from './container-request.ts';
-import { containerLabels, networkLabels, volumeLabels, withValues } from './labels.ts';
-import type { Project, ProjectNetwork, ProjectVolume, Service, ServiceMachine } from './model.ts';
-import type { Observed, ObservedContainer, ObservedResource } from './observe.ts';
+import { containerLabels } from './labels.ts';
+import type { Project, Service, ServiceMachine } from './model.ts';
+import type { Observed, ObservedContainer } from './observe.ts';
 import { type Plan, PlanBuilder } from './plan.ts';
 import { planRemoval } from './plan-down.ts';
+import { type Planning, planNetworks, planVolumes } from './plan-resources.ts';
 import { containerName, imageOf } from './selection.ts';
 
 export interface UpOptions {
@@ -39,8 +40,8 @@ export function planUp(
     ...{ recreated: new Set(), removed: new Set(), places: new Map() },
   };
   planOrphans(up);
-  for (const network of usedNetworks(project, services)) planNetwork(up, network, services);
-  for (const volume of usedVolumes(project, services)) planVolume(up, volume);
+  for (const member of planNetworks(up, services, options.timeout)) up.removed.add(member);
+  planVolumes(up, services);
   for (const service of services) planContainers(up, service);
   if (options.noStart !== true) {
     for (const service of services) planStarts(up, service);
@@ -49,10 +50,7 @@ export function planUp(
   return plan.done();
 }
 
-interface Up {
-  readonly plan: PlanBuilder;
-  readonly project: Project;
-  readonly observed: Observed;
+interface Up extends Planning {
   readonly options: UpOptions;
   /** Services whose containers are replaced. */
   readonly recreated: Set<string>;
@@ -91,121 +89,6 @@ export function orphansOf(
   const known = new Set([...project.services.map(({ name }) => name), ...project.disabledServices]);
   return containers.filter(({ service, oneOff, state }) =>
     oneOff ? state === 'exited' : !known.has(service),
-  );
-}
-
-function usedNetworks(project: Project, services: readonly Service[]): ProjectNetwork[] {
-  const keys = new Set(services.flatMap((service) => service.networks.map(({ name }) => name)));
-  return project.networks.filter(({ key }) => keys.has(key));
-}
-
-function usedVolumes(project: Project, services: readonly Service[]): ProjectVolume[] {
-  const keys = new Set(
-    services.flatMap((service) =>
-      service.volumes.map((volume) => (volume.type === 'volume' ? volume.source : '')),
-    ),
-  );
-  return project.volumes.filter(({ key }) => keys.has(key));
-}
-
-function planNetwork(up: Up, network: ProjectNetwork, services: readonly Service[]): void {
-  const { plan, project, observed, options } = up;
-  const existing = observed.networks.find(({ name }) => name === network.name);
-  if (network.external) {
-    if (existing !== undefined) return;
-    throw notFound(`network ${network.name} declared as external, but could not be found`, {
-      hint: `Create it with: docker network create ${network.name}`,
-    });
-  }
-  const hash = networkHash(network);
-  const request = {
-    Name: network.name,
-    Driver: network.driver,
-    Internal: network.internal,
-    Attachable: network.attachable,
-    EnableIPv6: network.enableIpv6,
-    IPAM: ipam(network),
-    Options: withValues(network.driverOptions),
-    Labels: networkLabels(project.name, network, hash),
-  };
-  const create = { kind: 'create-network', name: network.name, request } as const;
-  if (existing === undefined) {
-    plan.add(create, 'it is not there');
-    return;
-  }
-  warnOfOwner(up, existing);
-  if (existing.project !== project.name || existing.configHash === hash) return;
-  const members = observed.containers.filter(({ networks }) => networks.includes(network.name));
-  const other = members.find(({ service }) => !services.some(({ name }) => name === service));
-  if (other !== undefined) {
-    plan.warn(
-      `network "${network.name}" exists but doesn't match configuration in compose file: it stays as it is, as ${other.name} uses it, too`,
-    );
-    return;
-  }
-  const removals = members.map((member) =>
-    planRemoval(plan, member, `its network ${network.name} changed`, options),
-  );
-  for (const member of members) up.removed.add(member);
-  const removed = plan.add(
-    { kind: 'remove-network', name: network.name, id: existing.id },
-    'its configuration changed',
-    removals,
-  );
-  plan.add(create, 'its configuration changed', [removed]);
-}
-
-function ipam({ subnet, ipRange, gateway }: ProjectNetwork) {
-  if (subnet === undefined && ipRange === undefined && gateway === undefined) return undefined;
-  return { Config: [{ Subnet: subnet, IPRange: ipRange, Gateway: gateway }] };
-}
-
-function planVolume({ plan, project, observed }: Up, volume: ProjectVolume): void {
-  const existing = observed.volumes.find(({ name }) => name === volume.name);
-  if (volume.external) {
-    if (existing !== undefined) return;
-    throw notFound(`external volume "${volume.name}" not found`, {
-      hint: `Create it with: docker volume create ${volume.name}`,
-    });
-  }
-  const hash = volumeHash(volume);
-  if (existing === undefined) {
-    const request = {
-      Name: volume.name,
-      Driver: volume.driver,
-      DriverOpts: withValues(volume.driverOptions),
-      Labels: volumeLabels(project.name, volume, hash),
-    };
-    plan.add({ kind: 'create-volume', name: volume.name, request }, 'it is not there');
-    return;
-  }
-  if (existing.project !== project.name) {
-    const owner = existing.project === undefined ? '' : ` for project "${existing.project}"`;
-    plan.warn(
-      `volume "${volume.name}" already exists but was not created ${owner === '' ? 'by Docker Compose' : `${owner.trim()} and not "${project.name}"`}. Use \`external: true\` to use an existing volume`,
-    );
-  } else if (!isSameVolume(volume, existing)) {
-    plan.warn(
-      `volume "${volume.name}" exists but doesn't match configuration in compose file: it stays as it is, as it may hold data`,
-    );
-  }
-}
-
-function isSameVolume(
-  { driver = 'local', driverOptions }: ProjectVolume,
-  existing: Observed['volumes'][number],
-): boolean {
-  const names = new Set([...driverOptions.keys(), ...Object.keys(existing.options)]);
-  const isEqual = (name: string) => (driverOptions.get(name) ?? '') === (existing.options[name] ?? '');
-  return driver === existing.driver && [...names].every(isEqual);
-}
-
-/** A network of another's making is used as it is. */
-function warnOfOwner({ plan, project }: Up, { name, project: owner }: ObservedResource): void {
-  if (owner === project.name) return;
-  const whose = owner === undefined ? 'by compose' : `for project "${project.name}"`;
-  plan.warn(
-    `a network with name ${name} exists but was not created ${whose}. Set \`external: true\` to use an existing network`,
   );
 }
 
