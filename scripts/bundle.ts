@@ -62,6 +62,7 @@ function isCommand(entry: string): boolean {
 }
 
 async function bundle(entries: string[], plugins: Plugin[], output: OutputOptions): Promise<void> {
+  if (entries.length === 0) return;
   await using bundled = await rolldown({
     input: Object.fromEntries(entries.map((entry) => [entry.replace(/^src\/|\.ts$/g, ''), entry])),
     plugins,

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import {
@@ -11,10 +11,8 @@ import {
   FrameDecoder,
   internal,
   numberOf,
-  runChecked,
   textOf,
 } from '../../src/base/index.ts';
-import { GuestInitramfses } from '../../src/vm/guest-initramfs.ts';
 import {
   fileTag,
   GUEST_MAIN_PROCESS,
@@ -24,29 +22,16 @@ import {
   processTag,
   setupTag,
 } from '../../src/vm/guest-protocol.ts';
-import { Hypervisors } from '../../src/vm/hypervisor.ts';
-import { Kernels } from '../../src/vm/kernel.ts';
-import { writeLayerDisk } from '../../src/vm/layer-disk.ts';
-import { bootSteps, machineArguments } from '../../src/vm/machine-arguments.ts';
+import { bootSteps } from '../../src/vm/machine-arguments.ts';
 import { Qmp } from '../../src/vm/qmp.ts';
-import { KERNELS } from './machines.ts';
-
-/** A file tree by paths: content, or undefined for a folder. */
-export type Tree = Readonly<Record<string, string | Buffer | undefined>>;
-
-export interface GuestOptions {
-  /** Network cards, joined to nothing. */
-  readonly cards?: number;
-  readonly processors?: number;
-  /** MiB. */
-  readonly memory?: number;
-  /** Layers above busybox's, the bottom one first. */
-  readonly layers?: readonly Tree[];
-  /** Bytes of the writable disk; without, what is written is in the guest's memory. */
-  readonly writable?: number;
-  /** What the guest may mount of the host. */
-  readonly shares?: Tree;
-}
+import {
+  busyboxTree,
+  type GuestOptions,
+  makeDisks,
+  makeLayer,
+  qemuCommand,
+  writeTree,
+} from './guest-machine.ts';
 
 /** A guest that runs: QEMU with PID 1 (native/guest), without berthd, a monitor, or QEMU's confinement. */
 export interface Guest extends AsyncDisposable {
@@ -96,8 +81,6 @@ export interface GuestProgram {
   readonly finished: Promise<Finished>;
 }
 
-const NATIVE = join(import.meta.dirname, '../../native/build');
-
 /** Every capability: those of the root of a virtual machine of its own. */
 const ALL_CAPABILITIES = (1n << 41n) - 1n;
 
@@ -112,13 +95,7 @@ export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
   const shares = join(folder, 'shares');
   await writeTree(shares, options.shares ?? {});
   // A test that is given up leaves no machine behind: it ends with whoever started it.
-  const command = [
-    '--pdeathsig',
-    'KILL',
-    '--',
-    await qemu(),
-    ...(await argumentsOf(folder, shares, options)),
-  ];
+  const command = ['--pdeathsig', 'KILL', '--', ...(await qemuCommand(folder, shares, options))];
   const child = spawn('setpriv', command, {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
   });
@@ -132,75 +109,6 @@ export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
   await guest.ready;
   const closing = cleanup.move();
   return Object.assign(guest, { [Symbol.asyncDispose]: () => closing.disposeAsync() });
-}
-
-async function busyboxTree(): Promise<Tree> {
-  const file = await open('/usr/bin/busybox');
-  try {
-    return {
-      'bin/busybox': await file.readFile(),
-      'bin/sh': '#!/bin/busybox sh\n',
-      'etc/passwd': 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n',
-      'etc/group': 'root:x:0:\nuser:x:1000:\n',
-      'from-below': 'below',
-      tmp: undefined,
-    };
-  } finally {
-    await file.close();
-  }
-}
-
-async function makeLayer(folder: string, index: number, tree: Tree): Promise<string> {
-  const source = join(folder, `tree-${index}`);
-  const image = join(folder, `layer-${index}.erofs`);
-  await writeTree(source, tree);
-  await runChecked('mkfs.erofs', ['--quiet', '-x-1', image, source]);
-  return image;
-}
-
-async function writeTree(folder: string, tree: Tree): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (const [path, content] of Object.entries(tree)) {
-    const place = join(folder, path);
-    await mkdir(content === undefined ? place : join(place, '..'), { recursive: true });
-    if (path === 'bin/sh') await cp('/usr/bin/busybox', place);
-    else if (content !== undefined) await writeFile(place, content, { mode: 0o755 });
-  }
-}
-
-async function makeDisks(folder: string, layers: readonly string[], writable: number | undefined) {
-  const { descriptor, extents } = await writeLayerDisk(folder, layers);
-  for (const { path, name } of extents) if (join(folder, name) !== path) await cp(path, join(folder, name));
-  if (writable === undefined) return { layers: descriptor.path, writable: undefined };
-  const path = join(folder, 'writable.ext4');
-  const file = await open(path, 'wx');
-  await file.truncate(writable).finally(() => file.close());
-  await runChecked('mkfs.ext4', ['-q', path]);
-  return { layers: descriptor.path, writable: path };
-}
-
-const qemu = async () => (await new Hypervisors(process.env.PATH ?? '').find()).path;
-
-/** Of the host's time stamp counter. */
-async function counterKilohertz(): Promise<number> {
-  return Number((await runChecked(join(NATIVE, 'berth-vm'), ['measure-tsc'])).stdout.toString());
-}
-
-async function argumentsOf(folder: string, shares: string, options: GuestOptions): Promise<string[]> {
-  const kernel = await new Kernels({ cache: KERNELS, configuration: '/nonexistent' }).find(undefined);
-  const initramfs = await new GuestInitramfses(folder, NATIVE).for(kernel);
-  const memory = (options.memory ?? 256) * 1024 ** 2;
-  const memoryFile = join(folder, 'memory');
-  const file = await open(memoryFile, 'wx');
-  await file.truncate(memory).finally(() => file.close());
-  const boot = { kernel: kernel.path, initramfs: initramfs.path, counterKilohertz: await counterKilohertz() };
-  const { cards = 0, processors = 1 } = options;
-  // As a template, whose cards are joined to nothing.
-  return machineArguments(
-    { accelerator: 'tcg', processors, memory, cards },
-    { kind: 'template', boot, memoryFile },
-    { kind: '9p', folder: shares },
-  );
 }
 
 function channelOf(child: ChildProcess, descriptor: number): Duplex {
@@ -436,4 +344,21 @@ export function filesOf(payload: Buffer): Record<string, string> {
       return [textOf(fields, fileTag.path) ?? '', textOf(fields, fileTag.content) ?? ''];
     }),
   );
+}
+
+export function fields(add: (writer: FieldWriter) => void): Buffer {
+  const writer = new FieldWriter();
+  add(writer);
+  return writer.finish();
+}
+
+/** A program that is the machine's process, and lives until its input ends. */
+export const untilEnd = ['/bin/busybox', 'cat'];
+export const waiting = (writer: FieldWriter) => writer.number(processTag.stdin, 1);
+
+/** What a shell line prints in a process beside the first one. */
+export async function said(guest: Guest, line: string): Promise<string> {
+  const { stdout, stderr, code } = await guest.run(['/bin/sh', '-c', line]);
+  if (code !== 0) throw new Error(`${line} ended with ${code}: ${stderr}`);
+  return stdout.trimEnd();
 }
