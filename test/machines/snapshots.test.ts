@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MACHINE_CRASH_POINTS, runChecked } from '../../src/base/index.ts';
 import type { MachineSnapshot } from '../../src/client/index.ts';
@@ -165,6 +168,37 @@ test('a clone has disks, cards and a name of its own, and boots beside the machi
   await berth('rm', '-f', 'original');
   await answers('copy');
 });
+
+test('what is asked of one machine at once is done in turn, but not for a client that has gone', async () => {
+  await machines.run('line');
+  const qemu = await qemuOf('line');
+  process.kill(qemu, 'SIGSTOP');
+  const first = berth('snapshot', 'create', 'line', 'first');
+  await goneClient('POST', '/berth/machines/line/snapshots', { Name: 'gone' });
+  const last = berth('snapshot', 'create', 'line', 'last');
+  process.kill(qemu, 'SIGCONT');
+  await Promise.all([first, last]);
+  expect((await berth('snapshot', 'ls', '-q', 'line')).split('\n').sort()).toEqual(['first', 'last']);
+  await answers('line');
+});
+
+/** The monitor's only child. */
+async function qemuOf(name: string): Promise<number> {
+  const { State } = await machines.client.machines.inspect(name);
+  return Number(await readFile(`/proc/${State.Pid}/task/${State.Pid}/children`, 'utf8'));
+}
+
+/** Sends a request, and hangs up. */
+async function goneClient(method: string, path: string, body: object): Promise<void> {
+  const headers = { 'Content-Type': 'application/json' };
+  const sent = request({ socketPath: machines.instance.socketPath, method, path, headers });
+  sent.on('error', () => {}); // that it hung up
+  sent.end(JSON.stringify(body));
+  await once(sent, 'finish');
+  const closed = new Promise((resolve) => sent.once('close', resolve));
+  sent.destroy();
+  await closed;
+}
 
 describe('berthd killed', () => {
   const points = MACHINE_CRASH_POINTS.filter(

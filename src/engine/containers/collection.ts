@@ -157,9 +157,9 @@ export class ContainerCollection {
     this.#byName.delete(record.name);
   }
 
-  /** Runs `work` while no other change to this container runs. */
-  exclusively<T>(id: ContainerId, work: () => Promise<T>): Promise<T> {
-    return this.#lock.run(id, work);
+  /** Runs `work` while no other change to this container runs; when `signal` aborts before its turn, not at all. */
+  exclusively<T>(id: ContainerId, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#lock.run(id, work, signal);
   }
 
   #existing(id: ContainerId): ContainerRecord {

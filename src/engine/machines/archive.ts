@@ -27,21 +27,25 @@ export function exportMachine(
   { id }: Pick<ContainerRecord, 'id'>,
   signal: AbortSignal,
 ): Promise<Readable> {
-  return context.collection.exclusively(id, async () => {
-    const record = context.collection.find(id);
-    requireStopped(record, 'to be exported');
-    const { variables } = computerFiles(containerDirectory(context, id));
-    const hasVariables = await access(variables).then(
-      () => true,
-      () => false,
-    );
-    const machine = {
-      description: describe(record),
-      disks: await disksOf(context, record),
-      variables: hasVariables ? variables : undefined,
-    };
-    return context.parts.machineArchives.export(machine, signal);
-  });
+  return context.collection.exclusively(
+    id,
+    async () => {
+      const record = context.collection.find(id);
+      requireStopped(record, 'to be exported');
+      const { variables } = computerFiles(containerDirectory(context, id));
+      const hasVariables = await access(variables).then(
+        () => true,
+        () => false,
+      );
+      const machine = {
+        description: describe(record),
+        disks: await disksOf(context, record),
+        variables: hasVariables ? variables : undefined,
+      };
+      return context.parts.machineArchives.export(machine, signal);
+    },
+    signal,
+  );
 }
 
 export interface ImportRequest {

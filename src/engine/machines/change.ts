@@ -50,28 +50,32 @@ export async function changeMachine(
   change: MachineChange,
   signal: AbortSignal,
 ): Promise<MachineChanged> {
-  return context.collection.exclusively(id, async () => {
-    const before = context.collection.find(id);
-    await check(context, before, change);
-    context.collection.update(id, await changePorts(context, before, change.ports));
-    await changeDisks(context, before, change, signal);
-    if (change.restart !== undefined) {
-      await context.running.get(id)?.supervisor.setRestartPolicy(restartPlan(change.restart));
-    }
-    const { host, config } = context.collection.find(id);
-    const record = context.collection.update(id, {
-      host: changedOptions(host, change),
-      config: { ...config, stopTimeout: change.stopTimeout ?? config.stopTimeout },
-    });
-    const told = isActive(record.state)
-      ? await changeRunning(context, record, change, signal)
-      : {
-          changed: [...hardwareNames(change), ...change.disks.map(({ name }) => `disk ${name}`)],
-          needsRestart: [],
-        };
-    emit(context, context.collection.find(id), 'update');
-    return { ...told, changed: [...atOnce(change), ...told.changed] };
-  });
+  return context.collection.exclusively(
+    id,
+    async () => {
+      const before = context.collection.find(id);
+      await check(context, before, change);
+      context.collection.update(id, await changePorts(context, before, change.ports));
+      await changeDisks(context, before, change, signal);
+      if (change.restart !== undefined) {
+        await context.running.get(id)?.supervisor.setRestartPolicy(restartPlan(change.restart));
+      }
+      const { host, config } = context.collection.find(id);
+      const record = context.collection.update(id, {
+        host: changedOptions(host, change),
+        config: { ...config, stopTimeout: change.stopTimeout ?? config.stopTimeout },
+      });
+      const told = isActive(record.state)
+        ? await changeRunning(context, record, change, signal)
+        : {
+            changed: [...hardwareNames(change), ...change.disks.map(({ name }) => `disk ${name}`)],
+            needsRestart: [],
+          };
+      emit(context, context.collection.find(id), 'update');
+      return { ...told, changed: [...atOnce(change), ...told.changed] };
+    },
+    signal,
+  );
 }
 
 async function check(

@@ -29,31 +29,35 @@ export function cloneMachine(
   request: CloneRequest,
   signal: AbortSignal,
 ): Promise<ContainerRecord> {
-  return context.collection.exclusively(id, async () => {
-    const original = context.collection.find(id);
-    const name = chooseName(context, request.name);
-    const { snapshots } = computerFiles(containerDirectory(context, id));
-    const { computerSnapshots, launcher } = context.parts;
-    if (request.snapshot === undefined)
-      requireStopped(original, 'to be cloned', ', or clone a snapshot of it');
-    const snapshot =
-      request.snapshot === undefined ? undefined : await computerSnapshots.get(snapshots, request.snapshot);
-    const clone = recordOf(original, name, snapshot);
-    const directory = containerDirectory(context, clone.id);
-    try {
-      await mkdir(computerFiles(directory).disks, { recursive: true, mode: 0o711 });
-      crashPoint('create.folders');
-      await copyDisks(context, original, clone, snapshot, signal);
-      await copyVariables(context, original, clone);
-      context.collection.add(clone);
-      crashPoint('create.recorded');
-      emit(context, clone, 'create', { from: original.name });
-      return clone;
-    } catch (error) {
-      await launcher.removeTree(directory);
-      throw error;
-    }
-  });
+  return context.collection.exclusively(
+    id,
+    async () => {
+      const original = context.collection.find(id);
+      const name = chooseName(context, request.name);
+      const { snapshots } = computerFiles(containerDirectory(context, id));
+      const { computerSnapshots, launcher } = context.parts;
+      if (request.snapshot === undefined)
+        requireStopped(original, 'to be cloned', ', or clone a snapshot of it');
+      const snapshot =
+        request.snapshot === undefined ? undefined : await computerSnapshots.get(snapshots, request.snapshot);
+      const clone = recordOf(original, name, snapshot);
+      const directory = containerDirectory(context, clone.id);
+      try {
+        await mkdir(computerFiles(directory).disks, { recursive: true, mode: 0o711 });
+        crashPoint('create.folders');
+        await copyDisks(context, original, clone, snapshot, signal);
+        await copyVariables(context, original, clone);
+        context.collection.add(clone);
+        crashPoint('create.recorded');
+        emit(context, clone, 'create', { from: original.name });
+        return clone;
+      } catch (error) {
+        await launcher.removeTree(directory);
+        throw error;
+      }
+    },
+    signal,
+  );
 }
 
 function recordOf(original: ContainerRecord, name: string, snapshot: Snapshot | undefined): ContainerRecord {

@@ -39,13 +39,17 @@ export function takeSnapshot(
   name: string,
   options: SnapshotOptions,
 ): Promise<TakenSnapshot> {
-  return context.collection.exclusively(id, async () => {
-    const record = context.collection.find(id);
-    if (record.state.status === 'restarting') throw waitsForRestart(record);
-    const taken = await take(context, record, name, options);
-    emit(context, record, 'snapshot', { snapshot: name });
-    return taken;
-  });
+  return context.collection.exclusively(
+    id,
+    async () => {
+      const record = context.collection.find(id);
+      if (record.state.status === 'restarting') throw waitsForRestart(record);
+      const taken = await take(context, record, name, options);
+      emit(context, record, 'snapshot', { snapshot: name });
+      return taken;
+    },
+    options.signal,
+  );
 }
 
 /** Memory is of one moment with the disks, and goes on as it was: file systems that were held still would stay so. */

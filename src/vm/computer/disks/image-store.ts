@@ -74,19 +74,22 @@ export class ImageStore implements DiskImages {
   async take(source: ImageSource, options: TakeOptions = {}): Promise<TakenImage> {
     const subject = subjectOf(source);
     try {
-      return await this.#sources.run(subject, async () => {
-        options.signal?.throwIfAborted();
-        await mkdir(this.#places.images, { recursive: true, mode: 0o700 });
-        await mkdir(this.#places.temporary, { recursive: true, mode: 0o700 });
-        switch (source.kind) {
-          case 'file':
-            return await this.#takeFile(source, options);
-          case 'url':
-            return await this.#takeUrl(source, options);
-          case 'built':
-            return await this.#takeBuilt(source, options);
-        }
-      });
+      return await this.#sources.run(
+        subject,
+        async () => {
+          await mkdir(this.#places.images, { recursive: true, mode: 0o700 });
+          await mkdir(this.#places.temporary, { recursive: true, mode: 0o700 });
+          switch (source.kind) {
+            case 'file':
+              return await this.#takeFile(source, options);
+            case 'url':
+              return await this.#takeUrl(source, options);
+            case 'built':
+              return await this.#takeBuilt(source, options);
+          }
+        },
+        options.signal,
+      );
     } catch (error) {
       throw explainNoSpace(error, `the disk image ${subject}`);
     }
