@@ -30,7 +30,7 @@ export function measurementsBy(program: string): Measurements {
   };
 }
 
-/** What a host's processor is for its guests; measured once. */
+/** What a host's processor is for its guests; measured once, but again after a measurement that could not be made. */
 export class HostProbe {
   readonly #measurements: Measurements;
   #accelerator: Promise<Accelerator> | undefined;
@@ -43,14 +43,18 @@ export class HostProbe {
 
   /** KVM where it is there and fast, else TCG and why. */
   accelerator(): Promise<Accelerator> {
-    this.#accelerator ??= this.#chooseAccelerator();
+    this.#accelerator ??= this.#chooseAccelerator().catch((error: unknown) => {
+      this.#accelerator = undefined;
+      throw error;
+    });
     return this.#accelerator;
   }
 
   /** Kilohertz of the time stamp counter; undefined where there is none to measure. */
   counterKilohertz(): Promise<number | undefined> {
-    this.#counter ??= this.#measurements.measure('measure-tsc').then((measured) => {
-      return 'value' in measured ? measured.value : undefined;
+    this.#counter ??= this.#measureCounter().catch((error: unknown) => {
+      this.#counter = undefined;
+      throw error;
     });
     return this.#counter;
   }
@@ -59,6 +63,11 @@ export class HostProbe {
   processor(): Promise<string> {
     this.#processor ??= readFile('/proc/cpuinfo', 'utf8').then(stableDescription);
     return this.#processor;
+  }
+
+  async #measureCounter(): Promise<number | undefined> {
+    const measured = await this.#measurements.measure('measure-tsc');
+    return 'value' in measured ? measured.value : undefined;
   }
 
   async #chooseAccelerator(): Promise<Accelerator> {

@@ -1,10 +1,15 @@
-import { access } from 'node:fs/promises';
-import { systemErrorCode, unavailable } from '../base/index.ts';
+import { type HostProgram, requireProgram } from './host-program.ts';
 import { filesOfProgram } from './hypervisor.ts';
 import type { VmFile, VmProgram } from './vm-plan.ts';
 
 /** QEMU's own, in C. The later one in Rust has other options. */
 const PROGRAM = '/usr/lib/qemu/virtiofsd';
+
+const SERVER: HostProgram = {
+  path: PROGRAM,
+  need: 'folders cannot be shared by virtiofs',
+  install: 'Install it: apt-get install --no-install-recommends qemu-system-common; or share them by 9p',
+};
 
 /** The descriptor of its socket: vm-plan.h. */
 const SOCKET_DESCRIPTOR = 3;
@@ -15,14 +20,14 @@ const FILE_MAX = '/proc/sys/fs/file-max';
 /**
  * The server of `folder` of a root that holds `shares`, for a guest that mounts it by virtiofs. Its root is confined already; all
  * that it does itself is to make the folder its root. What the guest has read of names and attributes is believed for a second.
- * Throws `unavailable` when it is not installed, with what to install.
+ * Throws `unavailable` when it is not installed or cannot be executed, with the way out.
  */
 export async function fileServer(
   folder: string,
   shares: readonly VmFile[],
   signal?: AbortSignal,
 ): Promise<VmProgram> {
-  await requireProgram();
+  await requireProgram(SERVER);
   const options = [
     'sandbox=chroot',
     'cache=auto',
@@ -39,16 +44,4 @@ export async function fileServer(
     ],
     files: [...(await filesOfProgram(PROGRAM, signal)), { hostPath: FILE_MAX, name: FILE_MAX }, ...shares],
   };
-}
-
-async function requireProgram(): Promise<void> {
-  try {
-    await access(PROGRAM);
-  } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT') throw error;
-    throw unavailable(`folders cannot be shared by virtiofs: ${PROGRAM} is not installed`, {
-      hint: 'Install it: apt-get install --no-install-recommends qemu-system-common; or share them by 9p',
-      cause: error,
-    });
-  }
 }

@@ -1,6 +1,7 @@
 import { access, realpath, stat } from 'node:fs/promises';
 import { delimiter, dirname, join, normalize } from 'node:path';
 import { KeyedLock, notImplemented, run, runChecked, systemErrorCode, unavailable } from '../base/index.ts';
+import { requireProgram } from './host-program.ts';
 import { bareMachine, pluginArguments } from './qemu-arguments.ts';
 import type { VmFile } from './vm-plan.ts';
 
@@ -23,6 +24,8 @@ const PLUGIN = '/berth/idle-memory.so';
 /** The processors that berth has machines for. */
 const programs: Partial<Record<NodeJS.Architecture, string>> = { x64: 'qemu-system-x86_64' };
 
+const INSTALL = 'Install it: apt-get install --no-install-recommends qemu-system-x86';
+
 /** Finds QEMU, and asks it about itself once for as long as the program stays the same. */
 export class Hypervisors {
   readonly #searchPath: string;
@@ -36,9 +39,10 @@ export class Hypervisors {
     this.#plugin = plugin;
   }
 
-  /** Throws `unavailable` when QEMU is not installed, with what to install. */
+  /** Throws `unavailable` when QEMU is not installed or cannot be executed, with the way out. */
   async find(signal?: AbortSignal): Promise<Hypervisor> {
     const path = await findProgram(this.#searchPath);
+    await requireProgram({ path, need: 'virtual machines need QEMU', install: INSTALL });
     const identity = await identityOf(path);
     return this.#lock.run('ask', async () => {
       if (this.#known?.path === path && this.#known.identity === identity) return this.#known;
@@ -61,7 +65,7 @@ async function findProgram(searchPath: string): Promise<string> {
     if (await isThere(join(folder, name))) return realpath(join(folder, name));
   }
   throw unavailable(`virtual machines need QEMU: ${name} is not installed`, {
-    hint: 'Install it: apt-get install --no-install-recommends qemu-system-x86',
+    hint: INSTALL,
   });
 }
 

@@ -81,9 +81,11 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
 
   async describe(signal?: AbortSignal): Promise<MachineHost> {
     const [accelerator, hypervisor, kernel] = await Promise.all([
-      this.#host.probe.accelerator(),
+      this.#host.probe.accelerator().catch((error: unknown) => {
+        return { name: 'tcg', why: errorMessage(error) } as const;
+      }),
       part<Pick<Hypervisor, 'path' | 'version'>>(async () => {
-        const { path, version } = await this.#host.hypervisors.find(signal);
+        const { path, version } = await this.#host.hypervisor(signal);
         return { state: 'ready', path, version };
       }),
       part<{ readonly release: string; readonly path: string }>(() => this.#kernels.look(signal)),
@@ -142,8 +144,8 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
   }
 
   async #foundation(named: string | undefined, signal?: AbortSignal): Promise<Foundation> {
-    const [hypervisor, accelerator, counterKilohertz, processor, kernel] = await Promise.all([
-      this.#host.hypervisors.find(signal),
+    const hypervisor = await this.#host.hypervisor(signal);
+    const [accelerator, counterKilohertz, processor, kernel] = await Promise.all([
       this.#host.probe.accelerator(),
       this.#host.probe.counterKilohertz(),
       this.#host.probe.processor(),

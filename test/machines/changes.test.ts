@@ -43,6 +43,28 @@ describe('a machine that runs', () => {
     });
   });
 
+  test('has its changed disks again when its restart policy starts it anew', async () => {
+    await machines.run('again', '-m', '128m', '--disk', 'data:64m', '--restart', 'on-failure');
+    await berth('set', '--disk', 'data:96m', '--disk', 'more:32m', 'again');
+    const panic = async () => {
+      await using console = await machines.console('again');
+      console.type('x');
+      await console.shows('its kernel panicked');
+    };
+    await panic(); // which is told with the last that its console had shown: up
+    await machines.logs('again', /panicked.*up.*up/s);
+    expect(await disksOf('again')).toMatchObject({ data: 96, more: 32 });
+    const status = async () => (await machines.client.machines.inspect('again')).State.Status;
+    await expect.poll(status, { timeout: 60_000 }).toBe('running'); // its console is faster than its supervisor's word
+    await berth('set', '--disk', 'last:16m', 'again');
+    await panic();
+    await machines.instance.killDaemon(); // whether or not its supervisor has started it again by then
+    await machines.instance.startDaemon();
+    await machines.logs('again', /(panicked.*up.*up.*){2}/s);
+    expect(await disksOf('again')).toMatchObject({ data: 96, more: 32, last: 16 });
+    await berth('rm', '-f', 'again');
+  });
+
   test('keeps for its next start what it cannot change, and says why', async () => {
     await machines.run('kept', '-m', '128m');
     expect(await berth('set', '--machine', 'pc', 'kept')).toBe(

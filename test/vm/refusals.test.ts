@@ -1,5 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runChecked } from '../../src/base/index.ts';
 import type { Instance } from '../engine/instance.ts';
 import { startMachines } from './machines.ts';
 
@@ -52,6 +54,39 @@ describe('what a virtual machine cannot have', () => {
     expect(await instance.berthOk(['ps', '-aq'])).toBe('');
   });
 
+  it("is a program of berth's that is missing or cannot be executed, by its path", async () => {
+    const built = process.env.BERTH_NATIVE_DIRECTORY ?? join(import.meta.dirname, '../../native/build');
+    const native = await mkdtemp(join(folder, 'native-'));
+    const program = join(native, 'berth-vm');
+    await cp(built, native, { recursive: true, filter: (path) => !/build\/(obj|check)$/.test(path) });
+    await chmod(program, 0o644);
+    await instance.killDaemon();
+    await instance.startDaemon({ BERTH_NATIVE_DIRECTORY: native });
+    const run = () => instance.berth(['run', '--rm', '--isolation', 'vm', 'busybox', 'true']);
+    const refused = await run();
+    expect(refused.stderr).toContain(`virtual machines cannot run: ${program} cannot be executed`);
+    expect(refused.stderr).toContain(`chmod 755 ${program}`);
+    await rm(program);
+    expect((await run()).stderr).toContain(`${program} is not installed. It comes with berth`);
+    expect(await instance.berthOk(['ps', '-aq'])).toBe('');
+    await instance.killDaemon();
+    await instance.startDaemon();
+  });
+
+  it('is a virtiofsd that is missing or cannot be executed, by its path', async () => {
+    if (process.env.BERTH_SANDBOX === undefined)
+      throw new Error('this hides files of the host: scripts/test');
+    await using _hidden = await hide('/usr/lib/qemu');
+    const shared = ['--annotation', 'berth.shares=virtiofs', '-v', `${folder}:/x`];
+    const run = () => instance.berth(['run', '--rm', '--isolation', 'vm', ...shared, 'busybox', 'true']);
+    const missing = await run();
+    expect(missing.stderr).toContain('by virtiofs: /usr/lib/qemu/virtiofsd is not installed');
+    expect(missing.stderr).toContain('Install it: apt-get install');
+    await writeFile('/usr/lib/qemu/virtiofsd', '', { mode: 0o644 });
+    expect((await run()).stderr).toContain('by virtiofs: /usr/lib/qemu/virtiofsd cannot be executed');
+    expect(await instance.berthOk(['ps', '-aq'])).toBe('');
+  });
+
   it('is more memory than the host has left beside the machines that run, with the numbers', async () => {
     const info = await instance.api('GET /info');
     const half = Math.ceil((info.body as { MemTotal: number }).MemTotal * 0.6);
@@ -90,3 +125,9 @@ describe('what a virtual machine cannot have', () => {
     await instance.berthOk(['rm', '-f', 'vm']);
   });
 });
+
+/** Puts an empty folder in the place of one of the host's, which is there again when this is disposed of. */
+async function hide(path: string): Promise<AsyncDisposable> {
+  await runChecked('mount', ['-t', 'tmpfs', 'tmpfs', path]);
+  return { [Symbol.asyncDispose]: async () => void (await runChecked('umount', [path])) };
+}

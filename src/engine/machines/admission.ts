@@ -4,11 +4,7 @@ import { type ContainerRecord, isActive, isAlive } from '../containers/container
 /** Throws `conflict` for a machine that does not run, and so has no console, agent or devices to ask. */
 export function requireRunning({ name, state }: ContainerRecord): void {
   if (isActive(state)) return;
-  if (state.status === 'restarting') {
-    throw conflict(`the machine ${name} waits for its restart`, {
-      hint: `Wait until it runs, or stop it: berth vm stop ${name}`,
-    });
-  }
+  requireNoRestart({ name, state });
   throw conflict(`the machine ${name} does not run`, { hint: `Start it: berth vm start ${name}` });
 }
 
@@ -17,5 +13,13 @@ export function requireStopped({ name, state }: ContainerRecord, why: string, ot
   if (!isAlive(state)) return;
   throw conflict(`the machine ${name} runs, and has to be stopped ${why}`, {
     hint: `Stop it first: berth vm stop ${name}${otherwise}`,
+  });
+}
+
+/** Throws `conflict` for a machine that its supervisor is about to start again, at a moment that nobody else knows. */
+export function requireNoRestart({ name, state }: Pick<ContainerRecord, 'name' | 'state'>): void {
+  if (state.status !== 'restarting') return;
+  throw conflict(`the machine ${name} waits for its restart`, {
+    hint: `Wait until it runs, or stop it: berth vm stop ${name}`,
   });
 }

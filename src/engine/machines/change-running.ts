@@ -5,7 +5,7 @@ import { computerControl } from '../containers/computer/control.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import type { MachineDisk } from '../containers/computer/options.ts';
 import { type ContainerRecord, isActive } from '../containers/container.ts';
-import { type ContainerContext, containerDirectory, runningOf } from '../containers/context.ts';
+import { type ContainerContext, containerDirectory } from '../containers/context.ts';
 import { allotmentOf } from '../containers/vm/allotment.ts';
 import type { MachineChange, MachineChanged } from './change.ts';
 
@@ -22,7 +22,12 @@ export async function changeRunning(
   const { id } = record;
   const control = computerControl(context, record);
   const wanted = await wantedOf(context, record, change.disks);
-  const { changed, needsRestart, allotment } = await context.parts.computers.change(wanted, control, signal);
+  const { changed, needsRestart, allotment } = await context.parts.computers
+    .change(wanted, control, signal)
+    .catch(async (error: unknown) => {
+      await prepareRestarts(context, id); // it may have ended just now, and be about to start again
+      throw error;
+    });
   const { host, state } = context.collection.find(id);
   if (isActive(state) && state.computer !== undefined) {
     const computer = { ...state.computer, ...allotment };
@@ -66,8 +71,9 @@ async function measuredDisks(context: ContainerContext, record: ContainerRecord)
 /** The supervisor restarts a machine by its own policy and from the bundle, which is to be of the new hardware. */
 async function prepareRestarts(context: ContainerContext, id: ContainerRecord['id']): Promise<void> {
   const record = context.collection.find(id);
-  if (!isActive(record.state)) return;
-  const { supervisor } = runningOf(context, record);
+  const running = context.running.get(id);
+  if (!isActive(record.state) || running === undefined) return; // nobody restarts it
+  const { supervisor } = running;
   const connection = { endpoints: record.state.endpoints };
   await prepareComputer(context, record, { connection, supervisor }, new Timeline());
 }

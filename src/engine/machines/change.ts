@@ -14,6 +14,7 @@ import { type ContainerContext, containerDirectory, emit } from '../containers/c
 import { changePorts, type PortChange } from '../containers/publish.ts';
 import { restartPlan } from '../containers/restart.ts';
 import { allotmentOf } from '../containers/vm/allotment.ts';
+import { requireNoRestart } from './admission.ts';
 import { changeRunning } from './change-running.ts';
 import { checkHardware, requireHealthcheck } from './check.ts';
 import { requireDiskNames } from './names.ts';
@@ -42,7 +43,7 @@ export interface MachineChanged {
 
 /**
  * Changes a machine: at once what can be, the rest from its next start on. Throws `invalid` for what it cannot have, `conflict`
- * for what it has to be stopped for.
+ * for what it has to be stopped for, and while it waits for its restart.
  */
 export async function changeMachine(
   context: ContainerContext,
@@ -84,6 +85,8 @@ async function check(
   change: MachineChange,
 ): Promise<void> {
   requireDiskNames(change.disks);
+  // What it is started from may be being read just now.
+  if (hardwareNames(change).length + change.disks.length > 0) requireNoRestart(record);
   const host = changedOptions(record.host, change);
   requireHealthcheck(record.config, host.restart);
   const names = new Set([...machineOf(record).disks, ...change.disks].map(({ name }) => name));

@@ -9,6 +9,7 @@ import { type ContainerRecord, isAlive } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit } from '../containers/context.ts';
 import { startContainer } from '../containers/start.ts';
 import { endProcess } from '../containers/stop.ts';
+import { requireNoRestart } from './admission.ts';
 import { setGuestClock } from './clock.ts';
 
 export interface RestoreOptions {
@@ -43,7 +44,7 @@ export function takeSnapshot(
     id,
     async () => {
       const record = context.collection.find(id);
-      if (record.state.status === 'restarting') throw waitsForRestart(record);
+      requireNoRestart(record);
       const taken = await take(context, record, name, options);
       emit(context, record, 'snapshot', { snapshot: name });
       return taken;
@@ -77,7 +78,7 @@ async function take(
 export function removeSnapshot(context: ContainerContext, { id }: Target, name: string): Promise<void> {
   return context.collection.exclusively(id, async () => {
     const record = context.collection.find(id);
-    if (record.state.status === 'restarting') throw waitsForRestart(record);
+    requireNoRestart(record);
     const subject = await snapshotSubject(context, record);
     const control = isAlive(record.state) ? { control: computerControl(context, record) } : {};
     await context.parts.computerSnapshots.remove({ ...subject, ...control }, name);
@@ -147,12 +148,6 @@ function requireEnded({ name, state }: ContainerRecord): void {
   if (!isAlive(state)) return;
   throw conflict(`the machine ${name} runs, and what it has done since the snapshot would be lost`, {
     hint: `Stop it first (berth vm stop ${name}), or end it with --force`,
-  });
-}
-
-function waitsForRestart({ name }: ContainerRecord) {
-  return conflict(`the machine ${name} waits for its restart`, {
-    hint: `Wait until it runs, or stop it: berth vm stop ${name}`,
   });
 }
 

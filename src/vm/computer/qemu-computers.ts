@@ -1,6 +1,5 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ContainerId, Timeline } from '../../base/index.ts';
+import { type ContainerId, type Timeline, writeFileAtomic } from '../../base/index.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { encodeVmPlan, VM_PLAN_FILE, type VmMachine } from '../vm-plan.ts';
@@ -36,7 +35,7 @@ export class QemuComputers implements Computers {
 
   async check(hardware: Hardware, devices: DeviceCounts, signal?: AbortSignal): Promise<void> {
     requirePossible(hardware, devices);
-    await Promise.all([this.#host.hypervisors.find(signal), firmwareFor(hardware)]);
+    await Promise.all([this.#host.hypervisor(signal), firmwareFor(hardware)]);
   }
 
   async prepare(
@@ -83,10 +82,8 @@ export class QemuComputers implements Computers {
   }
 
   async #stand(signal?: AbortSignal): Promise<{ hypervisor: Hypervisor; ground: Ground }> {
-    const [hypervisor, accelerator] = await Promise.all([
-      this.#host.hypervisors.find(signal),
-      this.#host.probe.accelerator(),
-    ]);
+    const hypervisor = await this.#host.hypervisor(signal);
+    const accelerator = await this.#host.probe.accelerator();
     const host = this.#host.resources();
     return { hypervisor, ground: { hypervisor: hypervisor.version, accelerator: accelerator.name, host } };
   }
@@ -99,7 +96,8 @@ export class QemuComputers implements Computers {
       network: network === undefined ? undefined : { ...network, leases: leasesOf(request) },
       cgroups: controlGroups,
     });
-    await writeFile(join(directory, VM_PLAN_FILE), plan, { mode: 0o600 });
+    // Whole at any moment: a supervisor may be restarting it.
+    await writeFileAtomic(join(directory, VM_PLAN_FILE), plan);
   }
 }
 
