@@ -159,8 +159,8 @@ describe('a Debian system', () => {
 
   it('takes all of a larger disk, and is content with one that has no more', async () => {
     expect(Number(await ssh('bookworm', 'findmnt -bno SIZE /'))).toBeGreaterThan(9.5 * 1024 ** 3);
-    const grown = 'systemctl is-active systemd-repart.service systemd-growfs-root.service';
-    for (const name of ['bookworm', 'trixie'] as const) expect(await ssh(name, grown)).toBe('active\nactive');
+    for (const name of ['bookworm', 'trixie'] as const)
+      expect(await ssh(name, 'systemctl is-active systemd-repart')).toBe('active');
   });
 });
 
