@@ -6,6 +6,7 @@ export * from './computer/disks/index.ts';
 export * from './computer/events.ts';
 export { noCloudMedia } from './computer/first-boot/index.ts';
 export * from './computer/guest-agent/index.ts';
+export { type GuestMemory, GuestMemoryReaders } from './computer/guest-memory.ts';
 export { nameServerOf } from './computer/leases.ts';
 export { QemuComputers } from './computer/qemu-computers.ts';
 export * from './computer/snapshots/index.ts';

@@ -22,6 +22,19 @@ const berth = (...args: readonly string[]) => machines.berth(...args);
 /** What a command in the machine says. The agent refuses it while it holds the file systems still. */
 const inside = (command: string) => berth('exec', 'linux', 'sh', '-c', command);
 
+test('a machine whose system says what it uses of its memory has that in its figures', async () => {
+  const available = async () => {
+    const { Berth } = await machines.client.machines.stats('linux');
+    return Berth?.GuestMemory.Available ?? expect.fail('its system says nothing');
+  };
+  const before = await available();
+  await inside('dd if=/dev/zero of=/run/file bs=1M count=64 2>/dev/null'); // which is memory
+  expect(before - (await available())).toBeGreaterThan(50 * 1024 ** 2);
+  await inside('rm /run/file');
+  const row = await berth('stats', '--no-stream', '--format', '{{.GuestMem}}', 'linux');
+  expect(row).toMatch(/^[\d.]+MiB \/ 2\d\d(\.\d+)?MiB$/);
+});
+
 describe('a snapshot of a machine with the guest agent', () => {
   test('that holds its memory brings it back with the time of now', async () => {
     await inside('date -u -s @1000000000');

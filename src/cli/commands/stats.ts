@@ -3,7 +3,7 @@ import type { ContainerStats, EngineClient } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { CliCommand } from '../grammar.ts';
 import { formatRows } from '../output/table.ts';
-import { usageRow } from '../output/usage-row.ts';
+import { machineUsageRow, usageRow } from '../output/usage-row.ts';
 
 interface StatsFlags {
   readonly all?: boolean;
@@ -67,16 +67,17 @@ function withReadings(
 type UsageTable = Map<string, ContainerStats | undefined>;
 
 function tableText(table: UsageTable, { format, trunc }: StatsFlags, type: Watched['type']): string {
-  const rows = [...table].map(([container, stats]) => usageRow(container, stats, trunc));
+  const rowOf = type === 'machine' ? machineUsageRow : usageRow;
+  const rows = [...table].map(([name, stats]) => rowOf(name, stats, trunc));
   return formatRows(rows, { format, defaultFormat: COLUMNS[type], headers: HEADERS });
 }
 
 const USED = '{{.CPUPerc}}\\t{{.MemUsage}}\\t{{.MemPerc}}\\t{{.NetIO}}\\t{{.BlockIO}}';
 
-/** The threads of a QEMU are of no interest to the machine's user. */
+/** The threads of a QEMU are of no interest to the machine's user, but what is left inside. */
 const COLUMNS: Readonly<Record<Watched['type'], string>> = {
   container: `table {{.ID}}\\t{{.Name}}\\t${USED}\\t{{.PIDs}}`,
-  machine: `table {{.Name}}\\t${USED}`,
+  machine: `table {{.Name}}\\t${USED}\\t{{.GuestMem}}`,
 };
 
 const HEADERS = {
@@ -89,6 +90,7 @@ const HEADERS = {
   NetIO: 'NET I/O',
   BlockIO: 'BLOCK I/O',
   PIDs: 'PIDS',
+  GuestMem: 'GUEST MEM / TOTAL',
 };
 
 /** One reading of each, all at the same time. */

@@ -38,6 +38,17 @@ export function usageRow(container: string, stats: ContainerStats | undefined, t
   };
 }
 
+/** A machine's row: also what its programs could not get any more of its memory, as `free` reckons it. */
+export function machineUsageRow(machine: string, stats: ContainerStats | undefined, truncate: boolean): Row {
+  const row = usageRow(machine, stats, truncate);
+  if (stats?.Berth === undefined) return { ...row, GuestMem: `${NOTHING} / ${NOTHING}` };
+  const { Total, Free, Available } = stats.Berth.GuestMemory;
+  return {
+    ...row,
+    GuestMem: `${formatBinarySize(Total - (Available ?? Free))} / ${formatBinarySize(Total)}`,
+  };
+}
+
 /** CPU time since the reading before, as a part of one CPU's: 2 is two CPUs at full speed (Docker's rule). */
 export function cpuShare({ cpu_stats: now, precpu_stats: before }: ContainerStats): number {
   const own = now.cpu_usage.total_usage - before.cpu_usage.total_usage;

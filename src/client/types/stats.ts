@@ -17,6 +17,19 @@ export interface ContainerStats {
   readonly pids_stats: { readonly current?: number; readonly limit?: number };
   readonly blkio_stats: { readonly io_service_bytes_recursive: readonly BlockIo[] | null };
   readonly networks?: Readonly<Record<string, { readonly rx_bytes: number; readonly tx_bytes: number }>>;
+  /** Of a machine whose system says what it uses of its memory. */
+  readonly Berth?: { readonly GuestMemory: GuestMemory };
+}
+
+/** Bytes; null: that this system does not say. */
+export interface GuestMemory {
+  readonly Total: number;
+  /** Used for nothing. */
+  readonly Free: number;
+  /** That programs could get. */
+  readonly Available: number | null;
+  /** Of files, which are given up when programs want them. */
+  readonly Caches: number | null;
 }
 
 export interface CpuStats {

@@ -1,6 +1,7 @@
 import { type ContainerId, conflict } from '../../base/index.ts';
 import type { NamespaceHandle } from '../../network/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
+import { GuestMemoryReaders } from '../../vm/index.ts';
 import type { Events } from '../events.ts';
 import { ImageMounts } from '../image-mounts.ts';
 import type { Networks } from '../networks.ts';
@@ -32,6 +33,7 @@ export interface ContainerContext {
   readonly probes: RunningProbes;
   readonly ends: EndReports;
   readonly briefMachines: BriefMachines;
+  readonly guestMemory: GuestMemoryReaders;
 }
 
 /** The context of an instance's containers and machines; the records are read from its database. */
@@ -52,6 +54,7 @@ export function openContainerContext(
     probes: new RunningProbes(),
     ends: new EndReports(parts.store.documents),
     briefMachines: new BriefMachines(parts, () => allotmentsOf(collection.all())),
+    guestMemory: new GuestMemoryReaders(),
   };
 }
 

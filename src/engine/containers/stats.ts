@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isBerthError } from '../../base/index.ts';
+import { type ContainerId, isBerthError } from '../../base/index.ts';
 import { type ControlGroupUsage, findControlGroup, readUsage } from '../../runtime/index.ts';
+import type { GuestMemory } from '../../vm/index.ts';
+import { computerControl } from './computer/control.ts';
 import type { ComputerDetails } from './computer/options.ts';
-import { type ContainerRecord, isActive, isMachine, type RunningDetails } from './container.ts';
+import { type ContainerRecord, isActive, isComputer, isMachine, type RunningDetails } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { controlOf } from './vm/guest.ts';
 import { guestUsage } from './vm/usage.ts';
@@ -18,6 +20,8 @@ export interface Usage extends ControlGroupUsage {
   /** Bytes of the host's memory, the limit of containers without one. */
   readonly hostMemory: number;
   readonly interfaces: readonly InterfaceCounters[];
+  /** What the system of a machine says of its memory, where it does. */
+  readonly guestMemory?: GuestMemory;
 }
 
 /** The counters of a network interface, as the container sees it. */
@@ -53,7 +57,21 @@ export async function* watchUsage(
   reference: string,
   signal: AbortSignal,
 ): AsyncGenerator<Reading> {
-  const { id } = context.collection.find(reference);
+  const found = context.collection.find(reference);
+  if (!isComputer(found)) return yield* watch(context, found.id, signal);
+  context.guestMemory.enter(found.id);
+  try {
+    yield* watch(context, found.id, signal);
+  } finally {
+    await context.guestMemory.leave(found.id, computerControl(context, found));
+  }
+}
+
+async function* watch(
+  context: ContainerContext,
+  id: ContainerId,
+  signal: AbortSignal,
+): AsyncGenerator<Reading> {
   let before: Usage | undefined;
   for (;;) {
     const record = context.collection.get(id);
@@ -89,7 +107,8 @@ async function readContainerUsage(
     ]);
     if (usage === undefined) return undefined;
     const reading = { readAt: new Date(), ...usage, ...cpu, hostMemory: totalmem(), interfaces };
-    return computer === undefined ? reading : ofComputer(reading, state, computer);
+    if (computer === undefined) return reading;
+    return { ...ofComputer(reading, state, computer), ...(await readGuestMemory(context, record)) };
   } catch (error) {
     if (isBerthError(error, 'not-found')) return undefined; // it has just ended
     throw error;
@@ -105,6 +124,21 @@ function ofComputer(usage: Usage, { endpoints }: RunningDetails, computer: Compu
     ...(memory === undefined ? {} : { memory: { ...memory, limit: computer.memory } }),
     interfaces: usage.interfaces.filter(({ name }) => cards.has(name)),
   };
+}
+
+/** Nothing of a machine that has just ended, stands still, or whose system says nothing. */
+async function readGuestMemory(
+  context: ContainerContext,
+  record: ContainerRecord,
+): Promise<Pick<Usage, 'guestMemory'>> {
+  if (record.state.status !== 'running') return {};
+  try {
+    const guestMemory = await context.guestMemory.read(computerControl(context, record));
+    return guestMemory === undefined ? {} : { guestMemory };
+  } catch (error) {
+    if (isBerthError(error, 'unavailable')) return {};
+    throw error;
+  }
 }
 
 /** Undefined when the guest has just ended, or stands still. */

@@ -18,7 +18,15 @@ export function containerStats({ record, usage, before }: Reading) {
     precpu_stats: cpuStats(before),
     memory_stats: memoryStats(usage),
     ...networkStats(usage),
+    ...guestMemory(usage),
   };
+}
+
+/** An extension, of machines whose systems say what they use; null: that they do not say. */
+function guestMemory(usage: Usage | undefined) {
+  if (usage?.guestMemory === undefined) return {};
+  const { total, free, available = null, caches = null } = usage.guestMemory;
+  return { Berth: { GuestMemory: { Total: total, Free: free, Available: available, Caches: caches } } };
 }
 
 const NEVER = '0001-01-01T00:00:00Z';
