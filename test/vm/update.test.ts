@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../engine/instance.ts';
+import { controlGroupFile, processorQuota } from './control-group-file.ts';
 import { startMachines } from './machines.ts';
 
 const MIB = 1024;
@@ -107,24 +107,10 @@ describe('the limits of a virtual machine that runs', () => {
     expect(await total()).toBeGreaterThan(before);
   });
 
-  /** A file of the control group of the machine's monitor and QEMU. */
-  async function control(controller: string, file: string): Promise<string> {
-    const pid = await instance.berthOk(['inspect', '-f', '{{.State.Pid}}', 'vm']);
-    const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).trim().split('\n');
-    const own = lines
-      .map((line) => line.split(':'))
-      .find(([, names]) => names?.split(',').includes(controller));
-    const unified = lines.map((line) => line.split(':')).find(([number]) => number === '0');
-    const [path, ...folders] = own === undefined ? [unified?.[2]] : [own[2], controller];
-    return (await readFile(['/sys/fs/cgroup', ...folders, path, file].join('/'), 'utf8')).trim();
-  }
-  /** Microseconds of each tenth of a second. */
-  async function quota(): Promise<string> {
-    return control('cpu', 'cpu.cfs_quota_us').catch(
-      async () => (await control('cpu', 'cpu.max')).split(' ')[0] ?? '',
-    );
-  }
+  /** Of the machine's monitor and QEMU. */
+  const monitor = async () => Number(await instance.berthOk(['inspect', '-f', '{{.State.Pid}}', 'vm']));
+  const quota = async () => processorQuota(await monitor());
   async function throttled(): Promise<number> {
-    return Number(/nr_throttled (\d+)/.exec(await control('cpu', 'cpu.stat'))?.[1]);
+    return Number(/nr_throttled (\d+)/.exec(await controlGroupFile(await monitor(), 'cpu', 'cpu.stat'))?.[1]);
   }
 });

@@ -1,4 +1,5 @@
 import { Timeline } from '../../base/index.ts';
+import { ociResources } from '../../runtime/index.ts';
 import type { WantedComputer } from '../../vm/index.ts';
 import { diskOf, hardwareOf, machineOf, prepareComputer } from '../containers/computer/bundle.ts';
 import { computerControl } from '../containers/computer/control.ts';
@@ -7,6 +8,7 @@ import type { MachineDisk } from '../containers/computer/options.ts';
 import { type ContainerRecord, isActive } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory } from '../containers/context.ts';
 import { allotmentOf } from '../containers/vm/allotment.ts';
+import { limitProcessors } from '../containers/vm/update.ts';
 import type { MachineChange, MachineChanged } from './change.ts';
 
 /**
@@ -35,8 +37,30 @@ export async function changeRunning(
     context.collection.update(id, { host: { ...host, machine }, state: { ...state, computer } });
     await prepareRestarts(context, id);
   }
+  const time =
+    change.cpus === undefined ? undefined : await changeProcessorTime(context, record, change.cpus);
   const iso = change.iso === undefined ? [] : ['iso'];
-  return { changed, needsRestart: [...needsRestart.map(({ what, why }) => `${what} (${why})`), ...iso] };
+  return {
+    changed: [...changed, ...(time?.isChanged === true ? [time.what] : [])],
+    needsRestart: [
+      ...needsRestart.map(({ what, why }) => `${what} (${why})`),
+      ...(time?.isChanged === false ? [`${time.what} (this host's control groups withhold none)`] : []),
+      ...iso,
+    ],
+  };
+}
+
+/** A part of a processor is one whose rest the host's scheduler withholds, however many the machine has now. */
+async function changeProcessorTime(
+  context: ContainerContext,
+  record: ContainerRecord,
+  cpus: number,
+): Promise<{ readonly what: string; readonly isChanged: boolean }> {
+  const { cpu } = ociResources(record.host.resources, [], context.parts.hostFacts.cgroups).resources;
+  const what = `the time of ${cpus} ${cpus === 1 ? 'processor' : 'processors'}`;
+  if (cpu?.quota === undefined) return { what, isChanged: false };
+  await limitProcessors(context, record, record.host);
+  return { what, isChanged: true };
 }
 
 async function wantedOf(

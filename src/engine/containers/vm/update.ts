@@ -108,9 +108,9 @@ const FIXED = {
 } as const satisfies Partial<Record<keyof ResourceLimits, string>>;
 
 /** By the control group of its QEMU: the sets of processors are those that it has joined. */
-async function limitProcessors(
+export async function limitProcessors(
   { parts: { settings, hostFacts } }: ContainerContext,
-  { id }: ContainerRecord,
+  { id }: Pick<ContainerRecord, 'id'>,
   { resources, cgroupParent }: HostOptions,
 ): Promise<void> {
   const { cpu, blockIO } = ociResources(resources, [], hostFacts.cgroups).resources;
