@@ -1,25 +1,21 @@
 import { access } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { invalid } from '../../base/index.ts';
-import type { ComputerModel, Firmware } from '../../vm/index.ts';
-import { disksOf, machineOf } from '../containers/computer/bundle.ts';
+import { disksOf } from '../containers/computer/bundle.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import type { ContainerRecord, NetworkAttachment } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory } from '../containers/context.ts';
+import type { PortBinding } from '../containers/index.ts';
+import { isLinked } from '../networks.ts';
 import { requireStopped } from './admission.ts';
+import {
+  type DescribedNetwork,
+  describeMachine,
+  type MachineDescription,
+  NOTHING_TOLD,
+  parseMachineDescription,
+} from './archive-description.ts';
 import { type CreatedMachine, createMachine } from './create.ts';
 import type { NewMachine } from './new-machine.ts';
-
-/** What an archive keeps of a machine beside its disks: nothing that is of this host alone, as ports, networks and media are. */
-interface Description {
-  readonly source: string;
-  readonly model: ComputerModel;
-  readonly firmware: Firmware;
-  readonly cpus: number;
-  readonly memory: number;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly firstBoot: NewMachine['firstBoot'] | undefined;
-}
 
 /** A stopped machine as one tar. Its snapshots are left out. */
 export function exportMachine(
@@ -38,7 +34,7 @@ export function exportMachine(
         () => false,
       );
       const machine = {
-        description: describe(record),
+        description: describeMachine(record, context.networks),
         disks: await disksOf(context, record),
         variables: hasVariables ? variables : undefined,
       };
@@ -51,10 +47,14 @@ export function exportMachine(
 export interface ImportRequest {
   /** "" for a generated one. */
   readonly name: string;
-  readonly networks: readonly NetworkAttachment[];
+  /** Undefined: those of the archive, as far as they are here. */
+  readonly networks: readonly NetworkAttachment[] | undefined;
 }
 
-/** Makes a machine of an archive: whole, or not at all. Throws `invalid` for what is no sound archive, `conflict` for a taken name. */
+/**
+ * Makes a machine of an archive: whole, or not at all. What of it does not fit here is left out, with a warning each. Throws `invalid`
+ * for what is no sound archive, `conflict` for a taken name.
+ */
 export async function importMachine(
   context: ContainerContext,
   archive: Readable,
@@ -62,93 +62,78 @@ export async function importMachine(
   signal: AbortSignal,
 ): Promise<CreatedMachine> {
   await using machine = await context.parts.machineArchives.import(archive, signal);
-  const { source, firstBoot, ...hardware } = parseDescription(machine.description);
+  const description = parseMachineDescription(machine.description);
+  const { source, firstBoot, ...kept } = description;
+  const fitting = fittingHere(context, description, networks);
   const request: NewMachine = {
-    ...hardware,
-    ...{ name, networks, disks: machine.disks, ports: [], restart: { name: 'no' } },
+    ...kept,
+    ...{ name, networks: fitting.networks, ports: fitting.ports, disks: machine.disks },
     source: { kind: 'archive', description: source, machine },
-    ...{ iso: undefined, healthcheck: undefined, log: undefined, stopTimeout: undefined },
+    ...{ iso: undefined, log: undefined },
     // Its host name is its new name.
     firstBoot: { ...(firstBoot ?? NOTHING_TOLD), hostname: undefined },
   };
-  return await createMachine(context, request, { signal, onProgress: () => {} });
+  const { record, warnings } = await createMachine(context, request, { signal, onProgress: () => {} });
+  return { record, warnings: [...fitting.leftOut, ...warnings] };
 }
 
-const NOTHING_TOLD = {
-  hostname: undefined,
-  user: undefined,
-  sshKeys: [],
-  packages: [],
-  run: [],
-  userData: undefined,
-};
-
-function describe(record: ContainerRecord): Description {
-  const { source, model, firmware, firstBoot } = machineOf(record);
-  const { nanoCpus, memory } = record.host.resources;
-  const told = firstBoot && { ...NOTHING_TOLD, ...firstBoot };
-  return {
-    source,
-    model,
-    firmware,
-    cpus: nanoCpus / 1e9,
-    memory,
-    labels: record.config.labels,
-    firstBoot: told,
-  };
+interface Fitting {
+  readonly networks: readonly NetworkAttachment[];
+  readonly ports: readonly PortBinding[];
+  /** One sentence each. */
+  readonly leftOut: readonly string[];
 }
 
-/** Anybody may have written it. What hardware and first boot may be is judged as for any new machine. */
-function parseDescription(value: unknown): Description {
-  const { source, model, firmware, cpus, memory, labels, firstBoot } = object(value, 'the machine');
-  if (model !== 'q35' && model !== 'pc' && model !== 'microvm') throw damaged('its model');
-  if (firmware !== 'bios' && firmware !== 'uefi') throw damaged('its firmware');
-  if (typeof cpus !== 'number' || !(cpus > 0)) throw damaged('its processors');
-  if (typeof memory !== 'number' || !Number.isSafeInteger(memory) || memory <= 0) throw damaged('its memory');
-  const texts = Object.entries(object(labels, 'its labels')).map(([key, label]) => [
-    key,
-    text(label, 'a label'),
-  ]);
-  return {
-    ...{
-      source: text(source, 'its source'),
-      model,
-      firmware,
-      cpus,
-      memory,
-      labels: Object.fromEntries(texts),
-    },
-    firstBoot: firstBoot === undefined ? undefined : parseFirstBoot(object(firstBoot, 'its first boot')),
-  };
+/** What a machine can have here of what it had; networks that are asked for stand in the place of its own. */
+function fittingHere(
+  context: ContainerContext,
+  description: Pick<MachineDescription, 'networks' | 'ports'>,
+  asked: readonly NetworkAttachment[] | undefined,
+): Fitting {
+  const leftOut: string[] = [];
+  const networks = asked ?? fittingNetworks(context, description.networks ?? [DEFAULT_NETWORK], leftOut);
+  const ports = description.ports.filter((port) => {
+    const reason = networks.length === 0 ? 'the machine has no network' : whyTaken(context, port);
+    if (reason === undefined) return true;
+    const place = port.hostPort === 0 ? '' : ` as ${port.hostPort} of the host`;
+    leftOut.push(`its port ${port.containerPort}/${port.protocol} is not published${place}: ${reason}`);
+    return false;
+  });
+  return { networks, ports, leftOut };
 }
 
-function parseFirstBoot({ user, sshKeys, packages, run, userData }: Fields): NewMachine['firstBoot'] {
-  return {
-    hostname: undefined,
-    user: user === undefined ? undefined : text(user, 'its user'),
-    sshKeys: texts(sshKeys, 'its keys'),
-    packages: texts(packages, 'its packages'),
-    run: texts(run, 'its commands'),
-    userData: userData === undefined ? undefined : text(userData, 'its user data'),
-  };
+const DEFAULT_NETWORK: DescribedNetwork = { name: 'bridge', aliases: [] };
+
+function fittingNetworks(
+  { networks }: ContainerContext,
+  described: readonly DescribedNetwork[],
+  leftOut: string[],
+): NetworkAttachment[] {
+  const here = new Map(networks.list().map(({ network }) => [network.name, network]));
+  const fitting = described.filter(({ name }) => {
+    const network = here.get(name);
+    if (network !== undefined && isLinked(network)) return true;
+    const why = network === undefined ? 'there is none here' : 'it is none for machines here';
+    leftOut.push(`it is not on the network ${name}: ${why}`);
+    return false;
+  });
+  const isLost = described.length > 0 && fitting.length === 0;
+  if (isLost) leftOut.push('it is on the default network, as none of its own is here');
+  return (isLost ? [DEFAULT_NETWORK] : fitting).map(({ name, aliases }) => ({
+    ...{ network: name, aliases },
+    ...{ address: undefined, ipv6Address: undefined, macAddress: undefined },
+  }));
 }
 
-type Fields = Partial<Record<string, unknown>>;
-
-function object(value: unknown, what: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw damaged(what);
-  return value;
+/** Undefined: nobody of this instance publishes at that place. */
+function whyTaken({ collection }: ContainerContext, port: PortBinding): string | undefined {
+  if (port.hostPort === 0 || port.lastHostPort !== undefined) return undefined;
+  const holder = collection.all().find(({ host }) => host.ports.some((other) => isSamePlace(other, port)));
+  return holder === undefined ? undefined : `${holder.name} publishes there`;
 }
 
-function text(value: unknown, what: string): string {
-  if (typeof value !== 'string') throw damaged(what);
-  return value;
+function isSamePlace(one: PortBinding, other: PortBinding): boolean {
+  if (one.protocol !== other.protocol || one.hostPort !== other.hostPort) return false;
+  const anywhere = ['', '0.0.0.0', '::'];
+  return one.hostIp === other.hostIp || anywhere.includes(one.hostIp) || anywhere.includes(other.hostIp);
 }
-
-function texts(value: unknown, what: string): string[] {
-  if (!Array.isArray(value)) throw damaged(what);
-  return value.map((one) => text(one, what));
-}
-
-const damaged = (what: string) =>
-  invalid(`the archive does not say what a machine needs: ${what} is missing or wrong`);

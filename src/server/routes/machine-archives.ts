@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { Engine } from '../../engine/index.ts';
+import type { Engine, NetworkAttachment } from '../../engine/index.ts';
 import { parseEndpoint } from '../container-request.ts';
 import { Fields, Query } from '../fields.ts';
 import { clientSignal, withBody } from '../streams.ts';
@@ -14,8 +14,7 @@ export function machineArchiveRoutes(app: FastifyInstance, { machines }: Engine)
 
   app.post('/berth/machines/import', async (request, reply) => {
     const query = new Query(request.query);
-    const network = query.text('network') || 'bridge';
-    const networks = network === 'none' ? [] : [parseEndpoint(network, new Fields({}))];
+    const networks = networksAsked(query.text('network'));
     await withBody(request, async (archive) => {
       const { record, warnings } = await machines.import(
         archive,
@@ -26,6 +25,12 @@ export function machineArchiveRoutes(app: FastifyInstance, { machines }: Engine)
     });
     return reply;
   });
+}
+
+/** Undefined: those that its archive names. */
+function networksAsked(name: string): NetworkAttachment[] | undefined {
+  if (name === '') return undefined;
+  return name === 'none' ? [] : [parseEndpoint(name, new Fields({}))];
 }
 
 interface Machine {

@@ -11,7 +11,12 @@ export function exportMachineCommand(cli: Cli, path: string): CliCommand {
     .argument('<machine>')
     .option('-o, --output <string>', 'Write to a file, instead of STDOUT')
     .action(async (machine: string, { output }: { output?: string }) => {
-      await writeArchive(async () => (await cli.connect()).machines.export(machine), output);
+      const { machines } = await cli.connect();
+      await writeArchive(() => machines.export(machine), output);
+      const snapshots = await machines.snapshots.list(machine);
+      if (snapshots.length === 0) return;
+      const names = snapshots.map(({ Name }) => Name).join(', ');
+      process.stderr.write(`WARNING: its snapshots are left out: ${names}\n`);
     });
   return command;
 }
@@ -26,7 +31,10 @@ export function importMachineCommand(cli: Cli, path: string): CliCommand {
     .usage('[OPTIONS] FILE|- [NAME]')
     .argument('<file>')
     .argument('[name]')
-    .option('--network <name>', 'The network that it is on, or none (default: bridge)')
+    .option(
+      '--network <name>',
+      'The network that it is on, or none (default: those that it was on, where they are here)',
+    )
     .action(async (file: string, name: string | undefined, { network }: ImportFlags) => {
       const archive = file === '-' ? stdin : createReadStream(file);
       const { machines } = await cli.connect();
