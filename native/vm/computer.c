@@ -49,7 +49,7 @@ void computer_ended(struct monitor *monitor, int status) {
     const char *end = monitor->terminal >= 0 ? "\r\n" : "\n";
     monitor->phase = PHASE_ENDING;
     if (!was_switched_off(monitor, status)) {
-        machine_explain_death(monitor, status, &why);
+        machine_explain_death(monitor, status, NULL, &why); /* what its guest said stands before it */
         snprintf(parting, sizeof(parting), "%sberth: %s%s", end, why.message, end);
         monitor->exit_code = EXIT_OF_A_DEAD_COMPUTER;
     }

@@ -178,12 +178,18 @@ static const char *reason_of(const struct monitor *monitor) {
     return "QEMU ended";
 }
 
-void machine_explain_death(struct monitor *monitor, int status, struct failure *why) {
-    char last[512];
+/* Then its last words are why; otherwise they are what it warned of long ago. */
+static bool ended_by_itself(const struct monitor *monitor, int status) {
+    if (strcmp(monitor->shutdown_reason, "guest-panic") == 0) return false;
+    return !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL;
+}
+
+void machine_explain_death(struct monitor *monitor, int status, const struct words *said, struct failure *why) {
+    char last[512] = "";
     char by[32] = "";
     /* A QEMU that was ended from outside has nothing to do with what its guest said. */
-    if (!WIFSIGNALED(status)) console_text(&monitor->console, last, sizeof(last));
-    if (WIFSIGNALED(status) || !last[0]) words_text(&monitor->words, last, sizeof(last));
+    if (said && !WIFSIGNALED(status)) console_text(said, last, sizeof(last));
+    if (!last[0] && (said || ended_by_itself(monitor, status))) words_text(&monitor->words, last, sizeof(last));
     if (WIFSIGNALED(status) && !monitor->broken[0]) snprintf(by, sizeof(by), " by signal %d", WTERMSIG(status));
     fail(why, FAILURE_INTERNAL, "the virtual machine has stopped: %s%s%s%s", reason_of(monitor), by,
          last[0] ? ": " : "", last);
@@ -191,7 +197,7 @@ void machine_explain_death(struct monitor *monitor, int status, struct failure *
 
 static void container_died(struct monitor *monitor, int status) {
     struct failure why;
-    machine_explain_death(monitor, status, &why);
+    machine_explain_death(monitor, status, &monitor->console, &why);
     tell(monitor, why.message);
     monitor->exit_code = EXIT_OF_A_DEAD_MACHINE;
 }

@@ -97,8 +97,8 @@ void machine_fail_start(struct monitor *monitor, const struct failure *why);
 void machine_report_success(struct monitor *monitor);
 /* What only a start takes is given up: no other machine of the plan will be tried. */
 int machine_give_up_host(struct monitor *monitor, struct failure *why);
-/* Why it died: `status` is QEMU's end. */
-void machine_explain_death(struct monitor *monitor, int status, struct failure *why);
+/* Why it died: `status` is QEMU's end, `said` what its guest said last, or NULL. */
+void machine_explain_death(struct monitor *monitor, int status, const struct words *said, struct failure *why);
 
 /* computer.c: a machine whose system is the user's. */
 void computer_started(struct monitor *monitor);

@@ -146,7 +146,7 @@ export const CONTAINER_COMMANDS: readonly CommandEntry[] = [
   {
     words: ['why'],
     group: 'container',
-    summary: 'Explain why containers ended or did not start',
+    summary: 'Explain why containers or machines ended or did not start',
     load: async () => (await import('./commands/why.ts')).whyCommand,
   },
   {

@@ -7,6 +7,7 @@ import { MachineSnapshots } from './machine-snapshots.ts';
 import { type OutputStream, progressMessages } from './streams.ts';
 import type { Filters, HijackedStream, Transport } from './transport.ts';
 import type {
+  ContainerEnds,
   ContainerStats,
   EndpointSettings,
   MachineChange,
@@ -66,6 +67,11 @@ export class Machines {
 
   async inspect(reference: string, options: { signal?: AbortSignal } = {}): Promise<MachineInspect> {
     return this.#transport.json({ method: 'GET', path: pathOf(reference, 'json'), ...options });
+  }
+
+  /** Its last ends, and starts that failed. */
+  async ends(reference: string, options: { signal?: AbortSignal } = {}): Promise<ContainerEnds> {
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, 'ends'), ...options });
   }
 
   /** The images that disks of machines stand on, or could. */
@@ -167,7 +173,7 @@ export class Machines {
     return this.#transport.stream({ method: 'GET', path: pathOf(reference, 'export'), ...options });
   }
 
-  /** `network`: the one that it is on, or "none"; "bridge" by default. */
+  /** `network`: the one that it is on, or "none"; by default those that it was on. */
   async import(
     archive: Readable,
     options: { name?: string | undefined; network?: string | undefined; signal?: AbortSignal } = {},

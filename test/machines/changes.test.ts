@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ComputerControl } from '../../src/vm/index.ts';
+import { processorQuota } from '../vm/control-group-file.ts';
 import { TinyMachines } from './tiny-machines.ts';
 
 const MIB = 1024 ** 2;
@@ -51,8 +52,8 @@ describe('a machine that runs', () => {
       console.type('x');
       await console.shows('its kernel panicked');
     };
-    await panic(); // which is told with the last that its console had shown: up
-    await machines.logs('again', /panicked.*up.*up/s);
+    await panic();
+    await machines.logs('again', /panicked.*up/s);
     expect(await disksOf('again')).toMatchObject({ data: 96, more: 32 });
     const status = async () => (await machines.client.machines.inspect('again')).State.Status;
     await expect.poll(status, { timeout: 60_000 }).toBe('running'); // its console is faster than its supervisor's word
@@ -60,9 +61,35 @@ describe('a machine that runs', () => {
     await panic();
     await machines.instance.killDaemon(); // whether or not its supervisor has started it again by then
     await machines.instance.startDaemon();
-    await machines.logs('again', /(panicked.*up.*up.*){2}/s);
+    await machines.logs('again', /(panicked.*up.*){2}/s);
     expect(await disksOf('again')).toMatchObject({ data: 96, more: 32, last: 16 });
     await berth('rm', '-f', 'again');
+  });
+
+  test('has as much of a processor as it is given, at once and when it begins again', async () => {
+    await machines.run('fractions', '-m', '128m', '--restart', 'always');
+    const quota = async () => {
+      const { State } = await machines.client.machines.inspect('fractions');
+      return processorQuota(State.Pid);
+    };
+    expect(await quota()).toBe('100000');
+    expect(await berth('set', '--cpus', '0.5', 'fractions')).toBe('the time of 0.5 processors: changed');
+    expect(await quota()).toBe('50000');
+    const filters = { type: ['machine'], event: ['start'] };
+    const starts = await machines.client.system.events({ filters });
+    await using console = await machines.console('fractions');
+    console.type('x'); // a panic
+    for await (const { Actor } of starts) if (Actor.Attributes.name === 'fractions') break;
+    expect(await quota()).toBe('50000');
+    await berth('rm', '-f', 'fractions');
+  });
+
+  test('has more of its time where it cannot have more processors, and says which', async () => {
+    await machines.run('places', '-m', '128m', '--machine', 'microvm');
+    expect(await berth('set', '--cpus', '1.5', 'places')).toBe(
+      `the time of 1.5 processors: changed
+2 processors (it was started with places for 1): from the next start on (berth vm restart places)`,
+    );
   });
 
   test('keeps for its next start what it cannot change, and says why', async () => {

@@ -1,7 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TinyMachines } from './tiny-machines.ts';
+import { MachineControl } from '../../src/vm/index.ts';
+import { type TinyConsole, TinyMachines } from './tiny-machines.ts';
 
 describe('the life of a machine', () => {
   let machines: TinyMachines;
@@ -61,8 +62,43 @@ describe('the life of a machine', () => {
     const pending = await machines.client.machines.wait('panic');
     console.type('x');
     expect(await pending.exit()).toEqual({ StatusCode: 1 });
-    expect(await statusOf('panic')).toMatch(/^Exited \(1\) .*: its console tells why: berth vm logs$/);
+    expect(await statusOf('panic')).toMatch(/^Exited \(1\) .*: its kernel panicked$/);
     expect(await machines.log('panic')).toContain('its kernel panicked');
+  });
+
+  it('is explained: switched off, by its button or not, killed, of a panic, or of an end of its QEMU', async () => {
+    const why = () => machines.instance.berthOk(['why', 'explained']);
+    const end = async (doing: (console: TinyConsole) => unknown) => {
+      await using console = await machines.console('explained');
+      await berthOk('vm', 'start', 'explained');
+      await console.shows('up');
+      const pending = await machines.client.machines.wait('explained');
+      await doing(console);
+      await pending.exit();
+      return why();
+    };
+    const source = ['--from', machines.image, '--format', 'raw', '--network', 'none', '--stop-timeout', '0'];
+    await berthOk('vm', 'create', ...source, 'explained');
+    expect(await why()).toContain('It was never started.');
+    expect(await end(() => berthOk('vm', 'kill', 'explained'))).toContain('SIGKILL ended it, sent by kill.');
+    expect(await end(() => berthOk('vm', 'stop', 'explained'))).toContain(
+      'SIGKILL ended it, sent by stop (it was still on 0 s after its power button was pressed).',
+    );
+    const off = await end((console) => console.type('p'));
+    expect(off).toMatch(/Exited \(0\).*\n {2}Its system switched it off\.\n/);
+    const panic = await end((console) => console.type('x'));
+    expect(panic).toContain('It ended without being switched off: its kernel panicked.');
+    const quit = async () => {
+      const { Id: id } = await machines.client.machines.inspect('explained');
+      const folder = `${machines.instance.execRoot}/runtime/${id}`;
+      const { pid } = await new MachineControl(folder).state();
+      process.kill(pid, 'SIGKILL');
+    };
+    expect(await end(quit)).toContain('It ended without being switched off: QEMU ended by signal 9.');
+    expect(await why()).toMatch(/Before that:\n.*its kernel panicked/);
+    const { stderr } = await machines.instance.berth(['why', 'nobody']);
+    expect(stderr).toContain('No such container: nobody');
+    await berthOk('vm', 'rm', 'explained');
   });
 
   it('is refused while it runs what would take its disks away, and ended first by force', async () => {
@@ -106,7 +142,7 @@ describe('the life of a machine', () => {
     await using console = await machines.console('again');
     console.type('x');
     expect(await pending.exit()).toEqual({ StatusCode: 1 });
-    await console.shows('up');
+    await machines.logs('again', /up.*up/s); // the console ends with each run
     expect(await machines.client.machines.inspect('again')).toMatchObject({ RestartCount: 1 });
     await machines.instance.killDaemon();
     await machines.instance.startDaemon();
@@ -181,7 +217,9 @@ describe('the life of a machine', () => {
       cpu_stats: { cpu_usage: { total_usage: expect.any(Number) } },
     });
     expect(used.cpu_stats.cpu_usage.total_usage).toBeGreaterThan(0);
-    expect(await berthOk('vm', 'stats', '--no-stream', '--format', '{{.Name}}', 'counted')).toBe('counted');
+    expect(used).not.toHaveProperty('Berth'); // its system has no driver to tell more by
+    const row = await berthOk('vm', 'stats', '--no-stream', '--format', '{{.Name}} {{.GuestMem}}', 'counted');
+    expect(row).toBe('counted -- / --');
     await berthOk('vm', 'rm', '-f', 'counted');
   });
 });

@@ -1,4 +1,4 @@
-import { formatBinarySize } from '../../base/index.ts';
+import { formatBinarySize, isBerthError } from '../../base/index.ts';
 import type { ContainerEnd, ContainerEnds, EngineClient } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { askExtension } from '../extension.ts';
@@ -6,9 +6,9 @@ import { CliCommand } from '../grammar.ts';
 import { ago } from '../output/words.ts';
 import { forEachTarget } from '../targets.ts';
 
-/** `why`: how a container ended, or why it did not start. */
+/** `why`: how a container or a machine ended, or why it did not start. */
 export function whyCommand(cli: Cli, path: string): CliCommand {
-  const command = new CliCommand(path, 'Explain why containers ended or did not start');
+  const command = new CliCommand(path, 'Explain why containers or machines ended or did not start');
   command
     .usage('[OPTIONS] CONTAINER [CONTAINER...]')
     .argument('<container...>')
@@ -22,10 +22,15 @@ export function whyCommand(cli: Cli, path: string): CliCommand {
   return command;
 }
 
-function endsOf(client: EngineClient, container: string): Promise<ContainerEnds> {
-  return askExtension('this engine keeps no reports of how containers ended', () =>
-    client.containers.ends(container),
-  );
+async function endsOf(client: EngineClient, name: string): Promise<ContainerEnds> {
+  try {
+    return await askExtension('this engine keeps no reports of how containers ended', () =>
+      client.containers.ends(name),
+    );
+  } catch (error) {
+    if (!isBerthError(error, 'not-found')) throw error;
+    return client.machines.ends(name).catch(() => Promise.reject(error));
+  }
 }
 
 /** The text for one container, without a newline at its end. */

@@ -253,7 +253,7 @@ export interface WaitResult {
   readonly Error?: { readonly Message: string } | null;
 }
 
-/** GET /berth/containers/{id}/ends. */
+/** GET /berth/containers/{id}/ends, and the same of machines. */
 export interface ContainerEnds {
   readonly Id: string;
   readonly Name: string;
@@ -293,7 +293,15 @@ export interface ContainerEnd {
   readonly StartedAt?: string;
   readonly FinishedAt: string;
   readonly ExitCode: number;
-  readonly Cause: 'exit' | 'out-of-memory' | 'signal' | 'start-failure' | 'unknown';
+  /** Of machines alone: power-off, when they were switched off from inside, and machine-failure. */
+  readonly Cause:
+    | 'exit'
+    | 'out-of-memory'
+    | 'signal'
+    | 'start-failure'
+    | 'power-off'
+    | 'machine-failure'
+    | 'unknown';
   /** A few words; "" where the exit code says it all. */
   readonly Reason: string;
   /** Whole sentences. */

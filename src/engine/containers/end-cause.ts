@@ -25,6 +25,10 @@ export type EndCause =
   | { readonly kind: 'out-of-memory'; readonly victim: 'pid1' | 'other' }
   | { readonly kind: 'signal'; readonly signal: number; readonly sender: SentSignal | 'itself' | 'outside' }
   | { readonly kind: 'start-failure'; readonly message: string }
+  /** A machine was switched off from inside; `after` is a signal that its monitor had been sent, for its power button. */
+  | { readonly kind: 'power-off'; readonly after?: SentSignal }
+  /** A machine ended otherwise; `why` in its monitor's words, "" where they are not known. */
+  | { readonly kind: 'machine-failure'; readonly why: string }
   /** The supervisor was killed before it could tell. */
   | { readonly kind: 'unknown' };
 
@@ -98,6 +102,10 @@ export function shortReason({ exitCode, cause, memory }: EndFacts): string | und
       if (cause.sender === 'itself') return `${name}: ${OWN_DOING[name]}`;
       return cause.sender === 'outside' ? `${name} from outside of berth` : senderWords(cause.sender);
     }
+    case 'power-off':
+      return undefined;
+    case 'machine-failure':
+      return cause.why === '' ? 'its console tells why: berth vm logs' : cause.why;
     case 'start-failure':
       return cause.message;
     case 'unknown':
@@ -138,6 +146,15 @@ export function endSentences(end: EndFacts): string[] {
       ];
     case 'signal':
       return [signalSentence(cause.signal, cause.sender)];
+    case 'power-off':
+      return [
+        'Its system switched it off.',
+        ...(cause.after === undefined ? [] : [pressSentence(cause.after)]),
+      ];
+    case 'machine-failure':
+      return cause.why === ''
+        ? ['It ended without being switched off. Why stands at the end of its console.']
+        : [`It ended without being switched off: ${withoutStop(cause.why)}.`];
     case 'start-failure':
       return [`It could not be started: ${withoutStop(cause.message)}.`];
     case 'unknown':
@@ -159,6 +176,12 @@ function exitSentence(code: number): string {
 function afterSentence({ by, signal, reason }: SentSignal): string {
   const why = reason === undefined ? '' : ` (${reason})`;
   return `Before, ${SENDER_WORDS[by]} had sent it ${signalName(signal)}${why}.`;
+}
+
+/** Each signal that does not end a monitor presses the button. */
+function pressSentence({ by, reason }: SentSignal): string {
+  const why = reason === undefined ? '' : ` (${reason})`;
+  return `Before, ${SENDER_WORDS[by]} had pressed its power button${why}.`;
 }
 
 function signalSentence(signal: number, sender: SentSignal | 'itself' | 'outside'): string {

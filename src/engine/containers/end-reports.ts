@@ -1,7 +1,8 @@
 import { type ContainerId, errorMessage } from '../../base/index.ts';
 import type { ExitStatus, MemoryEnd } from '../../runtime/index.ts';
 import type { DocumentStore } from '../../store/index.ts';
-import type { ContainerRecord } from './container.ts';
+import { computerEndCause } from './computer/end.ts';
+import { type ContainerRecord, isComputer } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { type EndCause, endCause } from './end-cause.ts';
 import { type LogEntry, logPlaceOf, readLogFiles } from './logs/index.ts';
@@ -76,15 +77,17 @@ export async function reportOfEnd(
   status: Exclude<ExitStatus, { kind: 'not-restarted' }>,
   run: EndedRun,
 ): Promise<EndReport> {
-  const { startedAt, exitCode, restarted, log } = run;
+  const { startedAt, exitCode, restarted } = run;
+  const log = run.log === 'unread' ? [] : await lastLines(context, record, startedAt, run.log.until);
+  const cause = endCause(status, startedAt, record.lastSignal);
   return {
     startedAt,
     finishedAt: status.finishedAt.toISOString(),
     exitCode,
-    cause: endCause(status, startedAt, record.lastSignal),
+    cause: isComputer(record) ? computerEndCause(cause, exitCode, log) : cause,
     ...(status.kind === 'exited' && status.memory !== undefined ? { memory: status.memory } : {}),
     restarted,
-    log: log === 'unread' ? [] : await lastLines(context, record, startedAt, log.until),
+    log,
   };
 }
 

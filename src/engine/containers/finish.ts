@@ -7,7 +7,6 @@ import {
   type Ended,
   isActive,
   isAlive,
-  isComputer,
   type KeptNetwork,
 } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
@@ -176,7 +175,7 @@ async function describeEnd(
   const isKnown = status.kind === 'exited';
   const exitCode = isKnown ? status.code : UNKNOWN_EXIT;
   const report = await reportOfEnd(context, record, status, { startedAt, exitCode, restarted, log });
-  const reason = shortReason(report) ?? reasonOfMachine(record, exitCode);
+  const reason = shortReason(report);
   const ended = {
     exitCode,
     oomKilled: isKnown && status.oomKilled,
@@ -186,11 +185,6 @@ async function describeEnd(
     ...(reason === undefined ? {} : { reason }),
   };
   return { ended, report };
-}
-
-/** A machine that did not switch itself off: its monitor has told the reason on its console. */
-function reasonOfMachine(record: ContainerRecord, exitCode: number): string | undefined {
-  return isComputer(record) && exitCode !== 0 ? 'its console tells why: berth vm logs' : undefined;
 }
 
 function startOf({ state }: ContainerRecord, status: ExitStatus): string {
