@@ -81,6 +81,7 @@ export class QcowDisks implements MachineDisks {
         path,
         COPY_LIMITS,
         signal,
+        `a copy of the disk ${disk.name}`,
       ),
     );
   }
@@ -89,15 +90,16 @@ export class QcowDisks implements MachineDisks {
     await rm(disk.path, { force: true });
   }
 
-  /** In the folder of `path`; without capabilities, as the files are berth's own. */
+  /** In the folder of `path`; without capabilities, as the files are berth's own. `subject`: what it is about, for messages. */
   async #run(
     args: readonly string[],
     path: string,
     limits: Limits,
     signal: AbortSignal | undefined,
+    subject = path,
   ): Promise<void> {
     const confinement: Confinement = { limits, user: undefined, writes: true };
-    await this.#qemuImg.runChecked(args, { subject: path, folder: dirname(path), confinement, signal });
+    await this.#qemuImg.runChecked(args, { subject, folder: dirname(path), confinement, signal });
   }
 
   /** A file that is at `path` when it is whole; `fill` gets its name in that folder. */

@@ -4,7 +4,7 @@ import { asBerthError, crashPoint, systemErrorCode } from '../../../base/index.t
 import type { ComputerDisk, ComputerLayout, ComputerResume } from '../contract.ts';
 import { diskId } from '../disk-nodes.ts';
 import type { MachineDisks } from '../disks/contract.ts';
-import type { QemuImg } from '../disks/qemu-img.ts';
+import { explainNoSpace, type QemuImg } from '../disks/qemu-img.ts';
 import type { ComputerMonitor } from '../monitor.ts';
 import type {
   ComputerSnapshots,
@@ -182,9 +182,9 @@ export class QemuSnapshots implements ComputerSnapshots {
   ): Promise<Snapshot> {
     await files.requireFree(name);
     const tag = `berth-${randomBytes(6).toString('hex')}`;
-    await files.begin({ name, tag });
-    crashPoint('snapshot.begun');
     try {
+      await files.begin({ name, tag });
+      crashPoint('snapshot.begun');
       const saved = await save(tag);
       await replaceIfThere(variables, files.variablesPath(name));
       const sizes = disks.map(async (disk) => ({ name: disk.name, size: await this.#disks.size(disk) }));
@@ -202,7 +202,7 @@ export class QemuSnapshots implements ComputerSnapshots {
       return snapshot;
     } catch (error) {
       await undo().catch(() => {}); // the next start does it
-      throw error;
+      throw explainNoSpace(error, `the snapshot ${name}`);
     }
   }
 
