@@ -79,7 +79,7 @@ async function looksAtFiles(bench: MachineBench): Promise<Looks> {
   }
 }
 
-/** Once two readings are the same: a guest gives memory back for some seconds after its start. */
+/** Once two readings are the same: a machine gives memory back for some seconds after its start. */
 async function settledMemory(engine: Engine, name: string): Promise<Memory> {
   let before: Memory | undefined;
   for (;;) {
@@ -111,7 +111,7 @@ async function manyTogether(engine: Engine, image: string): Promise<number> {
     for (const name of names) {
       await docker(engine, 'run', '-d', '--name', name, ...VM, '-m', '256m', image, 'sleep', '1000');
     }
-    const memory = await Promise.all(names.map((name) => memoryOf(engine, name)));
+    const memory = await Promise.all(names.map((name) => settledMemory(engine, name)));
     return memory.reduce((sum, { proportional }) => sum + proportional, 0) / TOGETHER;
   } finally {
     await docker(engine, 'rm', '-f', ...names);

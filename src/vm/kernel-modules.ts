@@ -19,14 +19,7 @@ const NEEDED = [
  * What others ask for by an algorithm's name, which no dependency says: before those. Which of them a kernel has depends
  * on its version and machine.
  */
-const ALGORITHMS = [
-  'crc32c_intel',
-  'crc32c_generic',
-  'crct10dif_pclmul',
-  'crct10dif_ce',
-  'crct10dif_generic',
-  'crc64_rocksoft_generic',
-];
+const ALGORITHMS = ['crc32c_intel', 'crc32c_generic'];
 
 /** What makes a guest better, but some kernels do not have: shared folders and giving memory back. */
 const WANTED = ['9p', '9pnet_virtio', 'virtiofs', 'virtio_balloon'];
