@@ -112,12 +112,16 @@ export class GuestAgent {
     }
   }
 
+  /** Has the guest write out what it holds back, so that a freeze has little to do; it does the rest where this fails. */
+  async writeOut(signal: AbortSignal): Promise<void> {
+    await this.run({ args: ['sync'] }, signal).catch(() => {});
+  }
+
   /**
    * Holds the guest's file systems still, each whole: who writes to them waits until {@link thaw}, which the caller always does,
-   * also when this fails. Meanwhile the agent refuses all else. What there is to write is written before.
+   * also when this fails. Meanwhile the agent refuses all else.
    */
   async freeze(signal: AbortSignal): Promise<void> {
-    await this.run({ args: ['sync'] }, signal).catch(() => {}); // then the freeze does it
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(FREEZE_TIMEOUT_MS)]);
     try {
       await this.#call('guest-fsfreeze-freeze', {}, inTime);

@@ -47,6 +47,8 @@ export interface TakenSnapshot {
 
 /** A guest whose file systems can be held still, each whole: its agent (GuestAgent). */
 export interface FreezableGuest {
+  /** So that a freeze takes little time. Never fails. */
+  writeOut(signal: AbortSignal): Promise<void>;
   freeze(signal: AbortSignal): Promise<void>;
   /** Nothing happens when they are not. Throws when they may still be. */
   thaw(): Promise<void>;

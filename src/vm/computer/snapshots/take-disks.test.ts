@@ -4,7 +4,7 @@ import type { ComputerMonitor } from '../monitor.ts';
 import { takeDiskSnapshot } from './take-disks.ts';
 
 /** A computer and its guest's agent, which note what they are asked. */
-function computer({ freezes = true, savesDisks = true, status = 'running' } = {}) {
+function computer({ freezes = true, savesDisks = true, status = 'running', onFreeze = () => {} } = {}) {
   const asked: string[] = [];
   const monitor: ComputerMonitor = {
     async execute(command) {
@@ -16,8 +16,12 @@ function computer({ freezes = true, savesDisks = true, status = 'running' } = {}
     events: () => Promise.reject(new Error('nobody needs them')),
   };
   const guest = {
+    async writeOut() {
+      asked.push('write out');
+    },
     async freeze() {
       asked.push('freeze');
+      onFreeze();
       if (!freezes) throw unavailable('the guest agent refuses: it is busy');
     },
     async thaw() {
@@ -33,7 +37,7 @@ describe('the file systems of a guest whose disks are saved', () => {
   test('are held still meanwhile', async () => {
     const { asked, take } = computer();
     expect(await take()).toEqual({ kind: 'frozen', heldFor: expect.any(Number) });
-    expect(asked).toEqual(['query-status', 'freeze', 'transaction', 'thaw']);
+    expect(asked).toEqual(['query-status', 'write out', 'freeze', 'transaction', 'thaw']);
   });
 
   test('are let go when the disks cannot be saved', async () => {
@@ -45,16 +49,14 @@ describe('the file systems of a guest whose disks are saved', () => {
   test('are let go when the agent did not hold them in time, and it is said', async () => {
     const { asked, take } = computer({ freezes: false });
     expect(await take()).toEqual({ kind: 'running', why: 'the guest agent refuses: it is busy' });
-    expect(asked).toEqual(['query-status', 'freeze', 'transaction', 'thaw']);
+    expect(asked).toEqual(['query-status', 'write out', 'freeze', 'transaction', 'thaw']);
   });
 
   test('are let go when nobody waits any more', async () => {
-    const { asked, take } = computer();
     const leaving = new AbortController();
-    const taken = take(leaving.signal);
-    leaving.abort();
-    await expect(taken).rejects.toThrow('abort');
-    expect(asked).toEqual(['query-status', 'freeze', 'thaw']);
+    const { asked, take } = computer({ onFreeze: () => leaving.abort() });
+    await expect(take(leaving.signal)).rejects.toThrow('abort');
+    expect(asked).toEqual(['query-status', 'write out', 'freeze', 'thaw']);
   });
 
   test('are not touched in one that stands still', async () => {

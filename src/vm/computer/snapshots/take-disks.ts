@@ -33,6 +33,8 @@ export async function takeDiskSnapshot(
     await snapshotInDisks(control, nodes, tag);
     return { kind: 'running', why: "QEMU's guest agent does not run in it" };
   }
+  await guest.writeOut(signal);
+  signal.throwIfAborted();
   const begunAt = performance.now();
   let refusal: string | undefined;
   try {
