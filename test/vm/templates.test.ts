@@ -83,7 +83,7 @@ describe('the templates of virtual machines', () => {
       expect(await start()).toBe('warm');
       expect((await stat(join(folder, 'memory'))).size).toBe(128 * 1024 ** 2);
     }
-  });
+  }, 300_000); // four boots, on a busy machine of a minute each
 
   it('are given up when a machine does not start from one, which boots then and says why, and the next one has a new one', async () => {
     const folder = await template();
