@@ -45,11 +45,18 @@ describe('the memory that a guest uses', () => {
     readers.enter('one');
     readers.enter('one');
     await readers.read(monitor);
-    await readers.read(monitor);
+    expect(await readers.read(monitor, 9)).toMatchObject({ free: 90 * MIB });
     await readers.leave('one', monitor);
     expect(intervals).toEqual([1]);
     await readers.leave('one', monitor);
     expect(intervals).toEqual([1, 0]);
+  });
+
+  test('is not known of a guest that has told nothing for long', async () => {
+    const { monitor } = balloon({ hasDriver: true });
+    const readers = new GuestMemoryReaders();
+    await readers.read(monitor);
+    expect(await readers.read(monitor, 60)).toBeUndefined();
   });
 
   test('is not known where the guest has no driver, which nobody waits for', async () => {

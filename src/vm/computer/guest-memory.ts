@@ -21,6 +21,9 @@ const BALLOON = '/machine/peripheral/balloon';
 /** Seconds between two times that a guest is asked, which wakes it each time. */
 const INTERVAL = 1;
 
+/** Seconds after which what a guest told says nothing of now: it hangs, or told it before it was asked. */
+const OLD = 10;
+
 /** A guest that has the driver answers within milliseconds of the interval's end, on a busy host within seconds. */
 const PATIENCE_MS = 4000;
 const LOOK_MS = 50;
@@ -34,17 +37,17 @@ export class GuestMemoryReaders {
     this.#readers.set(id, (this.#readers.get(id) ?? 0) + 1);
   }
 
-  /** Undefined for a guest without a driver for the balloon, or that does not answer. */
-  async read(monitor: Monitor): Promise<GuestMemory | undefined> {
+  /** Undefined for a guest without a driver for the balloon, or that does not answer. `now`: the host's time in seconds. */
+  async read(monitor: Monitor, now = Date.now() / 1000): Promise<GuestMemory | undefined> {
     const told = await statistics(monitor);
     if (told.at === 0) return undefined; // a driver tells once when it begins
     const isAsked = (await property(monitor, 'guest-stats-polling-interval')) !== 0;
-    if (isAsked) return told.memory;
+    if (isAsked) return now - told.at > OLD ? undefined : told.memory;
     await setInterval(monitor, INTERVAL);
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
-      const now = await statistics(monitor);
-      if (now.at !== told.at) return now.memory;
+      const later = await statistics(monitor);
+      if (later.at !== told.at) return later.memory;
       if (performance.now() > deadline) return undefined;
       await wait(LOOK_MS); // QEMU has no event for it
     }
