@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { newNetworkId, run } from '../base/index.ts';
-import { inSandbox, it, linkNames, pings } from './driver.fixture.ts';
+import { inSandbox, it, linkNames, pings, reaches } from './driver.fixture.ts';
 import { inside, seenFrom } from './held-namespaces.fixture.ts';
 
 describe.runIf(inSandbox)('macvlan networks of the network driver', () => {
@@ -19,8 +19,8 @@ describe.runIf(inSandbox)('macvlan networks of the network driver', () => {
     await namespaces.serve(neighbour, 80);
     // With their own addresses, past all rules of the host, which they do not reach.
     expect(await seenFrom(a, neighbour.address, 80)).toBe('198.18.8.128');
-    expect(await pings(a, b.endpoint.address)).toBe(true);
-    expect(await pings(neighbour, b.endpoint.address)).toBe(true);
+    expect(await reaches(a, b.endpoint.address)).toBe(true);
+    expect(await reaches(neighbour, b.endpoint.address)).toBe(true);
     expect(await pings(a, neighbour.hostAddress)).toBe(false);
     expect((await inside(b, 'ip', 'link', 'show', 'eth0')).stdout.toString()).toContain('02:00:00:00:00:77');
 
@@ -59,7 +59,7 @@ describe.runIf(inSandbox)('macvlan networks of the network driver', () => {
     const network = await creation;
     const [a, b] = [await join(network), await join(network)];
     expect(a.endpoint.gateway).toBeUndefined();
-    expect(await pings(a, b.endpoint.address)).toBe(true);
+    expect(await reaches(a, b.endpoint.address)).toBe(true);
     await driver.removeNetwork(network);
     expect(await linkNames()).not.toContain(network.parent);
   });

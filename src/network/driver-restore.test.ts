@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
 import { newContainerId, run } from '../base/index.ts';
-import { inSandbox, it, linkNames, pings, rules, sortedElements, startDriver } from './driver.fixture.ts';
-import { seenFrom } from './held-namespaces.fixture.ts';
+import { inSandbox, it, linkNames, reaches, rules, sortedElements, startDriver } from './driver.fixture.ts';
+import { seenAtOnce, seenFrom } from './held-namespaces.fixture.ts';
 
 describe.runIf(inSandbox)('what the network driver keeps and puts back', () => {
   it('keeps the addresses and ports of both families over a restart', async ({ driver, bridge, join }) => {
@@ -49,7 +49,7 @@ describe.runIf(inSandbox)('what the network driver keeps and puts back', () => {
       endpoints: [a.endpoint, b.endpoint],
       ports: [{ containerId: a.containerId, ports }],
     });
-    expect(await pings(a, b.endpoint.address)).toBe(true);
+    expect(await reaches(a, b.endpoint.address)).toBe(true);
     expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBe(neighbour.address);
     const links = await linkNames();
     expect(links).toContain(a.endpoint.hostInterface);
@@ -58,7 +58,7 @@ describe.runIf(inSandbox)('what the network driver keeps and puts back', () => {
     const { endpoint } = await restarted.connectNew(newContainerId(), network);
     expect(endpoint.address).toBe('10.79.0.4');
     await restarted.unpublish(a.containerId);
-    expect(await seenFrom(neighbour, neighbour.hostAddress, 8080)).toBeUndefined();
+    expect(await seenAtOnce(neighbour, neighbour.hostAddress, 8080)).toBeUndefined();
   });
 
   it('puts its table back as soon as somebody flushes it', async ({ namespaces, driver, bridge, join }) => {

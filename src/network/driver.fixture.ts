@@ -2,7 +2,7 @@ import { it as plain } from 'vitest';
 import { type ContainerId, newContainerId, newNetworkId, run } from '../base/index.ts';
 import type { BridgeNetwork, LinkedNetwork, NetworkDriver, NewBridge } from './contract.ts';
 import { createNetworkDriver } from './driver.ts';
-import { HeldNamespaces, inside, type Member } from './held-namespaces.fixture.ts';
+import { HeldNamespaces, inside, type Member, PATIENCE } from './held-namespaces.fixture.ts';
 
 /** Whether we are in a network namespace of the test run's own (scripts/test): interfaces and rules are changed. */
 export const inSandbox = process.env.BERTH_SANDBOX !== undefined;
@@ -52,6 +52,12 @@ export function addressIn({ ipv6 }: BridgeNetwork, host: string): string {
   return `${ipv6?.subnet.replace(/\/\d+$/, '')}${host}`;
 }
 
+/** Whether an address answers, however long that takes on a busy machine. */
+export async function reaches(from: Member | 'host', address: string): Promise<boolean> {
+  return (await inside(from, 'ping', '-c1', `-w${PATIENCE}`, address)).code === 0;
+}
+
+/** Whether an address answers within a second. */
 export async function pings(from: Member | 'host', address: string): Promise<boolean> {
   return (await inside(from, 'ping', '-c1', '-W1', address)).code === 0;
 }

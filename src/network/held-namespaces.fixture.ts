@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import { run, runChecked } from '../base/index.ts';
 import type { NamespaceHandle, NamespaceSource } from './contract.ts';
 
+/** Seconds that an answer may take to come, on a busy machine. */
+export const PATIENCE = 20;
+
 /** Anything with a network namespace: a container, or a host beside this one. */
 export interface Member {
   readonly namespace: NamespaceHandle;
@@ -96,9 +99,18 @@ export function inside(member: Member | 'host', ...command: [string, ...string[]
     : run('nsenter', [`--net=${member.namespace.path}`, file, ...args]);
 }
 
-/** The address that a {@link HeldNamespaces.serve server} sees us come from; undefined when it is not reached within a second. */
-export async function seenFrom(member: Member | 'host', address: string, port: number) {
-  const { stdout } = await inside(member, 'busybox', 'nc', '-w', '1', address, String(port));
+/** The address that a {@link HeldNamespaces.serve server} sees us come from, however long that takes on a busy machine. */
+export function seenFrom(member: Member | 'host', address: string, port: number) {
+  return heard(member, address, port, PATIENCE);
+}
+
+/** The same; undefined when the server is not reached within a second. */
+export function seenAtOnce(member: Member | 'host', address: string, port: number) {
+  return heard(member, address, port, 1);
+}
+
+async function heard(member: Member | 'host', address: string, port: number, seconds: number) {
+  const { stdout } = await inside(member, 'busybox', 'nc', '-w', String(seconds), address, String(port));
   return stdout.toString().trim() || undefined;
 }
 

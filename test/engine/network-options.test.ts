@@ -3,6 +3,7 @@ import {
   HeldNamespaces,
   inside,
   type Neighbour,
+  seenAtOnce,
   seenFrom,
 } from '../../src/network/held-namespaces.fixture.ts';
 import { type Instance, startInstance } from './instance.ts';
@@ -113,12 +114,12 @@ describe("Docker's options of networks", () => {
     await namespaces.serve(neighbour, 90);
     const reached = async () => ({
       published: await seenFrom(neighbour, '10.203.3.2', 80),
-      other: await seenFrom(neighbour, '10.203.3.2', 81),
-      byHost: await seenFrom(neighbour, neighbour.hostAddress, 8080),
+      other: await seenAtOnce(neighbour, '10.203.3.2', 81),
+      byHost: await seenAtOnce(neighbour, neighbour.hostAddress, 8080),
     });
     const expected = { published: neighbour.address, other: undefined, byHost: undefined };
     expect(await reached()).toEqual(expected);
-    expect((await inside(neighbour, 'ping', '-c1', '-W1', '10.203.3.2')).code).toBe(0);
+    expect((await inside(neighbour, 'ping', '-c1', '-w20', '10.203.3.2')).code).toBe(0);
     expect(await seenFrom(server, neighbour.address, 90)).toBe('10.203.3.2');
     const ports = await instance.berthOk(['inspect', '-f', '{{json .NetworkSettings.Ports}}', 'server']);
     expect(JSON.parse(ports)['80/tcp']).toContainEqual({ HostIp: '0.0.0.0', HostPort: '' });
@@ -139,8 +140,8 @@ describe("Docker's options of networks", () => {
     await serve('trusted', '--network', 'trusting', '-p', '127.0.0.1:8081:80');
     expect(await seenFrom(neighbour, '10.203.4.2', 81)).toBe(neighbour.address);
     expect(await seenFrom(neighbour, '10.203.5.2', 80)).toBe(neighbour.address);
-    expect(await seenFrom(neighbour, '10.203.5.2', 81)).toBeUndefined();
-    expect(await seenFrom(stranger, '10.203.5.2', 80)).toBeUndefined();
+    expect(await seenAtOnce(neighbour, '10.203.5.2', 81)).toBeUndefined();
+    expect(await seenAtOnce(stranger, '10.203.5.2', 80)).toBeUndefined();
     await instance.berthOk(['rm', '-f', 'opened', 'trusted']);
     await instance.berthOk(['network', 'rm', 'open', 'trusting']);
   });
@@ -162,8 +163,8 @@ describe("Docker's options of networks", () => {
       for (const port of [82, 83]) await namespaces.serve(member, port, '::');
     const reached = async () => ({
       published: await seenFrom(six, 'fd00:203:8::2', 82),
-      other: await seenFrom(six, 'fd00:203:8::2', 83),
-      byHost: await seenFrom(six, six.hostAddress, 8083),
+      other: await seenAtOnce(six, 'fd00:203:8::2', 83),
+      byHost: await seenAtOnce(six, six.hostAddress, 8083),
       translated: await seenFrom(neighbour, neighbour.hostAddress, 8082),
       opened: await seenFrom(six, 'fd00:203:9::2', 83),
     });
