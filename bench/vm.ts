@@ -86,7 +86,7 @@ async function settledMemory(engine: Engine, name: string): Promise<Memory> {
     const now = await memoryOf(engine, name);
     if (before !== undefined && now.resident === before.resident && now.own === before.own) return now;
     before = now;
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await new Promise((resolve) => setTimeout(resolve, 6000));
   }
 }
 

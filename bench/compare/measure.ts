@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { medianOf } from '../api.ts';
 import { diskUse, memoryBelow, type Subject } from './subjects.ts';
 
@@ -77,14 +78,24 @@ export async function measureSpace(
   };
   try {
     await launch(first);
-    const memoryOfOne = memoryBelow(await subject.process(first));
+    const memoryOfOne = await settledMemory([await subject.process(first)]);
     const before = await diskUse(dataRoot);
     for (const name of others) await launch(name);
     const disk = others.length === 0 ? Number.NaN : ((await diskUse(dataRoot)) - before) / others.length;
-    const processes = await Promise.all(names.map((name) => subject.process(name)));
-    const memoryOfMany = processes.map(memoryBelow).reduce((sum, bytes) => sum + bytes, 0);
+    const memoryOfMany = await settledMemory(await Promise.all(names.map((name) => subject.process(name))));
     return { memoryOfOne, memoryOfMany, disk };
   } finally {
     await subject.remove(launched);
+  }
+}
+
+/** Of all together, in bytes, once it hardly changes: a virtual machine gives memory back when it has rested for two seconds. */
+async function settledMemory(processes: readonly number[]): Promise<number> {
+  const read = () => processes.map(memoryBelow).reduce((sum, bytes) => sum + bytes, 0);
+  for (let before = read(); ; ) {
+    await setTimeout(6000);
+    const now = read();
+    if (Math.abs(now - before) <= before / 100) return now;
+    before = now;
   }
 }
