@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { decodeFields, rawJson } from '../base/index.ts';
-import { connectPayload, type GuestSetup, setupPayload, startPayload, workerPayload } from './from-spec.ts';
+import {
+  BARE_SETUP,
+  connectPayload,
+  type GuestSetup,
+  setupPayload,
+  startPayload,
+  workerPayload,
+} from './from-spec.ts';
 import {
   fileTag,
   guestWorker,
@@ -99,23 +106,7 @@ describe('a process of a guest', () => {
   });
 });
 
-const setup: GuestSetup = {
-  hostname: 'web',
-  domainname: '',
-  layers: 3,
-  hasDisk: true,
-  readOnlyRoot: false,
-  interfaces: [],
-  routes: [],
-  files: [],
-  mounts: [],
-  sysctls: {},
-  shmSize: 64,
-  maskedPaths: [],
-  readonlyPaths: [],
-  nameService: false,
-  pidsLimit: 0,
-};
+const setup: GuestSetup = { ...BARE_SETUP, hostname: 'web', layers: 3, hasDisk: true, shmSize: 64 };
 
 describe('the set-up of a guest', () => {
   it('numbers the partitions of the layers from one on, the bottom one first', () => {

@@ -160,6 +160,25 @@ export interface GuestSetup {
   readonly pidsLimit: number;
 }
 
+/** Around a process that needs its layers alone: no disk, no network, nothing shared, nothing hidden. */
+export const BARE_SETUP: GuestSetup = {
+  hostname: 'machine',
+  domainname: '',
+  layers: 1,
+  hasDisk: false,
+  readOnlyRoot: false,
+  interfaces: [],
+  routes: [],
+  files: [],
+  mounts: [],
+  sysctls: {},
+  shmSize: 0,
+  maskedPaths: [],
+  readonlyPaths: [],
+  nameService: false,
+  pidsLimit: 0,
+};
+
 /** The payload of SETUP but for time and seed, which are the monitor's to say. */
 export function setupPayload(setup: GuestSetup): Buffer {
   const writer = new FieldWriter().text(setupTag.hostname, setup.hostname);

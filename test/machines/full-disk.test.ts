@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runChecked } from '../../src/base/index.ts';
+import { ComputerControl } from '../../src/vm/index.ts';
 import { tracesOf } from '../engine/traces.ts';
 import { TinyMachines } from './tiny-machines.ts';
 
@@ -67,6 +68,26 @@ describe('a full disk (a tmpfs of 64 MiB)', () => {
     await berth('snapshot', 'create', 'live', 'one');
     await answers('live');
     await berth('rm', '-f', 'live');
+  });
+
+  it('holds a machine that writes still, without an error inside, until it is let go on', async () => {
+    await machines.run('writer', '-m', '128m');
+    const { Id } = await machines.client.machines.inspect('writer');
+    await using console = await machines.console('writer');
+    {
+      await using _full = await fillUpTo(0);
+      const control = new ComputerControl(`${machines.instance.execRoot}/runtime/${Id}`, 'berth-vm');
+      await using events = await control.events();
+      console.type('w');
+      await events.find(({ name }) => name === 'STOP');
+    }
+    expect(await machines.refusal('snapshot', 'create', 'writer', 'one')).toContain(
+      "the machine stands still: the host's disk had no room for what it wrote",
+    );
+    expect(await berth('start', 'writer')).toBe('writer');
+    await console.shows('wrote');
+    await berth('snapshot', 'create', 'writer', 'one');
+    await berth('rm', '-f', 'writer');
   });
 
   it('refuses an image, a clone, an export and an import, each of which works once there is room', async () => {

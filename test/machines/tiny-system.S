@@ -1,7 +1,7 @@
 /*
  * An operating system in one sector, for tests of computers: it boots in no time from a disk by BIOS, and does what it is
  * told on its serial console (COM1), a letter at a time:
- *     p powers off, r resets, x tells QEMU of a panic, f writes without end; anything else comes back.
+ *     p powers off, r resets, x tells QEMU of a panic, f writes without end, w writes to its disk; anything else comes back.
  * Each press of the power button is told; the second one powers off. On COM2, which stands for the guest agent's port,
  * letters come back in the other case, if there is one.
  */
@@ -72,6 +72,8 @@ key:
     je panic
     cmpb $'f', %al
     je flood
+    cmpb $'w', %al
+    je write
     movw $COM1, %bx
     call put
     jmp round
@@ -117,6 +119,18 @@ flood:
     call put
     jmp flood
 
+write:
+    movw $sectors, %si
+    movw $0x4300, %ax
+    movb $0x80, %dl
+    int $0x13
+    movw $failed, %si
+    jc told
+    movw $wrote, %si
+told:
+    call say
+    jmp round
+
 /* Writes AL to the port at BX. */
 put:
     movb %al, %ah
@@ -152,6 +166,16 @@ tick:
 
 up: .asciz "up\r\n"
 pressed: .asciz "the power button\r\n"
+wrote: .asciz "wrote\r\n"
+failed: .asciz "no write\r\n"
+
+/* One, from here to what is 1 GiB behind the disk's beginning (the BIOS's extended write). */
+    .balign 4
+sectors:
+    .byte 16, 0
+    .word 1
+    .word 0x7c00, 0
+    .quad 0x200000
 
     .org 510
     .word 0xaa55

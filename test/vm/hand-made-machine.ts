@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { AttachSession, ExecSession, Supervisor, SupervisorPlan } from '../../src/runtime/contract.ts';
 import { makeErofs, TestInstance } from '../../src/runtime/test-instance.ts';
 import { MachineControl } from '../../src/vm/control.ts';
-import { type GuestSetup, setupPayload, startPayload } from '../../src/vm/from-spec.ts';
+import { BARE_SETUP, type GuestSetup, setupPayload, startPayload } from '../../src/vm/from-spec.ts';
 import { type GuestInitramfs, GuestInitramfses } from '../../src/vm/guest-initramfs.ts';
 import { type Hypervisor, Hypervisors } from '../../src/vm/hypervisor.ts';
 import { type Kernel, Kernels } from '../../src/vm/kernel.ts';
@@ -128,7 +128,7 @@ export class HandMadeMachines implements AsyncDisposable {
       uidBase: UID_BASE,
       network: plan.network === undefined ? undefined : { namespace: plan.network.path, interfaces },
       cgroups: [],
-      setup: setupPayload({ ...quietSetup, ...options.setup }),
+      setup: setupPayload({ ...BARE_SETUP, ...options.setup }),
       process: guestProcess(options.args ?? ['true'], { terminal: plan.terminal, stdin: plan.openStdin }),
     });
   }
@@ -162,24 +162,6 @@ export class HandMadeMachines implements AsyncDisposable {
     };
   }
 }
-
-const quietSetup: GuestSetup = {
-  hostname: 'machine',
-  domainname: '',
-  layers: 1,
-  hasDisk: false,
-  readOnlyRoot: false,
-  interfaces: [],
-  routes: [],
-  files: [],
-  mounts: [],
-  sysctls: {},
-  shmSize: 0,
-  maskedPaths: [],
-  readonlyPaths: [],
-  nameService: false,
-  pidsLimit: 0,
-};
 
 export class RunningMachine {
   readonly supervisor: Supervisor;

@@ -1,8 +1,16 @@
 import type { Readable } from 'node:stream';
 import { Timeline } from '../../base/index.ts';
 import type { AttachOptions } from '../../runtime/index.ts';
-import type { GuestCommand, GuestExit, ImageUse, Snapshot, TakenSnapshot } from '../../vm/index.ts';
+import {
+  type GuestCommand,
+  type GuestExit,
+  goOnWithRoom,
+  type ImageUse,
+  type Snapshot,
+  type TakenSnapshot,
+} from '../../vm/index.ts';
 import { type Attachment, attachToContainer, resizeContainer } from '../containers/attach.ts';
+import { computerControl } from '../containers/computer/control.ts';
 import { computerFiles } from '../containers/computer/files.ts';
 import { isComputer } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from '../containers/context.ts';
@@ -70,10 +78,11 @@ export class Machines {
     return createMachine(this.#context, request, options);
   }
 
-  /** False when it ran already. */
+  /** One that stands still, as the host's disk was full, goes on. False when it ran already. */
   async start(reference: string, timeline = new Timeline()): Promise<boolean> {
-    const { alreadyRunning } = await startContainer(this.#context, this.find(reference).id, timeline);
-    return !alreadyRunning;
+    const { id } = this.find(reference);
+    const { alreadyRunning } = await startContainer(this.#context, id, timeline);
+    return !alreadyRunning || goOnWithRoom(computerControl(this.#context, this.find(id)));
   }
 
   /** Presses the power button, and ends it by force after `timeout` seconds (negative: never); false when it did not run. */

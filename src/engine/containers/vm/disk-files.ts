@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { unavailable } from '../../../base/index.ts';
 import { type FileWorker, fileWorkerBehind } from '../../../runtime/index.ts';
-import { setupPayload, type WorkerPlace, waitPayload } from '../../../vm/index.ts';
+import { BARE_SETUP, setupPayload, type WorkerPlace, waitPayload } from '../../../vm/index.ts';
 import type { BriefMachine, BriefMachines } from './brief-machines.ts';
 
 /** What a machine that does not run has written, above what it began with. */
@@ -32,10 +32,8 @@ export async function openDiskFiles(
   const wanted = { cpus: undefined, memory: MEMORY };
   await using stack = new AsyncDisposableStack();
   const machine = stack.use(await machines.open({ layers, wanted, openStdin: true }, signal));
-  await machine.prepare(
-    { disk: { path, size }, setup: setupOf(layers.length), process: waitPayload() },
-    signal,
-  );
+  const setup = setupPayload({ ...BARE_SETUP, hostname: 'files', layers: layers.length, hasDisk: true });
+  await machine.prepare({ disk: { path, size }, setup, process: waitPayload() }, signal);
   // Its input ends with berthd, and the machine with its input.
   stack.use(await machine.supervisor.attach({ stdin: true, stdout: false, stderr: false }));
   await machine.supervisor.run(signal);
@@ -55,25 +53,5 @@ async function endWell(machine: BriefMachine): Promise<void> {
   if (status.kind === 'exited' && status.signal === constants.signals.SIGTERM) return;
   throw unavailable('the virtual machine that had the files ended before everything was on its disk', {
     hint: 'Copy them again',
-  });
-}
-
-function setupOf(layers: number): Buffer {
-  return setupPayload({
-    hostname: 'files',
-    domainname: '',
-    layers,
-    hasDisk: true,
-    readOnlyRoot: false,
-    interfaces: [],
-    routes: [],
-    files: [],
-    mounts: [],
-    sysctls: {},
-    shmSize: 0,
-    maskedPaths: [],
-    readonlyPaths: [],
-    nameService: false,
-    pidsLimit: 0,
   });
 }

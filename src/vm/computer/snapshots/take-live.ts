@@ -66,6 +66,21 @@ export async function takeLiveSnapshot(
   }
 }
 
+/** QEMU's word for a guest that stands still because a write of it found no room; it is made again when the guest goes on. */
+const NO_ROOM = 'io-error';
+
+/** Lets a guest go on that stood still for want of room on the host's disk, where there may be some by now; false for another one. */
+export async function goOnWithRoom(control: Pick<ComputerMonitor, 'execute'>): Promise<boolean> {
+  try {
+    if ((await statusOf(control)) !== NO_ROOM) return false;
+    await control.execute('cont');
+    return true;
+  } catch (error) {
+    if (asBerthError(error).kind !== 'unavailable') throw error; // it has ended, or is just starting
+    return false;
+  }
+}
+
 /** For a guest that a snapshot has stopped, and whose snapshot nobody finishes any more. Nothing happens for another one. */
 export async function letGoOn(control: Pick<ComputerMonitor, 'execute'>): Promise<void> {
   try {
@@ -89,6 +104,11 @@ async function statusAfterMigration(control: Pick<ComputerMonitor, 'execute'>): 
 export async function requireRunning(control: ComputerMonitor): Promise<void> {
   const status = await statusOf(control);
   if (status === 'running') return;
+  if (status === NO_ROOM) {
+    throw conflict("the machine stands still: the host's disk had no room for what it wrote", {
+      hint: 'Free space on the file system of the data root, then let it go on: berth vm start MACHINE',
+    });
+  }
   throw conflict(`the machine stands still (${status}), so no snapshot of it can be taken while it runs`);
 }
 
