@@ -21,14 +21,19 @@ export interface PartitionTable {
   readonly tail: Buffer;
 }
 
-/** A GUID partition table (UEFI 2.10, 5.3) whose tail comes right behind the last partition. */
-export function partitionTable(identifier: Buffer, partitions: readonly Partition[]): PartitionTable {
+/** A GUID partition table (UEFI 2.10, 5.3) whose tail comes behind the last partition and `spare` free sectors. */
+export function partitionTable(
+  identifier: Buffer,
+  partitions: readonly Partition[],
+  spare = 0,
+): PartitionTable {
   const entries = Buffer.alloc(Math.max(partitions.length, 128) * ENTRY_SIZE);
   let at = HEAD_SECTORS;
   for (const [index, partition] of partitions.entries()) {
     writeEntry(entries.subarray(index * ENTRY_SIZE), partition, at);
     at += partition.sectors;
   }
+  at += spare;
   const entrySectors = Math.ceil(entries.length / SECTOR_SIZE);
   const total = at + entrySectors + 1;
   const header = (place: 'head' | 'tail') => {

@@ -53,12 +53,16 @@ function rootFileSystem(disk: string): string {
   return `${disk}?offset=${ROOT_START * SECTOR_SIZE}`;
 }
 
-/** The file of the system that scripts/setup-machines has made of this release. */
+/** The file of the newest system that scripts/setup-machines has made of this release. */
 async function bookworm(): Promise<string> {
+  let newest = { file: '', createdAt: 0 };
   for (const name of await readdir(SYSTEMS)) {
     if (!name.endsWith('.json')) continue;
-    const { source } = JSON.parse(await readFile(join(SYSTEMS, name), 'utf8')) as { source: string };
-    if (source.startsWith('debian:bookworm')) return join(SYSTEMS, name.slice(0, -'.json'.length));
+    const text = await readFile(join(SYSTEMS, name), 'utf8');
+    const { source, createdAt } = JSON.parse(text) as { source: string; createdAt: number };
+    if (!source.startsWith('debian:bookworm-') || createdAt < newest.createdAt) continue;
+    newest = { file: name.slice(0, -'.json'.length), createdAt };
   }
-  throw new Error(`there is no bookworm in ${SYSTEMS}: run scripts/setup-machines`);
+  if (newest.file === '') throw new Error(`there is no bookworm in ${SYSTEMS}: run scripts/setup-machines`);
+  return join(SYSTEMS, newest.file);
 }

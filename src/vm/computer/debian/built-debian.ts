@@ -4,9 +4,10 @@ import type { DiskImages, TakenImage, TakeOptions } from '../disks/contract.ts';
 import type { DebianSystems } from '../systems.ts';
 import { type DebianRelease, debianRelease, packagesOf } from './releases.ts';
 import type { SystemBuilder } from './system-builder.ts';
+import { describeSystemFiles } from './system-files.ts';
 
-/** Whenever systems are made otherwise, so that older images are not used. */
-const VERSION = 1;
+/** Raised when the same packages and files become another disk, so that older images are not used. */
+const VERSION = 2;
 
 /** An image is used for so long, in milliseconds; then it is made anew, with the packages of that day. */
 const LIFETIME = 7 * 24 * 3_600_000;
@@ -49,9 +50,9 @@ export class BuiltDebian implements DebianSystems {
   }
 }
 
-/** What the store knows a release's image by: an image of other packages has another name. */
+/** What the store knows a release's image by: an image of other packages, or with other settings, has another name. */
 function storeName(release: DebianRelease): string {
-  const recipe = [VERSION, ...packagesOf(release)].join('\n');
+  const recipe = [VERSION, ...packagesOf(release), describeSystemFiles()].join('\n');
   return `debian:${release.codename}-${createHash('sha256').update(recipe).digest('hex').slice(0, 12)}`;
 }
 

@@ -45,6 +45,12 @@ it('has a partition table at both ends, with the same entries', async () => {
   expect(head.readUInt32LE(88)).toBe(crc32(first));
 });
 
+it('has a root of whole blocks, so that systemd-repart finds nothing to round up where there is no room', async () => {
+  const root = (await read(1024, 16384)).subarray(2 * 128);
+  const [first, last] = [root.readBigUInt64LE(32), root.readBigUInt64LE(40)];
+  expect([first % 8n, (last + 1n) % 8n]).toEqual([0n, 0n]);
+});
+
 it('has the boot loader where firmware looks for it', async () => {
   const [sector, core, system] = await Promise.all([
     read(0, 512),

@@ -12,8 +12,11 @@ const BIOS_SECTORS = MEBIBYTE;
 const SYSTEM_SECTORS = SYSTEM_PARTITION_SIZE / SECTOR_SIZE;
 /** The sector in which the root file system begins. */
 export const ROOT_START = HEAD_SECTORS + BIOS_SECTORS + SYSTEM_SECTORS;
-const ROOT_SECTORS = DISK_SIZE / SECTOR_SIZE - ROOT_START - TABLE_SECTORS;
 const BLOCK_SIZE = 4096;
+const BLOCK_SECTORS = BLOCK_SIZE / SECTOR_SIZE;
+const ROOM = DISK_SIZE / SECTOR_SIZE - ROOT_START - TABLE_SECTORS;
+/** Whole blocks: systemd-repart rounds a partition up to them, and fails at one that is as large as its disk lets it be. */
+const ROOT_SECTORS = ROOM - (ROOM % BLOCK_SECTORS);
 
 /** Types of partitions (the Discoverable Partitions Specification, and GRUB's manual for the first). */
 const BIOS_BOOT = guidBytes('21686148-6449-6e6f-744e-656564454649');
@@ -46,20 +49,21 @@ export async function writeSystemDisk(
   await using file = await open(path, 'wx', 0o600);
   await file.truncate(DISK_SIZE);
   const extended = `lazy_itable_init=0,lazy_journal_init=1,root_owner=0:0,offset=${ROOT_START * SECTOR_SIZE}`;
-  const blocks = Math.floor((ROOT_SECTORS * SECTOR_SIZE) / BLOCK_SIZE);
+  const blocks = ROOT_SECTORS / BLOCK_SECTORS;
   const args = [...FORMAT, ...JOURNAL, '-U', rootUuid, '-E', extended, '-d', root, path, String(blocks)];
   await runChecked('mke2fs', args, signal === undefined ? {} : { signal });
-  const { head, tail } = partitionTable(randomBytes(16), [
+  const partitions = [
     { type: BIOS_BOOT, identifier: randomBytes(16), name: 'bios', sectors: BIOS_SECTORS },
     { type: EFI_SYSTEM, identifier: randomBytes(16), name: 'efi', sectors: SYSTEM_SECTORS },
     { type: ROOT_X86_64, identifier: randomBytes(16), name: 'root', sectors: ROOT_SECTORS },
-  ]);
+  ];
+  const { head, tail } = partitionTable(randomBytes(16), partitions, ROOM - ROOT_SECTORS);
   loader.sector.copy(head);
   const parts = [
     [0, head],
     [HEAD_SECTORS, loader.core],
     [HEAD_SECTORS + BIOS_SECTORS, loader.systemPartition],
-    [ROOT_START + ROOT_SECTORS, tail],
+    [ROOT_START + ROOM, tail],
   ] as const;
   for (const [sector, data] of parts) await file.write(data, 0, data.length, sector * SECTOR_SIZE);
   await file.sync();

@@ -32,6 +32,11 @@ export async function writeSystemFiles(root: string, identity: ImageIdentity): P
   }
 }
 
+/** All that {@link writeSystemFiles} writes, whatever the image: two texts that differ are two kinds of system. */
+export function describeSystemFiles(): string {
+  return JSON.stringify(systemFiles({ rootUuid: '' }));
+}
+
 function systemFiles({ rootUuid }: ImageIdentity): SystemFiles {
   return {
     'etc/fstab': `UUID=${rootUuid} / ext4 rw,discard,x-systemd.growfs 0 0\n`,
