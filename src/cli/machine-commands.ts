@@ -40,6 +40,20 @@ export const MACHINE_COMMANDS: readonly CommandEntry[] = [
   {
     words: [],
     group: 'vm',
+    groupWords: ['pause'],
+    summary: 'Have one or more machines stand still',
+    load: async () => (await import('./commands/machine/lifecycle.ts')).pauseMachinesCommand,
+  },
+  {
+    words: [],
+    group: 'vm',
+    groupWords: ['unpause'],
+    summary: 'Let one or more paused machines go on',
+    load: async () => (await import('./commands/machine/lifecycle.ts')).unpauseMachinesCommand,
+  },
+  {
+    words: [],
+    group: 'vm',
     groupWords: ['kill'],
     summary: 'End one or more machines at once, as if their plugs were pulled',
     load: async () => (await import('./commands/machine/lifecycle.ts')).killMachinesCommand,

@@ -109,6 +109,19 @@ export class Machines {
     await this.#transport.run({ method: 'POST', path, query: { t: timeout }, signal });
   }
 
+  /** Its processors stand still. */
+  async pause(reference: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#transport.run({ method: 'POST', path: pathOf(reference, 'pause'), ...options });
+  }
+
+  /** Lets it go on; its guest agent is told the time. */
+  async unpause(
+    reference: string,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<{ readonly Warnings: readonly string[] }> {
+    return this.#transport.json({ method: 'POST', path: pathOf(reference, 'unpause'), ...options });
+  }
+
   /** Ends it at once, as if its plug were pulled. */
   async kill(reference: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     await this.#transport.run({ method: 'POST', path: pathOf(reference, 'kill'), ...options });

@@ -75,6 +75,23 @@ describe('a snapshot of a machine with the guest agent', () => {
   });
 });
 
+test('a machine that was paused stands still until it goes on, with the time of now', async () => {
+  await inside('date -u -s @1000000000');
+  await berth('pause', 'linux');
+  expect(await machines.client.machines.inspect('linux')).toMatchObject({ State: { Status: 'paused' } });
+  for (const words of [
+    ['pause', 'linux'],
+    ['exec', 'linux', 'true'],
+  ]) {
+    expect(await machines.refusal(...words)).toContain('the machine linux is paused');
+  }
+  expect(await machines.refusal('snapshot', 'create', 'linux', 'still')).toContain('stands still (paused)');
+  const before = Math.floor(Date.now() / 1000);
+  await berth('unpause', 'linux');
+  expect(Number(await inside('date +%s'))).toBeGreaterThanOrEqual(before);
+  expect(await machines.refusal('unpause', 'linux')).toContain('the machine linux is not paused');
+});
+
 /** The first disk of a stopped machine, as a raw file. */
 async function flatDisk(name: string): Promise<string> {
   const { dataRoot } = machines.instance;

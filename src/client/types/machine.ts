@@ -160,7 +160,7 @@ export interface MachineInspect {
 }
 
 export interface MachineState {
-  readonly Status: 'created' | 'running' | 'restarting' | 'exited';
+  readonly Status: 'created' | 'running' | 'paused' | 'restarting' | 'exited';
   readonly Running: boolean;
   readonly Restarting: boolean;
   /** Of its monitor on the host; 0 while it does not run. */

@@ -7,7 +7,7 @@ import { computerControl } from '../containers/computer/control.ts';
 import type { ContainerRecord } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import type { PathFacts } from '../containers/files/archive.ts';
-import { requireRunning } from './admission.ts';
+import { requireGoingOn } from './admission.ts';
 
 /**
  * Runs a command in a machine, by QEMU's guest agent there. Throws `conflict` for a machine that does not run, `unavailable` for
@@ -106,7 +106,7 @@ export class GuestFiles {
 const REMOVAL_TIMEOUT_MS = 30_000;
 
 function agentOf(context: ContainerContext, record: ContainerRecord): GuestAgent {
-  requireRunning(record);
+  requireGoingOn(record);
   return new GuestAgent(computerControl(context, record));
 }
 

@@ -20,11 +20,18 @@ import { removeContainer } from '../containers/remove.ts';
 import { renameContainer } from '../containers/rename.ts';
 import { startContainer } from '../containers/start.ts';
 import { type Reading, watchUsage } from '../containers/stats.ts';
-import { killContainer, restartContainer, stopContainer } from '../containers/stop.ts';
+import {
+  killContainer,
+  pauseContainer,
+  restartContainer,
+  stopContainer,
+  unpauseContainer,
+} from '../containers/stop.ts';
 import { type WaitCondition, type WaitResult, waitForContainer } from '../containers/wait.ts';
-import { requireRunning, requireStopped } from './admission.ts';
+import { requireGoingOn, requirePaused, requireRunning, requireStopped } from './admission.ts';
 import { exportMachine, type ImportRequest, importMachine } from './archive.ts';
 import { changeMachine, type MachineChange, type MachineChanged } from './change.ts';
+import { setGuestClock } from './clock.ts';
 import { type CloneRequest, cloneMachine } from './clone.ts';
 import { type CreatedMachine, type CreateOptions, createMachine } from './create.ts';
 import { execInGuest, GuestFiles } from './guest.ts';
@@ -93,6 +100,21 @@ export class Machines {
   /** As {@link stop} and {@link start}. */
   restart(reference: string, options: { readonly timeout?: number }): Promise<void> {
     return restartContainer(this.#context, this.find(reference).id, options);
+  }
+
+  /** Its processors stand still. Throws `conflict` when they do already, or it does not run. */
+  async pause(reference: string): Promise<void> {
+    const record = this.find(reference);
+    requireGoingOn(record);
+    await pauseContainer(this.#context, record.id);
+  }
+
+  /** Lets it go on, and tells its system what time it is. Returns what its user should know: one sentence each. */
+  async unpause(reference: string): Promise<readonly string[]> {
+    const record = this.find(reference);
+    requirePaused(record);
+    await unpauseContainer(this.#context, record.id);
+    return setGuestClock(this.#context, record);
   }
 
   /** Ends it at once, as if its plug were pulled. */

@@ -93,7 +93,7 @@ export function machineImage({ image, size, used }: ImageUse) {
   };
 }
 
-/** A machine stands still for nobody, and its kernel has its own memory to run out of. */
+/** Its status says whether it is paused, and its kernel has its own memory to run out of. */
 function machineState(record: ContainerRecord, health: Health | undefined) {
   const { OOMKilled: _, Dead: __, Paused: ___, ...state } = stateInspect(record.state, health);
   return state;

@@ -94,6 +94,15 @@ export function machineRoutes(app: FastifyInstance, engine: Engine): void {
     reply.code(204);
   });
 
+  app.post<Reference>('/berth/machines/:name/pause', async (request, reply) => {
+    await machines.pause(request.params.name);
+    reply.code(204);
+  });
+
+  app.post<Reference>('/berth/machines/:name/unpause', async (request) => ({
+    Warnings: await machines.unpause(request.params.name),
+  }));
+
   app.post<Reference>('/berth/machines/:name/kill', async (request, reply) => {
     await machines.kill(request.params.name);
     reply.code(204);

@@ -52,6 +52,33 @@ function withTimeout(command: CliCommand): CliCommand {
     .addOption(parsedOption('-t, --timeout <int>', summary, parseWholeNumber)) as CliCommand;
 }
 
+export function pauseMachinesCommand(cli: Cli, path: string): CliCommand {
+  const command = new CliCommand(path, 'Have one or more machines stand still');
+  command
+    .usage(MANY)
+    .argument('<machine...>')
+    .action(async (machines: readonly string[]) => {
+      const client = await cli.connect();
+      await forEachTarget(cli, machines, (machine) => client.machines.pause(machine));
+    });
+  return command;
+}
+
+export function unpauseMachinesCommand(cli: Cli, path: string): CliCommand {
+  const command = new CliCommand(path, 'Let one or more paused machines go on');
+  command
+    .usage(MANY)
+    .argument('<machine...>')
+    .action(async (machines: readonly string[]) => {
+      const client = await cli.connect();
+      await forEachTarget(cli, machines, async (machine) => {
+        const { Warnings } = await client.machines.unpause(machine);
+        for (const warning of Warnings) process.stderr.write(`WARNING: ${warning}\n`);
+      });
+    });
+  return command;
+}
+
 export function killMachinesCommand(cli: Cli, path: string): CliCommand {
   const summary = 'End one or more machines at once, as if their plugs were pulled';
   const command = new CliCommand(path, summary);
