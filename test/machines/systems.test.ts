@@ -167,6 +167,13 @@ describe('a Debian system', () => {
     for (const name of ['bookworm', 'trixie'] as const)
       expect(await inside(name, 'systemctl is-active systemd-repart')).toBe('active');
   });
+
+  it('takes the room of a disk that has grown while it runs, when it is told to', async () => {
+    await berthOk('vm', 'set', '--disk', 'root:9g', 'trixie');
+    const seen = 'until [ "$(cat /sys/class/block/vda/size)" = 18874368 ]; do sleep 0.1; done';
+    await inside('trixie', `${seen}; systemctl restart systemd-repart && /usr/lib/systemd/systemd-growfs /`);
+    expect(Number(await inside('trixie', 'findmnt -bno SIZE /'))).toBeGreaterThan(8.5 * 1024 ** 3);
+  });
 });
 
 describe('a machine among containers', () => {
