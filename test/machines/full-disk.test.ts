@@ -78,7 +78,7 @@ describe('a full disk (a tmpfs of 64 MiB)', () => {
       await using _full = await fillUpTo(0);
       const control = new ComputerControl(`${machines.instance.execRoot}/runtime/${Id}`, 'berth-vm');
       await using events = await control.events();
-      console.type('w');
+      console.type('!');
       await events.find(({ name }) => name === 'STOP');
     }
     expect(await machines.refusal('snapshot', 'create', 'writer', 'one')).toContain(

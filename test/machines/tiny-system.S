@@ -1,7 +1,7 @@
 /*
  * An operating system in one sector, for tests of computers: it boots in no time from a disk by BIOS, and does what it is
  * told on its serial console (COM1), a letter at a time:
- *     p powers off, r resets, x tells QEMU of a panic, f writes without end, w writes to its disk; anything else comes back.
+ *     p powers off, r resets, x tells QEMU of a panic, f writes without end, ! writes to its disk; anything else comes back.
  * Each press of the power button is told; the second one powers off. On COM2, which stands for the guest agent's port,
  * letters come back in the other case, if there is one.
  */
@@ -72,7 +72,7 @@ key:
     je panic
     cmpb $'f', %al
     je flood
-    cmpb $'w', %al
+    cmpb $'!', %al
     je write
     movw $COM1, %bx
     call put
