@@ -1,5 +1,6 @@
 import type { ShareTransport } from './contract.ts';
-import { dependenciesOf, plainName, withoutTypes } from './kernel-modules.ts';
+import { dependenciesOf, plainName } from './kernel-modules.ts';
+import { quickToLoad } from './quick-module.ts';
 
 /** What a guest loads for folders that are shared by the one or the other. */
 const TRANSPORTS: Readonly<Record<ShareTransport, readonly string[]>> = {
@@ -47,7 +48,7 @@ export function guestModules(
   return {
     modules: files.map(({ path, data }) => ({
       name: fileName(path),
-      data: unsigned ? withoutTypes(data) : data,
+      data: unsigned ? quickToLoad(data) : data,
     })),
     lists: {
       order: list((name) => always.has(name)),

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { invalid, systemErrorCode } from '../base/index.ts';
 import { compressionOf, decompress } from './decompress.ts';
+import { sectionNamed } from './elf-sections.ts';
 
 /** What a guest cannot do without; names as modprobe takes them. */
 const NEEDED = [
@@ -92,7 +93,7 @@ async function readModule(path: string, signal?: AbortSignal): Promise<Buffer> {
 
 /** The modules that a module names in its section .modinfo as those it depends on. */
 export function dependenciesOf(path: string, module: Buffer): string[] {
-  const information = elfSection(module, '.modinfo');
+  const information = sectionNamed(module, '.modinfo');
   if (information === undefined) throw invalid(`${path} is not a kernel module`);
   const entries = information.toString('latin1').split('\0');
   const depends = entries.find((entry) => entry.startsWith('depends='))?.slice('depends='.length) ?? '';
@@ -100,71 +101,4 @@ export function dependenciesOf(path: string, module: Buffer): string[] {
     .split(',')
     .filter((name) => name !== '')
     .map(plainName);
-}
-
-/** The end of a signed module, behind the signature and its description (include/linux/module_signature.h). */
-const SIGNED = Buffer.from('~Module signature appended~\n');
-const SIGNATURE_DESCRIPTION = 12;
-
-/**
- * A module without what its types are (BTF, the section .BTF), which nothing in a guest asks for: to check it takes an emulated
- * processor longer than to load all the rest. And without its signature, which would be wrong then: for kernels that do not insist
- * on one.
- */
-export function withoutTypes(module: Buffer): Buffer {
-  const unsigned = Buffer.from(withoutSignature(module));
-  const names = sectionNames(unsigned);
-  const at = names?.indexOf('\0.BTF\0') ?? -1;
-  if (names === undefined || at < 0) return module;
-  names.write('x', at + 1, 'latin1'); // it is found by its name alone
-  return unsigned;
-}
-
-function withoutSignature(module: Buffer): Buffer {
-  if (!module.subarray(-SIGNED.length).equals(SIGNED)) return module;
-  const description = module.length - SIGNED.length - SIGNATURE_DESCRIPTION;
-  if (description < 0) return module;
-  const signature = description - module.readUInt32BE(description + 8);
-  return signature < 0 ? module : module.subarray(0, signature);
-}
-
-/** A section of a 64-bit little-endian ELF file; undefined when it has none of that name, or is no such file. */
-function elfSection(file: Buffer, name: string): Buffer | undefined {
-  const sections = elfSections(file);
-  const names = sectionNames(file);
-  if (sections === undefined || names === undefined) return undefined;
-  for (let index = 0; index < sections.count; index++) {
-    const at = sections.nameAt(index);
-    if (names.toString('latin1', at, names.indexOf(0, at)) === name) return sections.content(index);
-  }
-  return undefined;
-}
-
-function sectionNames(file: Buffer): Buffer | undefined {
-  return elfSections(file)?.content(file.readUInt16LE(0x3e));
-}
-
-interface ElfSections {
-  readonly count: number;
-  /** A piece of the file. */
-  readonly content: (index: number) => Buffer;
-  /** Where its name begins among the names. */
-  readonly nameAt: (index: number) => number;
-}
-
-function elfSections(file: Buffer): ElfSections | undefined {
-  if (file.length < 64 || file.readUInt32BE(0) !== 0x7f454c46) return undefined;
-  const headers = Number(file.readBigUInt64LE(0x28));
-  const size = file.readUInt16LE(0x3a);
-  const count = file.readUInt16LE(0x3c);
-  if (size < 64 || headers + count * size > file.length) return undefined;
-  return {
-    count,
-    content(index) {
-      const header = file.subarray(headers + index * size);
-      const start = Number(header.readBigUInt64LE(0x18));
-      return file.subarray(start, start + Number(header.readBigUInt64LE(0x20)));
-    },
-    nameAt: (index) => file.readUInt32LE(headers + index * size),
-  };
 }

@@ -5,7 +5,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Kernels } from './kernel.ts';
 import { readKernelImage } from './kernel-image.ts';
-import { dependenciesOf, listModules, withoutTypes } from './kernel-modules.ts';
+import { dependenciesOf, listModules } from './kernel-modules.ts';
 
 const needed = 'virtio_mmio virtio_console virtio_blk virtio_net erofs overlay ext4 virtio_rng'.split(' ');
 
@@ -141,35 +141,6 @@ describe('the modules of a guest', () => {
   test('must be modules', () => {
     expect(dependenciesOf('/m.ko', moduleFile('a-b,c'))).toEqual(['a_b', 'c']);
     expect(() => dependenciesOf('/m.ko', Buffer.from('no module'))).toThrow('/m.ko is not a kernel module');
-  });
-});
-
-describe('a module without its types', () => {
-  const typed = elf(machine, { name: '.BTF', content: 'types' });
-  /** As the kernel's sign-file writes it: the signature, its description with its length at the end, and the word. */
-  function signed(module: Buffer): Buffer {
-    const description = Buffer.alloc(12);
-    description.writeUInt32BE(700, 8);
-    return Buffer.concat([
-      module,
-      Buffer.alloc(700, 's'),
-      description,
-      Buffer.from('~Module signature appended~\n'),
-    ]);
-  }
-
-  test('has none that the kernel would find, nor a signature, which would be wrong', () => {
-    const stripped = withoutTypes(signed(typed));
-    expect(stripped.length).toBe(typed.length);
-    expect(stripped.includes('.BTF')).toBe(false);
-    expect(stripped.includes('types')).toBe(true);
-    expect(typed.includes('.BTF')).toBe(true);
-  });
-
-  test('is as it was where there are none, signature and all', () => {
-    const plain = signed(moduleFile('virtio'));
-    expect(withoutTypes(plain)).toEqual(plain);
-    expect(withoutTypes(Buffer.from('no module'))).toEqual(Buffer.from('no module'));
   });
 });
 

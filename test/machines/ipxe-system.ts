@@ -9,6 +9,21 @@ import { writeSystemDisk } from '../../src/vm/computer/debian/system-disk.ts';
 const IPXE = '/boot/ipxe.lkrn';
 const LOADER = '/usr/lib/grub/i386-pc/linux16.mod';
 
+/** iPXE asks for a page until somebody gives it, and stays. */
+export const askFor = (url: string) => `:network
+dhcp || goto network
+:ask
+imgfetch ${url} || goto again
+:stay
+sleep 3600
+goto stay
+:again
+sleep 1
+goto ask`;
+
+/** For a shell: a page of two bytes for the first who asks; what he asked is printed. */
+export const ONE_ANSWER = 'printf "HTTP/1.0 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok" | nc -l -p 80';
+
 /**
  * A disk with a system that is no Linux: iPXE, Debian's, which has drivers, TCP/IP and a script language of its own. It runs
  * `script` and stays. The path of its qcow2 file, in `folder`.

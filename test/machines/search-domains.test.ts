@@ -3,22 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Instance, startInstance } from '../engine/instance.ts';
-import { makeIpxeSystem } from './ipxe-system.ts';
-
-/** A page of two bytes for the first who asks; what he asked is printed. */
-const ONE_ANSWER = 'printf "HTTP/1.0 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok" | nc -l -p 80';
+import { askFor, makeIpxeSystem, ONE_ANSWER } from './ipxe-system.ts';
 
 /** iPXE looks in the search domains for names without a dot, and says what it was told of them. */
-const ASK = `:network
-dhcp || goto network
-:ask
-imgfetch http://web/\${domain}+\${dnssl} || goto again
-:stay
-sleep 3600
-goto stay
-:again
-sleep 1
-goto ask`;
+const ASK = askFor(`http://web/\${domain}+\${dnssl}`);
 
 /** Where nobody answers: what is asked of the outside fails. */
 const HOST = 'nameserver 127.0.0.1\nsearch berth.test. other.test\n';

@@ -5,22 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/base/index.ts';
 import { EngineClient } from '../../src/client/index.ts';
 import type { Instance } from '../engine/instance.ts';
-import { makeIpxeSystem } from './ipxe-system.ts';
+import { askFor, makeIpxeSystem, ONE_ANSWER } from './ipxe-system.ts';
 import { startWithSystems } from './systems.ts';
 
-/** A page of two bytes for the first who asks; what he asked is printed. */
-const ONE_ANSWER = 'printf "HTTP/1.0 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok" | nc -l -p 80';
-
-const ASK = `:network
-dhcp || goto network
-:ask
-imgfetch http://web/from-ipxe || goto again
-:stay
-sleep 3600
-goto stay
-:again
-sleep 1
-goto ask`;
+const ASK = askFor('http://web/from-ipxe');
 
 const SERVE_PAGES = 'mkdir /www; echo hello from a container >/www/index.html; exec httpd -f -h /www';
 
