@@ -25,12 +25,6 @@ import {
 /** Of a disk without content: as much as ext4 can have with blocks of 4 KiB. */
 const EMPTY_DISK_SIZE = 16 * 1024 ** 4;
 
-/**
- * MiB. What a guest's kernel and a container's start are translated to takes 28; what does not fit any more is all thrown away and
- * translated anew. This much has cost no program time that could be measured.
- */
-const TRANSLATIONS = 128;
-
 /** What decides a guest's devices: a template serves machines of its own shape only. */
 export interface MachineShape {
   readonly accelerator: Accelerator['name'];
@@ -86,7 +80,7 @@ function machineType({ accelerator, processors, memory }: MachineShape): string[
   return [
     ...[...bareMachine, '-no-reboot'],
     ...['-M', 'microvm,acpi=on,isa-serial=on,memory-backend=ram'],
-    ...accelerationArguments(accelerator, TRANSLATIONS),
+    ...accelerationArguments(accelerator),
     ...['-smp', String(processors), '-m', `${memory / 1024 ** 2}M`],
     ...['-global', 'virtio-mmio.force-legacy=false'],
   ];
