@@ -1,21 +1,30 @@
+import type { EngineClient } from '../../../client/index.ts';
 import type { Cli } from '../../cli.ts';
 import { CliCommand, parsedOption, parseWholeNumber } from '../../grammar.ts';
 import { forEachTarget } from '../../targets.ts';
 
 const MANY = 'MACHINE [MACHINE...]';
 
-export function startMachinesCommand(cli: Cli, path: string): CliCommand {
-  const command = new CliCommand(path, 'Start one or more machines');
+/** A command without options that does the same to each machine that is named. */
+function commandForEach(
+  cli: Cli,
+  command: CliCommand,
+  work: (client: EngineClient, machine: string) => Promise<void>,
+): CliCommand {
   command
     .usage(MANY)
     .argument('<machine...>')
     .action(async (machines: readonly string[]) => {
       const client = await cli.connect();
-      await forEachTarget(cli, machines, async (machine) => {
-        await client.machines.start(machine);
-      });
+      await forEachTarget(cli, machines, (machine) => work(client, machine));
     });
   return command;
+}
+
+export function startMachinesCommand(cli: Cli, path: string): CliCommand {
+  return commandForEach(cli, new CliCommand(path, 'Start one or more machines'), async (client, machine) => {
+    await client.machines.start(machine);
+  });
 }
 
 interface StopFlags {
@@ -54,42 +63,22 @@ function withTimeout(command: CliCommand): CliCommand {
 
 export function pauseMachinesCommand(cli: Cli, path: string): CliCommand {
   const command = new CliCommand(path, 'Have one or more machines stand still');
-  command
-    .usage(MANY)
-    .argument('<machine...>')
-    .action(async (machines: readonly string[]) => {
-      const client = await cli.connect();
-      await forEachTarget(cli, machines, (machine) => client.machines.pause(machine));
-    });
-  return command;
+  return commandForEach(cli, command, (client, machine) => client.machines.pause(machine));
 }
 
 export function unpauseMachinesCommand(cli: Cli, path: string): CliCommand {
   const command = new CliCommand(path, 'Let one or more paused machines go on');
-  command
-    .usage(MANY)
-    .argument('<machine...>')
-    .action(async (machines: readonly string[]) => {
-      const client = await cli.connect();
-      await forEachTarget(cli, machines, async (machine) => {
-        const { Warnings } = await client.machines.unpause(machine);
-        for (const warning of Warnings) process.stderr.write(`WARNING: ${warning}\n`);
-      });
-    });
-  return command;
+  return commandForEach(cli, command, async (client, machine) => {
+    const { Warnings } = await client.machines.unpause(machine);
+    for (const warning of Warnings) process.stderr.write(`WARNING: ${warning}\n`);
+  });
 }
 
 export function killMachinesCommand(cli: Cli, path: string): CliCommand {
   const summary = 'End one or more machines at once, as if their plugs were pulled';
-  const command = new CliCommand(path, summary);
-  command
-    .usage(MANY)
-    .argument('<machine...>')
-    .action(async (machines: readonly string[]) => {
-      const client = await cli.connect();
-      await forEachTarget(cli, machines, (machine) => client.machines.kill(machine));
-    });
-  return command;
+  return commandForEach(cli, new CliCommand(path, summary), (client, machine) =>
+    client.machines.kill(machine),
+  );
 }
 
 export function removeMachinesCommand(cli: Cli, path: string): CliCommand {
