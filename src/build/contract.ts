@@ -46,6 +46,8 @@ export interface RunStep {
   readonly env: readonly string[];
   readonly network: 'default' | 'none' | 'host';
   readonly isolation: Isolation;
+  /** What the process runs on. */
+  readonly architecture: string;
   readonly onOutput: (text: string) => void;
   readonly signal: AbortSignal;
 }

@@ -208,6 +208,7 @@ export class StageBuild {
         env: [...proxyEnvironment(request), ...visible, ...(state.config.Env ?? [])],
         network: instruction.network,
         isolation,
+        architecture: request.platform.architecture,
         onOutput: this.#links.say,
         signal,
       });

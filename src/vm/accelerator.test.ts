@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { HostProbe, type Measurements, stableDescription } from './accelerator.ts';
+import { architectureNamed, hostArchitecture } from './architecture.ts';
 
 type Result = Awaited<ReturnType<Measurements['measure']>>;
 
@@ -35,6 +36,14 @@ test('a probe that fails is told in its own words', async () => {
     name: 'tcg',
     why: 'KVM makes no processor: Operation not permitted',
   });
+});
+
+test('a guest of another architecture than the host is emulated, without a look at KVM', async () => {
+  const { host, asked } = probe({ value: 2_400_000_000 });
+  const own = hostArchitecture().name;
+  const foreign = architectureNamed(own === 'amd64' ? 'arm64' : 'amd64');
+  expect(await host.accelerator(foreign)).toEqual({ name: 'tcg', why: `this host's processor is ${own}` });
+  expect(asked).toEqual([]);
 });
 
 test('everything is measured once', async () => {

@@ -1,5 +1,6 @@
 import { access, constants, readFile } from 'node:fs/promises';
 import { run, systemErrorCode } from '../base/index.ts';
+import { type Architecture, hostArchitecture } from './architecture.ts';
 import type { Accelerator } from './contract.ts';
 
 /**
@@ -41,8 +42,10 @@ export class HostProbe {
     this.#measurements = measurements;
   }
 
-  /** KVM where it is there and fast, else TCG and why. */
-  accelerator(): Promise<Accelerator> {
+  /** KVM where it is there and fast, and guests have the host's architecture, else TCG and why. */
+  async accelerator({ name }: Architecture = hostArchitecture()): Promise<Accelerator> {
+    const own = hostArchitecture().name;
+    if (name !== own) return { name: 'tcg', why: `this host's processor is ${own}` };
     this.#accelerator ??= this.#chooseAccelerator().catch((error: unknown) => {
       this.#accelerator = undefined;
       throw error;

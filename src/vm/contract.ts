@@ -1,4 +1,5 @@
 import type { ContainerId, Timeline } from '../base/index.ts';
+import type { ArchitectureName } from './architecture.ts';
 
 /**
  * What the engine asks of virtual machines: what they run on, what one may have, and the plan that `berth-vm run`
@@ -7,8 +8,10 @@ import type { ContainerId, Timeline } from '../base/index.ts';
 export interface VirtualMachines {
   /** The OCI runtime of machines, for {@link MachineRequest.directory} as bundle. */
   readonly runtime: { readonly path: string; readonly args: readonly string[] };
-  /** What machines run on here. Fetches nothing and boots nothing. */
-  describe(signal?: AbortSignal): Promise<MachineHost>;
+  /** The architectures that machines can have; this host's is the first. */
+  readonly architectures: readonly ArchitectureName[];
+  /** What machines of an architecture run on here. Fetches nothing and boots nothing. */
+  describe(architecture: ArchitectureName, signal?: AbortSignal): Promise<MachineHost>;
   /**
    * What a machine gets. Throws `invalid` for what no machine here can have, `conflict` when the machines that run
    * have too much already; both with the numbers.
@@ -37,6 +40,8 @@ export interface MachineHost {
   readonly accelerator: Accelerator;
   readonly hypervisor: Part<{ readonly path: string; readonly version: string }>;
   readonly kernel: Part<{ readonly release: string; readonly path: string }>;
+  /** Berth's own programs inside guests, and their folder. */
+  readonly programs: Part<{ readonly path: string }>;
 }
 
 /** Something that machines need: it is there, it is fetched at the first start, or why not. */
@@ -65,6 +70,8 @@ export interface MachineRequest {
   readonly id: ContainerId;
   /** The bundle: a folder of the container's own that exists. */
   readonly directory: string;
+  /** Of the image's programs. */
+  readonly architecture: ArchitectureName;
   readonly allotment: Allotment;
   /** The image's EROFS files, the bottom layer first: layer i is partition i + 1 of the guest's disk `layers`. */
   readonly layers: readonly string[];

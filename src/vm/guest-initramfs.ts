@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemErrorCode, unavailable, writeFileAtomic } from '../base/index.ts';
+import { unavailable, writeFileAtomic } from '../base/index.ts';
+import { type Architecture, hostArchitecture } from './architecture.ts';
 import { guestModules } from './guest-modules.ts';
 import { type InitramfsEntry, writeInitramfs } from './initramfs.ts';
 import { DEBIAN_PACKAGE, type Kernel } from './kernel.ts';
@@ -26,37 +27,48 @@ export class GuestInitramfses {
   readonly #nativeDirectory: string;
   readonly #made = new Map<string, GuestInitramfs>();
 
-  /** `cache` (<data root>/vm/initramfs) is made when it is needed; the programs come from `nativeDirectory`. */
+  /**
+   * `cache` (<data root>/vm/initramfs) is made when it is needed; the programs come from `nativeDirectory`, those of another
+   * architecture than the host's from its folder of the architecture's triple.
+   */
   constructor(cache: string, nativeDirectory: string) {
     this.#cache = cache;
     this.#nativeDirectory = nativeDirectory;
   }
 
-  /** Throws `unavailable` when berth's own programs are not built. */
-  async for(kernel: Kernel): Promise<GuestInitramfs> {
-    const key = `${kernel.digest} ${await this.#programTimes()}`;
+  /** Throws `unavailable` when berth's own programs are not built for the architecture, with what to do. */
+  async for(kernel: Kernel, architecture = hostArchitecture()): Promise<GuestInitramfs> {
+    const folder = await this.programs(architecture);
+    const key = `${kernel.digest} ${await programTimes(folder)}`;
     const made = this.#made.get(key);
     if (made !== undefined && (await isThere(made.path))) return made;
-    const initramfs = await this.#write(kernel);
+    const initramfs = await this.#write(kernel, folder);
     this.#made.set(key, initramfs);
     return initramfs;
   }
 
-  async #programTimes(): Promise<string> {
-    const times = programs.map(async ({ program }) => {
-      const found = await stat(join(this.#nativeDirectory, program), { bigint: true }).catch(() => undefined);
-      return `${found?.ino} ${found?.mtimeNs}`;
-    });
-    return (await Promise.all(times)).join(' ');
+  /** The folder of berth's programs inside guests. Throws as {@link for} does. */
+  async programs(architecture: Architecture): Promise<string> {
+    const isOwn = architecture.name === hostArchitecture().name;
+    const folder = isOwn ? this.#nativeDirectory : join(this.#nativeDirectory, architecture.triple);
+    for (const { program } of programs) {
+      const file = join(folder, program);
+      if (await isThere(file)) continue;
+      const compiler = isOwn
+        ? ''
+        : `, which needs ${architecture.triple}-gcc: apt-get install --no-install-recommends ${architecture.compilerPackages}`;
+      throw unavailable(`virtual machines for ${architecture.name} need ${file}, which does not exist`, {
+        hint: `Build it with: make -C native${compiler}`,
+      });
+    }
+    return folder;
   }
 
-  async #write(kernel: Kernel): Promise<GuestInitramfs> {
+  async #write(kernel: Kernel, folder: string): Promise<GuestInitramfs> {
     const archive = writeInitramfs([
       { kind: 'folder', path: 'dev' },
       { kind: 'device', path: 'dev/console', major: 5, minor: 1 },
-      ...(await Promise.all(
-        programs.map(({ path, program }) => programEntry(path, this.#nativeDirectory, program)),
-      )),
+      ...(await Promise.all(programs.map(({ path, program }) => programEntry(path, join(folder, program))))),
       ...(await moduleEntries(kernel)),
     ]);
     const digest = createHash('sha256').update(archive).digest('hex');
@@ -69,14 +81,16 @@ export class GuestInitramfses {
   }
 }
 
-async function programEntry(path: string, directory: string, program: string): Promise<InitramfsEntry> {
-  const file = join(directory, program);
-  try {
-    return { kind: 'file', path, content: await readFile(file), executable: true };
-  } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT') throw error;
-    throw unavailable(`${file} does not exist`, { hint: 'Build it with: make -C native', cause: error });
-  }
+async function programTimes(folder: string): Promise<string> {
+  const times = programs.map(async ({ program }) => {
+    const found = await stat(join(folder, program), { bigint: true }).catch(() => undefined);
+    return `${found?.ino} ${found?.mtimeNs}`;
+  });
+  return (await Promise.all(times)).join(' ');
+}
+
+async function programEntry(path: string, file: string): Promise<InitramfsEntry> {
+  return { kind: 'file', path, content: await readFile(file), executable: true };
 }
 
 /** What PID 1 loads always is listed in modules/order, and what it loads when it is told so beside it; one name a line. */

@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { architectureNamed, hostArchitecture } from './architecture.ts';
 import { Hypervisors, librariesIn } from './hypervisor.ts';
 
 let folder: string;
@@ -25,6 +26,16 @@ test('a host without QEMU is told what to install', async () => {
     kind: 'unavailable',
     message: 'virtual machines need QEMU: qemu-system-x86_64 is not installed',
     hint: 'Install it: apt-get install --no-install-recommends qemu-system-x86',
+  });
+});
+
+test('a host without the QEMU of another architecture is told what to install for it', async () => {
+  const foreign = architectureNamed(hostArchitecture().name === 'arm64' ? 'amd64' : 'arm64');
+  const { program, package: debian } = foreign.emulator;
+  await expect(new Hypervisors(folder).find(foreign)).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: `virtual machines for ${foreign.name} need QEMU: ${program} is not installed`,
+    hint: `Install it: apt-get install --no-install-recommends ${debian}`,
   });
 });
 

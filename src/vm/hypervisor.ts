@@ -1,6 +1,7 @@
 import { access, realpath, stat } from 'node:fs/promises';
 import { delimiter, dirname, join, normalize } from 'node:path';
-import { KeyedLock, notImplemented, run, runChecked, systemErrorCode, unavailable } from '../base/index.ts';
+import { KeyedLock, run, runChecked, systemErrorCode, unavailable } from '../base/index.ts';
+import { type Architecture, hostArchitecture } from './architecture.ts';
 import { requireProgram } from './host-program.ts';
 import { bareMachine, pluginArguments } from './qemu-arguments.ts';
 import type { VmFile } from './vm-plan.ts';
@@ -21,17 +22,12 @@ export interface Hypervisor {
 /** Where the plugin is in QEMU's root. */
 const PLUGIN = '/berth/idle-memory.so';
 
-/** The processors that berth has machines for. */
-const programs: Partial<Record<NodeJS.Architecture, string>> = { x64: 'qemu-system-x86_64' };
-
-const INSTALL = 'Install it: apt-get install --no-install-recommends qemu-system-x86';
-
-/** Finds QEMU, and asks it about itself once for as long as the program stays the same. */
+/** Finds QEMU's program for an architecture, and asks it about itself once for as long as it stays the same. */
 export class Hypervisors {
   readonly #searchPath: string;
   readonly #plugin: string | undefined;
   readonly #lock = new KeyedLock();
-  #known: Hypervisor | undefined;
+  readonly #known = new Map<string, Hypervisor>();
 
   /** `searchPath` as in PATH; `plugin` is {@link Hypervisor.plugin} on the host. */
   constructor(searchPath: string, plugin?: string) {
@@ -40,33 +36,41 @@ export class Hypervisors {
   }
 
   /** Throws `unavailable` when QEMU is not installed or cannot be executed, with the way out. */
-  async find(signal?: AbortSignal): Promise<Hypervisor> {
-    const path = await findProgram(this.#searchPath);
-    await requireProgram({ path, need: 'virtual machines need QEMU', install: INSTALL });
+  async find(architecture: Architecture = hostArchitecture(), signal?: AbortSignal): Promise<Hypervisor> {
+    const path = await findProgram(this.#searchPath, architecture);
+    await requireProgram({ path, need: needOf(architecture), install: installOf(architecture) });
     const identity = await identityOf(path);
-    return this.#lock.run('ask', async () => {
-      if (this.#known?.path === path && this.#known.identity === identity) return this.#known;
+    return this.#lock.run(path, async () => {
+      const known = this.#known.get(path);
+      if (known?.identity === identity) return known;
       const [answers, plugin] = await Promise.all([
         ask(path, signal),
         takenPlugin(path, this.#plugin, signal),
       ]);
-      this.#known = { path, identity, ...answers, plugin };
-      return this.#known;
+      const hypervisor = { path, identity, ...answers, plugin };
+      this.#known.set(path, hypervisor);
+      return hypervisor;
     });
   }
 }
 
-async function findProgram(searchPath: string): Promise<string> {
-  const name = programs[process.arch];
-  if (name === undefined) {
-    throw notImplemented(`berth has no virtual machines for ${process.arch} processors yet`);
-  }
+async function findProgram(searchPath: string, architecture: Architecture): Promise<string> {
+  const { program } = architecture.emulator;
   for (const folder of searchPath.split(delimiter)) {
-    if (await isThere(join(folder, name))) return realpath(join(folder, name));
+    if (await isThere(join(folder, program))) return realpath(join(folder, program));
   }
-  throw unavailable(`virtual machines need QEMU: ${name} is not installed`, {
-    hint: INSTALL,
+  throw unavailable(`${needOf(architecture)}: ${program} is not installed`, {
+    hint: installOf(architecture),
   });
+}
+
+/** Who has only machines of the host's own architecture need not read of others. */
+function needOf({ name }: Architecture): string {
+  return `virtual machines${name === hostArchitecture().name ? '' : ` for ${name}`} need QEMU`;
+}
+
+function installOf({ emulator }: Architecture): string {
+  return `Install it: apt-get install --no-install-recommends ${emulator.package}`;
 }
 
 async function identityOf(path: string): Promise<string> {

@@ -1,3 +1,8 @@
+export {
+  type ArchitectureName,
+  hostArchitecture,
+  isArchitectureName,
+} from './architecture.ts';
 export { changeMemory, memoryNow } from './balloon.ts';
 export * from './computer/contract.ts';
 export * from './computer/control.ts';

@@ -1,14 +1,12 @@
 import { invalid } from '../base/index.ts';
+import { architectureOfElf } from './architecture.ts';
 import { compressionOf, decompress } from './decompress.ts';
-
-/** The architectures by Node's names, with their number in an ELF file (elf(5), e_machine). */
-const elfMachines: Readonly<Record<number, string>> = { 62: 'x64', 183: 'arm64' };
 
 /** A kernel as QEMU starts it fastest: not compressed. */
 export interface KernelImage {
   /** "6.1.0-56-amd64". */
   readonly version: string;
-  /** As Node names it: "x64", "arm64". */
+  /** By its name in {@link architectureNames}, or "another machine". */
   readonly architecture: string;
   readonly data: Buffer;
 }
@@ -46,6 +44,7 @@ function bzImagePayload(file: Buffer): Buffer | undefined {
 
 function architectureOf(data: Buffer): string | undefined {
   if (data.length < 64) return undefined;
-  if (data.readUInt32BE(0) === 0x7f454c46) return elfMachines[data.readUInt16LE(18)] ?? 'another machine';
+  if (data.readUInt32BE(0) === 0x7f454c46)
+    return architectureOfElf(data.readUInt16LE(18)) ?? 'another machine';
   return data.toString('latin1', 56, 60) === 'ARM\x64' ? 'arm64' : undefined;
 }

@@ -1,12 +1,10 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, isBerthError, runChecked, unavailable } from '../base/index.ts';
+import { type Architecture, hostArchitecture } from './architecture.ts';
 
 const HINT =
   'Name a kernel with --kernel, or put one at /etc/berth/vmlinux, with its modules in /etc/berth/modules';
-
-/** Debian's names of the architectures. */
-const debianArchitecture: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /** The kernel and the modules of an unpacked kernel package. */
 export interface UnpackedKernel {
@@ -17,18 +15,20 @@ export interface UnpackedKernel {
 }
 
 /**
- * Fetches the newest Debian kernel package by apt-get and unpacks it (it is not installed) below `folder`, for `use`
- * only: both are removed afterwards. Throws `unavailable` where that does not work.
+ * Fetches the newest Debian kernel package of an architecture by apt-get and unpacks it (it is not installed) below `folder`,
+ * for `use` only: both are removed afterwards. Throws `unavailable` where that does not work.
  */
 export async function withKernelPackage<T>(
+  architecture: Architecture,
   folder: string,
   use: (kernel: UnpackedKernel) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   const work = await mkdtemp(join(folder, 'unpack-'));
   try {
-    const name = await newestPackage(signal);
-    const archive = await download(name, work, signal);
+    const apt = await aptFor(architecture, work, signal);
+    const name = await newestPackage(architecture, apt);
+    const archive = await download(name, work, apt);
     await runChecked('dpkg-deb', ['-x', archive, join(work, 'root')], signal === undefined ? {} : { signal });
     return await use(await findKernel(name, join(work, 'root')));
   } catch (error) {
@@ -43,27 +43,61 @@ export async function withKernelPackage<T>(
 }
 
 /** The package that stands for Debian's newest kernel. */
-export function kernelPackage(): string {
-  return `linux-image-${debianArchitecture[process.arch] ?? process.arch}`;
+export function kernelPackage({ name }: Architecture): string {
+  return `linux-image-${name}`;
+}
+
+/** Runs a tool of apt's with arguments, in a folder. */
+type Apt = (tool: 'apt-get' | 'apt-cache', args: readonly string[], folder?: string) => Promise<string>;
+
+/**
+ * Of the host's own packages, apt has lists already. For another architecture it gets some of its own below `folder`, so that the
+ * host's dpkg need not know of it.
+ */
+async function aptFor(architecture: Architecture, folder: string, signal?: AbortSignal): Promise<Apt> {
+  const isOwn = architecture.name === hostArchitecture().name;
+  const options = isOwn ? [] : settingsOf(architecture, folder);
+  const apt: Apt = async (tool, args, cwd) => {
+    const { stdout } = await runChecked(tool, [...options, ...args], {
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return stdout.toString();
+  };
+  if (isOwn) return apt;
+  for (const name of ['lists/partial', 'cache/archives/partial']) {
+    await mkdir(join(folder, name), { recursive: true });
+  }
+  await apt('apt-get', ['update', '--quiet']);
+  return apt;
+}
+
+/** Of apt.conf(5). */
+function settingsOf({ name }: Architecture, folder: string): string[] {
+  const settings = {
+    'APT::Architecture': name,
+    'APT::Architectures': name,
+    'Acquire::Languages': 'none',
+    'Dir::State::Lists': join(folder, 'lists'),
+    'Dir::State::status': '/dev/null',
+    'Dir::Cache': join(folder, 'cache'),
+  };
+  return Object.entries(settings).flatMap(([setting, value]) => ['-o', `${setting}=${value}`]);
 }
 
 /** What Debian's linux-image-ARCHITECTURE stands for at present: linux-image-6.1.0-56-amd64. */
-async function newestPackage(signal?: AbortSignal): Promise<string> {
-  const meta = kernelPackage();
-  const options = signal === undefined ? {} : { signal };
-  const { stdout } = await runChecked('apt-cache', ['depends', '--important', meta], options);
-  const name = /Depends: (linux-image-\S+)/.exec(stdout.toString())?.[1];
+async function newestPackage(architecture: Architecture, apt: Apt): Promise<string> {
+  const meta = kernelPackage(architecture);
+  const depends = await apt('apt-cache', ['depends', '--important', meta]);
+  const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   if (name === undefined)
     throw unavailable(`apt does not know the package ${meta}; apt-get update fetches its lists`);
   return name;
 }
 
-async function download(name: string, folder: string, signal?: AbortSignal): Promise<string> {
+async function download(name: string, folder: string, apt: Apt): Promise<string> {
   // As root, apt says that it did not give its rights up for a folder that only root may read: that is no error.
-  await runChecked('apt-get', ['download', '--quiet', name], {
-    cwd: folder,
-    ...(signal === undefined ? {} : { signal }),
-  });
+  await apt('apt-get', ['download', '--quiet', name], folder);
   const archive = (await readdir(folder)).find((file) => file.endsWith('.deb'));
   if (archive === undefined) throw unavailable(`apt-get download ${name} left no package`);
   return join(folder, archive);

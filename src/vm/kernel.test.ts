@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { architectureNamed, hostArchitecture } from './architecture.ts';
 import { Kernels } from './kernel.ts';
 import { readKernelImage } from './kernel-image.ts';
 import { dependenciesOf, listModules } from './kernel-modules.ts';
@@ -36,7 +37,8 @@ function elf(
   return file;
 }
 
-const machine = process.arch === 'arm64' ? 183 : 62;
+const { name: own, elfMachine: machine } = hostArchitecture();
+const foreign = architectureNamed(own === 'amd64' ? 'arm64' : 'amd64');
 const vmlinux = (version: string, of = machine) =>
   elf(of, { name: '.rodata', content: `Linux version ${version} (builder) #1 SMP` });
 const moduleFile = (depends: string) =>
@@ -83,7 +85,7 @@ describe("a kernel's file", () => {
     { name: 'a compressed Image', file: zstdCompressSync(vmlinux('6.1.0-9-test')) },
   ])('is read: $name', async ({ file }) => {
     const { version, architecture, data } = await readKernelImage('/k', file);
-    expect({ version, architecture }).toEqual({ version: '6.1.0-9-test', architecture: process.arch });
+    expect({ version, architecture }).toEqual({ version: '6.1.0-9-test', architecture: own });
     expect(data.equals(vmlinux('6.1.0-9-test'))).toBe(true);
   });
 
@@ -174,16 +176,30 @@ describe('a kernel for machines', () => {
     expect(kernel).toMatchObject({ version: '6.3-configured', modules: [], transports: ['9p', 'virtiofs'] });
   });
 
+  test('is for the architecture of the machine: another one is configured in its folder, and fetched as another package', async () => {
+    await mkdir(join(folder, 'etc', foreign.name), { recursive: true });
+    await writeFile(join(folder, 'etc/vmlinux'), vmlinux('6.3-own'));
+    expect(await kernels().look(foreign)).toEqual({
+      state: 'fetched-on-first-use',
+      name: `linux-image-${foreign.name}`,
+    });
+    await writeFile(join(folder, 'etc', foreign.name, 'vmlinux'), vmlinux('6.3-other', foreign.elfMachine));
+    expect((await kernels().find(undefined, foreign)).version).toBe('6.3-other');
+    expect((await kernels().find(undefined)).version).toBe('6.3-own');
+  });
+
   test('is refused when it does not exist, is none, or is for another machine', async () => {
     await expect(kernels().find('/no/such/kernel')).rejects.toMatchObject({
       kind: 'not-found',
       message: 'the kernel /no/such/kernel does not exist',
     });
     const other = join(folder, 'other');
-    await writeFile(other, vmlinux('6.1', machine === 62 ? 183 : 62));
+    await writeFile(other, vmlinux('6.1', foreign.elfMachine));
     await expect(kernels().find(other)).rejects.toThrow(
-      `the kernel ${other} is for ${process.arch === 'x64' ? 'arm64' : 'x64'}, this machine is ${process.arch}`,
+      `the kernel ${other} is for ${foreign.name}, and the virtual machine is ${own}`,
     );
+    await writeFile(other, vmlinux('6.1', 22)); // s390
+    await expect(kernels().find(other)).rejects.toThrow(`the kernel ${other} is for another machine`);
   });
 
   test('that is kept in a way that berth does not know is made ready again', async () => {

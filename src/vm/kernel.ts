@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { invalid, KeyedLock, notFound, syncDirectory, systemErrorCode } from '../base/index.ts';
+import { type Architecture, hostArchitecture } from './architecture.ts';
 import type { ShareTransport } from './contract.ts';
 import { readKernelImage } from './kernel-image.ts';
 import { listModules, type ModuleList } from './kernel-modules.ts';
@@ -35,7 +36,7 @@ export type KernelSeen =
 export interface KernelPlaces {
   /** Kernels that were made ready are kept here: <data root>/vm/kernels. */
   readonly cache: string;
-  /** /etc/berth: its vmlinux or vmlinuz, with the folder modules beside. */
+  /** /etc/berth: its vmlinux or vmlinuz, with the folder modules beside; another architecture's is in the folder of its name. */
   readonly configuration: string;
 }
 
@@ -60,8 +61,10 @@ interface KernelFile {
 /** Part of a kept kernel's name, so that one that was kept with other modules than guests need now is not used. */
 const FORMAT = 2;
 
-/** The name under which the fetched package's kernel is kept. */
-const PACKAGE = `package-${FORMAT}`;
+/** The name under which a fetched package's kernel is kept: the host's own has been there since before there were others. */
+function packageKey({ name }: Architecture): string {
+  return `package-${FORMAT}${name === hostArchitecture().name ? '' : `-${name}`}`;
+}
 
 /**
  * Finds kernels: the one that is named, else the one in /etc/berth, else that of a Debian package, which is fetched once.
@@ -75,45 +78,61 @@ export class Kernels {
     this.#places = places;
   }
 
-  /** `named`: the path of a kernel. Throws `not-found` or `invalid` for a named or configured one that is none. */
-  async find(named: string | undefined, signal?: AbortSignal): Promise<Kernel> {
-    const file = named === undefined ? await this.#configured() : await namedKernel(named);
-    return file === undefined ? this.#fromPackage(signal) : this.#fromFile(file, signal);
+  /**
+   * `named`: the path of a kernel. Throws `not-found` or `invalid` for a named or configured one that is none, or is for
+   * another architecture.
+   */
+  async find(
+    named: string | undefined,
+    architecture = hostArchitecture(),
+    signal?: AbortSignal,
+  ): Promise<Kernel> {
+    const file = named === undefined ? await this.#configured(architecture) : await namedKernel(named);
+    return file === undefined
+      ? this.#fromPackage(architecture, signal)
+      : this.#fromFile(file, architecture, signal);
   }
 
   /** The kernel of machines that name none, if it is here already. */
-  async look(signal?: AbortSignal): Promise<KernelSeen> {
-    const file = await this.#configured();
-    const kernel = file === undefined ? await this.#kept(PACKAGE) : await this.#fromFile(file, signal);
-    if (kernel === undefined) return { state: 'fetched-on-first-use', name: kernelPackage() };
+  async look(architecture = hostArchitecture(), signal?: AbortSignal): Promise<KernelSeen> {
+    const file = await this.#configured(architecture);
+    const kernel =
+      file === undefined
+        ? await this.#kept(packageKey(architecture))
+        : await this.#fromFile(file, architecture, signal);
+    if (kernel === undefined) return { state: 'fetched-on-first-use', name: kernelPackage(architecture) };
     return { state: 'ready', release: kernel.version, path: kernel.path };
   }
 
-  async #configured(): Promise<KernelFile | undefined> {
+  async #configured({ name: architecture }: Architecture): Promise<KernelFile | undefined> {
+    const { configuration } = this.#places;
+    const folder =
+      architecture === hostArchitecture().name ? configuration : join(configuration, architecture);
     for (const name of ['vmlinux', 'vmlinuz']) {
-      const image = join(this.#places.configuration, name);
-      if (await exists(image))
-        return { image, modules: await folderOrNone(join(this.#places.configuration, 'modules')) };
+      const image = join(folder, name);
+      if (await exists(image)) return { image, modules: await folderOrNone(join(folder, 'modules')) };
     }
     return undefined;
   }
 
   /** A file may be replaced at any time, so it is kept by what it holds. */
-  async #fromFile(file: KernelFile, signal?: AbortSignal): Promise<Kernel> {
-    const key = await fileKey(file);
+  async #fromFile(file: KernelFile, architecture: Architecture, signal?: AbortSignal): Promise<Kernel> {
+    const key = await fileKey(file, architecture);
     return this.#lock.run(key, async () => {
-      return (await this.#kept(key)) ?? this.#keep(key, file, file.image, signal);
+      return (await this.#kept(key)) ?? this.#keep(key, { ...file, architecture }, file.image, signal);
     });
   }
 
-  async #fromPackage(signal?: AbortSignal): Promise<Kernel> {
-    return this.#lock.run(PACKAGE, async () => {
-      const kept = await this.#kept(PACKAGE);
+  async #fromPackage(architecture: Architecture, signal?: AbortSignal): Promise<Kernel> {
+    const key = packageKey(architecture);
+    return this.#lock.run(key, async () => {
+      const kept = await this.#kept(key);
       if (kept !== undefined) return kept;
       await mkdir(this.#places.cache, { recursive: true, mode: 0o700 });
       return withKernelPackage(
+        architecture,
         this.#places.cache,
-        (kernel) => this.#keep(PACKAGE, kernel, DEBIAN_PACKAGE, signal),
+        (kernel) => this.#keep(key, { ...kernel, architecture }, DEBIAN_PACKAGE, signal),
         signal,
       );
     });
@@ -130,10 +149,18 @@ export class Kernels {
     }
   }
 
-  async #keep(key: string, file: KernelFile, origin: string, signal?: AbortSignal): Promise<Kernel> {
+  async #keep(
+    key: string,
+    file: KernelFile & { readonly architecture: Architecture },
+    origin: string,
+    signal?: AbortSignal,
+  ): Promise<Kernel> {
     const image = await readKernelImage(file.image, await readFile(file.image), signal);
-    if (image.architecture !== process.arch) {
-      throw invalid(`the kernel ${file.image} is for ${image.architecture}, this machine is ${process.arch}`);
+    const { name } = file.architecture;
+    if (image.architecture !== name) {
+      throw invalid(
+        `the kernel ${file.image} is for ${image.architecture}, and the virtual machine is ${name}`,
+      );
     }
     const list: ModuleList =
       file.modules === undefined ? { modules: [], absent: [] } : await listModules(file.modules, signal);
@@ -226,9 +253,11 @@ async function namedKernel(path: string): Promise<KernelFile> {
   return { image: path, modules: beside ?? host };
 }
 
-async function fileKey({ image, modules }: KernelFile): Promise<string> {
+async function fileKey({ image, modules }: KernelFile, { name }: Architecture): Promise<string> {
   const { size, mtimeNs, ino } = await stat(image, { bigint: true });
-  const identity = [image, size, mtimeNs, ino, modules, modules && (await stat(modules)).mtimeMs].join('\n');
+  const identity = [name, image, size, mtimeNs, ino, modules, modules && (await stat(modules)).mtimeMs].join(
+    '\n',
+  );
   return `file-${FORMAT}-${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`;
 }
 

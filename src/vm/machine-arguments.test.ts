@@ -9,7 +9,13 @@ import {
   type ShareDevice,
 } from './machine-arguments.ts';
 
-const shape: MachineShape = { accelerator: 'tcg', processors: 2, memory: 256 * 1024 ** 2, cards: 2 };
+const shape: MachineShape = {
+  architecture: 'amd64',
+  accelerator: 'tcg',
+  processors: 2,
+  memory: 256 * 1024 ** 2,
+  cards: 2,
+};
 const boot = { kernel: '/kernel', initramfs: '/initramfs', counterKilohertz: 2_600_000 };
 const cold: MachineOrigin = { kind: 'cold', boot, shares: undefined };
 const shares: ShareDevice = { kind: '9p', folder: '/shares' };
@@ -77,6 +83,20 @@ test('KVM has the processor of the host', () => {
   expect(valuesOf('-accel', cold, kvm)).toEqual(['kvm']);
   expect(valuesOf('-cpu', cold, kvm)).toEqual(['host']);
   expect(valuesOf('-cpu', cold)).toEqual(['max']);
+});
+
+test('an arm64 guest has its own machine, processor and console, and none of the words of x86', () => {
+  const arm64: MachineShape = { ...shape, architecture: 'arm64' };
+  expect(valuesOf('-M', cold, arm64)).toEqual(['virt,gic-version=3,memory-backend=ram']);
+  expect(valuesOf('-cpu', cold, arm64)).toEqual(['max,pauth=off']);
+  const unmeasured: MachineOrigin = { ...cold, boot: { ...boot, counterKilohertz: undefined } };
+  const [words = ''] = valuesOf('-append', unmeasured, arm64);
+  expect(words).toContain('console=ttyAMA0');
+  expect(words).not.toMatch(/tsc|no_timer_check|noreplace-smp|reboot=/);
+  expect(valuesOf('-device', cold, arm64)).toEqual(valuesOf('-device', cold));
+  expect(valuesOf('-M', cold, { ...arm64, accelerator: 'kvm' })).toEqual([
+    'virt,gic-version=host,memory-backend=ram',
+  ]);
 });
 
 test('a comma in a path is no end of it', () => {

@@ -1,3 +1,4 @@
+import { type ArchitectureName, architectureNamed } from './architecture.ts';
 import type { Accelerator, ShareTransport } from './contract.ts';
 import {
   GUEST_LAYER_DISK,
@@ -27,6 +28,7 @@ const EMPTY_DISK_SIZE = 16 * 1024 ** 4;
 
 /** What decides a guest's devices: a template serves machines of its own shape only. */
 export interface MachineShape {
+  readonly architecture: ArchitectureName;
   readonly accelerator: Accelerator['name'];
   readonly processors: number;
   /** Bytes, a multiple of 1 MiB. */
@@ -48,7 +50,7 @@ export type MachineOrigin =
 export interface Boot {
   readonly kernel: string;
   readonly initramfs: string;
-  /** Of the host's time stamp counter; undefined: the guest finds out, which takes its time. */
+  /** Of the host's time stamp counter; undefined: the guest has none, or finds out, which takes its time. */
   readonly counterKilohertz: number | undefined;
 }
 
@@ -60,7 +62,7 @@ export function machineArguments(shape: MachineShape, origin: MachineOrigin, sha
   return [
     ...machineType(shape),
     ...memory(shape, origin, shares),
-    ...(origin.kind === 'warm' ? ['-incoming', 'defer'] : bootArguments(origin)),
+    ...(origin.kind === 'warm' ? ['-incoming', 'defer'] : bootArguments(shape, origin)),
     ...channels(),
     ...devices(shape, origin, shares),
     ...confinement,
@@ -72,15 +74,12 @@ export function cardAddress(index: number): string {
   return `52:54:00:00:00:${index.toString(16).padStart(2, '0')}`;
 }
 
-/**
- * microvm has no PCI and no BIOS to wait for; without ACPI its virtio devices could only be named on the kernel's command
- * line, which Debian's kernels do not read.
- */
-function machineType({ accelerator, processors, memory }: MachineShape): string[] {
+function machineType({ architecture, accelerator, processors, memory }: MachineShape): string[] {
+  const { machine } = architectureNamed(architecture);
   return [
     ...[...bareMachine, '-no-reboot'],
-    ...['-M', 'microvm,acpi=on,isa-serial=on,memory-backend=ram'],
-    ...accelerationArguments(accelerator),
+    ...['-M', `${machine[accelerator]},memory-backend=ram`],
+    ...accelerationArguments(accelerator, architectureNamed(architecture)),
     ...['-smp', String(processors), '-m', `${memory / 1024 ** 2}M`],
     ...['-global', 'virtio-mmio.force-legacy=false'],
   ];
@@ -97,15 +96,19 @@ function memory({ memory }: MachineShape, origin: MachineOrigin, shares: ShareDe
   ];
 }
 
-function bootArguments(origin: Exclude<MachineOrigin, { kind: 'warm' }>): string[] {
+function bootArguments(
+  { architecture }: MachineShape,
+  origin: Exclude<MachineOrigin, { kind: 'warm' }>,
+): string[] {
+  const { console, kernelWords } = architectureNamed(architecture);
   const { kernel, initramfs, counterKilohertz } = origin.boot;
   const shares = origin.kind === 'template' ? '9p' : origin.shares;
   // There is no timer to measure the counter with but one that a busy host delays: every second boot then hangs.
   const counter = counterKilohertz === undefined ? [] : [`tsc_early_khz=${counterKilohertz}`, 'tsc=reliable'];
   const words = [
-    ...['console=ttyS0', 'quiet', 'panic=-1', 'reboot=t'],
+    ...[`console=${console}`, 'quiet', 'panic=-1', ...kernelWords],
     ...counter,
-    ...['no_timer_check', 'cryptomgr.notests', 'random.trust_cpu=on', 'noreplace-smp'],
+    ...['cryptomgr.notests', 'random.trust_cpu=on'],
     // Not the kernel's: it hands it on to PID 1 as a variable.
     ...(shares === undefined ? [] : [`${GUEST_SHARES_VARIABLE}=${shares}`]),
   ];

@@ -1,3 +1,4 @@
+import { type Architecture, hostArchitecture } from './architecture.ts';
 import type { Accelerator } from './contract.ts';
 import type { VmStep } from './vm-plan.ts';
 
@@ -12,9 +13,12 @@ export const bareMachine = ['-nodefaults', '-no-user-config', '-display', 'none'
 const TRANSLATIONS = 128;
 
 /** The accelerator, and the processor that goes with it. */
-export function accelerationArguments(accelerator: Accelerator['name']): string[] {
+export function accelerationArguments(
+  accelerator: Accelerator['name'],
+  architecture = hostArchitecture(),
+): string[] {
   const how = accelerator === 'kvm' ? 'kvm' : `tcg,thread=multi,tb-size=${TRANSLATIONS}`;
-  return ['-accel', how, '-cpu', processorModel(accelerator)];
+  return ['-accel', how, '-cpu', processorModel(accelerator, architecture)];
 }
 
 /** Loads a plugin of emulation. */
@@ -23,8 +27,11 @@ export function pluginArguments(path: string): string[] {
 }
 
 /** All that the accelerator can do. */
-export function processorModel(accelerator: Accelerator['name']): string {
-  return accelerator === 'kvm' ? 'host' : 'max';
+export function processorModel(
+  accelerator: Accelerator['name'],
+  { emulatedProcessor }: Architecture = hostArchitecture(),
+): string {
+  return accelerator === 'kvm' ? 'host' : emulatedProcessor;
 }
 
 /** The files that an accelerator needs in QEMU's root. */

@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { HostProbe, measurementsBy } from './accelerator.ts';
+import type { Architecture } from './architecture.ts';
 import { requireProgram } from './host-program.ts';
 import { type Hypervisor, Hypervisors } from './hypervisor.ts';
 import type { HostResources } from './resources.ts';
@@ -25,11 +26,14 @@ export class QemuHost {
     this.users = new UserRanges(join(folder, 'users'));
   }
 
-  /** QEMU. Throws `unavailable` when that or berth-vm is missing or cannot be executed, with the way out. */
-  async hypervisor(signal?: AbortSignal): Promise<Hypervisor> {
+  /**
+   * QEMU for the host's architecture or another one. Throws `unavailable` when that or berth-vm is missing or cannot be
+   * executed, with the way out.
+   */
+  async hypervisor(architecture?: Architecture, signal?: AbortSignal): Promise<Hypervisor> {
     const need = 'virtual machines cannot run';
     await requireProgram({ path: this.program, need, install: 'It comes with berth: install berth again' });
-    return this.#hypervisors.find(signal);
+    return this.#hypervisors.find(architecture, signal);
   }
 
   /** What all of them together may have at most. */

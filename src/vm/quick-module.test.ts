@@ -20,9 +20,13 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-async function compile(source: string, options: readonly string[] = KERNEL_OPTIONS): Promise<Buffer> {
+async function compile(
+  source: string,
+  options: readonly string[] = KERNEL_OPTIONS,
+  compiler = 'gcc',
+): Promise<Buffer> {
   await writeFile(join(folder, 'module.c'), source);
-  await runChecked('gcc', [...options, '-c', '-o', join(folder, 'module.o'), join(folder, 'module.c')]);
+  await runChecked(compiler, [...options, '-c', '-o', join(folder, 'module.o'), join(folder, 'module.c')]);
   return readFile(join(folder, 'module.o'));
 }
 
@@ -80,4 +84,15 @@ onX86(`a module that is made quick to load${reason}`, () => {
     const none = Buffer.from('no module');
     expect(quickToLoad(none)).toBe(none);
   });
+});
+
+test('a module for arm64, whose functions begin with no-ops already, names none of them as traceable', async () => {
+  const compiler = process.arch === 'arm64' ? 'gcc' : 'aarch64-linux-gnu-gcc';
+  const module = await compile(FUNCTIONS, ['-O1', '-fpatchable-function-entry=2'], compiler);
+  expect(sectionNamed(module, '__patchable_function_entries')).toHaveLength(16);
+  const quick = quickToLoad(module);
+  expect(sectionNamed(quick, '__patchable_function_entries')).toBeUndefined();
+  for (const section of ['.text', '.init.text']) {
+    expect(sectionNamed(quick, section)).toEqual(sectionNamed(module, section));
+  }
 });

@@ -1,3 +1,4 @@
+import { architectureOfElf } from './architecture.ts';
 import { type ElfSections, elfSections, findSection, textAt } from './elf-sections.ts';
 
 /**
@@ -31,12 +32,11 @@ function hide(sections: ElfSections, name: string): boolean {
   return index !== undefined;
 }
 
-/** Where the kernel reads which functions can be traced (kernel/trace/ftrace.c). */
-const TRACEABLE = '__mcount_loc';
-/** What each of them calls first, until the kernel has put a no-op there: it does so for all before the module starts. */
+/** Where the kernel reads which functions can be traced (include/linux/ftrace.h, FTRACE_CALLSITE_SECTION). */
+const TRACEABLE = { amd64: '__mcount_loc', arm64: '__patchable_function_entries' };
+/** What each of them calls first on amd64, until the kernel has put a no-op there: it does so for all before the module starts. */
 const TRACER = '__fentry__';
 
-const X86_64 = 62;
 const SYMBOLS = 2; // SHT_SYMTAB
 const RELOCATIONS = 4; // SHT_RELA
 const RELOCATION_SIZE = 24;
@@ -47,16 +47,28 @@ const CALL = 0xe8;
 /** As the kernel writes it (arch/x86/include/asm/nops.h). */
 const NO_OP = Buffer.from('0f1f440000', 'hex');
 
-/** Puts the no-ops there that the kernel would, and hides the list of them. A module in which any of it is different stays. */
+/** Hides the list of the functions that can be traced, where each of them begins with no-ops. */
 function leaveUntraced(module: Buffer, sections: ElfSections): boolean {
-  if (module.readUInt16LE(0x12) !== X86_64 || findSection(sections, TRACEABLE) === undefined) return false;
+  switch (architectureOfElf(module.readUInt16LE(0x12))) {
+    case 'amd64':
+      return leaveCallsUntraced(sections);
+    case 'arm64':
+      return hide(sections, TRACEABLE.arm64); // the compiler has put no-ops there itself
+    case undefined:
+      return false;
+  }
+}
+
+/** Puts the no-ops there that the kernel would, and hides the list of them. A module in which any of it is different stays. */
+function leaveCallsUntraced(sections: ElfSections): boolean {
+  if (findSection(sections, TRACEABLE.amd64) === undefined) return false;
   const calls = callsOfTracer(sections);
   if (calls === undefined) return false;
   for (const { relocation, code } of calls) {
     NO_OP.copy(code);
     relocation.fill(0, 8); // R_X86_64_NONE
   }
-  return hide(sections, TRACEABLE);
+  return hide(sections, TRACEABLE.amd64);
 }
 
 /** Pieces of the module. */

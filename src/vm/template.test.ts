@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const recipe: TemplateRecipe = {
-  shape: { accelerator: 'tcg', processors: 1, memory: 256 * 1024 ** 2, cards: 1 },
+  shape: { architecture: 'amd64', accelerator: 'tcg', processors: 1, memory: 256 * 1024 ** 2, cards: 1 },
   boot: { kernel: '/kernel', initramfs: '/initramfs', counterKilohertz: 2_600_000 },
   hypervisor: { path: '/nowhere/qemu', version: '7.2.22', identity: '1-2-3' },
   kernelDigest: 'kernel',
@@ -21,7 +21,7 @@ const recipe: TemplateRecipe = {
 };
 
 test('a template is named by what it was made from and for which machines', () => {
-  expect(templateKey(recipe)).toMatch(/^[0-9a-f]{16}-tcg-1x256M-1$/);
+  expect(templateKey(recipe)).toMatch(/^[0-9a-f]{16}-amd64-tcg-1x256M-1$/);
 });
 
 test.for([
@@ -30,6 +30,7 @@ test.for([
   ['the kernel', { kernelDigest: 'another' }],
   ["the guest's programs", { initramfsDigest: 'another' }],
   ['the processor', { processor: 'Intel' }],
+  ['the architecture', { shape: { ...recipe.shape, architecture: 'arm64' } }],
   ['the accelerator', { shape: { ...recipe.shape, accelerator: 'kvm' } }],
   ['the memory', { shape: { ...recipe.shape, memory: 512 * 1024 ** 2 } }],
   ['the number of processors', { shape: { ...recipe.shape, processors: 2 } }],

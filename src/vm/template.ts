@@ -27,7 +27,7 @@ export interface TemplateRecipe extends TemplateBasis {
   readonly boot: Boot;
 }
 
-/** What all templates that are of use on this host at present have in common. */
+/** What all templates of an architecture that are of use on this host at present have in common. */
 export interface TemplateBasis {
   readonly hypervisor: Pick<Hypervisor, 'path' | 'version' | 'identity'>;
   /** What the kernel and the initramfs hold. */
@@ -39,7 +39,7 @@ export interface TemplateBasis {
 
 /** A booted guest that waits for its SETUP: read-only files. */
 export interface Template {
-  /** Names it among templates: "5f0c3e9b2a7d4c61-tcg-1x512M-1". */
+  /** Names it among templates: "5f0c3e9b2a7d4c61-amd64-tcg-1x512M-1". */
   readonly key: string;
   readonly memory: string;
   readonly state: string;
@@ -93,32 +93,32 @@ export class Templates {
   }
 
   /** Bytes on disk: of all templates, and of those that {@link prune} would delete. */
-  async usage(basis: TemplateBasis | undefined): Promise<{ readonly all: number; readonly stale: number }> {
+  async usage(bases: readonly TemplateBasis[]): Promise<{ readonly all: number; readonly stale: number }> {
     let all = 0;
     let stale = 0;
     for (const name of await namesIn(this.#directory)) {
       const size = await sizeOnDisk(join(this.#directory, name));
       all += size;
-      if (this.#isStale(name, basis)) stale += size;
+      if (this.#isStale(name, bases)) stale += size;
     }
     return { all, stale };
   }
 
   /**
-   * Deletes the templates of another basis, all of them when there is none; returns the bytes that they took. A machine
+   * Deletes the templates of other bases; returns the bytes that they took. A machine
    * that runs has names of its own for its template's files.
    */
-  async prune(basis: TemplateBasis | undefined): Promise<number> {
-    const { stale } = await this.usage(basis);
+  async prune(bases: readonly TemplateBasis[]): Promise<number> {
+    const { stale } = await this.usage(bases);
     for (const name of await namesIn(this.#directory)) {
-      if (this.#isStale(name, basis)) await this.discard(name);
+      if (this.#isStale(name, bases)) await this.discard(name);
     }
     return stale;
   }
 
-  #isStale(name: string, basis: TemplateBasis | undefined): boolean {
+  #isStale(name: string, bases: readonly TemplateBasis[]): boolean {
     if (name.startsWith(UNFINISHED)) return this.#making.size === 0;
-    return basis === undefined || !name.startsWith(`${basisKey(basis)}-`);
+    return !bases.some((basis) => name.startsWith(`${basisKey(basis)}-`));
   }
 
   /** Gives up what is being made. */
@@ -211,8 +211,8 @@ export class Templates {
 
 /** The same recipe has the same key. How often the counter was measured does not matter. */
 export function templateKey(recipe: TemplateRecipe): string {
-  const { accelerator, processors, memory, cards } = recipe.shape;
-  return `${basisKey(recipe)}-${accelerator}-${processors}x${memory / 1024 ** 2}M-${cards}`;
+  const { architecture, accelerator, processors, memory, cards } = recipe.shape;
+  return `${basisKey(recipe)}-${architecture}-${accelerator}-${processors}x${memory / 1024 ** 2}M-${cards}`;
 }
 
 function basisKey({ hypervisor, kernelDigest, initramfsDigest, processor }: TemplateBasis): string {

@@ -8,6 +8,7 @@ import {
   systemErrorCode,
   type Timeline,
 } from '../base/index.ts';
+import { type ArchitectureName, architectureNamed, architectureNames } from './architecture.ts';
 import type {
   Accelerator,
   Allotment,
@@ -60,6 +61,7 @@ interface Foundation extends TemplateBasis {
 /** The virtual machines of an instance: QEMU's, each from a template where that is possible. */
 export class QemuMachines implements VirtualMachines, AsyncDisposable {
   readonly runtime: VirtualMachines['runtime'];
+  readonly architectures = architectureNames();
   readonly #folder: string;
   readonly #host: QemuHost;
   readonly #kernels: Kernels;
@@ -79,18 +81,24 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     this.#disks = new WritableDisks(join(folder, 'disks'));
   }
 
-  async describe(signal?: AbortSignal): Promise<MachineHost> {
-    const [accelerator, hypervisor, kernel] = await Promise.all([
-      this.#host.probe.accelerator().catch((error: unknown) => {
+  async describe(name: ArchitectureName, signal?: AbortSignal): Promise<MachineHost> {
+    const architecture = architectureNamed(name);
+    const [accelerator, hypervisor, kernel, programs] = await Promise.all([
+      this.#host.probe.accelerator(architecture).catch((error: unknown) => {
         return { name: 'tcg', why: errorMessage(error) } as const;
       }),
       part<Pick<Hypervisor, 'path' | 'version'>>(async () => {
-        const { path, version } = await this.#host.hypervisor(signal);
+        const { path, version } = await this.#host.hypervisor(architecture, signal);
         return { state: 'ready', path, version };
       }),
-      part<{ readonly release: string; readonly path: string }>(() => this.#kernels.look(signal)),
+      part<{ readonly release: string; readonly path: string }>(() =>
+        this.#kernels.look(architecture, signal),
+      ),
+      part<{ readonly path: string }>(async () => {
+        return { state: 'ready', path: await this.#initramfs.programs(architecture) };
+      }),
     ]);
-    return { accelerator, hypervisor, kernel };
+    return { accelerator, hypervisor, kernel, programs };
   }
 
   allot(wanted: WantedResources, running: readonly Allotment[]): Allotment {
@@ -119,21 +127,20 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
   }
 
   async usage(): Promise<MachineStorage> {
-    const basis = await this.#presentBasis();
-    const { all, stale } = await this.#templates.usage(basis);
+    const { all, stale } = await this.#templates.usage(await this.#presentBases());
     const kernels = await sizeOf(join(this.#folder, 'kernels'));
     return { kernels, templates: all, reclaimable: stale };
   }
 
   async prune(): Promise<number> {
-    return this.#templates.prune(await this.#presentBasis());
+    return this.#templates.prune(await this.#presentBases());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#templates[Symbol.asyncDispose]();
   }
   async #source(request: MachineRequest, timeline: Timeline, signal?: AbortSignal): Promise<FoundMachine> {
-    const foundation = await timeline.step('kernel', () => this.#foundation(request.kernel, signal));
+    const foundation = await timeline.step('kernel', () => this.#foundation(request, signal));
     const { accelerator, kernel } = foundation;
     requireTransport(kernel, request);
     const shape = shapeOf(request, accelerator);
@@ -143,15 +150,20 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     return { ...foundation, shape, source };
   }
 
-  async #foundation(named: string | undefined, signal?: AbortSignal): Promise<Foundation> {
-    const hypervisor = await this.#host.hypervisor(signal);
+  async #foundation(
+    wanted: Pick<MachineRequest, 'architecture' | 'kernel'>,
+    signal?: AbortSignal,
+  ): Promise<Foundation> {
+    const architecture = architectureNamed(wanted.architecture);
+    const hypervisor = await this.#host.hypervisor(architecture, signal);
+    await this.#initramfs.programs(architecture); // before a kernel is fetched for nothing
     const [accelerator, counterKilohertz, processor, kernel] = await Promise.all([
-      this.#host.probe.accelerator(),
-      this.#host.probe.counterKilohertz(),
+      this.#host.probe.accelerator(architecture),
+      architecture.countsByHost ? this.#host.probe.counterKilohertz() : undefined,
       this.#host.probe.processor(),
-      this.#kernels.find(named, signal),
+      this.#kernels.find(wanted.kernel, architecture, signal),
     ]);
-    const initramfs = await this.#initramfs.for(kernel);
+    const initramfs = await this.#initramfs.for(kernel, architecture);
     return {
       ...{ hypervisor, accelerator, processor, kernel },
       kernelDigest: kernel.digest,
@@ -160,11 +172,14 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     };
   }
 
-  /** What new machines of the default kernel stand on; undefined while something is missing or not fetched yet. */
-  async #presentBasis(): Promise<TemplateBasis | undefined> {
-    const { hypervisor, kernel } = await this.describe();
-    if (hypervisor.state !== 'ready' || kernel.state !== 'ready') return undefined;
-    return this.#foundation(undefined);
+  /** What new machines of the default kernels stand on; nothing for an architecture of which something is missing or not fetched yet. */
+  async #presentBases(): Promise<readonly TemplateBasis[]> {
+    const bases = this.architectures.map(async (architecture) => {
+      const { hypervisor, kernel, programs } = await this.describe(architecture);
+      if ([hypervisor, kernel, programs].some(({ state }) => state !== 'ready')) return [];
+      return [await this.#foundation({ architecture, kernel: undefined })];
+    });
+    return (await Promise.all(bases)).flat();
   }
 
   /** Whatever prevents a template, the machine can still boot by itself. */
@@ -219,8 +234,8 @@ function startOf(source: Source): MachineStart {
   return { kind: 'warm', template: source.template.key };
 }
 
-function shapeOf({ allotment, network }: MachineRequest, { name }: Accelerator): MachineShape {
-  return { ...allotment, accelerator: name, cards: network?.interfaces.length ?? 0 };
+function shapeOf({ architecture, allotment, network }: MachineRequest, { name }: Accelerator): MachineShape {
+  return { ...allotment, architecture, accelerator: name, cards: network?.interfaces.length ?? 0 };
 }
 
 /** What serves files by virtiofs has a state of its own, which no template can hold. */

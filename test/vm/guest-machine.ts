@@ -1,6 +1,7 @@
 import { cp, mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runChecked } from '../../src/base/index.ts';
+import { hostArchitecture } from '../../src/vm/architecture.ts';
 import { GuestInitramfses } from '../../src/vm/guest-initramfs.ts';
 import { Hypervisors } from '../../src/vm/hypervisor.ts';
 import { Kernels } from '../../src/vm/kernel.ts';
@@ -92,7 +93,7 @@ export async function qemuCommand(folder: string, shares: string, options: Guest
   const boot = { kernel: kernel.path, initramfs: initramfs.path, counterKilohertz: await counterKilohertz() };
   const { cards = 0, processors = 1 } = options;
   const rest = machineArguments(
-    { accelerator: 'tcg', processors, memory, cards },
+    { architecture: hostArchitecture().name, accelerator: 'tcg', processors, memory, cards },
     { kind: 'template', boot, memoryFile },
     { kind: '9p', folder: shares },
   );

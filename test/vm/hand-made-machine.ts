@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttachSession, ExecSession, Supervisor, SupervisorPlan } from '../../src/runtime/contract.ts';
 import { makeErofs, TestInstance } from '../../src/runtime/test-instance.ts';
+import { hostArchitecture } from '../../src/vm/architecture.ts';
 import { MachineControl } from '../../src/vm/control.ts';
 import { BARE_SETUP, type GuestSetup, setupPayload, startPayload } from '../../src/vm/from-spec.ts';
 import { type GuestInitramfs, GuestInitramfses } from '../../src/vm/guest-initramfs.ts';
@@ -134,7 +135,9 @@ export class HandMadeMachines implements AsyncDisposable {
   }
 
   #machine(cards: number, shares: readonly VmFile[]): VmMachine {
-    const shape = { accelerator: 'tcg', processors: 1, memory: 192 * 1024 ** 2, cards } as const;
+    const architecture = hostArchitecture().name;
+    const memory = 192 * 1024 ** 2;
+    const shape = { architecture, accelerator: 'tcg', processors: 1, memory, cards } as const;
     const boot = { kernel: '/kernel', initramfs: '/initramfs', counterKilohertz: this.#counterKilohertz };
     const { descriptor, extents } = this.#disk;
     return {

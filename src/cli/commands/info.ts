@@ -1,6 +1,6 @@
 import packageJson from '../../../package.json' with { type: 'json' };
 import { formatBinarySize } from '../../base/index.ts';
-import type { EngineInfo } from '../../client/index.ts';
+import type { EngineInfo, MachineHostInfo } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { CliCommand } from '../grammar.ts';
 import { compileTemplate } from '../output/template.ts';
@@ -85,12 +85,25 @@ function serverLines(info: EngineInfo): Line[] {
 function machineLines({ Berth: extension }: EngineInfo): Line[] {
   const machines = extension?.VirtualMachines;
   if (machines === undefined) return [];
-  const { Accelerator: accelerator, AcceleratorReason: reason } = machines;
   return [
     [' Virtual Machines', ''],
-    ['  Accelerator', reason === '' ? accelerator : `${accelerator} (${reason})`],
-    ['  Hypervisor', machines.Hypervisor],
-    ['  Guest Kernel', machines.Kernel],
+    ...(machines.Architectures ?? [machines]).flatMap((host): Line[] => [
+      [`  ${host.Architecture}`, ''],
+      ...hostLines(host),
+    ]),
+  ];
+}
+
+function hostLines({
+  Accelerator: accelerator,
+  AcceleratorReason: reason,
+  ...host
+}: MachineHostInfo): Line[] {
+  return [
+    ['   Accelerator', reason === '' ? accelerator : `${accelerator} (${reason})`],
+    ['   Hypervisor', host.Hypervisor],
+    ['   Guest Kernel', host.Kernel],
+    ['   Guest Programs', host.Programs],
   ];
 }
 

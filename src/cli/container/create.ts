@@ -5,6 +5,9 @@ import type { ContainerCreateRequest, EngineClient } from '../../client/index.ts
 import { pullImage } from '../pull-image.ts';
 import type { ContainerFlags } from './flags.ts';
 
+/** How an engine says that it has no image of that name, or none for that platform. */
+const MISSING = /no such image|does not provide the specified platform/i;
+
 /** Creates a container, pulling its image as `--pull` says; returns its id. Shows the engine's warnings. */
 export async function createContainer(
   client: EngineClient,
@@ -15,7 +18,7 @@ export async function createContainer(
   if (flags.pull === 'always') await pullFor(client, request.Image, flags);
   const options = { name: flags.name, platform: flags.platform };
   const created = await client.containers.create(request, options).catch(async (error: unknown) => {
-    const missing = isBerthError(error, 'not-found') && /no such image/i.test(error.message);
+    const missing = isBerthError(error, 'not-found') && MISSING.test(error.message);
     if (!missing || flags.pull === 'never') throw error;
     const name = familiarName(parseReference(request.Image));
     if (flags.quiet !== true) process.stderr.write(`Unable to find image '${name}' locally\n`);

@@ -21,15 +21,25 @@ export interface EngineVersion {
 /** GET /info: the fields that this client reads. */
 /** What an engine's virtual machines run on; an extension of berth's. */
 export interface MachineHostInfo {
+  /** As images have it. */
+  readonly Architecture: string;
   readonly Accelerator: string;
   /** Why nothing faster; empty where there is nothing to explain. */
   readonly AcceleratorReason: string;
   readonly Hypervisor: string;
   readonly Kernel: string;
+  /** Where berth's own programs inside guests are, or what is missing. */
+  readonly Programs: string;
+}
+
+/** Those of the engine's own architecture, and for each that its virtual machines can have, that one first. */
+export interface MachineHostsInfo extends MachineHostInfo {
+  /** Missing at an engine that has only its own. */
+  readonly Architectures?: readonly MachineHostInfo[];
 }
 
 export interface EngineInfo {
-  readonly Berth?: { readonly VirtualMachines: MachineHostInfo };
+  readonly Berth?: { readonly VirtualMachines: MachineHostsInfo };
   readonly ID: string;
   readonly Name: string;
   readonly Containers: number;

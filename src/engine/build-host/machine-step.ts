@@ -7,6 +7,7 @@ import type { BriefMachine, BriefMachines } from '../containers/vm/brief-machine
 import { defaultRoutes, interfaceOf } from '../containers/vm/bundle.ts';
 import { openDiskFiles } from '../containers/vm/disk-files.ts';
 import { execPayload, guestFacts } from '../containers/vm/payload.ts';
+import { requireArchitecture } from '../containers/vm/refuse.ts';
 import type { Networks } from '../networks.ts';
 import type { EngineParts } from '../parts.ts';
 import { STEP_SHARED_MEMORY } from './container-step.ts';
@@ -72,11 +73,15 @@ async function startable(
   const network = await connectStep(parts, networks, step, id);
   used.defer(() => disconnectStep(parts, network));
   const { layers } = step.root;
+  const architecture = requireArchitecture('of this build', step.architecture, parts.machines.architectures);
   const memory = step.isolation.kind === 'vm' ? step.isolation.memory : undefined;
   const wanted = { cpus: undefined, memory };
   const { namespace } = network;
   const machine = used.use(
-    await briefMachines.open({ id, layers, wanted, network: namespace, openStdin: false }, step.signal),
+    await briefMachines.open(
+      { id, layers, architecture, wanted, network: namespace, openStdin: false },
+      step.signal,
+    ),
   );
   const facts = guestFacts(parts.hostFacts);
   const { supervisor, directory } = machine;

@@ -29,12 +29,14 @@ export async function runToEnd(
 }
 
 /** A failure of the step's command, with what its file says. */
-export function explainStep(parts: EngineParts, { args, env, config, root }: RunStep, error: BerthError) {
+export function explainStep(parts: EngineParts, step: RunStep, error: BerthError) {
+  const { args, env, config, root, architecture, isolation } = step;
   const query = {
     program: args[0] ?? '',
     env,
     workingDir: config.WorkingDir ?? '/',
     user: config.User ?? '',
+    on: { architecture, isMachine: isolation.kind === 'vm' },
   };
   return explainCommandFailure(error, query, parts.log, async () => ({
     worker: await parts.launcher.openFiles(root),

@@ -1,7 +1,7 @@
 import type { ContainerId, Digest, PortProtocol } from '../../base/index.ts';
 import type { Endpoint, InterfaceOptions, Shape } from '../../network/index.ts';
 import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
-import type { MachineStart } from '../../vm/index.ts';
+import type { ArchitectureName, MachineStart } from '../../vm/index.ts';
 import type { ComputerDetails, MachineOptions } from './computer/options.ts';
 import type { SentSignal } from './end-cause.ts';
 import type { Healthcheck, HealthStatus } from './healthcheck.ts';
@@ -305,6 +305,8 @@ export interface RunningDetails {
 
 /** What a virtual machine got at its start. Sizes are bytes. */
 export interface MachineDetails {
+  /** Missing where an earlier berth started it, which had only the host's. */
+  readonly architecture?: ArchitectureName;
   readonly processors: number;
   readonly memory: number;
   /** Of the disk for what it writes. */

@@ -9,8 +9,9 @@ import {
   notFound,
   shortId,
 } from '../../base/index.ts';
+import type { Platform } from '../../registry/index.ts';
 import type { Image, ImageRuntimeConfig } from '../../store/index.ts';
-import { findImage } from '../images/resolve.ts';
+import { findImageFor } from '../images/resolve.ts';
 import { checkOptions } from './check.ts';
 import { nameTaken } from './collection.ts';
 import { networkOfMachine } from './connect.ts';
@@ -32,13 +33,16 @@ import { settleMounts } from './mounts.ts';
 import { newContainerName, requireContainerName } from './names.ts';
 import { byPriority, checkNames } from './network-changes.ts';
 import { removeUnusedVolume } from './remove.ts';
-import { refuseUnsharable, requireOwnArchitecture } from './vm/refuse.ts';
+import { checkMachine } from './vm/check.ts';
+import { refuseUnsharable, requireArchitecture } from './vm/refuse.ts';
 
 /** What a client asks for: the image's own values where it leaves something open. */
 export interface NewContainer {
   /** "" for a generated one. */
   readonly name: string;
   readonly config: ContainerConfig;
+  /** What the image is to be for; undefined: this host, where there is such an image. */
+  readonly platform?: Platform | undefined;
   readonly host: HostOptions;
   readonly networks: readonly NetworkAttachment[];
 }
@@ -53,16 +57,19 @@ export interface Created {
 export async function createContainer(context: ContainerContext, request: NewContainer): Promise<Created> {
   const { collection } = context;
   void context.parts.gracePeriod.begin(); // most containers are started at once
-  const image = await findImage(context.parts.store.images, request.config.image);
+  const image = await findImageFor(context.parts.store.images, request.config.image, request.platform);
   const id = newContainerId();
   const name = chooseName(context, request.name);
   const config = mergeWithImage(request.config, image.config.config ?? {}, id, request.host);
   if (commandOf(config).length === 0) throw invalid('no command specified');
   checkNetworks(context, request);
   await requireLogging(request.host.log);
+  if (isMachine(request)) {
+    const { architectures } = context.parts.machines;
+    const architecture = requireArchitecture(config.image, image.config.architecture, architectures);
+    await checkMachine(context, request.host, architecture);
+  }
   const warnings = await checkOptions(context, config, request.host);
-  if (isMachine(request))
-    requireOwnArchitecture(config.image, image.config.architecture, context.parts.hostFacts);
 
   const directory = containerDirectory(context, id);
   const madeVolumes: string[] = [];

@@ -130,7 +130,7 @@ export class Execs {
     }
   }
 
-  #explain(
+  async #explain(
     error: BerthError,
     record: ContainerRecord,
     config: ExecConfig,
@@ -142,6 +142,7 @@ export class Execs {
       env: [...record.config.env, ...config.env],
       workingDir: config.workingDir === '' ? record.config.workingDir : config.workingDir,
       user: userOf(record, config),
+      on: await programHost(this.#context, record),
     };
     return explainCommandFailure(error, query, log, async () => ({
       worker: isMachine(record)

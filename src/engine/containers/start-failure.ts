@@ -16,7 +16,7 @@ import { imageOf } from './create.ts';
 import { openRoot } from './files/open.ts';
 import { explainProgram } from './programs/explain-program.ts';
 import { viewOf } from './programs/file-view.ts';
-import type { ProgramQuery } from './programs/find-program.ts';
+import type { ProgramHost, ProgramQuery } from './programs/find-program.ts';
 
 /** A start's failure in words for the user: the OCI runtime's and the kernel's terms become the reason. */
 export async function explainStartFailure(
@@ -34,11 +34,20 @@ export async function explainStartFailure(
     env: config.env,
     workingDir: config.workingDir,
     user: config.user,
+    on: await programHost(context, record),
   };
   return explainCommandFailure(known, query, context.parts.log, async () => ({
     worker: await (isMachine(record) ? openImage(context, record) : openRoot(context, record)),
     mounts: isActive(record.state) ? [] : record.mounts,
   }));
+}
+
+/** Whose kernel starts a container's programs. */
+export async function programHost(context: ContainerContext, record: ContainerRecord): Promise<ProgramHost> {
+  const { architecture: own } = context.parts.hostFacts;
+  if (!isMachine(record)) return { architecture: own, isMachine: false };
+  const image = await imageOf(context, record).catch(() => undefined); // that it is gone is what is being explained
+  return { architecture: image?.config.architecture || own, isMachine: true };
 }
 
 /** What a virtual machine begins with: what it has written since is on its own disk. */

@@ -104,12 +104,16 @@ async function prepareAndRun(
   record: ContainerRecord,
   timeline: Timeline,
 ): Promise<readonly string[]> {
-  const { layers } = isComputer(record) ? { layers: [] } : await imageOf(context, record);
+  const image = isComputer(record) ? undefined : await imageOf(context, record);
+  const {
+    layers,
+    config: { architecture },
+  } = image ?? { layers: [], config: { architecture: '' } };
   const { connection, supervisor } = await prepareAtLast(context, record, layers, timeline);
   try {
     crashPoint('start.launched');
     const bundle = await timeline.step('bundle', () =>
-      writeBundle(context, record, { connection, supervisor, layers }, timeline),
+      writeBundle(context, record, { connection, supervisor, layers, architecture }, timeline),
     );
     await timeline.step('volumes', () => fillVolumes(context, record, layers));
     await timeline.step('ports', () => publish(context, record.id, supervisor.ports));

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { canonicalName, type DiffId, type Digest, parseReference, type Reference } from '../../base/index.ts';
-import type { Access, Downloads, RegistryClient } from '../../registry/index.ts';
+import type { Access, Downloads, Platform, RegistryClient } from '../../registry/index.ts';
 import type { Launcher } from '../../runtime/index.ts';
 import type { Image, Store } from '../../store/index.ts';
 import type { Events } from '../events.ts';
@@ -16,7 +16,7 @@ import { lookAtRegistry, type RegistryEntry } from './look-at-registry.ts';
 import { Puller, type PullOptions, type Settle } from './pull.ts';
 import { Pusher, type PushOptions } from './push.ts';
 import { deleteImage, type Removal, removeImage, type UsersOf } from './remove.ts';
-import { findImage, lookUp } from './resolve.ts';
+import { findImage, findImageFor, lookUp } from './resolve.ts';
 
 export type { ImportOptions } from './archive/import.ts';
 export type { LoadOptions, LoadProgress } from './archive/load.ts';
@@ -77,6 +77,11 @@ export class Images {
   /** By id, prefix of an id, or name; throws `not-found`. */
   find(text: string): Promise<Image> {
     return findImage(this.#store.images, text);
+  }
+
+  /** As {@link find}, of a platform; see {@link findImageFor}. */
+  findFor(text: string, platform: Platform | undefined): Promise<Image> {
+    return platform === undefined ? this.find(text) : findImageFor(this.#store.images, text, platform);
   }
 
   lookUp(text: string): Promise<Image | undefined> {

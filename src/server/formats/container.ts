@@ -107,7 +107,7 @@ export function stateInspect(state: ContainerState, health: Health | undefined) 
 /** An extension: what a virtual machine that runs got. */
 function machineMember({ state }: ContainerRecord, facts: ContainerFacts) {
   if (!isActive(state) || state.machine === undefined) return {};
-  const { processors, memory, diskSize, accelerator, kernel, start } = state.machine;
+  const { architecture, processors, memory, diskSize, accelerator, kernel, start } = state.machine;
   const cards = state.endpoints.map(({ containerInterface, networkId, macAddress }) => ({
     Name: containerInterface,
     Network: facts.networkName(networkId),
@@ -116,6 +116,7 @@ function machineMember({ state }: ContainerRecord, facts: ContainerFacts) {
   return {
     Berth: {
       VirtualMachine: {
+        ...(architecture === undefined ? {} : { Architecture: architecture }),
         Processors: processors,
         Memory: memory,
         DiskSize: diskSize,

@@ -1,6 +1,5 @@
-import { familiar, notFound } from '../../base/index.ts';
+import { familiar } from '../../base/index.ts';
 import type { ListedManifest, Removal } from '../../engine/index.ts';
-import { type Platform, platformName, runsOn } from '../../registry/index.ts';
 import type { Image } from '../../store/index.ts';
 
 export function familiarTags(image: Image): string[] {
@@ -129,14 +128,6 @@ export function imageHistory(image: Image) {
     last.Tags = tags.length === 0 ? null : tags;
   }
   return rows.reverse();
-}
-
-/** Throws `not-found`, in Docker's words, unless the image is for the platform that was asked for. */
-export function requireImagePlatform(name: string, { config }: Image, wanted: Platform | undefined): void {
-  if (wanted === undefined || runsOn(config, wanted)) return;
-  throw notFound(
-    `image with reference ${name} was found but does not provide the specified platform (${platformName(wanted)})`,
-  );
 }
 
 /** One row of the answer to a deletion (Engine API, ImageDeleteResponseItem). */

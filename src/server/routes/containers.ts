@@ -17,6 +17,7 @@ import { type ContainerFacts, containerInspect } from '../formats/container.ts';
 import { containerSummary, type SummaryFacts, SummaryTexts } from '../formats/container-summary.ts';
 import { Names } from '../formats/names.ts';
 import { serverTiming } from '../formats/server-timing.ts';
+import { platformOf } from '../platform.ts';
 import { clientSignal, plainHeaders } from '../streams.ts';
 
 const LIST_FILTERS = [
@@ -64,9 +65,13 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
   });
 
   app.post('/containers/create', async (request, reply) => {
-    const name = new Query(request.query).text('name');
+    const query = new Query(request.query);
+    const name = query.text('name');
     if (request.body === undefined) throw invalid('invalid JSON: EOF');
-    const { record, warnings } = await containers.create(parseNewContainer(name, new Fields(request.body)));
+    const { record, warnings } = await containers.create({
+      ...parseNewContainer(name, new Fields(request.body)),
+      platform: platformOf(query),
+    });
     reply.code(201);
     return { Id: record.id, Warnings: warnings };
   });

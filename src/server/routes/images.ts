@@ -6,13 +6,7 @@ import { type Platform, parsePlatform } from '../../registry/index.ts';
 import type { Image } from '../../store/index.ts';
 import { Query } from '../fields.ts';
 import { parseFilters } from '../filters.ts';
-import {
-  deletion,
-  imageHistory,
-  imageInspect,
-  imageSummary,
-  requireImagePlatform,
-} from '../formats/image.ts';
+import { deletion, imageHistory, imageInspect, imageSummary } from '../formats/image.ts';
 import { IMAGE_FILTERS, selectImages } from '../image-selection.ts';
 import { platformOf } from '../platform.ts';
 import { parseCredentials } from '../registry-auth.ts';
@@ -67,8 +61,7 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     const { name, action } = splitAction(request.params['*'], ['json', 'history', 'get']);
     if (action === 'get') return saveImages(engine, [name], request, reply);
     const query = new Query(request.query);
-    const image = await images.find(name);
-    requireImagePlatform(name, image, platformOf(query));
+    const image = await images.findFor(name, platformOf(query));
     if (action === 'history') return imageHistory(image);
     return imageInspect(image, {
       containersOf: containersByImage(),

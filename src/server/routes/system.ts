@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { type Engine, isActive, LOG_DRIVERS, NETWORK_DRIVERS } from '../../engine/index.ts';
-import type { MachineHost, Part } from '../../vm/index.ts';
+import type { MachineHost, Part, VirtualMachines } from '../../vm/index.ts';
 import { API_VERSION, MIN_API_VERSION } from '../versions.ts';
 
 /** Ping, version, info. */
@@ -122,7 +122,7 @@ async function infoAnswer({ parts, containers, images }: Engine) {
     Swarm: { LocalNodeState: 'inactive' },
     LiveRestoreEnabled: true,
     Isolation: '',
-    Berth: { VirtualMachines: machineHost(await parts.machines.describe()) }, // an extension
+    Berth: { VirtualMachines: await machineHosts(parts.machines) }, // an extension
     InitBinary: 'berth-init',
     CDISpecDirs: settings.cdiFolders,
     SecurityOptions: ['name=seccomp,profile=builtin', ...(cgroups.version === 2 ? ['name=cgroupns'] : [])],
@@ -130,13 +130,24 @@ async function infoAnswer({ parts, containers, images }: Engine) {
   };
 }
 
-/** What virtual machines run on here, or why they do not. */
-function machineHost({ accelerator, hypervisor, kernel }: MachineHost) {
+/** What virtual machines run on here, or why they do not: those of this host's architecture, and of each that they can have. */
+async function machineHosts(machines: VirtualMachines) {
+  const hosts = await Promise.all(
+    machines.architectures.map(async (architecture) =>
+      machineHost(architecture, await machines.describe(architecture)),
+    ),
+  );
+  return { ...hosts[0], Architectures: hosts };
+}
+
+function machineHost(architecture: string, { accelerator, hypervisor, kernel, programs }: MachineHost) {
   return {
+    Architecture: architecture,
     Accelerator: accelerator.name,
     AcceleratorReason: accelerator.name === 'tcg' ? accelerator.why : '',
     Hypervisor: partText(hypervisor, ({ path, version }) => `QEMU ${version} (${path})`),
     Kernel: partText(kernel, ({ release: name, path }) => `${name} (${path})`),
+    Programs: partText(programs, ({ path }) => path),
   };
 }
 

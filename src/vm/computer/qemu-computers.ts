@@ -35,7 +35,7 @@ export class QemuComputers implements Computers {
 
   async check(hardware: Hardware, devices: DeviceCounts, signal?: AbortSignal): Promise<void> {
     requirePossible(hardware, devices);
-    await Promise.all([this.#host.hypervisor(signal), firmwareFor(hardware)]);
+    await Promise.all([this.#host.hypervisor(undefined, signal), firmwareFor(hardware)]);
   }
 
   async prepare(
@@ -82,7 +82,7 @@ export class QemuComputers implements Computers {
   }
 
   async #stand(signal?: AbortSignal): Promise<{ hypervisor: Hypervisor; ground: Ground }> {
-    const hypervisor = await this.#host.hypervisor(signal);
+    const hypervisor = await this.#host.hypervisor(undefined, signal);
     const accelerator = await this.#host.probe.accelerator();
     const host = this.#host.resources();
     return { hypervisor, ground: { hypervisor: hypervisor.version, accelerator: accelerator.name, host } };

@@ -1,9 +1,11 @@
 import { posix } from 'node:path';
+import { isArchitectureName } from '../../../vm/index.ts';
 import type { FileFacts, FileView } from './file-view.ts';
 import {
   candidates,
   findElsewhere,
   findNear,
+  type ProgramHost,
   type ProgramQuery,
   pathFolders,
   type Resolved,
@@ -49,7 +51,7 @@ async function explainFile(
   }
   return (
     explainMode(path, facts, query.user) ??
-    explainContent(view, path, readProgramFile(await view.head(found.path, HEAD_BYTES)))
+    explainContent(view, path, query.on, readProgramFile(await view.head(found.path, HEAD_BYTES)))
   );
 }
 
@@ -72,6 +74,7 @@ function explainMode(path: string, { mode, uid, gid }: FileFacts, user: string):
 function explainContent(
   view: FileView,
   path: string,
+  on: ProgramHost,
   file: ProgramFile,
 ): Promise<ProgramFault | undefined> | ProgramFault | undefined {
   switch (file.kind) {
@@ -85,12 +88,12 @@ function explainContent(
     case 'foreign':
       return {
         reason: `${path} is a program for ${file.system}`,
-        hint: `Build it for linux/${hostMachine()}`,
+        hint: `Build it for linux/${on.architecture}`,
       };
     case 'script':
       return explainScript(view, path, file.interpreter);
     case 'elf':
-      return explainElf(view, path, file);
+      return explainElf(view, path, on, file);
     case 'unknown':
       return { reason: `${path} is no program that Linux knows`, hint: 'Check how it came into the image' };
   }
@@ -130,7 +133,7 @@ async function explainScript(
   return undefined;
 }
 
-const NOWHERE = { env: [], workingDir: '/', user: '' };
+const NOWHERE = { env: [], workingDir: '/', user: '', on: { architecture: '', isMachine: false } };
 
 /** 32-bit programs of the same family run too, where the kernel has them compiled in. */
 const RUNS_TOO: Readonly<Record<string, readonly string[]>> = { amd64: ['386'], arm64: ['arm'] };
@@ -138,14 +141,14 @@ const RUNS_TOO: Readonly<Record<string, readonly string[]>> = { amd64: ['386'], 
 async function explainElf(
   view: FileView,
   path: string,
+  { architecture: host, isMachine }: ProgramHost,
   file: Extract<ProgramFile, { kind: 'elf' }>,
 ): Promise<ProgramFault | undefined> {
   const machine = machineName(file.machine);
-  const host = hostMachine();
   if (machine !== host && RUNS_TOO[host]?.includes(machine) !== true) {
     return {
       reason: `${path} is a program for ${machine}, and this machine is ${host}`,
-      hint: `Pull or build the image for linux/${host}`,
+      hint: `Pull or build the image for linux/${host}${machineFor(machine, isMachine)}`,
     };
   }
   if (!file.isProgram) {
@@ -169,8 +172,10 @@ function libcOf(loader: string): string | undefined {
   return /\/ld(-linux.*|64|)\.so\.\d$/.test(loader) ? 'glibc' : undefined;
 }
 
-function hostMachine(): string {
-  return process.arch === 'x64' ? 'amd64' : process.arch;
+/** A container shares the host's processor; a virtual machine may have another one. */
+function machineFor(architecture: string, isMachine: boolean): string {
+  if (isMachine || !isArchitectureName(architecture)) return '';
+  return `, or run it in a virtual machine, which can be ${architecture}: --isolation vm`;
 }
 
 function explainBroken(path: string, resolved: Resolved): ProgramFault | undefined {

@@ -10,6 +10,15 @@ export interface ProgramQuery {
   readonly workingDir: string;
   /** As the user wrote it: "", a name or a number. */
   readonly user: string;
+  /** What it was to run on. */
+  readonly on: ProgramHost;
+}
+
+/** This host's kernel, or a virtual machine's. */
+export interface ProgramHost {
+  /** As images name it. */
+  readonly architecture: string;
+  readonly isMachine: boolean;
 }
 
 /** Where a path leads when all its symlinks are followed inside the container. */

@@ -5,6 +5,8 @@ import type { NamespaceHandle } from '../../../network/index.ts';
 import type { ExitStatus, Supervisor } from '../../../runtime/index.ts';
 import {
   type Allotment,
+  type ArchitectureName,
+  hostArchitecture,
   MachineControl,
   type MachineControlGroup,
   type MachineNetwork,
@@ -20,6 +22,8 @@ export interface BriefMachinePlan {
   readonly id?: ContainerId;
   /** EROFS files, the bottom layer first. */
   readonly layers: readonly string[];
+  /** Of the programs that it runs; undefined: the host's. */
+  readonly architecture?: ArchitectureName;
   readonly wanted: WantedResources;
   readonly network?: NamespaceHandle | undefined;
   /** Its process has an input, which ends with the client that is attached to it. */
@@ -62,7 +66,7 @@ export class BriefMachines {
   /** Prepares one. Throws as {@link VirtualMachines.allot} does; nothing is left behind then. */
   async open(plan: BriefMachinePlan, signal?: AbortSignal): Promise<BriefMachine> {
     const { launcher, machines, settings } = this.#parts;
-    const { id = newContainerId() } = plan;
+    const { id = newContainerId(), architecture = hostArchitecture().name } = plan;
     // Where a later berthd looks for what a killed one has left.
     const directory = `${settings.dataRoot}/build/steps/${id}`;
     const allotment = machines.allot(plan.wanted, [...this.#others(), ...this.allotments]);
@@ -93,6 +97,7 @@ export class BriefMachines {
       return new BriefMachine(this.#parts, {
         id,
         directory,
+        architecture,
         allotment,
         supervisor,
         layers: plan.layers,
@@ -108,6 +113,7 @@ export class BriefMachines {
 interface Opened {
   readonly id: ContainerId;
   readonly directory: string;
+  readonly architecture: ArchitectureName;
   readonly allotment: Allotment;
   readonly supervisor: Supervisor;
   readonly layers: readonly string[];
@@ -141,6 +147,7 @@ export class BriefMachine implements AsyncDisposable {
       {
         id: this.id,
         directory: this.directory,
+        architecture: this.#opened.architecture,
         allotment: this.#opened.allotment,
         layers: this.#opened.layers,
         writableSize: disk.size,

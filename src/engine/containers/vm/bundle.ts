@@ -27,7 +27,7 @@ import { writeNetworkFiles } from '../network-files.ts';
 import { specOf } from '../spec.ts';
 import { allotmentOf, diskSizeOf } from './allotment.ts';
 import { mainPayload } from './payload.ts';
-import { refuseUnsharable } from './refuse.ts';
+import { refuseUnsharable, requireArchitecture } from './refuse.ts';
 
 /** What a start has prepared before there is a bundle. */
 export interface PreparedStart {
@@ -35,6 +35,8 @@ export interface PreparedStart {
   readonly supervisor: Supervisor;
   /** Of the image, the bottom layer first. */
   readonly layers: readonly { readonly path: string }[];
+  /** The image's word. */
+  readonly architecture: string;
 }
 
 /**
@@ -52,12 +54,18 @@ export async function writeMachineBundle(
   const files = await writeNetworkFiles(context, record, prepared.connection);
   const { value: spec, warnings } = await specOf(context, record, { ...prepared, files });
   const allotment = allotmentOf(context, record);
+  const architecture = requireArchitecture(
+    record.config.image,
+    prepared.architecture,
+    machines.architectures,
+  );
   const diskSize = diskSizeOf(record);
   const shared = await sharedMounts(record, spec.mounts);
   const made = await machines.prepare(
     {
       id: record.id,
       directory: containerDirectory(context, record.id),
+      architecture,
       allotment,
       layers: prepared.layers.map(({ path }) => path),
       writableSize: diskSize,
@@ -72,7 +80,7 @@ export async function writeMachineBundle(
     timeline,
   );
   const { accelerator, kernelRelease: kernel, start } = made;
-  const machine = { ...allotment, diskSize, accelerator: accelerator.name, kernel, start };
+  const machine = { architecture, ...allotment, diskSize, accelerator: accelerator.name, kernel, start };
   return { machine, warnings };
 }
 
@@ -84,7 +92,7 @@ export function kernelOf({ annotations = {} }: HostOptions): string | undefined 
   const kernel = annotations[KERNEL_ANNOTATION];
   if (kernel === undefined || kernel.startsWith('/')) return kernel;
   throw invalid(`the kernel ${kernel} is no absolute path`, {
-    hint: 'Name the file of an uncompressed kernel (vmlinux) or a bzImage on the host of berthd',
+    hint: "Name the file of an uncompressed kernel (vmlinux), a bzImage or arm64's Image on the host of berthd",
   });
 }
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { HostOptions } from '../container.ts';
-import { refuseContainerOptions, refuseUnsharable, requireOwnArchitecture } from './refuse.ts';
+import { refuseContainerOptions, refuseUnsharable, requireArchitecture } from './refuse.ts';
 
 const resources = {
   memory: 0,
@@ -116,11 +116,12 @@ describe('a virtual machine', () => {
     }
   });
 
-  it('cannot run an image of another architecture', () => {
-    const own = { architecture: 'amd64' };
-    expect(() => requireOwnArchitecture('debian', 'arm64', own)).toThrow(
-      'the image debian is for arm64, and virtual machines here are amd64',
+  it('cannot run an image of an architecture that no machine has', () => {
+    const possible = ['amd64', 'arm64'] as const;
+    expect(() => requireArchitecture('debian', 's390x', possible)).toThrow(
+      'the image debian is for s390x, and virtual machines here are amd64 or arm64',
     );
-    expect(() => requireOwnArchitecture('debian', 'amd64', own)).not.toThrow();
+    expect(requireArchitecture('debian', 'arm64', possible)).toBe('arm64');
+    expect(requireArchitecture('imported', '', possible)).toBe('amd64');
   });
 });

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { type BerthError, invalid, systemErrorCode } from '../../../base/index.ts';
-import type { HostFacts } from '../../../runtime/index.ts';
+import { type ArchitectureName, isArchitectureName } from '../../../vm/index.ts';
 import type { ContainerMount, HostOptions } from '../container.ts';
 
 /** Something that a container can be asked for and a virtual machine cannot, and why. */
@@ -159,14 +159,19 @@ async function kindRefusal(source: string): Promise<BerthError | undefined> {
   });
 }
 
-/** Throws `invalid` for an image of another architecture: nothing in a guest translates it. */
-export function requireOwnArchitecture(
+/** What an image's programs run on; one that does not say it is for this host. Throws `invalid` for one that no machine here has. */
+export function requireArchitecture(
   image: string,
-  architecture: string | undefined,
-  { architecture: own }: Pick<HostFacts, 'architecture'>,
-): void {
-  if (architecture === undefined || architecture === '' || architecture === own) return;
-  throw invalid(`the image ${image} is for ${architecture}, and virtual machines here are ${own}`, {
-    hint: `Pull it with --platform linux/${own}`,
-  });
+  architecture: string,
+  possible: readonly ArchitectureName[],
+): ArchitectureName {
+  const [own] = possible;
+  if (architecture === '' && own !== undefined) return own;
+  if (isArchitectureName(architecture) && possible.includes(architecture)) return architecture;
+  throw invalid(
+    `the image ${image} is for ${architecture}, and virtual machines here are ${possible.join(' or ')}`,
+    {
+      hint: `Pull it with --platform ${possible.map((name) => `linux/${name}`).join(' or ')}`,
+    },
+  );
 }
