@@ -68,6 +68,7 @@ export interface BuildHost {
   resolveImage(
     reference: Reference,
     options: {
+      platform: BuildRequest['platform'];
       pull: boolean;
       credentials: Credentials | undefined;
       signal: AbortSignal;

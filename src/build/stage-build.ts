@@ -135,6 +135,7 @@ export class StageBuild {
     const { host, request, signal } = this.#scope;
     const reference = parseReference(name);
     return host.resolveImage(reference, {
+      platform: this.#scope.request.platform,
       pull: request.pull,
       credentials: request.credentialsFor?.(reference.domain),
       signal,
@@ -195,8 +196,8 @@ export class StageBuild {
     const { host, request, signal } = this.#scope;
     const args = commandArgs(instruction.command, state.config);
     const visible = visibleArgs(state);
-    const { isolation } = request;
-    const elsewhere = isolation.kind === 'container' ? [] : [isolation.kind];
+    const { isolation, platform } = request;
+    const elsewhere = isolation.kind === 'container' ? [] : [isolation.kind, platform.architecture];
     const key = stepKey(state.key, 'run', args, visible, instruction.network, ...elsewhere);
     const prefix = visible.length === 0 ? '' : `|${visible.length} ${visible.join(' ')} `;
     return this.#cached(state, key, `RUN ${prefix}${args.join(' ')} # buildkit`, async (root) => {
@@ -208,7 +209,7 @@ export class StageBuild {
         env: [...proxyEnvironment(request), ...visible, ...(state.config.Env ?? [])],
         network: instruction.network,
         isolation,
-        architecture: request.platform.architecture,
+        architecture: platform.architecture,
         onOutput: this.#links.say,
         signal,
       });

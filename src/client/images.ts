@@ -48,6 +48,13 @@ export interface ImportOptions {
 export type CredentialSource = Pick<RegistryCredentials, 'get' | 'all'>;
 
 /** The /images part of the API. */
+/** What an image is for. */
+export interface ImagePlatform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+}
+
 export class Images {
   readonly #transport: Transport;
   readonly #credentials: CredentialSource | undefined;
@@ -73,8 +80,14 @@ export class Images {
     return this.#transport.json({ method: 'GET', path: '/images/json', query, filters, signal });
   }
 
-  async inspect(reference: string, options: { signal?: AbortSignal } = {}): Promise<ImageInspect> {
-    return this.#transport.json({ method: 'GET', path: pathOf(reference, '/json'), ...options });
+  /** Of several images under one name the one for a platform, else what the engine takes. */
+  async inspect(
+    reference: string,
+    options: { platform?: string | undefined; signal?: AbortSignal } = {},
+  ): Promise<ImageInspect> {
+    const { platform, signal } = options;
+    const query = platform === undefined ? {} : { platform: platformJson(platform) };
+    return this.#transport.json({ method: 'GET', path: pathOf(reference, '/json'), query, signal });
   }
 
   async history(
@@ -108,6 +121,24 @@ export class Images {
       signal,
     });
     return found ?? [];
+  }
+
+  /** The platforms that a registry has an image for, in its order. Throws what the engine or the registry says. */
+  async platformsAtRegistry(
+    reference: string,
+    options: { auth?: RegistryAuth; signal?: AbortSignal } = {},
+  ): Promise<readonly ImagePlatform[]> {
+    const { auth, signal } = options;
+    const { domain } = parseReference(reference);
+    const { Platforms: platforms } = await this.#transport.json<{
+      Platforms?: readonly ImagePlatform[] | null;
+    }>({
+      method: 'GET',
+      path: `/distribution/${reference.split('/').map(encodeURIComponent).join('/')}/json`,
+      headers: authHeaders(auth ?? (await this.#credentials?.get(domain))),
+      signal,
+    });
+    return platforms ?? [];
   }
 
   /** Downloads an image ("latest" without a tag): progress until it is there. Throws what the engine or the registry says. */

@@ -11,7 +11,7 @@ export async function takeDown(
   project: DownProject,
   options: DownOptions = {},
 ): Promise<boolean> {
-  const images = options.images === undefined ? [] : project.images.map(({ name }) => name);
+  const images = options.images === undefined ? [] : project.images.map(({ name }) => ({ name }));
   const observed: Observed = await observe(run.client, project.name, images, run.signal);
   const plan = planDown(project, observed, options);
   for (const warning of plan.warnings) run.warn(warning);

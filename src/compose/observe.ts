@@ -1,6 +1,7 @@
 import { isBerthError } from '../base/index.ts';
 import type { ContainerStatus, ContainerSummary, EngineClient } from '../client/index.ts';
 import { LABEL } from './labels.ts';
+import { imageKey, type WantedImage } from './selection.ts';
 
 /** What there is at the engine of a project, as a plan compares it with what is wanted. */
 export interface Observed {
@@ -10,7 +11,7 @@ export interface Observed {
   readonly networks: readonly ObservedResource[];
   /** All volumes of the engine. */
   readonly volumes: readonly ObservedVolume[];
-  /** The ids of those images that were asked for and are there, by the reference asked for. */
+  /** The ids of those images that were asked for and are there, by {@link imageKey}. */
   readonly images: ReadonlyMap<string, string>;
 }
 
@@ -50,11 +51,11 @@ export interface ObservedVolume extends ObservedResource {
   readonly options: Readonly<Record<string, string>>;
 }
 
-/** Asks the engine what there is of a project; `images` are the references whose ids are wanted. */
+/** Asks the engine what there is of a project; `images` are those whose ids are wanted. */
 export async function observe(
   client: EngineClient,
   project: string,
-  images: readonly string[],
+  images: readonly WantedImage[],
   signal?: AbortSignal,
 ): Promise<Observed> {
   const [containers, networks, { Volumes: volumes }, imageIds] = await Promise.all([
@@ -145,18 +146,19 @@ function dependencyNames(label = ''): string[] {
 
 async function observeImages(
   client: EngineClient,
-  references: readonly string[],
+  images: readonly WantedImage[],
   signal: AbortSignal | undefined,
 ): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
-  const look = async (reference: string) => {
+  const look = async (image: WantedImage) => {
+    const { name, platform } = image;
     try {
-      ids.set(reference, (await client.images.inspect(reference, { signal })).Id);
+      ids.set(imageKey(image), (await client.images.inspect(name, { platform, signal })).Id);
     } catch (error) {
       if (!isBerthError(error, 'not-found')) throw error;
     }
   };
-  await Promise.all([...new Set(references)].map(look));
+  await Promise.all([...new Map(images.map((image) => [imageKey(image), image])).values()].map(look));
   return ids;
 }
 

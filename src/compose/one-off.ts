@@ -8,7 +8,7 @@ import type { Project, Service, ServicePort, ServiceVolume } from './model.ts';
 import { type Observed, observe } from './observe.ts';
 import { planImages } from './plan-images.ts';
 import { planUp } from './plan-up.ts';
-import { imageOf, imagesOf, selectServices } from './selection.ts';
+import { imageKey, imageOf, imagesOf, selectServices, wantedImage } from './selection.ts';
 import { type ComposeRun, executeTitled } from './up.ts';
 
 /** What a one-off container has in place of what its service says. Undefined: as the service says. */
@@ -60,7 +60,7 @@ export async function createOneOff(
   }
   const slug = randomBytes(6).toString('hex');
   const name = options.name ?? `${project.name}-${serviceName}-run-${slug}`;
-  const running = await observe(run.client, project.name, [imageOf(project, service)], run.signal);
+  const running = await observe(run.client, project.name, [wantedImage(project, service)], run.signal);
   const request = oneOffRequest(project, service, running, { ...options, name, slug });
   const { Id: id } = await run.client.containers.create(request, { name, platform: service.platform });
   return id;
@@ -104,7 +104,7 @@ export function oneOffRequest(
   const { [LABEL.number]: _number, ...labels } = containerLabels(project, service, {
     number: 0,
     configHash: serviceHash(special),
-    imageId: images.get(image) ?? '',
+    imageId: images.get(imageKey(wantedImage(project, service))) ?? '',
   });
   const request = containerRequest(project, special, {
     name,

@@ -2,7 +2,7 @@ import { invalid, notFound, notImplemented } from '../base/index.ts';
 import type { Project, Service } from './model.ts';
 import type { Observed } from './observe.ts';
 import { type Plan, PlanBuilder } from './plan.ts';
-import { imageOf } from './selection.ts';
+import { imageKey, imageOf, wantedImage } from './selection.ts';
 
 export interface ImageOptions {
   /** `--build`: build all that can be built; `--no-build`: nothing. */
@@ -29,7 +29,7 @@ export function planImages(
   for (const service of services) {
     if (service.machine !== undefined) continue;
     const image = imageOf(project, service);
-    const isThere = observed.images.has(image);
+    const isThere = observed.images.has(imageKey(wantedImage(project, service)));
     const policy = options.pull ?? service.pullPolicy ?? 'missing';
     if (service.build !== undefined) planBuild(plan, { service, image, isThere, policy }, options);
     else planPull(plan, { service, image, isThere, policy });

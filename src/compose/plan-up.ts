@@ -7,7 +7,7 @@ import type { Observed, ObservedContainer } from './observe.ts';
 import { type Plan, PlanBuilder } from './plan.ts';
 import { planRemoval } from './plan-down.ts';
 import { type Planning, planNetworks, planVolumes } from './plan-resources.ts';
-import { containerName, imageOf } from './selection.ts';
+import { containerName, imageKey, imageOf, wantedImage } from './selection.ts';
 
 export interface UpOptions {
   /** `--force-recreate`, `--no-recreate`; without: what has changed. */
@@ -182,7 +182,7 @@ function causeToRecreate(
   if (existing.configHash !== serviceHash(service)) return 'its configuration changed';
   if (existing.name !== containerName(project, service, existing.number)) return 'it has another name';
   const isContainer = service.machine === undefined;
-  if (isContainer && existing.imageId !== observed.images.get(imageOf(project, service))) {
+  if (isContainer && existing.imageId !== observed.images.get(imageKey(wantedImage(project, service)))) {
     return 'its image changed';
   }
   const missing = service.networks
@@ -204,7 +204,7 @@ function newContainer(up: Up, service: Service, number: number, former: Observed
   const { project, observed } = up;
   const name = containerName(project, service, number);
   const image = imageOf(project, service);
-  const imageId = observed.images.get(image) ?? '';
+  const imageId = observed.images.get(imageKey(wantedImage(project, service))) ?? '';
   const labels = containerLabels(project, service, { number, configHash: serviceHash(service), imageId });
   const request = containerRequest(project, service, {
     ...{ name, image, labels },

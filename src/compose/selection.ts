@@ -34,9 +34,24 @@ export function imageOf(project: Project, service: Service): string {
   return service.image ?? `${project.name}-${service.name}`;
 }
 
+/** An image as a service asks for it: of several under one name, the one for a platform. */
+export interface WantedImage {
+  readonly name: string;
+  readonly platform?: string | undefined;
+}
+
+/** What is observed of an image is found by this. */
+export function imageKey({ name, platform }: WantedImage): string {
+  return platform === undefined ? name : `${name} for ${platform}`;
+}
+
+export function wantedImage(project: Project, service: Service): WantedImage {
+  return { name: imageOf(project, service), platform: service.platform };
+}
+
 /** The images of all services. */
-export function imagesOf(project: Project): string[] {
-  return project.services.map((service) => imageOf(project, service));
+export function imagesOf(project: Project): WantedImage[] {
+  return project.services.map((service) => wantedImage(project, service));
 }
 
 /** The name of one of a service's containers. */

@@ -6,7 +6,7 @@ import { type Plan, phasesOf } from './plan.ts';
 import { type ImageOptions, planImages } from './plan-images.ts';
 import { planUp, type UpOptions } from './plan-up.ts';
 import type { Progress } from './progress.ts';
-import { imageOf, imagesOf, selectServices } from './selection.ts';
+import { imagesOf, selectServices, wantedImage } from './selection.ts';
 
 /** What commands on a project act through. */
 export interface ComposeRun {
@@ -53,8 +53,8 @@ async function prepareImages(
   services: readonly Service[],
   options: ImageOptions,
 ): Promise<void> {
-  const references = services.map((service) => imageOf(project, service));
-  const { images } = await observe(run.client, project.name, references, run.signal);
+  const wanted = services.map((service) => wantedImage(project, service));
+  const { images } = await observe(run.client, project.name, wanted, run.signal);
   const plan = planImages(project, services, { images }, options);
   await executeTitled(titleOf(plan), plan, run);
 }

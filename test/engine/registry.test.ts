@@ -165,6 +165,39 @@ describe('a registry', () => {
     await instance.berthOk(['rm', 'cut']);
   });
 
+  it('has images of one name for several platforms, of which a container takes the one that is asked for, or that for the host', async () => {
+    const foreign = ownArchitecture === 'arm64' ? 'amd64' : 'arm64';
+    const own = imageOf([shared]);
+    const other = imageOf([shared], { architecture: foreign });
+    registry.addIndex('many/machines:1', { [ownArchitecture]: own, [foreign]: other });
+    const name = `${registry.host}/many/machines:1`;
+    const create = (query: string) =>
+      instance.api(`POST /containers/create${query}`, { Image: name, Cmd: ['x'] });
+    const idOf = (image: typeof own) => JSON.parse(image.manifest.toString()).config.digest;
+    const imageIn = async ({ body }: Awaited<ReturnType<typeof create>>) =>
+      ((await instance.api(`GET /containers/${(body as { Id: string }).Id}/json`)).body as { Image: string })
+        .Image;
+    await instance.berthOk(['pull', '-q', '--platform', `linux/${foreign}`, name]);
+    const alone = await create('');
+    expect(await imageIn(alone)).toBe(idOf(other));
+    expect(JSON.stringify(alone.body)).toContain(
+      `platform (linux/${foreign}) does not match the detected host`,
+    );
+    expect(await create(`?platform=linux/${ownArchitecture}`)).toMatchObject({
+      status: 404,
+      body: {
+        message: expect.stringContaining(
+          `image with reference ${name} was found but does not provide the specified platform (linux/${ownArchitecture})`,
+        ),
+      },
+    });
+    await instance.berthOk(['pull', '-q', '--platform', `linux/${ownArchitecture}`, name]);
+    expect(await imageIn(await create(''))).toBe(idOf(own));
+    expect(await imageIn(await create(`?platform=linux/${foreign}`))).toBe(idOf(other));
+    const seen = await instance.api(`GET /images/${name}/json?platform=linux/${foreign}`);
+    expect(seen.body).toMatchObject({ Id: idOf(other), Architecture: foreign });
+  });
+
   it('gives the platform that is asked for, and names those there are', async () => {
     const arm = imageOf([await layerOf('arm', 'arm')], { architecture: 'arm64' });
     const s390x = imageOf([await layerOf('s390x', 's390x')], { architecture: 's390x' });

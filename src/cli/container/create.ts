@@ -15,14 +15,14 @@ export async function createContainer(
   flags: ContainerFlags,
 ): Promise<string> {
   if (flags.cidfile !== undefined && existsSync(flags.cidfile)) throw takenIdFile(flags.cidfile);
-  if (flags.pull === 'always') await pullFor(client, request.Image, flags);
+  if (flags.pull === 'always') await pullFor(client, request, flags);
   const options = { name: flags.name, platform: flags.platform };
   const created = await client.containers.create(request, options).catch(async (error: unknown) => {
     const missing = isBerthError(error, 'not-found') && MISSING.test(error.message);
     if (!missing || flags.pull === 'never') throw error;
     const name = familiarName(parseReference(request.Image));
     if (flags.quiet !== true) process.stderr.write(`Unable to find image '${name}' locally\n`);
-    await pullFor(client, request.Image, flags);
+    await pullFor(client, request, flags);
     return client.containers.create(request, options);
   });
   for (const warning of created.Warnings ?? []) process.stderr.write(`WARNING: ${warning}\n`);
@@ -30,12 +30,33 @@ export async function createContainer(
   return created.Id;
 }
 
-async function pullFor(client: EngineClient, image: string, flags: ContainerFlags): Promise<void> {
-  await pullImage(client, familiarName(parseReference(image)), {
-    out: process.stderr,
-    quiet: flags.quiet,
-    platform: flags.platform,
-  });
+async function pullFor(
+  client: EngineClient,
+  { Image: image, HostConfig: host }: ContainerCreateRequest,
+  { quiet, platform }: ContainerFlags,
+): Promise<void> {
+  const name = familiarName(parseReference(image));
+  const options = { out: process.stderr, quiet };
+  try {
+    await pullImage(client, name, { ...options, platform });
+  } catch (error) {
+    const isMachine = [host?.Isolation, host?.Runtime].includes('vm');
+    if (platform !== undefined || !isMachine || !isBerthError(error, 'not-found')) throw error;
+    const other = await machinePlatform(client, name).catch(() => undefined); // the first error says more
+    if (other === undefined) throw error;
+    await pullImage(client, name, { ...options, platform: other });
+  }
+}
+
+/** Of the platforms that an image is there for, the first that a virtual machine can have. */
+async function machinePlatform(client: EngineClient, name: string): Promise<string | undefined> {
+  const [{ Berth: berth }, platforms] = await Promise.all([
+    client.system.info(),
+    client.images.platformsAtRegistry(name),
+  ]);
+  const possible = (berth?.VirtualMachines.Architectures ?? []).map(({ Architecture }) => Architecture);
+  const found = platforms.find(({ os, architecture }) => os === 'linux' && possible.includes(architecture));
+  return found && `linux/${found.architecture}`;
 }
 
 function takenIdFile(path: string) {

@@ -1,5 +1,6 @@
-import { canonicalName, type Reference } from '../../base/index.ts';
-import type { BuildHost } from '../../build/index.ts';
+import { canonicalName, isBerthError, type Reference } from '../../base/index.ts';
+import type { BuildHost, BuildRequest } from '../../build/index.ts';
+import { parsePlatform } from '../../registry/index.ts';
 import type { Image } from '../../store/index.ts';
 import type { BriefMachines } from '../containers/vm/brief-machines.ts';
 import type { Events } from '../events.ts';
@@ -31,12 +32,28 @@ async function resolveImage(
   reference: Reference,
   options: Parameters<BuildHost['resolveImage']>[1],
 ): Promise<Image> {
-  const local = options.pull ? undefined : await images.lookUp(canonicalName(reference));
+  const { platform } = options;
+  const local = options.pull ? undefined : await localImage(images, canonicalName(reference), platform);
   if (local !== undefined) return local;
   return images.pull(reference, {
-    platform: { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch },
+    platform,
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     signal: options.signal,
     onProgress: options.onProgress,
   });
+}
+
+/** One that is here under the name is taken as it is, except for another platform than this host's. */
+async function localImage(
+  images: Images,
+  name: string,
+  platform: BuildRequest['platform'],
+): Promise<Image | undefined> {
+  const isOwn = platform.architecture === parsePlatform('').architecture;
+  try {
+    return await images.findFor(name, isOwn ? undefined : platform);
+  } catch (error) {
+    if (isBerthError(error, 'not-found')) return undefined;
+    throw error;
+  }
 }

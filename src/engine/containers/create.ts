@@ -9,9 +9,9 @@ import {
   notFound,
   shortId,
 } from '../../base/index.ts';
-import type { Platform } from '../../registry/index.ts';
+import { type Platform, parsePlatform, platformName, runsOn } from '../../registry/index.ts';
 import type { Image, ImageRuntimeConfig } from '../../store/index.ts';
-import { findImageFor } from '../images/resolve.ts';
+import { findImageFor, withTag } from '../images/resolve.ts';
 import { checkOptions } from './check.ts';
 import { nameTaken } from './collection.ts';
 import { networkOfMachine } from './connect.ts';
@@ -57,7 +57,8 @@ export interface Created {
 export async function createContainer(context: ContainerContext, request: NewContainer): Promise<Created> {
   const { collection } = context;
   void context.parts.gracePeriod.begin(); // most containers are started at once
-  const image = await findImageFor(context.parts.store.images, request.config.image, request.platform);
+  const { image: reference } = request.config;
+  const image = await findImageFor(context.parts.store, reference, request.platform, withTag(reference));
   const id = newContainerId();
   const name = chooseName(context, request.name);
   const config = mergeWithImage(request.config, image.config.config ?? {}, id, request.host);
@@ -69,7 +70,10 @@ export async function createContainer(context: ContainerContext, request: NewCon
     const architecture = requireArchitecture(config.image, image.config.architecture, architectures);
     await checkMachine(context, request.host, architecture);
   }
-  const warnings = await checkOptions(context, config, request.host);
+  const warnings = [
+    ...foreignPlatform(request, image),
+    ...(await checkOptions(context, config, request.host)),
+  ];
 
   const directory = containerDirectory(context, id);
   const madeVolumes: string[] = [];
@@ -107,6 +111,17 @@ export async function createContainer(context: ContainerContext, request: NewCon
   } finally {
     context.volumes.release(id);
   }
+}
+
+/** Docker's words for a container whose programs this host's processor most likely does not run. */
+function foreignPlatform(request: NewContainer, { config }: Image): string[] {
+  const host = parsePlatform('');
+  if (isMachine(request) || request.platform !== undefined) return [];
+  if (config.architecture === '' || runsOn(config, host)) return [];
+  return [
+    `The requested image's platform (${platformName(config)}) does not match the detected host platform ` +
+      `(${platformName(host)}) and no specific platform was requested`,
+  ];
 }
 
 function chooseName(context: ContainerContext, wanted: string): string {

@@ -14,7 +14,7 @@ import { type ContainerRecord, isMachine } from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
 import { admit } from './operations.ts';
 import { execSpec } from './spec.ts';
-import { explainCommandFailure, startExitCode } from './start-failure.ts';
+import { explainCommandFailure, programHost, startExitCode } from './start-failure.ts';
 import { openGuestFiles } from './vm/guest.ts';
 
 /** A further process in a container (Engine API, ExecConfig). */

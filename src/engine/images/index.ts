@@ -79,9 +79,9 @@ export class Images {
     return findImage(this.#store.images, text);
   }
 
-  /** As {@link find}, of a platform; see {@link findImageFor}. */
+  /** As {@link find}; of several platforms see {@link findImageFor}. */
   findFor(text: string, platform: Platform | undefined): Promise<Image> {
-    return platform === undefined ? this.find(text) : findImageFor(this.#store.images, text, platform);
+    return findImageFor(this.#store, text, platform);
   }
 
   lookUp(text: string): Promise<Image | undefined> {

@@ -37,7 +37,11 @@ export async function listManifests(
   );
 }
 
-async function indexEntries(content: ContentStore, { index }: Image): Promise<readonly PlatformDescriptor[]> {
+/** Of the index that an image came by; nothing for one that came alone. */
+export async function indexEntries(
+  content: ContentStore,
+  { index }: Image,
+): Promise<readonly PlatformDescriptor[]> {
   if (index === undefined || !(await content.has(index.digest))) return [];
   const parsed = parseManifest(await content.read(index.digest), index.mediaType, index.digest);
   return parsed.kind === 'index' ? parsed.entries : [];

@@ -4,8 +4,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { invalid, notImplemented, parseReference } from '../../base/index.ts';
 import type { BuildRequest, Isolation } from '../../build/index.ts';
 import type { Engine } from '../../engine/index.ts';
+import { type Platform, parsePlatform } from '../../registry/index.ts';
+import { isArchitectureName } from '../../vm/index.ts';
 import { Query } from '../fields.ts';
 import { unknownIsolation } from '../host-modes.ts';
+import { platformOf } from '../platform.ts';
 import { parseRegistryConfig } from '../registry-auth.ts';
 import { answerWithLines, clientSignal } from '../streams.ts';
 
@@ -67,7 +70,7 @@ function parseBuild(request: FastifyRequest): BuildRequest {
     noCache: query.flag('nocache'),
     pull: query.flag('pull'),
     credentialsFor: parseRegistryConfig(request.headers['x-registry-config']),
-    platform: platform(query.text('platform')),
+    platform: buildPlatform(platformOf(query), isolation(query)),
     isolation: isolation(query),
   };
 }
@@ -92,15 +95,15 @@ function labels(query: Query): Record<string, string> {
   return Object.fromEntries(fields.names().map((name) => [name, fields.text(name)]));
 }
 
-function platform(text: string) {
-  const own = process.arch === 'x64' ? 'amd64' : process.arch;
-  const [os = 'linux', architecture = own] = text.split('/').filter(Boolean);
-  if (os !== 'linux' || architecture !== own) {
-    throw notImplemented(`building for ${text} is not there yet`, {
-      hint: `This host builds for linux/${own}`,
-    });
-  }
-  return { os, architecture };
+/** A container's RUN steps need this host's processor; a virtual machine may have another one. */
+function buildPlatform(wanted: Platform | undefined, { kind }: Isolation): BuildRequest['platform'] {
+  const own = parsePlatform('');
+  const { os, architecture } = wanted ?? own;
+  if (os === 'linux' && architecture === own.architecture) return { os, architecture };
+  const isPossible = os === 'linux' && isArchitectureName(architecture);
+  if (isPossible && kind === 'vm') return { os, architecture };
+  const hint = `This host builds for linux/${own.architecture}${isPossible ? `, and for linux/${architecture} with --isolation vm` : ''}`;
+  throw notImplemented(`building for ${os}/${architecture} is not there yet`, { hint });
 }
 
 /** The body as a plain tar; clients may send it compressed. */

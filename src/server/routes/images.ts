@@ -61,7 +61,8 @@ export function imageRoutes(app: FastifyInstance, engine: Engine): void {
     const { name, action } = splitAction(request.params['*'], ['json', 'history', 'get']);
     if (action === 'get') return saveImages(engine, [name], request, reply);
     const query = new Query(request.query);
-    const image = await images.findFor(name, platformOf(query));
+    const platform = platformOf(query);
+    const image = platform === undefined ? await images.find(name) : await images.findFor(name, platform);
     if (action === 'history') return imageHistory(image);
     return imageInspect(image, {
       containersOf: containersByImage(),
