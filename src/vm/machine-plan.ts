@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import type { MachineRequest } from './contract.ts';
 import { fileServer } from './file-server.ts';
-import type { Hypervisor } from './hypervisor.ts';
 import { writeLayerDisk } from './layer-disk.ts';
 import {
   type Boot,
@@ -12,7 +11,7 @@ import {
   restoreSteps,
 } from './machine-arguments.ts';
 import type { MachineFolder } from './machine-folder.ts';
-import { acceleratorFiles, pluginArguments } from './qemu-arguments.ts';
+import { type QemuParts, qemuProgram } from './qemu-program.ts';
 import type { Template } from './template.ts';
 import type { VmFile, VmMachine, VmProgram } from './vm-plan.ts';
 import type { WritableDisks } from './writable-disk.ts';
@@ -35,7 +34,7 @@ const sharedByQemu = { kind: '9p', folder: place.shares } as const;
 
 /** What every way of starting one machine has. */
 export interface MachineBody {
-  readonly hypervisor: Pick<Hypervisor, 'path' | 'files' | 'plugin'>;
+  readonly hypervisor: QemuParts;
   readonly shape: MachineShape;
   readonly disks: MachineDisks;
   /** In QEMU's root, beside its program. */
@@ -67,7 +66,7 @@ export async function coldMachine(body: MachineBody, boot: Boot, folder: Machine
     body.shares.kind === 'virtiofs' ? { kind: 'virtiofs' } : sharedByQemu,
   );
   return {
-    ...qemu(body, files, args),
+    ...qemuProgram(body.hypervisor, body.shape.accelerator, args, [...body.files, ...files]),
     ...(body.shares.kind === 'virtiofs' ? { fileServer: body.shares.server } : {}),
     script: bootSteps(body.disks),
     state: undefined,
@@ -89,27 +88,11 @@ export async function warmMachine(
   };
   const args = machineArguments(body.shape, { kind: 'warm', memoryFile: place.memory }, sharedByQemu);
   return {
-    ...qemu(body, [memory], args),
+    ...qemuProgram(body.hypervisor, body.shape.accelerator, args, [...body.files, memory]),
     script: restoreSteps(body.disks),
     state: await folder.keep(template.state, 'state'),
     templateMemory: place.memory,
     bootTimeout: WARM_TIMEOUT_MS,
-  };
-}
-
-/** The program with its arguments, and all files in its root. */
-function qemu({ hypervisor, shape, files }: MachineBody, more: readonly VmFile[], args: readonly string[]) {
-  const plugin = shape.accelerator === 'tcg' ? hypervisor.plugin : undefined;
-  return {
-    program: hypervisor.path,
-    args: [...args, ...(plugin === undefined ? [] : pluginArguments(plugin.name))],
-    files: [
-      ...hypervisor.files,
-      ...(plugin === undefined ? [] : [plugin]),
-      ...acceleratorFiles(shape.accelerator),
-      ...files,
-      ...more,
-    ],
   };
 }
 

@@ -1,5 +1,4 @@
-import type { Hypervisor } from '../hypervisor.ts';
-import { acceleratorFiles } from '../qemu-arguments.ts';
+import { type QemuParts, qemuProgram } from '../qemu-program.ts';
 import type { VmFile, VmMachine } from '../vm-plan.ts';
 import { beginSteps, type ComputerFiles, computerArguments, guestUuid } from './arguments.ts';
 import type { ComputerLayout, ComputerRequest } from './contract.ts';
@@ -10,7 +9,7 @@ const START_TIMEOUT_MS = 120_000;
 
 /** What a computer consists of, beside what is asked for. */
 export interface ComputerBody {
-  readonly hypervisor: Pick<Hypervisor, 'path' | 'files'>;
+  readonly hypervisor: QemuParts;
   readonly uefi: UefiFirmware | undefined;
   readonly layout: ComputerLayout;
 }
@@ -20,10 +19,9 @@ export function computerMachine(request: ComputerRequest, body: ComputerBody): V
   const { hypervisor, layout } = body;
   const { files, inside } = filesInRoot(request, body.uefi);
   const begin = request.resume === undefined ? 'boot' : 'resume';
+  const args = computerArguments(layout, inside, guestUuid(request.id), begin);
   return {
-    program: hypervisor.path,
-    args: computerArguments(layout, inside, guestUuid(request.id), begin),
-    files: [...hypervisor.files, ...acceleratorFiles(layout.accelerator), ...files],
+    ...qemuProgram(hypervisor, layout.accelerator, args, files),
     script: beginSteps(begin),
     state: request.resume?.state,
     templateMemory: undefined,
