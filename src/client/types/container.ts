@@ -225,7 +225,20 @@ export interface ContainerState {
   readonly Error: string;
   readonly StartedAt: string;
   readonly FinishedAt: string;
-  readonly Health?: { readonly Status: string; readonly FailingStreak: number };
+  readonly Health?: HealthState;
+}
+
+/** What the checks of a container or a machine have found. */
+export interface HealthState {
+  readonly Status: string;
+  readonly FailingStreak: number;
+  /** The last ones, the newest last. */
+  readonly Log: readonly {
+    readonly Start: string;
+    readonly End: string;
+    readonly ExitCode: number;
+    readonly Output: string;
+  }[];
 }
 
 /** GET /containers/{id}/json: the fields that this client reads. */

@@ -1,4 +1,4 @@
-import type { ContainerEnd, HealthConfig, PortMap, RestartPolicy } from './container.ts';
+import type { ContainerEnd, HealthConfig, HealthState, PortMap, RestartPolicy } from './container.ts';
 import type { EndpointSettings } from './network.ts';
 
 /** What a machine's first disk begins as. */
@@ -169,7 +169,7 @@ export interface MachineState {
   readonly Error: string;
   readonly StartedAt: string;
   readonly FinishedAt: string;
-  readonly Health?: { readonly Status: string; readonly FailingStreak: number };
+  readonly Health?: HealthState;
 }
 
 export interface MachineDisk {
