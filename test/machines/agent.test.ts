@@ -1,6 +1,6 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { runChecked } from '../../src/base/index.ts';
 import { imageName } from '../../src/vm/computer/disks/node-options.ts';
 import { inRootFileSystem, makeAgentSystem } from './agent-system.ts';
@@ -21,6 +21,21 @@ afterAll(() => machines[Symbol.asyncDispose]());
 const berth = (...args: readonly string[]) => machines.berth(...args);
 /** What a command in the machine says. The agent refuses it while it holds the file systems still. */
 const inside = (command: string) => berth('exec', 'linux', 'sh', '-c', command);
+
+test('an emulated machine that rests forgets what only its start needed, and goes on', async () => {
+  const { State } = await machines.client.machines.inspect('linux');
+  const qemu = (await readFile(`/proc/${State.Pid}/task/${State.Pid}/children`, 'utf8')).trim();
+  // Nobody tells of it: it is there when the guest has had nothing to do for a while.
+  await vi.waitUntil(async () => (await translations(qemu)) < 8e6, { timeout: 60_000, interval: 200 });
+  expect(await inside('echo $((6 * 7)) | cat')).toBe('42');
+});
+
+/** Bytes of memory that QEMU keeps what it has translated in: the only one that is both written and executed (proc_pid_smaps(5)). */
+async function translations(qemu: string): Promise<number> {
+  const maps = (await readFile(`/proc/${qemu}/smaps`, 'utf8')).split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const resident = maps.filter((map) => / rwxp /.test(map)).map((map) => /^Rss: +(\d+) kB$/m.exec(map)?.[1]);
+  return resident.reduce((sum, kilobytes) => sum + Number(kilobytes) * 1024, 0);
+}
 
 test('a machine whose system says what it uses of its memory has that in its figures', async () => {
   const available = async () => {
