@@ -45,6 +45,7 @@ export const CRASH_POINTS = [
   'image.recorded',
   'image.placed',
   'disk.written',
+  'disk.placed',
   'archive.received',
   'archive.placed',
 ] as const;

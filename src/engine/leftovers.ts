@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { type ContainerId, isBerthError, systemErrorCode } from '../base/index.ts';
+import { computerFiles } from './containers/computer/files.ts';
 import type { ContainerRecord } from './containers/container.ts';
 import { isAlive } from './containers/container.ts';
 import { isSupervisor } from './containers/restore.ts';
@@ -9,7 +10,7 @@ import type { EngineParts } from './parts.ts';
 /**
  * What a berthd that was killed left half done, undone at the next start: supervisors of starts that were never
  * acknowledged, build steps that nobody waits for, folders of containers that never came to be, disk images that
- * are not whole, file workers that nobody has connected to.
+ * are not whole, disks that no machine has, file workers that nobody has connected to.
  */
 export async function removeLeftovers(
   parts: EngineParts,
@@ -26,6 +27,7 @@ export async function removeLeftovers(
   for (const name of await folders(containers)) {
     if (!known.has(name)) await removeWithSupervisor(parts, name, `${containers}/${name}`);
   }
+  for (const record of records) await removeOtherDisks(parts, record, `${containers}/${record.id}`);
   const build = `${parts.settings.dataRoot}/build`;
   for (const name of await folders(build)) {
     if (name.startsWith('context-')) await rm(`${build}/${name}`, { force: true });
@@ -34,6 +36,20 @@ export async function removeLeftovers(
   const left = await folders(steps);
   for (const name of left.toSorted((a, b) => b.length - a.length)) {
     await removeWithSupervisor(parts, name, `${steps}/${name}`);
+  }
+}
+
+/** A disk is recorded before a machine has it. */
+async function removeOtherDisks(
+  { machineDisks, log }: EngineParts,
+  { host }: ContainerRecord,
+  directory: string,
+): Promise<void> {
+  if (host.machine === undefined) return;
+  const files = computerFiles(directory);
+  const kept = host.machine.disks.map(({ name }) => ({ path: files.disk(name) }));
+  for (const file of await machineDisks.removeOthers(files.disks, kept)) {
+    log.info({ file }, 'removed a disk that an earlier berthd left half done');
   }
 }
 

@@ -36,8 +36,10 @@ const FOLDERS = [
 ];
 
 async function presentPaths(dataRoot: string): Promise<Set<string>> {
+  const containers = await readdir(`${dataRoot}/containers`).catch(() => []);
+  const folders = [...FOLDERS, ...containers.map((id) => `containers/${id}/disks`)]; // of those that are machines
   const paths = await Promise.all(
-    FOLDERS.map(async (folder) => {
+    folders.map(async (folder) => {
       const names = await readdir(`${dataRoot}/${folder}`).catch(() => []); // some are made when first used
       return names.map((name) => `${folder}/${name}`);
     }),
@@ -67,6 +69,10 @@ function recordedPaths(dataRoot: string): Set<string> {
     ...blobs.map((digest) => `blobs/sha256/${digest.slice('sha256:'.length)}`),
     ...layers.map((layer) => `layers/${layer}`),
     ...keys('containers').map((id) => `containers/${id}`),
+    ...values(
+      `SELECT 'containers/' || documents.key || '/disks/' || json_extract(disk.value, '$.name') || '.qcow2' AS value
+       FROM documents, json_each(document, '$.host.machine.disks') AS disk WHERE collection = 'containers'`,
+    ),
     ...keys('volumes').map((name) => `volumes/${name}`),
   ]);
 }

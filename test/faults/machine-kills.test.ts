@@ -8,7 +8,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runChecked } from '../../src/base/index.ts';
 import { type Instance, startInstance } from '../engine/instance.ts';
-import { CLONE_POINTS, DOWNLOAD_POINTS, IMAGE_POINTS, MACHINE_IMPORT_POINTS } from './operations.ts';
+import {
+  CLONE_POINTS,
+  DOWNLOAD_POINTS,
+  IMAGE_POINTS,
+  MACHINE_IMPORT_POINTS,
+  NEW_DISK_POINTS,
+} from './operations.ts';
 import { expectNothingElse } from './storm.ts';
 
 describe('after a SIGKILL of berthd while a machine is made, the next start has removed what is not whole', () => {
@@ -87,6 +93,17 @@ describe('after a SIGKILL of berthd while a machine is made, the next start has 
     expect(await machines()).toEqual(['one']);
     await instance.berthOk(['vm', 'clone', 'one', 'two']);
     await removeAll(['one', 'two']);
+  });
+
+  it.each(NEW_DISK_POINTS)('a disk of a machine at %s, and then the same command makes it', async (point) => {
+    const command = ['vm', 'set', '--disk', 'data:64m', 'one'];
+    await instance.berthOk(['vm', 'create', ...NONE, '--from', words.FILE ?? '', 'one']);
+    await killedAt(point, command);
+    await expectNothingElse(instance);
+    await instance.berthOk(command);
+    const disks = await instance.berthOk(['vm', 'inspect', '-f', '{{range .Disks}}{{.Name}} {{end}}', 'one']);
+    expect(disks.trim()).toBe('root data');
+    await removeAll(['one']);
   });
 });
 

@@ -105,3 +105,6 @@ export const MACHINE_IMPORT_POINTS = [
 
 /** The same of one that is like another one. */
 export const CLONE_POINTS = ['create.folders', 'disk.written'] as const satisfies readonly CrashPoint[];
+
+/** The same of a disk that a machine gets. */
+export const NEW_DISK_POINTS = ['disk.written', 'disk.placed'] as const satisfies readonly CrashPoint[];

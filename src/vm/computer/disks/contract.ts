@@ -129,6 +129,11 @@ export interface MachineDisks {
   flatten(disk: ComputerDisk, path: string, signal?: AbortSignal): Promise<void>;
   /** Nothing happens for one that is not there. */
   remove(disk: Pick<ComputerDisk, 'path'>): Promise<void>;
+  /**
+   * At a start of berthd: removes what a machine's folder of disks has beside these, which an earlier berthd was killed over before
+   * it was recorded. Returns the paths.
+   */
+  removeOthers(folder: string, kept: readonly Pick<ComputerDisk, 'path'>[]): Promise<readonly string[]>;
 }
 
 /** A machine to be written to an archive. It must not run. */

@@ -1,4 +1,5 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runChecked } from '../../../base/index.ts';
 import type { BackingImage } from './contract.ts';
@@ -101,6 +102,19 @@ describe("a machine's disk", () => {
     await expect(workshop.disks.allocated(gone)).rejects.toMatchObject({ kind: 'not-found' });
     expect(await io(left, 'read -P 0xa5 0 1M')).not.toContain('failed');
   });
+});
+
+test('what a folder of disks has beside the known ones is removed', async () => {
+  const folder = workshop.file('disks');
+  await mkdir(folder);
+  const [known, other] = [join(folder, 'known.qcow2'), join(folder, 'other.qcow2')];
+  for (const path of [known, other])
+    await workshop.disks.create(path, { size: 64 * MIB, backing: undefined });
+  await writeFile(join(folder, 'half.qcow2.0123.tmp'), '');
+  const removed = await workshop.disks.removeOthers(folder, [{ path: known }]);
+  expect(removed.toSorted()).toEqual([join(folder, 'half.qcow2.0123.tmp'), other]);
+  expect(await readdir(folder)).toEqual(['known.qcow2']);
+  expect(await workshop.disks.removeOthers(join(folder, 'none'), [])).toEqual([]);
 });
 
 describe('a disk that grows', () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, link, rm } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { chmod, link, readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import {
   conflict,
   crashPoint,
@@ -90,6 +90,16 @@ export class QcowDisks implements MachineDisks {
     await rm(disk.path, { force: true });
   }
 
+  async removeOthers(
+    folder: string,
+    kept: readonly Pick<ComputerDisk, 'path'>[],
+  ): Promise<readonly string[]> {
+    const known = new Set(kept.map(({ path }) => path));
+    const others = (await filesIn(folder)).filter((path) => !known.has(path));
+    for (const path of others) await rm(path, { force: true });
+    return others;
+  }
+
   /** In the folder of `path`; without capabilities, as the files are berth's own. `subject`: what it is about, for messages. */
   async #run(
     args: readonly string[],
@@ -110,12 +120,22 @@ export class QcowDisks implements MachineDisks {
       await chmod(temporary, 0o600);
       crashPoint('disk.written');
       await link(temporary, path); // not rename, which would replace a disk
+      crashPoint('disk.placed');
     } catch (error) {
       if (systemErrorCode(error) === 'EEXIST') throw conflict(`the disk ${path} exists already`);
       throw explainNoSpace(error, `the disk ${path}`);
     } finally {
       await rm(temporary, { force: true });
     }
+  }
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).map((name) => join(folder, name));
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
   }
 }
 
