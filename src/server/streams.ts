@@ -70,7 +70,9 @@ export async function writeAll(to: Writable, data: Uint8Array | string): Promise
 /** Aborts when the client's connection closes. */
 export function clientSignal(request: FastifyRequest): AbortSignal {
   const gone = new AbortController();
-  request.raw.socket.once('close', () => gone.abort());
+  const { socket } = request.raw;
+  if (socket.destroyed) gone.abort();
+  socket.once('close', () => gone.abort());
   return gone.signal;
 }
 

@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { readdir, readFile } from 'node:fs/promises';
+import { type ClientRequest, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MACHINE_CRASH_POINTS, runChecked } from '../../src/base/index.ts';
 import type { MachineSnapshot } from '../../src/client/index.ts';
@@ -171,16 +170,58 @@ test('a clone has disks, cards and a name of its own, and boots beside the machi
 
 test('what is asked of one machine at once is done in turn, but not for a client that has gone', async () => {
   await machines.run('line');
+  await berth('snapshot', 'create', 'line', 'kept');
   const qemu = await qemuOf('line');
+  const before = await filesOfMonitor('line');
   process.kill(qemu, 'SIGSTOP');
   const first = berth('snapshot', 'create', 'line', 'first');
-  await goneClient('POST', '/berth/machines/line/snapshots', { Name: 'gone' });
+  await expect.poll(() => filesOfMonitor('line'), { timeout: 60_000 }).toBe(before + 1); // it has its turn
+  for (const [method, path, body] of [
+    ['POST', 'snapshots', { Name: 'gone' }],
+    ['DELETE', 'snapshots/kept'],
+    ['POST', 'snapshots/kept/restore?force=1'],
+    ['POST', 'restart'],
+  ] as const) {
+    const client = new LeavingClient(method, `/berth/machines/line/${path}`, body);
+    await client.asked;
+    await client.leave();
+  }
   const last = berth('snapshot', 'create', 'line', 'last');
+  await machines.client.machines.inspect('line'); // answered after those who have gone were heard
   process.kill(qemu, 'SIGCONT');
   await Promise.all([first, last]);
-  expect((await berth('snapshot', 'ls', '-q', 'line')).split('\n').sort()).toEqual(['first', 'last']);
+  expect((await berth('snapshot', 'ls', '-q', 'line')).split('\n').sort()).toEqual(['first', 'kept', 'last']);
   await answers('line');
+  expect(await qemuOf('line')).toBe(qemu);
 });
+
+test('what has begun is brought to its end, also when its client has gone', async () => {
+  await machines.run('begun', '--stop-timeout', '0');
+  await berth('snapshot', 'create', 'begun', 'kept');
+  for (const [path, ended] of [
+    ['restart', 'restart'],
+    ['snapshots/kept/restore?force=1', 'snapshot-restore'],
+  ] as const) {
+    const events = await machines.client.system.events({ filters: { type: ['machine'] } });
+    const client = new LeavingClient('POST', `/berth/machines/begun/${path}`);
+    await client.asked;
+    const happened: string[] = [];
+    for await (const { Action: action, Actor: actor } of events) {
+      if (actor.Attributes.name !== 'begun') continue;
+      happened.push(action);
+      if (action === 'die') await client.leave();
+      if (happened.includes('start') && happened.includes(ended)) break;
+    }
+    await machines.logs('begun', /up.*up/s); // it boots once more only by the restart
+    await answers('begun');
+  }
+});
+
+/** Open files of a machine's monitor, of which each question to it is one until it is answered. */
+async function filesOfMonitor(name: string): Promise<number> {
+  const { State } = await machines.client.machines.inspect(name);
+  return (await readdir(`/proc/${State.Pid}/fd`)).length;
+}
 
 /** The monitor's only child. */
 async function qemuOf(name: string): Promise<number> {
@@ -188,16 +229,25 @@ async function qemuOf(name: string): Promise<number> {
   return Number(await readFile(`/proc/${State.Pid}/task/${State.Pid}/children`, 'utf8'));
 }
 
-/** Sends a request, and hangs up. */
-async function goneClient(method: string, path: string, body: object): Promise<void> {
-  const headers = { 'Content-Type': 'application/json' };
-  const sent = request({ socketPath: machines.instance.socketPath, method, path, headers });
-  sent.on('error', () => {}); // that it hung up
-  sent.end(JSON.stringify(body));
-  await once(sent, 'finish');
-  const closed = new Promise((resolve) => sent.once('close', resolve));
-  sent.destroy();
-  await closed;
+/** Sends a request, and does not wait for the answer. */
+class LeavingClient {
+  /** Resolves when all of it is sent. */
+  readonly asked: Promise<unknown>;
+  readonly #sent: ClientRequest;
+
+  constructor(method: string, path: string, body?: object) {
+    const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
+    this.#sent = request({ socketPath: machines.instance.socketPath, method, path, headers });
+    this.#sent.on('error', () => {}); // that it hung up
+    this.asked = new Promise((resolve) => this.#sent.once('finish', resolve));
+    this.#sent.end(body === undefined ? undefined : JSON.stringify(body));
+  }
+
+  async leave(): Promise<void> {
+    const closed = new Promise((resolve) => this.#sent.once('close', resolve));
+    this.#sent.destroy();
+    await closed;
+  }
 }
 
 describe('berthd killed', () => {

@@ -157,6 +157,11 @@ export class ContainerCollection {
     this.#byName.delete(record.name);
   }
 
+  /** Resolves when what was asked for before on this container is done; rejects when `signal` aborts before. Holds nothing. */
+  turn(id: ContainerId, signal: AbortSignal): Promise<void> {
+    return this.exclusively(id, async () => {}, signal);
+  }
+
   /** Runs `work` while no other change to this container runs; when `signal` aborts before its turn, not at all. */
   exclusively<T>(id: ContainerId, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#lock.run(id, work, signal);

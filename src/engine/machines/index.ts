@@ -97,9 +97,14 @@ export class Machines {
     return stopContainer(this.#context, this.find(reference).id, options);
   }
 
-  /** As {@link stop} and {@link start}. */
-  restart(reference: string, options: { readonly timeout?: number }): Promise<void> {
-    return restartContainer(this.#context, this.find(reference).id, options);
+  /** As {@link stop} and {@link start}, when its turn has come; `signal` ends only the wait for that. */
+  async restart(
+    reference: string,
+    { timeout, signal }: { readonly timeout?: number; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { id } = this.find(reference);
+    await this.#context.collection.turn(id, signal);
+    await restartContainer(this.#context, id, timeout === undefined ? {} : { timeout });
   }
 
   /** Its processors stand still. Throws `conflict` when they do already, or it does not run. */
@@ -166,8 +171,9 @@ export class Machines {
     return restoreSnapshot(this.#context, this.find(reference), name, options);
   }
 
-  removeSnapshot(reference: string, name: string): Promise<void> {
-    return removeSnapshot(this.#context, this.find(reference), name);
+  /** When its turn has come; `signal` ends only the wait for that. */
+  removeSnapshot(reference: string, name: string, signal: AbortSignal): Promise<void> {
+    return removeSnapshot(this.#context, this.find(reference), name, signal);
   }
 
   /** See {@link cloneMachine}. */

@@ -17,6 +17,8 @@ export interface RestoreOptions {
   readonly force: boolean;
   /** Of a snapshot with memory its disks alone: the machine then boots from them. */
   readonly disksOnly: boolean;
+  /** Of who waits for its turn; what has begun is brought to its end. */
+  readonly signal: AbortSignal;
 }
 
 /** The oldest first. */
@@ -75,15 +77,22 @@ async function take(
   return { snapshot: await computerSnapshots.takeLive(running, { name, layout, signal }), warnings: [] };
 }
 
-export function removeSnapshot(context: ContainerContext, { id }: Target, name: string): Promise<void> {
-  return context.collection.exclusively(id, async () => {
+/** `signal` is of who waits for its turn; what has begun is brought to its end. */
+export function removeSnapshot(
+  context: ContainerContext,
+  { id }: Target,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const remove = async () => {
     const record = context.collection.find(id);
     requireNoRestart(record);
     const subject = await snapshotSubject(context, record);
     const control = isAlive(record.state) ? { control: computerControl(context, record) } : {};
     await context.parts.computerSnapshots.remove({ ...subject, ...control }, name);
     emit(context, record, 'snapshot-remove', { snapshot: name });
-  });
+  };
+  return context.collection.exclusively(id, remove, signal);
 }
 
 /**
@@ -97,16 +106,18 @@ export async function restoreSnapshot(
   options: RestoreOptions,
 ): Promise<TakenSnapshot> {
   const snapshot = await checkedSnapshot(context, id, name, options);
-  const { state } = context.collection.find(id);
-  if (isAlive(state) && options.force) await end(context, id);
-  await context.collection.exclusively(id, async () => {
+  const restore = async () => {
     const record = context.collection.find(id);
     requireEnded(record);
     const what = options.disksOnly ? 'disks' : 'all';
     await context.parts.computerSnapshots.restore(await snapshotSubject(context, record), name, what);
     const restored = context.collection.update(id, { host: withSizes(record, snapshot) });
     emit(context, restored, 'snapshot-restore', { snapshot: name });
-  });
+  };
+  if (options.force) await context.collection.turn(id, options.signal);
+  const isBegun = options.force && isAlive(context.collection.find(id).state);
+  if (isBegun) await end(context, id);
+  await context.collection.exclusively(id, restore, isBegun ? undefined : options.signal);
   if (snapshot.running === undefined || options.disksOnly) return { snapshot, warnings: [] };
   await startContainer(context, id, new Timeline());
   return { snapshot, warnings: await setGuestClock(context, context.collection.find(id)) };

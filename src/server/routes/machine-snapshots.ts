@@ -20,13 +20,15 @@ export function machineSnapshotRoutes(app: FastifyInstance, { machines }: Engine
 
   app.post<OneSnapshot>('/berth/machines/:name/snapshots/:snapshot/restore', async (request) => {
     const query = new Query(request.query);
-    const options = { force: query.flag('force'), disksOnly: query.flag('disks') };
+    const signal = clientSignal(request);
+    const options = { force: query.flag('force'), disksOnly: query.flag('disks'), signal };
     const { name, snapshot } = request.params;
     return doneFormat(await machines.restoreSnapshot(name, snapshot, options));
   });
 
   app.delete<OneSnapshot>('/berth/machines/:name/snapshots/:snapshot', async (request, reply) => {
-    await machines.removeSnapshot(request.params.name, request.params.snapshot);
+    const { name, snapshot } = request.params;
+    await machines.removeSnapshot(name, snapshot, clientSignal(request));
     reply.code(204);
   });
 

@@ -90,7 +90,8 @@ export function machineRoutes(app: FastifyInstance, engine: Engine): void {
   });
 
   app.post<Reference>('/berth/machines/:name/restart', async (request, reply) => {
-    await machines.restart(request.params.name, stopOptions(request.query));
+    const options = { ...stopOptions(request.query), signal: clientSignal(request) };
+    await machines.restart(request.params.name, options);
     reply.code(204);
   });
 
