@@ -82,7 +82,10 @@ test('KVM has the processor of the host', () => {
   const kvm: MachineShape = { ...shape, accelerator: 'kvm' };
   expect(valuesOf('-accel', cold, kvm)).toEqual(['kvm']);
   expect(valuesOf('-cpu', cold, kvm)).toEqual(['host']);
-  expect(valuesOf('-cpu', cold)).toEqual(['max']);
+});
+
+test('emulation does not claim that bytes are copied fastest one by one', () => {
+  expect(valuesOf('-cpu', cold)).toEqual(['max,-erms,-fsrm']);
 });
 
 test('an arm64 guest has its own machine, processor and console, and none of the words of x86', () => {

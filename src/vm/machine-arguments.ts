@@ -126,7 +126,9 @@ function channels(): string[] {
 /** The same devices in the same order for a template and its clones. */
 function devices({ cards }: MachineShape, origin: MachineOrigin, shares: ShareDevice): string[] {
   return [
-    ...['-device', 'virtio-serial-device', '-device', `virtserialport,chardev=agent,name=${GUEST_PORT}`],
+    // Of its own accord it has queues for 31 ports, all of which the guest prepares. The first one can only be a console.
+    ...['-device', 'virtio-serial-device,max_ports=2'],
+    ...['-device', `virtserialport,chardev=agent,name=${GUEST_PORT}`],
     ...[GUEST_LAYER_DISK, GUEST_WRITABLE_DISK].flatMap(emptyDisk),
     ...['-device', 'virtio-rng-device'],
     ...['-device', 'virtio-balloon-device,free-page-reporting=on'],

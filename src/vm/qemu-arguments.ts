@@ -17,8 +17,10 @@ export function accelerationArguments(
   accelerator: Accelerator['name'],
   architecture = hostArchitecture(),
 ): string[] {
-  const how = accelerator === 'kvm' ? 'kvm' : `tcg,thread=multi,tb-size=${TRANSLATIONS}`;
-  return ['-accel', how, '-cpu', processorModel(accelerator, architecture)];
+  const model = processorModel(accelerator, architecture);
+  if (accelerator === 'kvm') return ['-accel', 'kvm', '-cpu', model];
+  const processor = [model, ...architecture.emulatedProcessor.features].join(',');
+  return ['-accel', `tcg,thread=multi,tb-size=${TRANSLATIONS}`, '-cpu', processor];
 }
 
 /** Loads a plugin of emulation. */
@@ -31,7 +33,7 @@ export function processorModel(
   accelerator: Accelerator['name'],
   { emulatedProcessor }: Architecture = hostArchitecture(),
 ): string {
-  return accelerator === 'kvm' ? 'host' : emulatedProcessor;
+  return accelerator === 'kvm' ? 'host' : emulatedProcessor.model;
 }
 
 /** The files that an accelerator needs in QEMU's root. */
