@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "boot.h"
@@ -34,13 +36,10 @@ static int write_number(const char *path, long number) {
     return file < 0 ? -1 : write_all(file, text, (size_t)length);
 }
 
-/* Before the namespaces hide the files that this is done by. */
-static int join_groups(const struct process_plan *plan, struct failure *why) {
-    if (write_number(PROCESSES_CGROUP "/cgroup.procs", 0) < 0) return fail_errno(why, "the control group");
-    if (write_number("/proc/self/oom_score_adj", (long)plan->oom_score - 1000) < 0) {
-        return fail_errno(why, "the OOM score");
-    }
-    return 0;
+/* Before the namespaces hide the file that this is done by. */
+static int take_oom_score(const struct process_plan *plan, struct failure *why) {
+    long score = (long)plan->oom_score - 1000;
+    return write_number("/proc/self/oom_score_adj", score) < 0 ? fail_errno(why, "the OOM score") : 0;
 }
 
 static int enter_namespaces(const struct launch *launch, struct failure *why) {
@@ -118,9 +117,9 @@ static int take_standard(const struct launch *launch, struct failure *why) {
     return 0;
 }
 
+/* PID 1 ignores one, and what it waits for by a descriptor it blocks; it handles none. */
 static void reset_signals(void) {
-    struct sigaction usual = {.sa_handler = SIG_DFL};
-    for (int number = 1; number < NSIG; number++) sigaction(number, &usual, NULL);
+    signal(SIGPIPE, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -133,12 +132,20 @@ static int become(const struct launch *launch, struct failure *why) {
         reset_signals();
         return become_worker(launch, why);
     }
-    if (join_groups(plan, why) < 0 || enter_namespaces(launch, why) < 0) return -1;
+    if (take_oom_score(plan, why) < 0 || enter_namespaces(launch, why) < 0) return -1;
     if (launch->setup && enter_root(launch->setup, plan->directory, plan->init, why) < 0) return -1;
     if (take_standard(launch, why) < 0) return -1;
     reset_signals();
     if (take_limits(plan, why) < 0 || take_credentials(plan, why) < 0) return -1;
     return execute_program(plan, why);
+}
+
+/* Into the group of all processes. Who joined it later would wait until no processor can be at work on the groups: 8 ms and more. */
+static pid_t fork_into_group(void) {
+    AUTO_CLOSE group = open(PROCESSES_CGROUP, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (group < 0) return -1;
+    struct clone_args how = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)group};
+    return (pid_t)syscall(SYS_clone3, &how, sizeof(how));
 }
 
 /* New processes are born into the namespace that the parent names; it is itself in the one that it was born into. */
@@ -149,7 +156,7 @@ static pid_t fork_inside(const struct launch *launch, struct failure *why) {
     }
     int entered = launch->setup ? unshare(CLONE_NEWPID) : setns(launch->namespaces->pid, CLONE_NEWPID);
     if (entered < 0) return fail_errno(why, "the processes' namespace");
-    pid_t pid = fork();
+    pid_t pid = fork_into_group();
     int error = errno;
     if (pid != 0 && setns(launch->own_pid_namespace, CLONE_NEWPID) < 0) return fail_errno(why, "PID 1's namespace");
     errno = error;
