@@ -1,5 +1,7 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../src/base/index.ts';
+import { findDocker } from '../clients/find-docker.ts';
 import type { Instance } from '../engine/instance.ts';
 import { ownArchitecture, type ServedRegistry, serveImages } from '../fixtures/served-images.ts';
 import { busyboxFor, FOREIGN } from '../fixtures/two-architectures.ts';
@@ -179,6 +181,43 @@ describe('a virtual machine with another processor than the host', () => {
     expect(own).not.toBe(FOREIGN.machine);
     const foreign = await machine('--pull', 'never', '-m', '256m', ...FOREIGN_PLATFORM, both, ...words);
     expect(foreign).toMatchObject({ code: 0, stdout: `${FOREIGN.machine}\n` });
+  });
+
+  it("is what a service's platform asks for in a Compose file", async () => {
+    const file = `${folder}/compose.yml`;
+    await writeFile(
+      file,
+      `name: fleet\nservices:\n  web:\n    image: ${both}\n    platform: linux/${FOREIGN.name}\n    isolation: vm\n` +
+        '    mem_limit: 256m\n    command: sleep 1000\n    stop_grace_period: 1s\n',
+    );
+    await instance.berthOk(['compose', '-f', file, 'up', '-d']);
+    const seen = await instance.berthOk(['compose', '-f', file, 'exec', '-T', 'web', 'uname', '-m']);
+    expect(seen).toBe(FOREIGN.machine);
+    // The image for the host, which may have come under the same name, is another one: nothing has changed.
+    const [id] = (await instance.berthOk(['compose', '-f', file, 'ps', '-q'])).split('\n');
+    await instance.berthOk(['compose', '-f', file, 'up', '-d']);
+    expect(await instance.berthOk(['compose', '-f', file, 'ps', '-q'])).toBe(id);
+    await instance.berthOk(['compose', '-f', file, 'down']);
+  });
+
+  const docker = findDocker();
+  it.skipIf(docker === undefined)('is what docker run --runtime vm --platform gets', async () => {
+    const env = { ...process.env, DOCKER_HOST: `unix://${instance.socketPath}` };
+    const words = [
+      'run',
+      '--rm',
+      '-q',
+      '--runtime',
+      'vm',
+      '-m',
+      '256m',
+      ...FOREIGN_PLATFORM,
+      both,
+      'uname',
+      '-m',
+    ];
+    const { code, stdout } = await run(docker ?? '', words, { env });
+    expect([code, stdout.toString()]).toEqual([0, `${FOREIGN.machine}\n`]);
   });
 
   it('is refused with a kernel for another processor, and told by name', async () => {
