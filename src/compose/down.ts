@@ -2,7 +2,15 @@ import type { Project } from './model.ts';
 import { type Observed, type ObservedContainer, observe, observeContainers } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { type DownOptions, type DownProject, planDown } from './plan-down.ts';
-import { planKill, planRemoveStopped, planRestart, planStart, planStop } from './plan-lifecycle.ts';
+import {
+  planKill,
+  planPause,
+  planRemoveStopped,
+  planRestart,
+  planStart,
+  planStop,
+  planUnpause,
+} from './plan-lifecycle.ts';
 import { type ComposeRun, executeTitled } from './up.ts';
 
 /** `compose down`: removes the project's containers and networks, and what else is asked for. False: nothing was there. */
@@ -37,6 +45,16 @@ export function stopServices(
 /** `compose kill`. */
 export function killServices(run: ComposeRun, selected: Selected): Promise<void> {
   return withContainers(run, 'kill', selected, (containers) => planKill(containers));
+}
+
+/** `compose pause`. */
+export function pauseServices(run: ComposeRun, selected: Selected): Promise<void> {
+  return withContainers(run, 'pause', selected, planPause);
+}
+
+/** `compose unpause`. */
+export function unpauseServices(run: ComposeRun, selected: Selected): Promise<void> {
+  return withContainers(run, 'unpause', selected, planUnpause);
 }
 
 /** `compose start`. */

@@ -120,6 +120,12 @@ class PlanRun {
           if (!isBerthError(error, 'conflict')) throw error;
         });
         return;
+      case 'pause-container':
+        await ofEither(client, (members) => members.pause(action.id));
+        return;
+      case 'unpause-container':
+        await ofEither(client, (members) => members.unpause(action.id));
+        return;
       case 'remove-container':
         await ignoringGone(
           ofEither(client, (members) => members.remove(action.id, { force: true, volumes: action.volumes })),
@@ -214,6 +220,8 @@ const WORDS: Readonly<Record<Action['kind'], readonly [working: string, done: st
   'restart-container': ['Restarting', 'Started'],
   'stop-container': ['Stopping', 'Stopped'],
   'kill-container': ['Killing', 'Killed'],
+  'pause-container': ['Pausing', 'Paused'],
+  'unpause-container': ['Unpausing', 'Unpaused'],
   'remove-container': ['Removing', 'Removed'],
   'await-container': ['Waiting', ''],
 };

@@ -4,6 +4,7 @@ export { configText } from './config-text.ts';
 export {
   containersOf,
   killServices,
+  pauseServices,
   removeStopped,
   restartServices,
   type Selected,
@@ -11,6 +12,7 @@ export {
   startServices,
   stopServices,
   takeDown,
+  unpauseServices,
 } from './down.ts';
 export type { ProjectLocation } from './find-files.ts';
 export { COMPOSE_VERSION, LABEL } from './labels.ts';

@@ -15,6 +15,8 @@ export interface Members {
   stop(reference: string, options: { timeout?: number | undefined }): Promise<unknown>;
   restart(reference: string, options: { timeout?: number | undefined }): Promise<unknown>;
   kill(reference: string): Promise<unknown>;
+  pause(reference: string): Promise<unknown>;
+  unpause(reference: string): Promise<unknown>;
   remove(reference: string, options: { force?: boolean; volumes?: boolean }): Promise<unknown>;
   inspect(
     reference: string,

@@ -28,6 +28,24 @@ export function planKill(containers: readonly ObservedContainer[], cause = 'aske
   return plan.done();
 }
 
+/** Has the containers that run stand still. */
+export function planPause(containers: readonly ObservedContainer[]): Plan {
+  const plan = new PlanBuilder();
+  for (const { id, name, state } of containers) {
+    if (state === 'running') plan.add({ kind: 'pause-container', name, id }, 'asked for');
+  }
+  return plan.done();
+}
+
+/** Lets the containers that stand still go on. */
+export function planUnpause(containers: readonly ObservedContainer[]): Plan {
+  const plan = new PlanBuilder();
+  for (const { id, name, state } of containers) {
+    if (state === 'paused') plan.add({ kind: 'unpause-container', name, id }, 'asked for');
+  }
+  return plan.done();
+}
+
 /** Starts the containers that do not run, dependencies first. */
 export function planStart(containers: readonly ObservedContainer[]): Plan {
   const plan = new PlanBuilder();

@@ -55,6 +55,8 @@ export type Action =
       readonly timeout: number | undefined;
     }
   | { readonly kind: 'kill-container'; readonly name: string; readonly id: string }
+  | { readonly kind: 'pause-container'; readonly name: string; readonly id: string }
+  | { readonly kind: 'unpause-container'; readonly name: string; readonly id: string }
   | {
       readonly kind: 'remove-container';
       readonly name: string;

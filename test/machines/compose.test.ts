@@ -57,6 +57,17 @@ test('a machine is a service beside containers, from up to down', async () => {
   ]);
   await machines.logs('app-os-1', /up/);
   expect(await compose('logs', 'os')).toMatch(/os-1 +\| .*up/s);
+  await compose('pause');
+  expect((await compose('ps', '--format', '{{.Name}} {{.State}}')).split('\n').sort()).toEqual([
+    'app-os-1 paused',
+    'app-web-1 paused',
+  ]);
+  await compose('unpause', 'os');
+  expect((await compose('ps', '--format', '{{.Name}} {{.State}}')).split('\n').sort()).toEqual([
+    'app-os-1 running',
+    'app-web-1 paused',
+  ]);
+  await compose('unpause');
   await compose('stop', 'os');
   expect(await states()).toEqual({ 'app-os-1': 'exited' });
   await compose('start', 'os');

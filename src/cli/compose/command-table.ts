@@ -45,6 +45,11 @@ const COMMANDS: readonly ComposeCommandEntry[] = [
     load: async () => (await import('./logs.ts')).logsCommand,
   },
   {
+    word: 'pause',
+    summary: 'Pause services',
+    load: async () => (await import('./lifecycle.ts')).pauseCommand,
+  },
+  {
     word: 'ps',
     summary: 'List containers',
     load: async () => (await import('./ps.ts')).psCommand,
@@ -80,6 +85,11 @@ const COMMANDS: readonly ComposeCommandEntry[] = [
     load: async () => (await import('./lifecycle.ts')).stopCommand,
   },
   {
+    word: 'unpause',
+    summary: 'Unpause services',
+    load: async () => (await import('./lifecycle.ts')).unpauseCommand,
+  },
+  {
     word: 'up',
     summary: 'Create and start containers',
     load: async () => (await import('./up.ts')).upCommand,
@@ -93,8 +103,8 @@ const COMMANDS: readonly ComposeCommandEntry[] = [
 
 /** Commands of Docker Compose that berth does not have yet. */
 const MISSING = (
-  'alpha attach bridge commit convert cp create events export images ls pause port publish push ' +
-  'scale stats top unpause volumes wait watch'
+  'alpha attach bridge commit convert cp create events export images ls port publish push ' +
+  'scale stats top volumes wait watch'
 ).split(' ');
 
 export function findComposeCommand(word: string): ComposeCommandEntry | undefined {

@@ -2,10 +2,12 @@ import { invalid } from '../../base/index.ts';
 import {
   containersOf,
   killServices,
+  pauseServices,
   removeStopped,
   restartServices,
   startServices,
   stopServices,
+  unpauseServices,
 } from '../../compose/index.ts';
 import { CliCommand, parsedOption, parseWholeNumber } from '../grammar.ts';
 import type { ComposeContext } from './context.ts';
@@ -32,6 +34,28 @@ export function killCommand(context: ComposeContext, path: string): CliCommand {
     .argument('[services...]')
     .action(async (services: readonly string[]) => {
       await killServices(await context.run(), context.selected(services));
+    });
+  return command;
+}
+
+export function pauseCommand(context: ComposeContext, path: string): CliCommand {
+  const command = new CliCommand(path, 'Pause services');
+  command
+    .usage('[SERVICE...]')
+    .argument('[services...]')
+    .action(async (services: readonly string[]) => {
+      await pauseServices(await context.run(), context.selected(services));
+    });
+  return command;
+}
+
+export function unpauseCommand(context: ComposeContext, path: string): CliCommand {
+  const command = new CliCommand(path, 'Unpause services');
+  command
+    .usage('[SERVICE...]')
+    .argument('[services...]')
+    .action(async (services: readonly string[]) => {
+      await unpauseServices(await context.run(), context.selected(services));
     });
   return command;
 }
