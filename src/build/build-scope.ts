@@ -1,11 +1,12 @@
 import type { Launcher } from '../runtime/index.ts';
-import type { Store } from '../store/index.ts';
+import type { Image, Store } from '../store/index.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildHost, BuildRequest } from './contract.ts';
 import type { Dockerfile } from './dockerfile/instructions.ts';
 import type { KeptStages } from './kept-stages.ts';
 import type { Slots } from './slots.ts';
 import type { PlacedStage } from './stages.ts';
+import type { StepReports } from './step-report.ts';
 
 /** What all stages of one build share. */
 export interface BuildScope {
@@ -20,9 +21,12 @@ export interface BuildScope {
   readonly dockerfile: Dockerfile;
   /** All stages of the Dockerfile, by their number. */
   readonly stages: readonly PlacedStage[];
-  readonly context: BuildContext;
+  readonly context: () => Promise<BuildContext>;
   /** Whether .dockerignore excludes a path of the context. */
   readonly ignored: (path: string) => boolean;
+  readonly reports: StepReports;
+  /** The images that stages begin with, by their names: each is looked for once. */
+  readonly baseImages: Map<string, Promise<Image>>;
   /** Aborted with the reason when the build is cancelled or another stage has failed. */
   readonly signal: AbortSignal;
 }

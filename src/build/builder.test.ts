@@ -261,6 +261,7 @@ describe.skipIf(missing !== undefined)(`a build (${missing ?? 'root, crun and bu
         noCache: false,
         pull: false,
         isolation: { kind: 'container' },
+        network: 'default',
         platform: { os: 'linux', architecture: 'amd64' },
       },
       () => {},

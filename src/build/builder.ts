@@ -1,22 +1,28 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
-import { BerthError, canonicalName, crashPoint, familiarName, shortId } from '../base/index.ts';
+import {
+  BerthError,
+  canonicalName,
+  crashPoint,
+  familiarName,
+  type Reference,
+  shortId,
+} from '../base/index.ts';
 import type { Launcher } from '../runtime/index.ts';
 import type { Image, Store } from '../store/index.ts';
 import { globalArgs, unusedArgs } from './build-args.ts';
 import type { BuildScope } from './build-scope.ts';
 import { type CachedLayer, cachedLayers } from './cached-layers.ts';
-import { BuildContext } from './context.ts';
+import { loadContext } from './context-prefetch.ts';
 import type { BuildEvent, BuildHost, BuildRequest } from './contract.ts';
 import { configOf, KeptStages } from './kept-stages.ts';
 import { OrderedOutput } from './ordered-output.ts';
 import { type CachePrune, type PrunedCache, pruneCache } from './prune-cache.ts';
-import { readBuildFiles } from './received-context.ts';
+import { receiveFiles } from './received-context.ts';
 import { Slots } from './slots.ts';
 import { StageBuild } from './stage-build.ts';
 import type { StageState } from './stage-state.ts';
 import { findTarget, neededStages, type PlacedStage, placeStages } from './stages.ts';
 import { StepCache, stepKey } from './step-cache.ts';
+import { StepReports } from './step-report.ts';
 
 export interface BuilderParts {
   readonly store: Store;
@@ -33,6 +39,12 @@ export interface Builder {
    * signal is aborted, and what the host throws for images and steps. What a failed build has made stays in the cache.
    */
   build(request: BuildRequest, onEvent: (event: BuildEvent) => void, signal: AbortSignal): Promise<Image>;
+  /** As {@link build}, but makes no image yet and names nothing. Errors are the same. */
+  solve(
+    request: BuildRequest,
+    onEvent: (event: BuildEvent) => void,
+    signal: AbortSignal,
+  ): Promise<SolvedBuild>;
   /** The layers in the cache, the oldest first. */
   cachedLayers(): Promise<readonly CachedLayer[]>;
   /** Takes things out of the cache; images stay. */
@@ -43,6 +55,7 @@ export function createBuilder(parts: BuilderParts): Builder {
   const shared = { ...parts, kept: new KeptStages(parts.store), slots: new Slots() };
   return {
     build: (request, onEvent, signal) => build(shared, request, onEvent, signal),
+    solve: (request, onEvent, signal) => solve(shared, request, onEvent, signal),
     cachedLayers: () => cachedLayers(parts.store),
     prune: (options) => pruneCache(shared, options),
   };
@@ -56,58 +69,57 @@ async function build(
   onEvent: (event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<Image> {
+  await using solved = await solve(parts, request, onEvent, signal);
+  const image = await solved.image(request.tags);
+  const say = (text: string) => onEvent({ kind: 'output', text });
+  if (solved.unusedArgs.length > 0)
+    say(`[Warning] One or more build-args [${solved.unusedArgs.join(' ')}] were not consumed\n`);
+  say(`Successfully built ${shortId(image.id)}\n`);
+  for (const tag of request.tags) say(`Successfully tagged ${familiarName(tag)}\n`);
+  onEvent({ kind: 'result', imageId: image.id });
+  return image;
+}
+
+async function solve(
+  parts: SharedParts,
+  request: BuildRequest,
+  onEvent: (event: BuildEvent) => void,
+  signal: AbortSignal,
+): Promise<SolvedBuild> {
   try {
-    await using context = await receiveContext(parts, request, signal);
-    const { dockerfile, ignored } = await readBuildFiles(context, request.dockerfile);
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal]);
+    const reports = new StepReports(onEvent, either);
+    const reception = { reports, emit: onEvent, signal: either };
+    await using files = await receiveFiles(parts.scratchDirectory, request, reception);
+    const { dockerfile, context, ignored } = files;
     const stages = placeStages(dockerfile, globalArgs(dockerfile, request));
     const target = findTarget(stages, request.target);
-    const stop = new AbortController();
-    const scope = {
-      ...parts,
-      request,
-      dockerfile,
-      stages,
-      context,
-      ignored,
-      signal: AbortSignal.any([signal, stop.signal]),
+    const scope: BuildScope = {
+      ...{ ...parts, request, dockerfile, stages, context, ignored, reports },
+      baseImages: new Map(),
+      signal: either,
     };
-    const last = await buildStages(scope, neededStages(stages, target), onEvent, stop);
-    const image = await finish(scope, last);
-    const say = (text: string) => onEvent({ kind: 'output', text });
-    const unused = unusedArgs(dockerfile, request);
-    if (unused.length > 0) say(`[Warning] One or more build-args [${unused.join(' ')}] were not consumed\n`);
-    say(`Successfully built ${shortId(image.id)}\n`);
-    for (const tag of request.tags) say(`Successfully tagged ${familiarName(tag)}\n`);
-    onEvent({ kind: 'result', imageId: image.id });
-    return image;
+    const needed = neededStages(stages, target);
+    const sent = loadContext(scope, needed);
+    const { state, hasNewLayers } = await buildStages(scope, needed, onEvent, stop).finally(() => sent);
+    return new SolvedBuild(scope, state, hasNewLayers);
   } catch (error) {
     if (signal.aborted) throw new BerthError('cancelled', 'the build was cancelled', { cause: error });
     throw error;
   }
 }
 
-async function receiveContext(
-  { scratchDirectory }: SharedParts,
-  { context }: BuildRequest,
-  signal: AbortSignal,
-): Promise<BuildContext> {
-  await mkdir(scratchDirectory, { recursive: true, mode: 0o700 });
-  return BuildContext.receive(
-    context,
-    `${scratchDirectory}/context-${randomBytes(12).toString('hex')}`,
-    signal,
-  );
-}
-
-/** Builds stages at the same time, each as soon as what it needs is there. Resolves with the last one's state. */
+/** Builds stages at the same time, each as soon as what it needs is there. Resolves with what the last one came to. */
 async function buildStages(
   scope: BuildScope,
   stages: readonly PlacedStage[],
   onEvent: (event: BuildEvent) => void,
   stop: AbortController,
-): Promise<StageState> {
+): Promise<{ state: StageState; hasNewLayers: boolean }> {
   const output = new OrderedOutput(stages.length, onEvent);
   const running = new Map<number, Promise<StageState>>();
+  let target: StageBuild | undefined;
   const steps = countSteps(stages);
   for (const [position, stage] of stages.entries()) {
     const stageBuild = new StageBuild(scope, stage, {
@@ -117,6 +129,7 @@ async function buildStages(
       steps,
       stageState: (number) => running.get(number),
     });
+    target = stageBuild;
     const state = stageBuild.run({ isTarget: position === stages.length - 1 });
     running.set(
       stage.number,
@@ -128,8 +141,8 @@ async function buildStages(
   await Promise.allSettled(running.values());
   if (stop.signal.aborted) throw stop.signal.reason;
   const last = [...running.values()].at(-1);
-  if (last === undefined) throw new RangeError('a build without stages');
-  return last;
+  if (last === undefined || target === undefined) throw new RangeError('a build without stages');
+  return { state: await last, hasNewLayers: target.hasNewLayers };
 }
 
 /** FROM is a step, too. */
@@ -137,25 +150,49 @@ function countSteps(stages: readonly PlacedStage[]): number {
   return stages.reduce((sum, { instructions }) => sum + 1 + instructions.length, 0);
 }
 
-/** The image of the last stage: the very same one as before when nothing has changed. */
-async function finish(scope: BuildScope, state: StageState): Promise<Image> {
-  const { store, request, kept, host } = scope;
-  const cache = new StepCache(store);
-  const written = state.history.map((entry) => entry.created_by);
-  const key = stepKey(state.key, 'image', request.labels, request.platform, written);
-  const known = request.noCache ? undefined : await cache.findImage(key);
-  const tags = request.tags.map((tag) => canonicalName(tag));
-  if (known !== undefined) {
-    for (const tag of tags) if (!known.tags.includes(tag)) await store.images.tag(known.id, tag);
-    host.imageMade(known, { isNew: false, tags });
-    return known;
+/** What a build has come to: an image when somebody wants one. Disposing keeps it for the cache where nobody did. */
+export class SolvedBuild implements AsyncDisposable {
+  readonly #scope: BuildScope;
+  readonly #state: StageState;
+  #isHeld: boolean;
+
+  constructor(scope: BuildScope, state: StageState, hasNewLayers: boolean) {
+    this.#scope = scope;
+    this.#state = state;
+    this.#isHeld = !hasNewLayers;
   }
-  const image = await store.images.add({ configBytes: imageConfig(request, state), tags });
-  crashPoint('build.recorded');
-  cache.rememberImage(key, image);
-  await kept.dropCoveredBy(image);
-  host.imageMade(image, { isNew: true, tags });
-  return image;
+
+  /** Build arguments that no ARG declares. */
+  get unusedArgs(): readonly string[] {
+    return unusedArgs(this.#scope.dockerfile, this.#scope.request);
+  }
+
+  /** The image of the last stage under these names: the very same one as before when nothing has changed. */
+  async image(references: readonly Reference[]): Promise<Image> {
+    const { store, request, kept, host } = this.#scope;
+    const cache = new StepCache(store);
+    const written = this.#state.history.map((entry) => entry.created_by);
+    const key = stepKey(this.#state.key, 'image', request.labels, request.platform, written);
+    const known = request.noCache ? undefined : await cache.findImage(key);
+    const tags = references.map((tag) => canonicalName(tag));
+    if (known !== undefined) {
+      for (const tag of tags) if (!known.tags.includes(tag)) await store.images.tag(known.id, tag);
+      host.imageMade(known, { isNew: false, tags });
+      return known;
+    }
+    const image = await store.images.add({ configBytes: imageConfig(request, this.#state), tags });
+    this.#isHeld = true;
+    crashPoint('build.recorded');
+    cache.rememberImage(key, image);
+    await kept.dropCoveredBy(image);
+    host.imageMade(image, { isNew: true, tags });
+    return image;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isHeld) await this.#scope.kept.keep(this.#state, this.#scope.request.platform);
+    this.#isHeld = true;
+  }
 }
 
 function imageConfig(request: BuildRequest, state: StageState): Buffer {

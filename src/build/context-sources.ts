@@ -21,15 +21,17 @@ export interface ContextSelection {
 }
 
 /**
- * Finds a step's sources in the context. Throws `invalid` naming a source that is not there, and why: `ignored` tells
- * what .dockerignore excludes.
+ * Finds a step's sources in the context and has their contents sent. Throws `invalid` naming a source that is not there, and why:
+ * `ignored` tells what .dockerignore excludes.
  */
-export function selectSources(
+export async function selectSources(
   step: CopyStep,
   context: BuildContext,
   ignored: (path: string) => boolean,
-): ContextSelection {
-  const sources = step.sources.flatMap((source) => sourcesOf(step, context, source, ignored));
+): Promise<ContextSelection> {
+  const found = () => step.sources.flatMap((source) => sourcesOf(step, context, source, ignored));
+  await context.load(found().map(({ entry }) => entry));
+  const sources = found(); // with digests now
   const fingerprint = sources.map(({ name, entry }) => [
     name,
     describe(entry, ''),
@@ -54,23 +56,42 @@ function sourcesOf(
   source: string,
   ignored: (path: string) => boolean,
 ): ContextSource[] {
-  if (/^(https?|git|ssh):\/\/|^git@/.test(source)) throw remoteSource(step, source);
+  if (URL_SOURCE.test(source)) throw remoteSource(step, source);
   const path = sourcePath(step, source);
-  const take = (taken: string): ContextSource[] => {
+  const found = pathsOf(context, path);
+  if (found === undefined) throw wrong(step, `${keywordOf(step)} failed: syntax error in pattern: ${source}`);
+  if (found.length === 0) return refuseMissing(step, source, !isPattern(path) && ignored(path));
+  return found.flatMap((taken) => {
     const entry = context.follow(taken);
     return entry === undefined ? [] : [{ name: posix.basename(taken), entry }];
-  };
-  const exact = take(path);
-  if (exact.length > 0 || !isPattern(path)) {
-    return exact.length > 0 ? exact : refuseMissing(step, source, ignored(path));
-  }
-  const expression = patternExpression(path);
-  if (expression === undefined)
-    throw wrong(step, `${keywordOf(step)} failed: syntax error in pattern: ${source}`);
-  const matches = context.paths().filter((candidate) => expression.test(candidate));
-  if (matches.length === 0) return refuseMissing(step, source, false);
-  return matches.sort().flatMap(take);
+  });
 }
+
+/** The paths that a source names in the context, by itself or as a pattern; undefined: it is a pattern that means nothing. */
+function pathsOf(context: BuildContext, path: string): string[] | undefined {
+  if (context.follow(path) !== undefined) return [path];
+  if (!isPattern(path)) return [];
+  const expression = patternExpression(path);
+  return (
+    expression &&
+    context
+      .paths()
+      .filter((candidate) => expression.test(candidate))
+      .sort()
+  );
+}
+
+/** What a source is likely to take, before the step that says so is reached; nothing where it is wrong. */
+export function likelyEntries(context: BuildContext, source: string): ContextEntry[] {
+  if (URL_SOURCE.test(source)) return [];
+  try {
+    return (pathsOf(context, cleanPath(source)) ?? []).flatMap((path) => context.follow(path) ?? []);
+  } catch {
+    return [];
+  }
+}
+
+const URL_SOURCE = /^(https?|git|ssh):\/\/|^git@/;
 
 function refuseMissing(step: CopyStep, source: string, isIgnored: boolean): never {
   if (isIgnored) {

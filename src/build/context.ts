@@ -13,6 +13,8 @@ import {
   systemErrorCode,
 } from '../base/index.ts';
 import { type ContextEntry, entryOf, impliedFolder } from './context-entry.ts';
+import { ContextLoader } from './context-loader.ts';
+import type { ClientFolder } from './contract.ts';
 import { PIECE, ReadAhead, SpoolWriter } from './spool.ts';
 
 /** An entry and where it goes, relative to the folder that it is unpacked in. */
@@ -31,16 +33,19 @@ const CHUNK = 256 * 1024;
 const MAX_LINKS = 40;
 
 /**
- * A build's context: received once into one spool file, with an index of what is in it. Nothing is unpacked
- * before a step needs it. Disposing removes the spool.
+ * A build's context: received into one spool file, with an index of what is in it; from a client's folder only what is loaded.
+ * Nothing is unpacked before a step needs it. Disposing removes the spool.
  */
 export class BuildContext implements AsyncDisposable {
   readonly #spool: FileHandle;
   readonly #entries: Map<string, ContextEntry>;
+  /** Of a client's folder. */
+  readonly #source: { readonly folder: ClientFolder; readonly loader: ContextLoader } | undefined;
 
-  private constructor(spool: FileHandle, entries: Map<string, ContextEntry>) {
+  private constructor(spool: FileHandle, entries: Map<string, ContextEntry>, folder?: ClientFolder) {
     this.#spool = spool;
     this.#entries = entries;
+    this.#source = folder && { folder, loader: new ContextLoader(folder, entries, spool) };
   }
 
   /** Reads a tar to its end; `spool` is a path that is not taken. Throws `invalid` when it is no tar. */
@@ -56,6 +61,31 @@ export class BuildContext implements AsyncDisposable {
       if (systemErrorCode(error) === 'ENOSPC') throw asBerthError(error);
       throw invalid(`the build context is no readable tar: ${errorMessage(error)}`, { cause: error });
     }
+  }
+
+  /** Takes a client's folder over; `spool` is a path that is not taken. */
+  static async of(folder: ClientFolder, spool: string): Promise<BuildContext> {
+    await using opened = new AsyncDisposableStack();
+    opened.use(folder);
+    const file = opened.use(await open(spool, 'wx+', 0o600));
+    await rm(spool);
+    const entries = new Map(folder.entries.map((entry) => [entry.path, entry]));
+    if (!entries.has('')) entries.set('', impliedFolder('', new Date(0)));
+    const context = new BuildContext(file, entries, folder);
+    opened.move();
+    return context;
+  }
+
+  /**
+   * Makes sure that the contents of these files, and of all below these folders, are here: of a client's folder they are sent
+   * now. Throws `invalid` for what the client cannot read, and what the folder throws.
+   */
+  async load(entries: readonly ContextEntry[], onBytes?: (bytes: number) => void): Promise<void> {
+    if (this.#source === undefined) return;
+    const paths = entries.flatMap((entry) =>
+      entry.type === 'directory' ? this.below(entry.path).map(({ path }) => path) : [entry.path],
+    );
+    await this.#source.loader.load(paths, onBytes);
   }
 
   get(path: string): ContextEntry | undefined {
@@ -126,7 +156,11 @@ export class BuildContext implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#spool.close();
+    try {
+      await this.#source?.folder[Symbol.asyncDispose]();
+    } finally {
+      await this.#spool.close();
+    }
   }
 
   /** Unlike a read stream of the handle, which closes it when it is destroyed. */

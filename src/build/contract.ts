@@ -3,12 +3,13 @@ import type { Digest, Reference } from '../base/index.ts';
 import type { Credentials } from '../registry/contract.ts';
 import type { FileWorker, RootPlan } from '../runtime/contract.ts';
 import type { Image, ImageRuntimeConfig } from '../store/contract.ts';
+import type { ContextEntry } from './context-entry.ts';
 
-/** What the build endpoint was asked for, parsed. */
+/** What a build was asked for, parsed. */
 export interface BuildRequest {
-  /** The context as a plain tar. */
-  readonly context: Readable;
-  /** Path inside the context. */
+  /** The context as a plain tar, or folders of the client's. */
+  readonly context: Readable | ClientFolders;
+  /** Path inside the context, or inside the client's folder of the Dockerfile. */
   readonly dockerfile: string;
   /** Names for the result. */
   readonly tags: readonly Reference[];
@@ -19,10 +20,12 @@ export interface BuildRequest {
   readonly noCache: boolean;
   readonly pull: boolean;
   /** What logs in at a registry when a FROM is pulled. */
-  readonly credentialsFor?: (domain: string) => Credentials | undefined;
+  readonly credentialsFor?: (domain: string) => Credentials | undefined | Promise<Credentials | undefined>;
   readonly platform: { readonly os: string; readonly architecture: string };
   /** What RUN steps run in. */
   readonly isolation: Isolation;
+  /** The network of RUN steps that do not name one. */
+  readonly network: RunStep['network'];
 }
 
 /** A container, or a virtual machine with so many bytes of memory (undefined: what a machine has by default). */
@@ -30,11 +33,73 @@ export type Isolation =
   | { readonly kind: 'container' }
   | { readonly kind: 'vm'; readonly memory: number | undefined };
 
-/** What a running build tells its client, in order. */
+/** The folders that a client lends to a build. */
+export interface ClientFolders {
+  readonly kind: 'folders';
+  /**
+   * Looks into a folder. Throws `not-found` when the client has none by this name, `invalid` when what it tells is no folder's
+   * content, `cancelled` when it goes.
+   */
+  open(request: FolderRequest, signal: AbortSignal): Promise<ClientFolder>;
+}
+
+export interface FolderRequest {
+  readonly name: 'context' | 'dockerfile';
+  /** Only what is at these paths, and what symlinks there lead to. */
+  readonly only?: readonly string[];
+  /** What .dockerignore excludes, in its own patterns. */
+  readonly exclude?: readonly string[];
+}
+
+/** A folder of a client's: what is in it is known, contents are sent when they are asked for. */
+export interface ClientFolder extends AsyncDisposable {
+  /** Parents before children. Of files neither digest nor offset are known. */
+  readonly entries: readonly ContextEntry[];
+  /** Paths of hard links, with what they link to, which is among the entries. */
+  readonly hardLinks: ReadonlyMap<string, string>;
+  /**
+   * Asks for the contents of files, each once: pieces come in order per file, but those of several files come mixed; an empty one
+   * ends a file. Throws when the client goes.
+   */
+  contents(paths: readonly string[]): AsyncIterable<FilePiece>;
+}
+
+export interface FilePiece {
+  readonly path: string;
+  readonly data: Uint8Array;
+}
+
+/** What a running build tells its client: output, pulls and the result in the order of the Dockerfile, steps as they happen. */
 export type BuildEvent =
   | { readonly kind: 'output'; readonly text: string }
   | { readonly kind: 'pull'; readonly progress: object }
+  | { readonly kind: 'step'; readonly step: BuildStep; readonly news: StepNews }
+  /** Its content as it is built, whatever may be wrong in it. */
+  | { readonly kind: 'dockerfile'; readonly file: string; readonly content: string }
   | { readonly kind: 'result'; readonly imageId: Digest };
+
+/** A part of a build that takes time, as BuildKit's clients list them. */
+export interface BuildStep {
+  /** Unique within its build. */
+  readonly id: string;
+  /** "[builder 2/4] RUN make", "[internal] load build context". */
+  readonly name: string;
+}
+
+export type StepNews =
+  | { readonly kind: 'started' | 'cached' | 'done' | 'cancelled' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'output'; readonly text: string }
+  /** Something within the step that is counted in bytes; a total of 0 is unknown. */
+  | {
+      readonly kind: 'progress';
+      readonly item: string;
+      readonly current: number;
+      readonly total: number;
+      readonly isDone: boolean;
+    }
+  /** A line of a pull's progress, as the Engine API has them. */
+  | { readonly kind: 'pull'; readonly progress: object };
 
 /** One RUN step: a process in a root whose changes become a layer. */
 export interface RunStep {

@@ -1,9 +1,11 @@
 import { statfs } from 'node:fs/promises';
 import { BerthError, isBerthError } from '../base/index.ts';
 import type { Origin } from './dockerfile/instructions.ts';
+import type { AtLine } from './dockerfile/wrong.ts';
 
 /** The cause of the error of a RUN step whose command failed. */
-export interface FailedCommand {
+export interface FailedCommand extends AtLine {
+  readonly args: readonly string[];
   readonly exitCode: number;
 }
 
@@ -17,7 +19,7 @@ export async function failedCommand(
   exitCode: number,
   folder: string,
 ): Promise<BerthError> {
-  const cause: FailedCommand = { exitCode };
+  const cause: FailedCommand = { file, line, args, exitCode };
   const hint = 'The file system of the data root is full: free space there, then build again';
   return new BerthError(
     'invalid',
@@ -38,6 +40,33 @@ export function located(error: unknown, { file, line, text }: Origin): unknown {
   if (error.message.includes(`${file}:${line}`)) return error;
   return new BerthError(error.kind, `${file}:${line}: ${error.message} (line ${line}: ${text})`, {
     ...(error.hint === undefined ? {} : { hint: error.hint }),
-    cause: error.cause ?? error,
+    cause: { file, line, cause: error.cause ?? error },
   });
+}
+
+/** The same error with the line as its cause: for what happens before anything of the Dockerfile is done. */
+export function atLine(error: unknown, { file, line }: AtLine): unknown {
+  if (!isBerthError(error) || error.kind === 'cancelled' || lineOf(error) !== undefined) return error;
+  return new BerthError(error.kind, error.message, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    cause: { file, line, cause: error.cause ?? error },
+  });
+}
+
+/** The line that an error is about, where its cause tells one. */
+export function lineOf(error: unknown): AtLine | undefined {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (typeof cause !== 'object' || cause === null || !('file' in cause) || !('line' in cause))
+    return undefined;
+  const { file, line } = cause;
+  return typeof file === 'string' && typeof line === 'number' ? { file, line } : undefined;
+}
+
+/** The command that an error is about, where its cause tells one. */
+export function commandOf(error: unknown): Pick<FailedCommand, 'args' | 'exitCode'> | undefined {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (typeof cause !== 'object' || cause === null || !('args' in cause) || !('exitCode' in cause))
+    return undefined;
+  const { args, exitCode } = cause;
+  return Array.isArray(args) && typeof exitCode === 'number' ? { args, exitCode } : undefined;
 }

@@ -1,4 +1,4 @@
-import { parseReference, shortId } from '../base/index.ts';
+import { canonicalName, parseReference, shortId } from '../base/index.ts';
 import type { FileWorker } from '../runtime/index.ts';
 import type { Image } from '../store/index.ts';
 import { globalArgs, proxyEnvironment } from './build-args.ts';
@@ -12,7 +12,7 @@ import { expand } from './dockerfile/expand.ts';
 import type { Instruction } from './dockerfile/instructions.ts';
 import { parseTriggers } from './dockerfile/parse.ts';
 import { notThereYet, wrong } from './dockerfile/wrong.ts';
-import { failedCommand, located } from './failures.ts';
+import { atLine, failedCommand, located } from './failures.ts';
 import { makeLayer, removeMountPoints, removeMountPointsIn, type WritableRoot } from './layer-step.ts';
 import {
   asBase,
@@ -23,8 +23,10 @@ import {
   withConfig,
   withLayer,
 } from './stage-state.ts';
-import { type PlacedStage, sourceStage } from './stages.ts';
+import { type FileInstruction, makesFiles, type PlacedStage, StepNames, sourceStage } from './stages.ts';
 import { StepCache, type StepKey, stepKey } from './step-cache.ts';
+import type { StepReport } from './step-report.ts';
+import { shownText } from './step-text.ts';
 
 type InstructionOf<Kind extends Instruction['kind']> = Extract<Instruction, { kind: Kind }>;
 
@@ -46,14 +48,17 @@ export class StageBuild {
   readonly #stage: PlacedStage;
   readonly #links: StageLinks;
   readonly #cache: StepCache;
+  readonly #names: StepNames;
   #step: number;
-  #hasNewLayers = false;
+  /** Whether it has made layers that no image may hold. */
+  hasNewLayers = false;
 
   constructor(scope: BuildScope, stage: PlacedStage, links: StageLinks) {
     this.#scope = scope;
     this.#stage = stage;
     this.#links = links;
     this.#cache = new StepCache(scope.store);
+    this.#names = new StepNames(stage, scope.stages.length === 1);
     this.#step = links.firstStep;
   }
 
@@ -64,7 +69,9 @@ export class StageBuild {
     let isDone = false;
     try {
       this.#announce(this.#stage);
-      state = await this.#begin();
+      state = await this.#begin().catch((error: unknown) => {
+        throw atLine(error, this.#stage);
+      });
       for (const instruction of this.#stage.instructions) {
         signal.throwIfAborted();
         this.#announce(instruction);
@@ -74,8 +81,8 @@ export class StageBuild {
       return state;
     } finally {
       this.#cache.save();
-      const isHeld = isTarget && isDone; // by the image that the build ends with
-      if (state !== undefined && this.#hasNewLayers && !isHeld)
+      const isHeld = isTarget && isDone; // by whoever makes an image of it
+      if (state !== undefined && this.hasNewLayers && !isHeld)
         await this.#scope.kept.keep(state, this.#scope.request.platform);
     }
   }
@@ -92,8 +99,9 @@ export class StageBuild {
     const { OnBuild, ...config } = state.config;
     state = { ...state, config };
     const name = base.kind === 'image' ? base.reference : `stage ${this.#stage.name ?? this.#stage.number}`;
-    for (const instruction of parseTriggers(name, OnBuild ?? []))
-      state = await this.#apply(state, instruction);
+    const instructions = parseTriggers(name, OnBuild ?? []);
+    this.#names.expect(instructions);
+    for (const instruction of instructions) state = await this.#apply(state, instruction, 'ONBUILD ');
     return state;
   }
 
@@ -106,8 +114,23 @@ export class StageBuild {
       case 'stage':
         return asBase(await this.#earlierStage(base.number));
       case 'image':
-        return initialState(await this.#image(base.reference));
+        return initialState(await this.#baseImage(base.reference));
     }
+  }
+
+  #baseImage(reference: string): Promise<Image> {
+    const { baseImages, reports } = this.#scope;
+    const name = canonicalName(parseReference(reference));
+    const step = this.#names.next(`FROM ${name}`);
+    const known = baseImages.get(name);
+    if (known !== undefined) return known;
+    const found = reports.run(step, async (report) => {
+      const { image, isPulled } = await this.#image(reference, report);
+      if (!isPulled) report.cached();
+      return image;
+    });
+    baseImages.set(name, found);
+    return found;
   }
 
   #checkPlatform(): void {
@@ -131,37 +154,66 @@ export class StageBuild {
     );
   }
 
-  #image(name: string): Promise<Image> {
+  async #image(name: string, report: StepReport): Promise<{ image: Image; isPulled: boolean }> {
     const { host, request, signal } = this.#scope;
     const reference = parseReference(name);
-    return host.resolveImage(reference, {
-      platform: this.#scope.request.platform,
+    let isPulled = false;
+    const image = await host.resolveImage(reference, {
+      platform: request.platform,
       pull: request.pull,
-      credentials: request.credentialsFor?.(reference.domain),
+      credentials: await request.credentialsFor?.(reference.domain),
       signal,
-      onProgress: this.#links.onPull,
+      onProgress: (progress) => {
+        isPulled = true;
+        this.#links.onPull(progress);
+        report.tell({ kind: 'pull', progress });
+      },
     });
+    return { image, isPulled };
   }
 
-  async #apply(state: StageState, instruction: Instruction): Promise<StageState> {
+  async #apply(state: StageState, instruction: Instruction, origin = ''): Promise<StageState> {
+    if (!makesFiles(instruction))
+      return this.#locate(instruction, () => this.#changeConfig(state, instruction));
+    const name = this.#names.next(`${origin}${shownText(instruction.text, lookupIn(state))}`);
+    if (instruction.kind === 'copy') await this.#awaitSource(instruction);
+    return this.#scope.reports.run(name, (report) =>
+      this.#locate(instruction, () => this.#changeFiles(state, instruction, report)),
+    );
+  }
+
+  async #changeConfig(
+    state: StageState,
+    instruction: Exclude<Instruction, FileInstruction>,
+  ): Promise<StageState> {
+    if (instruction.kind === 'arg') return this.#declareArgs(state, instruction);
+    const { escapeCharacter } = this.#scope.dockerfile;
+    const { createdBy, change } = configStep(state, instruction, escapeCharacter);
+    const key = stepKey(state.key, 'config', createdBy, change.config, change.author);
+    const created = await this.#noteConfig(key);
+    return withConfig(state, key, { createdBy, created }, change);
+  }
+
+  #changeFiles(state: StageState, instruction: FileInstruction, report: StepReport): Promise<StageState> {
+    switch (instruction.kind) {
+      case 'run':
+        return this.#run(state, instruction, report);
+      case 'copy':
+        return this.#copy(state, this.#expandCopy(state, instruction), report);
+      case 'workdir':
+        return this.#workdir(state, instruction, report);
+    }
+  }
+
+  /** A step that waits for another stage has not begun. */
+  async #awaitSource({ from }: InstructionOf<'copy'>): Promise<void> {
+    const stage = from === undefined ? undefined : sourceStage(this.#scope.stages, this.#stage.number, from);
+    if (stage !== undefined) await this.#links.stageState(stage);
+  }
+
+  async #locate<T>(instruction: Instruction, work: () => Promise<T>): Promise<T> {
     try {
-      switch (instruction.kind) {
-        case 'arg':
-          return this.#declareArgs(state, instruction);
-        case 'run':
-          return await this.#run(state, instruction);
-        case 'copy':
-          return await this.#copy(state, this.#expandCopy(state, instruction));
-        case 'workdir':
-          return await this.#workdir(state, instruction);
-        default: {
-          const { escapeCharacter } = this.#scope.dockerfile;
-          const { createdBy, change } = configStep(state, instruction, escapeCharacter);
-          const key = stepKey(state.key, 'config', createdBy, change.config, change.author);
-          const created = await this.#noteConfig(key);
-          return withConfig(state, key, { createdBy, created }, change);
-        }
-      }
+      return await work();
     } catch (error) {
       throw located(error, instruction);
     }
@@ -192,25 +244,30 @@ export class StageBuild {
     return withConfig(state, state.key, { createdBy: text, created: new Date().toISOString() }, { args });
   }
 
-  #run(state: StageState, instruction: InstructionOf<'run'>): Promise<StageState> {
+  #run(state: StageState, instruction: InstructionOf<'run'>, report: StepReport): Promise<StageState> {
     const { host, request, signal } = this.#scope;
     const args = commandArgs(instruction.command, state.config);
     const visible = visibleArgs(state);
     const { isolation, platform } = request;
+    const network = instruction.network === 'default' ? request.network : instruction.network;
     const elsewhere = isolation.kind === 'container' ? [] : [isolation.kind, platform.architecture];
-    const key = stepKey(state.key, 'run', args, visible, instruction.network, ...elsewhere);
+    const key = stepKey(state.key, 'run', args, visible, network, ...elsewhere);
     const prefix = visible.length === 0 ? '' : `|${visible.length} ${visible.join(' ')} `;
-    return this.#cached(state, key, `RUN ${prefix}${args.join(' ')} # buildkit`, async (root) => {
+    const createdBy = `RUN ${prefix}${args.join(' ')} # buildkit`;
+    return this.#cached(state, { key, createdBy, report }, async (root) => {
       this.#links.say(` ---> Running in ${shortId(key)}\n`);
       const { exitCode, changes } = await host.runStep({
         root,
         args,
         config: { ...state.config, WorkingDir: state.config.WorkingDir || '/' },
         env: [...proxyEnvironment(request), ...visible, ...(state.config.Env ?? [])],
-        network: instruction.network,
+        network,
         isolation,
         architecture: platform.architecture,
-        onOutput: this.#links.say,
+        onOutput: (text) => {
+          this.#links.say(text);
+          report.output(text);
+        },
         signal,
       });
       await using kept = new AsyncDisposableStack();
@@ -238,8 +295,8 @@ export class StageBuild {
     };
   }
 
-  async #copy(state: StageState, step: CopyStep): Promise<StageState> {
-    const { context, launcher, ignored, signal } = this.#scope;
+  async #copy(state: StageState, step: CopyStep, report: StepReport): Promise<StageState> {
+    const { launcher, ignored, signal } = this.#scope;
     const destination = absolutePath(step.destination, state.config);
     const owner = step.owner === undefined ? [] : [`--chown=${step.owner}`];
     const mode = step.mode === undefined ? [] : [`--chmod=${step.mode.toString(8)}`];
@@ -247,17 +304,18 @@ export class StageBuild {
     const createdBy = words.join(' ');
     const options = [destination, step.unpack, step.owner, step.mode];
     if (step.from === undefined) {
-      const selection = selectSources(step, context, ignored);
+      const context = await this.#scope.context();
+      const selection = await selectSources(step, context, ignored);
       const key = stepKey(state.key, 'copy', selection.fingerprint, options);
-      return this.#cached(state, key, createdBy, async (root) => {
+      return this.#cached(state, { key, createdBy, report }, async (root) => {
         await using files = await launcher.openFiles(root, signal);
         await copyFromContext(step, selection, context, { files, destination, signal });
         return undefined;
       });
     }
-    const source = await this.#copySource(step, step.from);
+    const source = await this.#copySource(step, step.from, report);
     const key = stepKey(state.key, 'copy-from', source.key, step.sources, options);
-    return this.#cached(state, key, createdBy, async (root) => {
+    return this.#cached(state, { key, createdBy, report }, async (root) => {
       const layers = source.layers.map(({ path }) => path);
       await using from = await launcher.openFiles({ layers, writable: undefined }, signal);
       await using files = await launcher.openFiles(root, signal);
@@ -267,37 +325,49 @@ export class StageBuild {
   }
 
   /** What --from names: an earlier stage, or an image. */
-  async #copySource(step: CopyStep, from: string): Promise<Pick<StageState, 'key' | 'layers'>> {
+  async #copySource(
+    step: CopyStep,
+    from: string,
+    report: StepReport,
+  ): Promise<Pick<StageState, 'key' | 'layers'>> {
     const { number } = this.#stage;
     const earlier = sourceStage(this.#scope.stages, number, from);
     if (earlier !== undefined) return this.#earlierStage(earlier);
     if (/^\d+$/.test(from)) throw wrong(step, `--from=${from}: there is no such stage before this one`);
-    return initialState(await this.#image(from));
+    return initialState((await this.#image(from, report)).image);
   }
 
-  async #workdir(state: StageState, { path }: InstructionOf<'workdir'>): Promise<StageState> {
+  async #workdir(
+    state: StageState,
+    { path }: InstructionOf<'workdir'>,
+    report: StepReport,
+  ): Promise<StageState> {
     const { dockerfile, launcher, signal } = this.#scope;
     const text = expand(path, lookupIn(state), dockerfile.escapeCharacter);
     const absolute = absolutePath(text, state.config).replace(/(.)\/$/, '$1');
     const key = stepKey(state.key, 'workdir', absolute);
-    const next = await this.#cached(state, key, `WORKDIR ${absolute}`, async (root) => {
-      await using files = await launcher.openFiles(root, signal);
-      if ((await files.stat(absolute, { follow: true })) === undefined) await files.makeDirectory(absolute);
-      return undefined;
-    });
+    const next = await this.#cached(
+      state,
+      { key, createdBy: `WORKDIR ${absolute}`, report },
+      async (root) => {
+        await using files = await launcher.openFiles(root, signal);
+        if ((await files.stat(absolute, { follow: true })) === undefined) await files.makeDirectory(absolute);
+        return undefined;
+      },
+    );
     return { ...next, config: { ...next.config, WorkingDir: absolute } };
   }
 
   /** Takes a step's result from the cache, or makes it and remembers it. */
   async #cached(
     state: StageState,
-    key: StepKey,
-    createdBy: string,
+    { key, createdBy, report }: { key: StepKey; createdBy: string; report: StepReport },
     work: (root: WritableRoot) => Promise<FileWorker | undefined>,
   ): Promise<StageState> {
     const { request, store, launcher, scratchDirectory, slots, signal } = this.#scope;
     const known = request.noCache ? undefined : await this.#cache.find(key);
     if (known !== undefined) {
+      report.cached();
       this.#links.say(` ---> Using cache\n ---> ${shortId(key)}\n`);
       return withLayer(state, key, createdBy, known);
     }
@@ -306,7 +376,7 @@ export class StageBuild {
       signal.throwIfAborted();
       return makeLayer(maker, state.layers, signal, work);
     });
-    this.#hasNewLayers ||= layer !== undefined;
+    this.hasNewLayers ||= layer !== undefined;
     const result = { layer, created: new Date().toISOString() };
     this.#cache.remember(key, result);
     this.#links.say(` ---> ${shortId(key)}\n`);

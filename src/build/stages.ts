@@ -1,6 +1,6 @@
 import { invalid } from '../base/index.ts';
 import { expand } from './dockerfile/expand.ts';
-import type { Dockerfile, Stage } from './dockerfile/instructions.ts';
+import type { Dockerfile, Instruction, Stage } from './dockerfile/instructions.ts';
 import { wrong } from './dockerfile/wrong.ts';
 
 /** Where a stage begins. */
@@ -84,4 +84,35 @@ export function neededStages(stages: readonly PlacedStage[], target: PlacedStage
   };
   visit(target);
   return stages.filter(({ number }) => needed.has(number));
+}
+
+/** Names a stage's steps as BuildKit's clients show them: "[builder 2/4] RUN make". */
+export class StepNames {
+  readonly #stage: string;
+  #number = 0;
+  #total: number;
+
+  /** `isAlone`: no other stage is in the Dockerfile. */
+  constructor({ name, number, base, instructions }: PlacedStage, isAlone: boolean) {
+    this.#stage = name ?? (isAlone ? '' : `stage-${number}`);
+    this.#total = (base.kind === 'image' ? 1 : 0) + instructions.filter(makesFiles).length;
+  }
+
+  /** Counts what the base image has left to do. */
+  expect(triggers: readonly Instruction[]): void {
+    this.#total += triggers.filter(makesFiles).length;
+  }
+
+  next(text: string): string {
+    this.#number += 1;
+    const number = String(this.#number).padStart(String(this.#total).length);
+    return `[${this.#stage === '' ? '' : `${this.#stage} `}${number}/${this.#total}] ${text}`;
+  }
+}
+
+/** What may change files: steps of their own to BuildKit's clients. The others only change the config. */
+export type FileInstruction = Extract<Instruction, { kind: 'run' | 'copy' | 'workdir' }>;
+
+export function makesFiles(instruction: Instruction): instruction is FileInstruction {
+  return ['run', 'copy', 'workdir'].includes(instruction.kind);
 }

@@ -1,4 +1,4 @@
-import { type Builder, createBuilder } from '../build/index.ts';
+import { type Builder, BuildKit, createBuilder } from '../build/index.ts';
 import { createBuildHost } from './build-host/index.ts';
 import { openContainerContext } from './containers/context.ts';
 import { Containers } from './containers/index.ts';
@@ -22,6 +22,8 @@ export interface Engine {
   readonly networks: Networks;
   readonly volumes: Volumes;
   readonly builder: Builder;
+  /** The builder for clients that speak BuildKit's protocol. */
+  readonly buildkit: BuildKit;
   readonly diskUsage: DiskUsage;
   readonly pruning: Pruning;
 }
@@ -48,10 +50,20 @@ export async function openEngine(parts: EngineParts): Promise<Engine> {
     ...{ store, events, containers, images, networks, volumes, builder },
     machines: parts.machines,
   });
+  const buildkit = new BuildKit({
+    builder,
+    prune: (options) => pruning.buildCache(options),
+    version: settings.version,
+    workerId: settings.instance,
+    onError: (error) => parts.log.error({ error: String(error) }, 'a call of a BuildKit client broke off'),
+  });
   await removeLeftovers(parts, containers.everything());
   const survivors = await containers.findSurvivors();
   await networks.restore(survivors.living);
   parts.names.restore(survivors.names());
   await survivors.settle();
-  return { parts, events, containers, machines, images, networks, volumes, builder, diskUsage, pruning };
+  return {
+    ...{ parts, events, containers, machines, images, networks, volumes, builder, buildkit },
+    ...{ diskUsage, pruning },
+  };
 }

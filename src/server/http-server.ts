@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream';
 import { stripVersion } from './versions.ts';
 
 /** Requests after which the connection is the process's; `Upgrade` on any other is ignored, as HTTP allows. */
-const TAKES_CONNECTION = /^\/(?:containers\/[^/]+\/attach(?:\/ws)?|exec\/[^/]+\/start)(?:\?|$)/;
+const TAKES_CONNECTION = /^\/(?:containers\/[^/]+\/attach(?:\/ws)?|exec\/[^/]+\/start|grpc|session)(?:\?|$)/;
 
 /**
  * An HTTP server whose requests to upgrade go to the same handler as all others. What a client has sent behind such a

@@ -7,6 +7,7 @@ import type { Engine } from '../engine/index.ts';
 import { httpError } from './http-errors.ts';
 import { HttpServer } from './http-server.ts';
 import { buildRoutes } from './routes/build.ts';
+import { buildkitRoutes } from './routes/buildkit.ts';
 import { checkRoutes } from './routes/check.ts';
 import { commitRoutes } from './routes/commit.ts';
 import { containerFileRoutes } from './routes/container-files.ts';
@@ -114,6 +115,7 @@ function createApp(
     imageRoutes,
     imageArchiveRoutes,
     buildRoutes,
+    buildkitRoutes,
     networkRoutes,
     volumeRoutes,
     checkRoutes,

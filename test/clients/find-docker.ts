@@ -14,3 +14,23 @@ export function findDocker(): string | undefined {
       }
     });
 }
+
+/** Where the docker CLI looks for its plugins, a user's own first. */
+const PLUGIN_FOLDERS = [
+  `${process.env.HOME ?? '/root'}/.docker/cli-plugins`,
+  ...['/usr/local/lib', '/usr/local/libexec', '/usr/lib', '/usr/libexec'].map(
+    (folder) => `${folder}/docker/cli-plugins`,
+  ),
+];
+
+/** A plugin of the docker CLI, like "buildx". */
+export function findDockerPlugin(name: string): string | undefined {
+  return PLUGIN_FOLDERS.map((folder) => `${folder}/docker-${name}`).find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -81,3 +81,9 @@ function splitKeyword(line: number, text: string): SourceInstruction {
   const rest = following.trim();
   return { line, text: rest === '' ? keyword : `${keyword} ${rest}`, keyword, rest };
 }
+
+/** The line on which the instruction ends that begins on this one; both count from 1. */
+export function lastLineOf(content: string, line: number): number {
+  const lines = content.replace(/^\uFEFF/, '').split(/\r?\n/);
+  return joinContinued(lines, line - 1, escapeDirective('', lines)).next;
+}

@@ -121,6 +121,7 @@ export class TestBuilder implements AsyncDisposable {
         noCache: false,
         pull: false,
         isolation: { kind: 'container' },
+        network: 'default',
         platform: { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch },
         ...request,
       },

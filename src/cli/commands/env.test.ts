@@ -43,6 +43,6 @@ test("leaves a machine's own docker first, and adds only what it lacks", async (
 });
 
 test('says nothing about a PATH that has both, or ours already', async () => {
-  const lines = 'export DOCKER_HOST=unix:///run/berth/berth.sock\nexport DOCKER_BUILDKIT=0\n';
+  const lines = 'export DOCKER_HOST=unix:///run/berth/berth.sock\n';
   expect(shellLines({ PATH: `${root}/none:${root}/bin/as-docker` }, root)).toBe(lines);
 });

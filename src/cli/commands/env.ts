@@ -19,8 +19,6 @@ export function envCommand(cli: Cli, path: string): CliCommand {
 /** DOCKER_HOST, and a PATH with our own docker and docker-compose where the machine lacks one of them. */
 export function shellLines(env: NodeJS.ProcessEnv, root: string): string {
   const lines = [`export DOCKER_HOST=${quote(env.BERTH_HOST || `unix://${DEFAULT_SOCKET}`)}`];
-  // The docker CLI asks for BuildKit's own protocol where it has buildx; berth serves the classic endpoint.
-  lines.push('export DOCKER_BUILDKIT=0');
   const folders = (env.PATH ?? '').split(':').filter((folder) => folder !== '');
   const ours = realpathSync(`${root}/bin/as-docker`);
   const missing = ['docker', 'docker-compose'].some(

@@ -26,7 +26,7 @@ export function buildRoutes(app: FastifyInstance, engine: Engine): void {
             send(quiet ? { stream: `${event.imageId}\n` } : { aux: { ID: event.imageId } });
           else if (quiet) return;
           else if (event.kind === 'output') send({ stream: event.text });
-          else send(event.progress);
+          else if (event.kind === 'pull') send(event.progress);
         },
         signal,
       );
@@ -72,6 +72,7 @@ function parseBuild(request: FastifyRequest): BuildRequest {
     credentialsFor: parseRegistryConfig(request.headers['x-registry-config']),
     platform: buildPlatform(platformOf(query), isolation(query)),
     isolation: isolation(query),
+    network: 'default',
   };
 }
 

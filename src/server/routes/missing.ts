@@ -3,8 +3,6 @@ import { notImplemented } from '../../base/index.ts';
 
 /** Endpoints of the Engine API that berth does not have yet: "METHOD path", and what they are for. */
 const MISSING: Readonly<Record<string, string>> = {
-  'POST /session': 'sessions of BuildKit clients',
-  'POST /grpc': "BuildKit's protocol",
   'GET /plugins': 'plugins',
   'GET /swarm': 'swarm mode',
   'POST /swarm/init': 'swarm mode',

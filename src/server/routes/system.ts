@@ -9,7 +9,7 @@ import { API_VERSION, MIN_API_VERSION } from '../versions.ts';
 export function systemRoutes(app: FastifyInstance, engine: Engine): void {
   app.get('/_ping', (_request, reply) => {
     reply.headers({
-      'Builder-Version': '1',
+      'Builder-Version': '2',
       'Cache-Control': 'no-cache, no-store, must-revalidate',
       Pragma: 'no-cache',
       Swarm: 'inactive',
