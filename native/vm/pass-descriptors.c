@@ -31,8 +31,9 @@ int send_with_descriptors(int socket, const void *data, size_t length, const int
 ssize_t receive_with_descriptors(int socket, void *data, size_t length, int descriptors[PASSED_MAX], size_t *count) {
     union control control;
     struct iovec part = {.iov_base = data, .iov_len = length};
+    /* Without the padding, which the kernel would take for room. */
     struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_LEN(PASSED_MAX * sizeof(int))};
     *count = 0;
     ssize_t received = RETRY(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
     if (received < 0) return -1;
