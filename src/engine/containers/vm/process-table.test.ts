@@ -52,6 +52,18 @@ describe("a guest's processes", () => {
     expect(table('-eopid,uid').processes[0]).toEqual(['1', '1000']);
   });
 
+  it('cannot move the cursor of who looks at them', () => {
+    const named = {
+      ...SHELL,
+      command: ['sh', '\x1b]0;mine\x07\u009b2J'],
+      stat: '120 (\x1b[2J) S 1',
+      user: 'a\rb',
+    };
+    expect(guestProcessTable([named], ['-o', 'user,comm,args'], { accounts, now }).processes).toEqual([
+      ['a?b', '?[2J', 'sh ?]0;mine??2J'],
+    ]);
+  });
+
   it.each([['-o', 'pid,mood'], ['--forest'], ['-ef', '-o', 'pid']])(
     'refuse %s, naming what there is',
     (...options) => {

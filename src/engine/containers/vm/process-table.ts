@@ -118,6 +118,11 @@ function innerNumber({ pid, status }: GuestRecord): number {
   return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1] ?? pid);
 }
 
+/** A process names itself as it likes: what a terminal takes for a command is a question mark, as with ps. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '?');
+}
+
 function parseRecord(
   { pid, stat, status, command, user }: GuestRecord,
   numbers: ReadonlyMap<number, number>,
@@ -129,11 +134,11 @@ function parseRecord(
   return {
     pid: numbers.get(pid) ?? pid,
     parent: numbers.get(field(4)) ?? 0, // another's is outside of what they see
-    name,
-    command: command.length === 0 ? `[${name}]` : command.join(' '),
-    user,
+    name: printable(name),
+    command: printable(command.length === 0 ? `[${name}]` : command.join(' ')),
+    user: printable(user),
     uid: /^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1] ?? '',
-    state: rest[0] ?? '',
+    state: printable(rest[0] ?? ''),
     terminal: terminalName(field(7)),
     used: (field(14) + field(15)) / TICKS,
     startedAfter: field(22) / TICKS,
