@@ -71,17 +71,19 @@ static int cannot_be_shared(const struct file_plan *file, struct failure *why) {
                 file->host_path);
 }
 
-static int bind_file(const struct file_plan *file, bool is_folder, int user_namespace, struct failure *why) {
-    unsigned recursive = is_folder ? AT_RECURSIVE : 0;
-    AUTO_CLOSE tree = (int)syscall(SYS_open_tree, AT_FDCWD, file->host_path, OPEN_TREE_CLONE | O_CLOEXEC | recursive);
-    if (tree < 0) return fail_errno(why, "%s", file->host_path);
+/* A file whose owners are mapped is somebody's data: it may have become something else since the plan was made. */
+static bool may_be_given(const struct file_plan *file, mode_t mode) {
+    return S_ISREG(mode) || S_ISDIR(mode) || (S_ISCHR(mode) && !file->idmap);
+}
+
+static int bind_tree(const struct file_plan *file, int tree, int user_namespace, struct failure *why) {
     struct attributes attributes = {.set = ATTRIBUTE_NOSUID | ATTRIBUTE_NODEV, .propagation = MS_PRIVATE};
     if (!file->writable) attributes.set |= ATTRIBUTE_RDONLY;
     if (file->idmap) {
         attributes.set |= ATTRIBUTE_IDMAP;
         attributes.user_namespace = (uint64_t)user_namespace;
     }
-    if (set_attributes(tree, recursive, &attributes) < 0) return cannot_be_shared(file, why);
+    if (set_attributes(tree, AT_RECURSIVE, &attributes) < 0) return cannot_be_shared(file, why);
     if (syscall(SYS_move_mount, tree, "", AT_FDCWD, file->name + 1, MOVE_FROM_EMPTY_PATH) < 0) {
         return fail_errno(why, "%s in QEMU's root", file->name);
     }
@@ -90,14 +92,19 @@ static int bind_file(const struct file_plan *file, bool is_folder, int user_name
 
 static int add_file(const struct file_plan *file, int user_namespace, uid_t owner, struct failure *why) {
     struct stat source;
-    if (stat(file->host_path, &source) < 0) return fail_errno(why, "%s", file->host_path);
+    AUTO_CLOSE tree = (int)syscall(SYS_open_tree, AT_FDCWD, file->host_path, OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE);
+    if (tree < 0 || fstat(tree, &source) < 0) return fail_errno(why, "%s", file->host_path);
+    if (!may_be_given(file, source.st_mode)) {
+        return fail(why, FAILURE_INVALID, "%s cannot be given to a virtual machine: it is neither a file nor a folder",
+                    file->host_path);
+    }
     if (make_parents(file->name, why) < 0) return -1;
-    if (S_ISCHR(source.st_mode) || S_ISBLK(source.st_mode)) {
+    if (S_ISCHR(source.st_mode)) {
         if (make_node(file->name + 1, source.st_mode, source.st_rdev, owner) == 0) return 0;
         return fail_errno(why, "the device %s in QEMU's root", file->host_path);
     }
     if (make_target(file->name + 1, &source) < 0) return fail_errno(why, "%s in QEMU's root", file->name);
-    return bind_file(file, S_ISDIR(source.st_mode), user_namespace, why);
+    return bind_tree(file, tree, user_namespace, why);
 }
 
 static int add_devices(uid_t owner, struct failure *why) {

@@ -1,4 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chown, lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { collect, ended, readUntil } from '../../src/runtime/test-instance.ts';
@@ -157,6 +160,31 @@ describe('a shared folder', () => {
       shares: [{ hostPath: '/proc/sys', name: '/shares/0', writable: true, idmap: true }],
     });
     await expect(supervisor.run()).rejects.toThrow('/proc/sys cannot be given to a virtual machine');
+    await ended(supervisor);
+  });
+
+  test.each([
+    ['a device', ['mknod', 'c', '1', '3']],
+    ['a block device', ['mknod', 'b', '7', '0']],
+    ['a named pipe', ['mknod', 'p']],
+  ])('that has become %s since it was checked is refused', async (_, [program = '', ...numbers]) => {
+    const path = join(machines.instance.folder, `file-${numbers.join('-')}`);
+    expect(spawnSync(program, [path, ...numbers]).status).toBe(0);
+    const { supervisor } = await machines.prepare({
+      shares: [{ hostPath: path, name: '/shares/0/file', writable: true, idmap: true }],
+    });
+    await expect(supervisor.run()).rejects.toThrow('it is neither a file nor a folder');
+    await ended(supervisor);
+  });
+
+  test('that has become a socket since it was checked is refused', async () => {
+    const path = join(machines.instance.folder, 'file-socket');
+    await using server = createServer();
+    await once(server.listen(path), 'listening');
+    const { supervisor } = await machines.prepare({
+      shares: [{ hostPath: path, name: '/shares/0/file', writable: true, idmap: true }],
+    });
+    await expect(supervisor.run()).rejects.toThrow('it is neither a file nor a folder');
     await ended(supervisor);
   });
 });
