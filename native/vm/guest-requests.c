@@ -12,7 +12,7 @@
 static void on_guest_answer(struct request *request, const struct frame *frame) {
     uint16_t id;
     struct session *session = errand_end(request->context, &id);
-    if (session) connection_send(&session->connection, frame->type, id, frame->payload, frame->length);
+    if (session) session_pass_on(session, id, frame);
 }
 
 static void pass_on(struct session *session, const struct frame *frame) {

@@ -5,9 +5,12 @@
 
 #include "common/io.h"
 #include "guest-internal.h"
+#include "words.h"
 
 /* Frames from the guest that are neither a stream's nor an answer are short. */
 #define NOTE_MAX 1024
+/* What a guest does not take is kept up to here, and one request beyond. */
+#define UNTAKEN_MAX (1024u * 1024)
 
 static void on_frame(struct connection *connection, const struct frame *frame);
 static void on_closed(struct connection *connection);
@@ -61,6 +64,14 @@ void guest_send(struct guest *guest, uint8_t type, uint16_t id, const void *payl
     connection_send(&guest->connection, type, id, payload, length);
 }
 
+bool guest_is_deaf(const struct guest *guest) {
+    return connection_queued(&guest->connection) > UNTAKEN_MAX;
+}
+
+void guest_tell(struct guest *guest, uint8_t type, uint16_t id, const void *payload, size_t length) {
+    if (!guest_is_deaf(guest)) guest_send(guest, type, id, payload, length);
+}
+
 static struct request *find_request(const struct guest *guest, uint16_t id) {
     struct request *request = guest->requests;
     while (request && request->id != id) request = request->next;
@@ -80,7 +91,7 @@ uint16_t guest_new_id(struct guest *guest) {
 struct request *guest_ask(struct guest *guest, uint8_t type, const void *payload, size_t length,
                           void (*answered)(struct request *request, const struct frame *answer), void *context) {
     uint16_t id = guest_new_id(guest);
-    struct request *request = id == 0 ? NULL : malloc(sizeof(*request));
+    struct request *request = id == 0 || guest_is_deaf(guest) ? NULL : malloc(sizeof(*request));
     if (!request) return NULL;
     *request = (struct request){.id = id, .answered = answered, .context = context, .next = guest->requests};
     guest->requests = request;
@@ -126,6 +137,7 @@ void guest_failure(const struct frame *error, struct failure *why) {
         size_t length = field.length < size - 1 ? field.length : size - 1;
         memcpy(into, field.value, length);
         into[length] = 0;
+        words_disarm(into);
     }
 }
 

@@ -43,6 +43,12 @@ void guest_close(struct guest *guest);
 
 void guest_send(struct guest *guest, uint8_t type, uint16_t id, const void *payload, size_t length);
 
+/* The same of what may be lost: a guest that does not take what it is told is not told it. */
+void guest_tell(struct guest *guest, uint8_t type, uint16_t id, const void *payload, size_t length);
+
+/* It has left so much untaken that nothing more is kept for it. */
+bool guest_is_deaf(const struct guest *guest);
+
 /* ---- requests ---- */
 
 struct request {
@@ -53,7 +59,7 @@ struct request {
     struct request *next;
 };
 
-/* NULL when memory or ids are short. */
+/* NULL when memory or ids are short, and when the guest is deaf. */
 struct request *guest_ask(struct guest *guest, uint8_t type, const void *payload, size_t length,
                           void (*answered)(struct request *request, const struct frame *answer), void *context);
 
@@ -90,7 +96,7 @@ struct process {
 
 /*
  * Starts a process; the first one is the guest's main process. `streams` are taken over in any case: its standard input,
- * output and error; -1: none. NULL when memory or ids are short.
+ * output and error; -1: none. NULL when memory or ids are short, and when the guest is deaf.
  */
 struct process *process_start(struct guest *guest, const void *payload, size_t length, int streams[3],
                               const struct process_events *events, void *context);

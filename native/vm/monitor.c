@@ -37,7 +37,7 @@ static int open_timer(struct monitor *monitor, struct failure *why) {
 
 static void on_name(struct names *names, uint16_t guest_id, const uint8_t *message, size_t length) {
     struct monitor *monitor = container_of(names, struct monitor, names);
-    if (monitor->guest.is_open) guest_send(&monitor->guest, GUEST_DNS_ANSWER, guest_id, message, length);
+    if (monitor->guest.is_open) guest_tell(&monitor->guest, GUEST_DNS_ANSWER, guest_id, message, length);
 }
 
 /* We stay in the container's network: names are asked from there. */

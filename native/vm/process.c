@@ -1,5 +1,6 @@
 /* Processes of the guest, with their streams. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 
 /* So much may wait for the guest before more input is read. */
 #define QUEUE_MAX (256u * 1024)
-/* Signals and sizes that a guest does not take are dropped beyond this. */
-#define CONTROL_QUEUE_MAX (1024u * 1024)
 
 struct process *process_find(const struct guest *guest, uint16_t id) {
     struct process *process = guest->processes;
@@ -45,25 +44,31 @@ static void input_came(struct input *input, const uint8_t *data, size_t length) 
     if (way_is_full(guest)) input_hold(input);
 }
 
-void processes_continue(struct guest *guest) {
-    for (struct process *process = guest->processes; process; process = process->next) {
-        if (process->started && !way_is_full(guest)) input_continue(&process->input);
-    }
-}
-
 /* ---- output ---- */
 
 static void give_credit(struct process *process) {
+    if (process->exited) return;
+    if (guest_is_deaf(process->guest)) {
+        connection_ask(&process->guest->connection); /* it is given back when that is taken which waits */
+        return;
+    }
     for (int index = 0; index < 2; index++) {
         size_t credit = output_credit(&process->output[index]);
         AUTO_BUFFER fields = {0};
-        if (credit == 0 || process->exited) continue;
+        if (credit == 0) continue;
         uint64_t stream = index == 0 ? GUEST_STREAM_STDOUT : GUEST_STREAM_STDERR;
         if (field_append_number(&fields, GUEST_TAG_STREAM, stream) < 0 ||
             field_append_number(&fields, GUEST_TAG_BYTES, credit) < 0) {
             continue;
         }
         guest_send(process->guest, GUEST_WINDOW, process->id, fields.data, fields.length);
+    }
+}
+
+void processes_continue(struct guest *guest) {
+    for (struct process *process = guest->processes; process; process = process->next) {
+        give_credit(process);
+        if (process->started && !way_is_full(guest)) input_continue(&process->input);
     }
 }
 
@@ -92,7 +97,7 @@ static void stderr_moved(struct output *output) {
 struct process *process_start(struct guest *guest, const void *payload, size_t length, int streams[3],
                               const struct process_events *events, void *context) {
     uint16_t id = guest->has_started ? guest_new_id(guest) : GUEST_MAIN_PROCESS;
-    struct process *process = id == 0 ? NULL : calloc(1, sizeof(*process));
+    struct process *process = id == 0 || guest_is_deaf(guest) ? NULL : calloc(1, sizeof(*process));
     if (!process) {
         for (int index = 0; index < 3; index++) close_fd(&streams[index]);
         return NULL;
@@ -178,11 +183,18 @@ static const char *take_started(struct process *process, const struct frame *fra
     return NULL;
 }
 
+/* We end as it did: by one that stops a process, we would stand still. */
+static bool may_end_a_process(uint64_t signal_number) {
+    return signal_number <= 64 && signal_number != SIGSTOP && signal_number != SIGTSTP && signal_number != SIGTTIN &&
+           signal_number != SIGTTOU;
+}
+
 static const char *take_exited(struct process *process, const struct frame *frame) {
     static const uint16_t TAGS[] = {GUEST_TAG_CODE, GUEST_TAG_END_SIGNAL, GUEST_TAG_OUT_OF_MEMORY};
     uint64_t values[3] = {0};
     const struct numbers numbers = {TAGS, values, 3};
-    if (!process->started || process->exited || !read_numbers(frame, &numbers) || values[0] > 255 || values[1] > 64) {
+    if (!process->started || process->exited || !read_numbers(frame, &numbers) || values[0] > 255 ||
+        !may_end_a_process(values[1])) {
         return "a process ended that cannot";
     }
     process->exited = true;
@@ -217,11 +229,11 @@ void process_take(struct guest *guest, const struct frame *frame) {
 
 static void send_numbers(struct process *process, uint8_t type, const struct numbers *numbers) {
     AUTO_BUFFER fields = {0};
-    if (process->exited || connection_queued(&process->guest->connection) > CONTROL_QUEUE_MAX) return;
+    if (process->exited) return;
     for (size_t index = 0; index < numbers->count; index++) {
         if (field_append_number(&fields, numbers->tags[index], numbers->values[index]) < 0) return;
     }
-    guest_send(process->guest, type, process->id, fields.data, fields.length);
+    guest_tell(process->guest, type, process->id, fields.data, fields.length);
 }
 
 void process_signal(struct process *process, int number) {

@@ -31,6 +31,8 @@ struct errand {
 /* sessions.c */
 void session_answer(struct session *session, uint16_t request, uint8_t type);
 void session_refuse(struct session *session, uint16_t request, const char *kind, const char *message);
+/* The guest's answer, its reason as text where it is an error. */
+void session_pass_on(struct session *session, uint16_t request, const struct frame *answer);
 /* Not while one of its frames is being handled. */
 void session_free(struct session *session);
 /* NULL when memory is short. */

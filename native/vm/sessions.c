@@ -24,6 +24,16 @@ void session_refuse(struct session *session, uint16_t request, const char *kind,
     connection_refuse(&session->connection, request, &why);
 }
 
+void session_pass_on(struct session *session, uint16_t request, const struct frame *answer) {
+    struct failure why;
+    if (answer->type == GUEST_ERROR) {
+        guest_failure(answer, &why);
+        connection_refuse(&session->connection, request, &why);
+    } else {
+        connection_send(&session->connection, answer->type, request, answer->payload, answer->length);
+    }
+}
+
 struct errand *errand_new(struct session *session, uint16_t request) {
     struct errand *errand = malloc(sizeof(*errand));
     if (errand) *errand = (struct errand){session->monitor, session->number, request};
@@ -74,7 +84,7 @@ static void on_time_set(struct request *request, const struct frame *frame) {
     uint16_t id;
     struct session *session = errand_end(request->context, &id);
     if (!session) return;
-    if (frame->type == GUEST_ERROR) connection_send(&session->connection, GUEST_ERROR, id, frame->payload, frame->length);
+    if (frame->type == GUEST_ERROR) session_pass_on(session, id, frame);
     else session_answer(session, id, GUEST_OK);
 }
 

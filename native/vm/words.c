@@ -50,6 +50,15 @@ void words_close(struct words *words) {
     loop_close(words->loop, &words->watch);
 }
 
+void words_disarm(char *text) {
+    for (unsigned char *at = (unsigned char *)text; *at; at++) {
+        bool is_control = (*at < ' ' && *at != '\n') || *at == 0x7f;
+        bool is_wide_control = *at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
+        if (is_wide_control) at[1] = ' ';
+        if (is_control || is_wide_control) *at = ' ';
+    }
+}
+
 static void copy_text(const uint8_t *data, size_t length, char *into, size_t size) {
     size_t used = 0;
     for (size_t at = length > size - 1 ? length - (size - 1) : 0; at < length; at++) {
@@ -57,6 +66,7 @@ static void copy_text(const uint8_t *data, size_t length, char *into, size_t siz
     }
     while (used > 0 && into[used - 1] == '\n') used--;
     into[used] = 0;
+    words_disarm(into);
 }
 
 void words_text(const struct words *words, char *into, size_t size) {

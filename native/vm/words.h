@@ -24,6 +24,9 @@ void words_close(struct words *words);
 
 void words_add(struct words *words, const uint8_t *data, size_t length);
 
+/* What a terminal takes for a command becomes spaces: control characters, also those beyond ASCII (U+0080 to U+009F). */
+void words_disarm(char *text);
+
 /* The last lines as text for people: printable, without an end of line behind. Empty where nothing was said. */
 void words_text(const struct words *words, char *into, size_t size);
 

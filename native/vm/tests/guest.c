@@ -2,6 +2,7 @@
 #include "vm/guest.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -295,6 +296,47 @@ static void a_ready_guest_says_its_version(void) {
     close_play(&play);
 }
 
+/* What it leaves untaken is bounded, whatever it is told or asks for; and it may come back. */
+static void little_is_kept_for_a_guest_that_takes_nothing(void) {
+    struct play play;
+    static const uint8_t answer[512];
+    const size_t most = 1200u * 1024;
+    start_and_run(&play);
+    for (int questions = 0; questions < 20000; questions++) {
+        guest_tell(&play.guest, GUEST_DNS_ANSWER, 1, answer, sizeof(answer));
+        process_signal(play.process, 15);
+    }
+    CHECK(guest_is_deaf(&play.guest) && connection_queued(&play.guest.connection) < most);
+    static char output[3 * GUEST_STREAM_MAX];
+    size_t untaken = connection_queued(&play.guest.connection);
+    for (int pieces = 0; pieces < 3; pieces++) {
+        say_bytes(&play, GUEST_STDOUT, GUEST_MAIN_PROCESS, GUEST_STREAM_MAX);
+        CHECK(read(play.output, output, sizeof(output)) > 0);
+        turn(&play.loop);
+    }
+    CHECK(!play.broken[0] && connection_queued(&play.guest.connection) == untaken);
+    int streams[3] = {-1, -1, -1};
+    CHECK(!guest_ask(&play.guest, GUEST_STATISTICS, NULL, 0, on_answer, &play));
+    CHECK(!process_start(&play.guest, "plan", 4, streams, &PROCESS_EVENTS, &play));
+    int given_back = 0;
+    for (struct frame frame = hear(&play); frame.type; frame = hear(&play)) {
+        given_back += frame.type == GUEST_WINDOW;
+        turn(&play.loop);
+    }
+    CHECK(given_back == 1 && !guest_is_deaf(&play.guest) && guest_ask(&play.guest, GUEST_STATISTICS, NULL, 0, on_answer, &play));
+    CHECK(hear(&play).type == GUEST_STATISTICS);
+    close_play(&play);
+}
+
+static void a_reason_is_no_command_of_a_terminal(void) {
+    AUTO_BUFFER fields = {0};
+    struct failure why;
+    field_append_text(&fields, GUEST_TAG_MESSAGE, "\033]0;mine\a\r\302\2332J \302\265\177");
+    const struct frame error = {.type = GUEST_ERROR, .payload = fields.data, .length = (uint32_t)fields.length};
+    guest_failure(&error, &why);
+    CHECK(strcmp(why.message, " ]0;mine    2J \302\265 ") == 0);
+}
+
 /* ---- a guest that breaks the rules ---- */
 
 static void check_broken(struct play *play, const char *words) {
@@ -328,6 +370,18 @@ static void what_cannot_be_ends_the_channel(void) {
     start_and_run(&play);
     say_bytes(&play, GUEST_STDOUT, GUEST_MAIN_PROCESS, GUEST_STREAM_MAX + 1);
     check_broken(&play, "too long");
+}
+
+/* The monitor ends as the process did: by a signal that stops instead, it would stand still for ever. */
+static void a_process_ends_by_no_signal_that_stops_it(void) {
+    static const uint64_t STOPS[] = {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+    for (size_t index = 0; index < sizeof(STOPS) / sizeof(*STOPS); index++) {
+        struct play play;
+        start_and_run(&play);
+        say_number(&play, GUEST_EXITED, GUEST_MAIN_PROCESS, GUEST_TAG_END_SIGNAL, STOPS[index]);
+        CHECK(play.ended == 0);
+        check_broken(&play, "ended that cannot");
+    }
 }
 
 static void more_output_than_agreed_ends_the_channel(void) {
@@ -366,7 +420,10 @@ int main(void) {
     input_waits_for_the_guest();
     requests_get_their_answers();
     a_ready_guest_says_its_version();
+    little_is_kept_for_a_guest_that_takes_nothing();
+    a_reason_is_no_command_of_a_terminal();
     what_cannot_be_ends_the_channel();
+    a_process_ends_by_no_signal_that_stops_it();
     more_output_than_agreed_ends_the_channel();
     a_frame_that_is_too_long_ends_the_channel();
     the_end_of_qemu_breaks_nothing();
