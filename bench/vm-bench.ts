@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { runChecked } from '../src/base/index.ts';
@@ -86,4 +86,12 @@ export async function withMachine<T>(
   } finally {
     await docker(berth, 'rm', '-f', name);
   }
+}
+
+/** From now on machines boot, as templates have no place. */
+export function keepNoTemplates(data: string): void {
+  const folder = join(data, 'vm/templates');
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+  rmSync(folder, { recursive: true });
+  writeFileSync(folder, '');
 }

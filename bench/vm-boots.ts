@@ -1,14 +1,11 @@
-// Starts many virtual machines while both cores are busy, half of them from the template and half by a boot, and counts those that do
+// Starts many virtual machines while both cores are busy, first half of them from the template and then half by a boot, and counts those that do
 // not come to their end. Writes its table into bench/README.md. The argument is how many (200); SIGINT or SIGTERM ends it early, with
 // what there is until then.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { docker } from './engines.ts';
 import { writeSection } from './readme.ts';
 import { currentLoad, machine, verdict } from './report.ts';
-import { type MachineBench, startMachineBench, VM, whileBusy } from './vm-bench.ts';
+import { keepNoTemplates, type MachineBench, startMachineBench, VM, whileBusy } from './vm-bench.ts';
 
 /** The goal is about so many; of fewer it is not known whether it is met. */
 const WANTED = 200;
@@ -25,44 +22,35 @@ async function main(): Promise<void> {
   const end = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => end.abort());
   await using bench = await startMachineBench();
-  const shared = mkdtempSync(join(tmpdir(), 'berth-bench-'));
-  // What is shared by virtiofs boots, as no template can serve it.
-  const kinds = { warm: [], cold: ['--annotation', 'berth.shares=virtiofs', '-v', `${shared}:/shared`] };
-  const seen: Record<keyof typeof kinds, Boots> = {
-    warm: { failures: [], times: [] },
-    cold: { failures: [], times: [] },
-  };
-  try {
-    await docker(bench.berth, 'run', '--rm', ...VM, bench.image, 'true'); // makes the template
-    await whileBusy(async () => {
-      for (let boot = 0; boot < boots && !end.signal.aborted; boot++) {
-        const kind = boot % 2 === 0 ? 'warm' : 'cold';
-        await start(bench, kinds[kind], seen[kind]);
-        if (boot % 20 === 19) console.log(`  ${boot + 1} started`);
-      }
-    });
-  } finally {
-    rmSync(shared, { recursive: true });
-  }
+  const warm: Boots = { failures: [], times: [] };
+  const cold: Boots = { failures: [], times: [] };
+  await docker(bench.berth, 'run', '--rm', ...VM, bench.image, 'true'); // makes the template
+  await whileBusy(async () => {
+    for (let boot = 0; boot < boots && !end.signal.aborted; boot++) {
+      if (boot === Math.ceil(boots / 2)) keepNoTemplates(bench.data);
+      await start(bench, boot < boots / 2 ? warm : cold);
+      if (boot % 20 === 19) console.log(`  ${boot + 1} started`);
+    }
+  });
   const text = [
     `- ${machine(load)}`,
     `- accelerator: ${bench.accelerator}; two processes compute all the time beside them; load at the end ${currentLoad().toFixed(2)}`,
     '',
-    '| starts one after another, both cores busy | from the template | by a boot, folders by virtiofs | goal |',
+    '| starts one after another, both cores busy | from the template | by a boot | goal |',
     '| - | - | - | - |',
-    `| so many | ${seen.warm.times.length} | ${seen.cold.times.length} |  |`,
-    `| did not come to their end | ${seen.warm.failures.length} | ${seen.cold.failures.length} | ${verdictOf(seen.warm, seen.cold)} |`,
-    `| median (ms) | ${quantile(seen.warm, 0.5)} | ${quantile(seen.cold, 0.5)} |  |`,
-    `| slowest (ms) | ${quantile(seen.warm, 1)} | ${quantile(seen.cold, 1)} |  |`,
+    `| so many | ${warm.times.length} | ${cold.times.length} |  |`,
+    `| did not come to their end | ${warm.failures.length} | ${cold.failures.length} | ${verdictOf(warm, cold)} |`,
+    `| median (ms) | ${quantile(warm, 0.5)} | ${quantile(cold, 0.5)} |  |`,
+    `| slowest (ms) | ${quantile(warm, 1)} | ${quantile(cold, 1)} |  |`,
   ].join('\n');
   console.log(`\n${text}`);
   writeSection('vm-boots', text);
 }
 
-async function start({ berth, image }: MachineBench, options: readonly string[], into: Boots): Promise<void> {
+async function start({ berth, image }: MachineBench, into: Boots): Promise<void> {
   const from = performance.now();
   try {
-    await docker(berth, 'run', '--rm', ...VM, ...options, image, 'true');
+    await docker(berth, 'run', '--rm', ...VM, image, 'true');
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     console.error(`  ${reason}`);

@@ -1,12 +1,20 @@
 // Measures virtual machines, beside containers of the same image; writes its table into bench/README.md.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { docker, type Engine } from './engines.ts';
 import { writeSection } from './readme.ts';
 import { currentLoad, machine, verdict } from './report.ts';
-import { type MachineBench, median, startMachineBench, VM, whileBusy, withMachine } from './vm-bench.ts';
+import {
+  keepNoTemplates,
+  type MachineBench,
+  median,
+  startMachineBench,
+  VM,
+  whileBusy,
+  withMachine,
+} from './vm-bench.ts';
 
 const TOGETHER = 20;
 const FILES = 5000;
@@ -116,14 +124,6 @@ async function manyTogether(engine: Engine, image: string): Promise<number> {
   } finally {
     await docker(engine, 'rm', '-f', ...names);
   }
-}
-
-/** Machines boot where templates have no place. */
-function keepNoTemplates(data: string): void {
-  const folder = join(data, 'vm/templates');
-  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
-  rmSync(folder, { recursive: true });
-  writeFileSync(folder, '');
 }
 
 function table(

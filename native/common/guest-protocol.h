@@ -25,8 +25,12 @@
 #define GUEST_LAYER_DISK "layers"
 #define GUEST_WRITABLE_DISK "writable"
 #define GUEST_SHARE_TAG "b0"
-/* A word of the kernel's command line, which is a variable of PID 1: by what folders are shared, "9p" or "virtiofs". */
+/*
+ * A word of the kernel's command line, which is a variable of PID 1: by what folders are shared, "9p" or "virtiofs". A template says
+ * "any": the one virtio-mmio device of either kind that it has may be of the other kind by the time of SETUP.
+ */
 #define GUEST_SHARES_VARIABLE "BERTH_SHARES"
+#define GUEST_SHARES_ANY "any"
 
 enum guest_message {
     /* To the guest. */

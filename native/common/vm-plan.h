@@ -20,7 +20,8 @@
  *   4     QMP (the same)
  *   5     the STATE file, to read, if there is one
  *   6     of a computer: the port of QEMU's guest agent (the same as 3)
- *   7     the FILE_SERVER, if there is one (a connected socket: -chardev socket,fd=6)
+ *   7     the FILE_SERVER, if there is one (a connected socket: -chardev socket,fd=7)
+ *   8     a memfd with the content of MEMORY, if there is one
  *   10…   a tap device for each TAP, in their order
  *
  * A FILE_SERVER (virtiofsd) is another program in a root of its own, which serves folders to the guest. Its descriptors:
@@ -42,6 +43,7 @@
 #define VM_STATE_DESCRIPTOR 5
 #define VM_GUEST_AGENT_DESCRIPTOR 6
 #define VM_FILE_SERVER_DESCRIPTOR 7
+#define VM_MEMORY_DESCRIPTOR 8
 #define VM_TAP_DESCRIPTOR 10
 
 enum vm_plan_tag {
@@ -82,6 +84,7 @@ enum vm_machine_tag {
     VM_MACHINE_TEMPLATE_MEMORY = 7, /* the FILE's name of memory that is only read: template-memory.so sees to it */
     VM_MACHINE_BOOT_TIMEOUT = 8,    /* milliseconds until the guest must be ready, or a computer's script done */
     VM_MACHINE_FILE_SERVER = 9,     /* fields of its own: PROGRAM, ARGUMENT and FILE */
+    VM_MACHINE_MEMORY = 10,         /* path of a file on the host: the machine has a copy as its memory, which a file server can map */
 };
 
 enum vm_file_tag {

@@ -14,6 +14,7 @@
 
 #include "common/guest-protocol.h"
 #include "common/io.h"
+#include "shares.h"
 #include "uevents.h"
 
 /* The root that is kept: a tmpfs, as a file system of the initramfs cannot be left by pivot_root(2). */
@@ -61,15 +62,6 @@ static int keep_program(const char *path, struct failure *why) {
     return 0;
 }
 
-const char *shares_transport(void) {
-    static const char *const KNOWN[] = {"9p", "virtiofs"};
-    const char *named = getenv(GUEST_SHARES_VARIABLE);
-    for (size_t index = 0; named && index < sizeof(KNOWN) / sizeof(*KNOWN); index++) {
-        if (strcmp(named, KNOWN[index]) == 0) return KNOWN[index];
-    }
-    return NULL;
-}
-
 /* A module for a processor's or device's feature that is not there is refused (ENODEV): nothing is lost. */
 static void load_module(const char *name) {
     char path[128];
@@ -102,9 +94,11 @@ static void forget_modules(void) {
 }
 
 static void load_modules(void) {
-    const char *shares = shares_transport();
+    static const char *const TRANSPORTS[] = {"9p", "virtiofs"};
     load_list("order");
-    if (shares) load_list(shares);
+    for (size_t index = 0; index < sizeof(TRANSPORTS) / sizeof(*TRANSPORTS); index++) {
+        if (may_be_shared_by(TRANSPORTS[index])) load_list(TRANSPORTS[index]);
+    }
     forget_modules();
 }
 

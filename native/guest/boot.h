@@ -17,9 +17,6 @@
 #define WORKER_PROGRAM "/berth-fs"
 #define INIT_PROGRAM "/berth-init"
 
-/* By what the host shares its folders with this machine: "9p" or "virtiofs", which are also what mount(2) calls it. NULL: none. */
-const char *shares_transport(void);
-
 /* Mounts what PID 1 works with, loads the modules, and leaves the first root behind. */
 int boot(struct failure *why);
 

@@ -16,15 +16,10 @@
 #include "disks.h"
 #include "identity.h"
 #include "links.h"
+#include "shares.h"
 
 #define WORK WRITABLE_DIRECTORY "/work"
 #define SCRATCH "/scratch"
-
-/*
- * Whoever creates a file on the host's side is who does so here (access=client); nothing is cached but what is mapped,
- * so that both sides see each other's changes at once.
- */
-#define SHARE_OPTIONS_9P "trans=virtio,version=9p2000.L,msize=262144,access=client,cache=mmap,posixacl"
 
 static void close_layers(int *layers, size_t count) {
     for (size_t index = 0; index < count; index++) close_fd(&layers[index]);
@@ -76,23 +71,6 @@ static int make_root(const struct setup_plan *plan, struct failure *why) {
     int result = join_layers(layers, plan->layer_count, why);
     close_layers(layers, plan->layer_count);
     return result;
-}
-
-static bool has_shares(const struct setup_plan *plan) {
-    for (size_t index = 0; index < plan->mount_count; index++) {
-        if (strcmp(plan->mounts[index].type, "share") == 0) return true;
-    }
-    return false;
-}
-
-static int mount_shares(const struct setup_plan *plan, struct failure *why) {
-    if (!has_shares(plan)) return 0;
-    const char *type = shares_transport();
-    if (!type) return fail(why, FAILURE_INVALID, "it is not said by what the host's folders are shared");
-    const char *options = strcmp(type, "9p") == 0 ? SHARE_OPTIONS_9P : NULL;
-    if (mount(GUEST_SHARE_TAG, SHARES_DIRECTORY, type, 0, options) == 0) return 0;
-    if (errno == ENODEV) return fail(why, FAILURE_UNAVAILABLE, "this kernel cannot share the host's folders (%s)", type);
-    return fail_errno(why, "the host's folders cannot be mounted");
 }
 
 void machine_file_path(size_t index, char *path, size_t size) {

@@ -102,6 +102,7 @@ static int take_machine_field(const struct field *field, void *into, struct fail
         case VM_MACHINE_QMP:
         case VM_MACHINE_AWAIT: return take_step(field, machine, why);
         case VM_MACHINE_STATE: return take_text(field, &machine->state, why);
+        case VM_MACHINE_MEMORY: return take_text(field, &machine->memory, why);
         case VM_MACHINE_TEMPLATE_MEMORY: return take_text(field, &machine->template_memory, why);
         case VM_MACHINE_BOOT_TIMEOUT: return take_number_to(field, BOOT_TIMEOUT_MAX, &machine->boot_timeout, why);
         default: return field_broken(field, why);
@@ -237,6 +238,7 @@ static void machine_free(struct machine_plan *machine) {
     free(machine->steps);
     free(machine->state);
     free(machine->template_memory);
+    free(machine->memory);
 }
 
 static void cgroup_free(struct cgroup_plan *cgroup) {

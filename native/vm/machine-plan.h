@@ -41,6 +41,7 @@ struct machine_plan {
     size_t step_count;
     char *state;           /* NULL: none */
     char *template_memory; /* NULL: none */
+    char *memory;          /* NULL: none */
     uint64_t boot_timeout; /* milliseconds */
 };
 

@@ -14,6 +14,7 @@
 #include "common/vm-plan.h"
 #include "confine.h"
 #include "file-server.h"
+#include "memory-copy.h"
 
 #define TEMPLATE_LIBRARY "template-memory.so"
 #define TEMPLATE_LIBRARY_NAME "/berth/" TEMPLATE_LIBRARY
@@ -27,6 +28,7 @@ struct theirs {
     int console;
     int words;
     int state;
+    int memory;
     struct file_server_ends files;
 };
 
@@ -36,8 +38,8 @@ void qemu_ends_close(struct qemu_ends *ends) {
 }
 
 static void close_theirs(struct theirs *theirs) {
-    int *all[] = {&theirs->agent, &theirs->guest_agent, &theirs->qmp,          &theirs->console,
-                  &theirs->words, &theirs->state,       &theirs->files.client, &theirs->files.listening};
+    int *all[] = {&theirs->agent, &theirs->guest_agent, &theirs->qmp,          &theirs->console,        &theirs->words,
+                  &theirs->state, &theirs->memory,      &theirs->files.client, &theirs->files.listening};
     for (size_t index = 0; index < sizeof(all) / sizeof(*all); index++) close_fd(all[index]);
 }
 
@@ -67,6 +69,7 @@ static int open_all(const struct qemu_start *start, struct qemu_ends *ends, stru
         return fail_errno(why, "QEMU's descriptors");
     }
     if (machine->file_server.path && file_server_connect(&theirs->files, why) < 0) return -1;
+    if (machine->memory && (theirs->memory = copy_of_memory(machine->memory, why)) < 0) return -1;
     if (!machine->state) return 0;
     theirs->state = open(machine->state, O_RDONLY | O_CLOEXEC);
     if (theirs->state < 0) return fail_errno(why, "the state %s", machine->state);
@@ -91,7 +94,8 @@ static int find_library(struct file_plan *library, struct failure *why) {
 static pid_t start(const struct qemu_start *start, const struct theirs *theirs, struct failure *why) {
     const struct machine_plan *machine = start->machine;
     const int first[] = {-1,          theirs->console, theirs->words,       theirs->agent,
-                         theirs->qmp, theirs->state,   theirs->guest_agent, theirs->files.client};
+                         theirs->qmp, theirs->state,   theirs->guest_agent, theirs->files.client,
+                         theirs->memory};
     static char preload[] = "LD_PRELOAD=" TEMPLATE_LIBRARY_NAME;
     AUTO_TEXT memory = NULL;
     char *environment[] = {NULL, NULL, NULL};
@@ -131,7 +135,7 @@ static int start_programs(const struct qemu_start *plan, const struct theirs *th
 
 int qemu_start(const struct qemu_start *start, struct qemu_ends *ends, struct qemu_processes *processes,
                struct failure *why) {
-    struct theirs theirs = {-1, -1, -1, -1, -1, -1, {-1, -1}};
+    struct theirs theirs = {-1, -1, -1, -1, -1, -1, -1, {-1, -1}};
     *ends = (struct qemu_ends){-1, -1, -1, -1, -1};
     *processes = (struct qemu_processes){0, 0};
     int result = -1;

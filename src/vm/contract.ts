@@ -102,7 +102,7 @@ export interface MachineNetwork {
   readonly interfaces: readonly string[];
 }
 
-/** How a guest reaches the host's folders. By virtiofs it does so several times faster, but no template can serve it. */
+/** How a guest reaches the host's folders. By virtiofs it does so several times faster, but all its memory is its own. */
 export type ShareTransport = '9p' | 'virtiofs';
 
 export interface MachineShare {

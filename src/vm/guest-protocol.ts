@@ -25,6 +25,8 @@ export const GUEST_SHARE_TAG = 'b0';
 
 /** A word of the kernel's command line: by what folders are shared. */
 export const GUEST_SHARES_VARIABLE = 'BERTH_SHARES';
+/** Of a template: it is seen when a machine goes on from it. */
+export const GUEST_SHARES_ANY = 'any';
 
 export const guestMessage = {
   setup: 0x01,

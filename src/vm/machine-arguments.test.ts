@@ -19,6 +19,7 @@ const shape: MachineShape = {
 const boot = { kernel: '/kernel', initramfs: '/initramfs', counterKilohertz: 2_600_000 };
 const cold: MachineOrigin = { kind: 'cold', boot, shares: undefined };
 const shares: ShareDevice = { kind: '9p', folder: '/shares' };
+const served: ShareDevice = { kind: 'virtiofs', folder: '/shares' };
 const template: MachineOrigin = { kind: 'template', boot, memoryFile: '/memory' };
 const warm: MachineOrigin = { kind: 'warm', memoryFile: '/memory' };
 
@@ -114,7 +115,7 @@ test('disks come before the guest runs, and after its state is there', () => {
     ...['blockdev-add', 'qom-set', 'blockdev-add', 'qom-set'],
     'cont',
   ]);
-  expect(names(restoreSteps(disks))).toEqual([
+  expect(names(restoreSteps(disks, '9p'))).toEqual([
     'qmp_capabilities',
     'migrate-set-capabilities',
     'migrate-incoming',
@@ -148,14 +149,26 @@ test('a guest loads the modules of what it shares folders by, a template those o
   const words = (origin: MachineOrigin) => valuesOf('-append', origin)[0]?.split(' ');
   expect(words(cold)?.some((word) => word.startsWith('BERTH_'))).toBe(false);
   expect(words({ kind: 'cold', boot, shares: 'virtiofs' })).toContain('BERTH_SHARES=virtiofs');
-  expect(words(template)).toContain('BERTH_SHARES=9p');
+  expect(words(template)).toContain('BERTH_SHARES=any');
 });
 
 test('folders that a server shares by virtiofs are none of QEMU, whose memory the server has, too', () => {
   const origin: MachineOrigin = { kind: 'cold', boot, shares: 'virtiofs' };
-  expect(valuesOf('-object', origin, shape, { kind: 'virtiofs' })).toEqual([
+  expect(valuesOf('-object', origin, shape, served)).toEqual([
     'memory-backend-memfd,id=ram,size=268435456,share=on',
   ]);
-  expect(valuesOf('-chardev', origin, shape, { kind: 'virtiofs' })).toContain('socket,id=shares,fd=7');
-  expect(valuesOf('-fsdev', origin, shape, { kind: 'virtiofs' })).toEqual([]);
+  expect(valuesOf('-chardev', origin, shape, served)).toContain('socket,id=shares-server,fd=7');
+  expect(valuesOf('-fsdev', origin, shape, served)).toEqual([]);
+});
+
+test('from a template, too: the copied memory is shared, and the device takes the place of the one that the template has', () => {
+  expect(valuesOf('-object', warm, shape, served)).toEqual([
+    'memory-backend-file,mem-path=/proc/self/fd/8,id=ram,size=268435456,share=on',
+  ]);
+  expect(valuesOf('-device', warm, shape, served)).toEqual(valuesOf('-device', template));
+  const disks = { layers: undefined, writable: undefined };
+  expect(names(restoreSteps(disks, 'virtiofs'))).toEqual([
+    ...['qmp_capabilities', 'migrate-set-capabilities', 'migrate-incoming', 'MIGRATION'],
+    ...['qom-set', 'device_del', 'device_add', 'cont'],
+  ]);
 });

@@ -4,6 +4,7 @@ import {
   GUEST_LAYER_DISK,
   GUEST_PORT,
   GUEST_SHARE_TAG,
+  GUEST_SHARES_ANY,
   GUEST_SHARES_VARIABLE,
   GUEST_WRITABLE_DISK,
 } from './guest-protocol.ts';
@@ -18,6 +19,7 @@ import type { VmStep } from './vm-plan.ts';
 import {
   VM_AGENT_DESCRIPTOR,
   VM_FILE_SERVER_DESCRIPTOR,
+  VM_MEMORY_DESCRIPTOR,
   VM_QMP_DESCRIPTOR,
   VM_STATE_DESCRIPTOR,
   VM_TAP_DESCRIPTOR,
@@ -43,7 +45,10 @@ export type MachineOrigin =
   | { readonly kind: 'cold'; readonly boot: Boot; readonly shares: ShareTransport | undefined }
   /** The same, for a template: the memory is the file's, and nothing is joined to the cards. */
   | { readonly kind: 'template'; readonly boot: Boot; readonly memoryFile: string }
-  /** A template goes on: the memory is a copy of the file's on write, the rest comes by {@link restoreSteps}. */
+  /**
+   * A template goes on: the memory is a copy of the file's on write, or where a server of files must see it, descriptor 8; the rest comes
+   * by {@link restoreSteps}.
+   */
   | { readonly kind: 'warm'; readonly memoryFile: string };
 
 /** The kernel of a guest and how it is told about its machine. Paths are those that QEMU sees. */
@@ -54,8 +59,12 @@ export interface Boot {
   readonly counterKilohertz: number | undefined;
 }
 
-/** By what the guest can mount the host's folders: QEMU opens the folder itself, or a server of files beside it does. */
-export type ShareDevice = { readonly kind: '9p'; readonly folder: string } | { readonly kind: 'virtiofs' };
+/** By what the guest can mount the host's folders: QEMU shows this folder itself, or a server of files beside it shows its own. */
+export interface ShareDevice {
+  readonly kind: ShareTransport;
+  /** Of QEMU's root; an empty one where the server shows them. */
+  readonly folder: string;
+}
 
 /** Writes QEMU's arguments: its descriptors are those of vm-plan.h. */
 export function machineArguments(shape: MachineShape, origin: MachineOrigin, shares: ShareDevice): string[] {
@@ -87,7 +96,10 @@ function machineType({ architecture, accelerator, processors, memory }: MachineS
 
 function memory({ memory }: MachineShape, origin: MachineOrigin, shares: ShareDevice): string[] {
   // A server of files puts what it reads into the guest's memory itself.
-  if (shares.kind === 'virtiofs') return ['-object', `memory-backend-memfd,id=ram,size=${memory},share=on`];
+  if (shares.kind === 'virtiofs') {
+    const kind = origin.kind === 'warm' ? `file,mem-path=/proc/self/fd/${VM_MEMORY_DESCRIPTOR}` : 'memfd';
+    return ['-object', `memory-backend-${kind},id=ram,size=${memory},share=on`];
+  }
   if (origin.kind === 'cold') return ['-object', `memory-backend-ram,id=ram,size=${memory}`];
   const share = origin.kind === 'template' ? 'on' : 'off';
   return [
@@ -102,7 +114,7 @@ function bootArguments(
 ): string[] {
   const { console, kernelWords } = architectureNamed(architecture);
   const { kernel, initramfs, counterKilohertz } = origin.boot;
-  const shares = origin.kind === 'template' ? '9p' : origin.shares;
+  const shares = origin.kind === 'template' ? GUEST_SHARES_ANY : origin.shares;
   // There is no timer to measure the counter with but one that a busy host delays: every second boot then hangs.
   const counter = counterKilohertz === undefined ? [] : [`tsc_early_khz=${counterKilohertz}`, 'tsc=reliable'];
   const words = [
@@ -132,7 +144,7 @@ function devices({ cards }: MachineShape, origin: MachineOrigin, shares: ShareDe
     ...[GUEST_LAYER_DISK, GUEST_WRITABLE_DISK].flatMap(emptyDisk),
     ...['-device', 'virtio-rng-device'],
     ...['-device', 'virtio-balloon-device,free-page-reporting=on'],
-    ...shareDevice(shares),
+    ...shareDevice(origin, shares),
     ...Array.from({ length: cards }, (_, index) => card(index, origin)).flat(),
   ];
 }
@@ -153,17 +165,49 @@ function emptyDisk(name: string): string[] {
   ];
 }
 
-function shareDevice(shares: ShareDevice): string[] {
-  if (shares.kind === 'virtiofs') {
-    return [
-      ...['-chardev', `socket,id=shares,fd=${VM_FILE_SERVER_DESCRIPTOR}`],
-      ...['-device', `vhost-user-fs-device,chardev=shares,tag=${GUEST_SHARE_TAG}`],
-    ];
+/**
+ * QEMU can keep no state of a device whose server is another program. So a template has the device of QEMU's own server, and a
+ * machine that goes on from it has the other put in its place: {@link replaceShareDevice}.
+ */
+function shareDevice(origin: MachineOrigin, { kind, folder }: ShareDevice): string[] {
+  const server =
+    kind === 'virtiofs' ? ['-chardev', `socket,id=${SERVER_CHANNEL},fd=${VM_FILE_SERVER_DESCRIPTOR}`] : [];
+  if (kind === 'virtiofs' && origin.kind === 'cold') {
+    return [...server, '-device', `vhost-user-fs-device,chardev=${SERVER_CHANNEL},tag=${GUEST_SHARE_TAG}`];
   }
-  const folder = escaped(shares.folder);
   return [
-    ...['-fsdev', `local,id=shares,path=${folder},security_model=passthrough,multidevs=remap`],
-    ...['-device', `virtio-9p-device,fsdev=shares,mount_tag=${GUEST_SHARE_TAG}`],
+    ...server,
+    ...['-fsdev', `local,id=shares,path=${escaped(folder)},security_model=passthrough,multidevs=remap`],
+    ...[
+      '-device',
+      `virtio-9p-device,id=${SHARE_DEVICE},fsdev=shares,mount_tag=${GUEST_SHARE_TAG},bus=${SHARE_SLOT}`,
+    ],
+    ...['-device', `virtio-scsi-device,id=${SLOT_KEEPER}`],
+  ];
+}
+
+/** The bus of virtio-mmio that the shares' device is on, its name there, and its server's channel. */
+const SHARE_SLOT = 'virtio-mmio-bus.9';
+const SHARE_DEVICE = 'shares-device';
+const SERVER_CHANNEL = 'shares-server';
+
+/** A controller without disks: its own bus knows how devices come and go, which those of virtio-mmio do not. */
+const SLOT_KEEPER = 'keeper';
+
+/**
+ * A device of virtio-mmio can come while the guest stands still, as long as its bus has somebody to take it (the property
+ * `hotplug-handler` of every bus of QEMU's): a SCSI bus takes all, and has nothing to do for those that are not its own. The
+ * guest looks at the slot again when it mounts the shares.
+ */
+function replaceShareDevice(): VmStep[] {
+  const keeper = `/machine/peripheral/${SLOT_KEEPER}/${SLOT_KEEPER}.0`;
+  return [
+    command('qom-set', { path: SHARE_SLOT, property: 'hotplug-handler', value: keeper }),
+    command('device_del', { id: SHARE_DEVICE }),
+    command('device_add', {
+      ...{ driver: 'vhost-user-fs-device', id: SHARE_DEVICE, bus: SHARE_SLOT },
+      ...{ chardev: SERVER_CHANNEL, tag: GUEST_SHARE_TAG },
+    }),
   ];
 }
 
@@ -188,13 +232,14 @@ export function bootSteps(disks: MachineDisks): VmStep[] {
 }
 
 /** The same for one that goes on from a template. The state has everything but the memory (x-ignore-shared). */
-export function restoreSteps(disks: MachineDisks): VmStep[] {
+export function restoreSteps(disks: MachineDisks, shares: ShareTransport): VmStep[] {
   return [
     command('qmp_capabilities'),
     migrationCapabilities,
     command('migrate-incoming', { uri: `fd:${VM_STATE_DESCRIPTOR}` }),
     { event: 'MIGRATION', words: ['"completed"'] },
     ...diskSteps(disks),
+    ...(shares === 'virtiofs' ? replaceShareDevice() : []),
     command('cont'),
   ];
 }

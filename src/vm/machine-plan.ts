@@ -9,6 +9,7 @@ import {
   type MachineShape,
   machineArguments,
   restoreSteps,
+  type ShareDevice,
 } from './machine-arguments.ts';
 import type { MachineFolder } from './machine-folder.ts';
 import { type QemuParts, qemuProgram } from './qemu-program.ts';
@@ -30,8 +31,6 @@ const place = {
   shares: '/shares',
 };
 
-const sharedByQemu = { kind: '9p', folder: place.shares } as const;
-
 /** What every way of starting one machine has. */
 export interface MachineBody {
   readonly hypervisor: QemuParts;
@@ -43,7 +42,7 @@ export interface MachineBody {
   readonly shares: MachineShares;
 }
 
-/** By virtiofs a server has the shares in its root, and QEMU does not see them. */
+/** By virtiofs a server has the shares in its root, and QEMU sees an empty folder in their place. */
 export type MachineShares =
   | { readonly kind: 'none' }
   | { readonly kind: '9p' }
@@ -63,11 +62,11 @@ export async function coldMachine(body: MachineBody, boot: Boot, folder: Machine
       boot: { ...boot, kernel, initramfs },
       shares: body.shares.kind === 'none' ? undefined : body.shares.kind,
     },
-    body.shares.kind === 'virtiofs' ? { kind: 'virtiofs' } : sharedByQemu,
+    shareDevice(body),
   );
   return {
     ...qemuProgram(body.hypervisor, body.shape.accelerator, args, [...body.files, ...files]),
-    ...(body.shares.kind === 'virtiofs' ? { fileServer: body.shares.server } : {}),
+    ...serverOf(body),
     script: bootSteps(body.disks),
     state: undefined,
     templateMemory: undefined,
@@ -81,19 +80,31 @@ export async function warmMachine(
   template: Template,
   folder: MachineFolder,
 ): Promise<VmMachine> {
-  const memory = {
-    hostPath: await folder.keep(template.memory, 'memory'),
-    name: place.memory,
-    idmap: true,
-  };
-  const args = machineArguments(body.shape, { kind: 'warm', memoryFile: place.memory }, sharedByQemu);
-  return {
-    ...qemuProgram(body.hypervisor, body.shape.accelerator, args, [...body.files, memory]),
-    script: restoreSteps(body.disks),
+  const device = shareDevice(body);
+  const kept = await folder.keep(template.memory, 'memory');
+  const args = machineArguments(body.shape, { kind: 'warm', memoryFile: place.memory }, device);
+  const common = {
+    ...serverOf(body),
+    script: restoreSteps(body.disks, device.kind),
     state: await folder.keep(template.state, 'state'),
-    templateMemory: place.memory,
     bootTimeout: WARM_TIMEOUT_MS,
   };
+  const program = (files: readonly VmFile[]) =>
+    qemuProgram(body.hypervisor, body.shape.accelerator, args, files);
+  if (device.kind === 'virtiofs') {
+    // The server of files writes into the machine's memory, so nothing of it can be the template's.
+    return { ...program(body.files), ...common, templateMemory: undefined, memory: kept };
+  }
+  const memory = { hostPath: kept, name: place.memory, idmap: true };
+  return { ...program([...body.files, memory]), ...common, templateMemory: place.memory };
+}
+
+function shareDevice({ shares }: MachineBody): ShareDevice {
+  return { kind: shares.kind === 'virtiofs' ? 'virtiofs' : '9p', folder: place.shares };
+}
+
+function serverOf({ shares }: MachineBody): { readonly fileServer?: VmProgram } {
+  return shares.kind === 'virtiofs' ? { fileServer: shares.server } : {};
 }
 
 /** A machine's disks, and the files in QEMU's root that they and its shares consist of. */
@@ -154,11 +165,10 @@ async function sharedFiles(
     writable: !readOnly,
     idmap: true,
   }));
-  if (files.length > 0 && shareTransport === 'virtiofs') {
-    return { files: [], by: { kind: 'virtiofs', server: await fileServer(place.shares, files, signal) } };
-  }
-  if (files.length > 0) return { files, by: { kind: '9p' } };
+  if (files.length > 0 && shareTransport === '9p') return { files, by: { kind: '9p' } };
   const nothing = folder.file('nothing');
   await mkdir(nothing, { recursive: true });
-  return { files: [{ hostPath: nothing, name: place.shares }], by: { kind: 'none' } };
+  const empty = [{ hostPath: nothing, name: place.shares }];
+  if (files.length === 0) return { files: empty, by: { kind: 'none' } };
+  return { files: empty, by: { kind: 'virtiofs', server: await fileServer(place.shares, files, signal) } };
 }

@@ -7,7 +7,7 @@ import type { Boot, MachineShape } from './machine-arguments.ts';
 import { bootTemplate } from './template-boot.ts';
 
 /** Whenever what is in a template's folder, or what a clone expects of it, changes. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /** How far two measurements of the same counter may be apart. */
 const COUNTER_TOLERANCE = 0.001;

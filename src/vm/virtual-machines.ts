@@ -144,9 +144,7 @@ export class QemuMachines implements VirtualMachines, AsyncDisposable {
     const { accelerator, kernel } = foundation;
     requireTransport(kernel, request);
     const shape = shapeOf(request, accelerator);
-    const source = servedByTemplate(request)
-      ? await timeline.step('template', () => this.#template(shape, foundation, signal))
-      : { template: undefined, why: 'its folders are shared by virtiofs, which no template has' };
+    const source = await timeline.step('template', () => this.#template(shape, foundation, signal));
     return { ...foundation, shape, source };
   }
 
@@ -236,11 +234,6 @@ function startOf(source: Source): MachineStart {
 
 function shapeOf({ architecture, allotment, network }: MachineRequest, { name }: Accelerator): MachineShape {
   return { ...allotment, architecture, accelerator: name, cards: network?.interfaces.length ?? 0 };
-}
-
-/** What serves files by virtiofs has a state of its own, which no template can hold. */
-function servedByTemplate({ shares, shareTransport }: MachineRequest): boolean {
-  return shares.length === 0 || shareTransport !== 'virtiofs';
 }
 
 function requireTransport(kernel: Kernel, { shares: [first], shareTransport }: MachineRequest): void {

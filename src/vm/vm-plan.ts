@@ -20,6 +20,7 @@ export const VM_QMP_DESCRIPTOR = 4;
 export const VM_STATE_DESCRIPTOR = 5;
 export const VM_GUEST_AGENT_DESCRIPTOR = 6;
 export const VM_FILE_SERVER_DESCRIPTOR = 7;
+export const VM_MEMORY_DESCRIPTOR = 8;
 export const VM_TAP_DESCRIPTOR = 10;
 
 export const vmPlanTag = {
@@ -54,6 +55,7 @@ export const vmMachineTag = {
   templateMemory: 7,
   bootTimeout: 8,
   fileServer: 9,
+  memory: 10,
 } as const;
 
 export const vmFileTag = { hostPath: 1, name: 2, writable: 3, idmap: 4 } as const;
@@ -112,6 +114,8 @@ export interface VmMachine extends VmProgram {
   readonly state: string | undefined;
   /** The name of a file that QEMU wants to write and must not. */
   readonly templateMemory: string | undefined;
+  /** A file on the host, of which descriptor 8 is a copy in memory. */
+  readonly memory?: string;
   /** Milliseconds until the guest must be ready. */
   readonly bootTimeout: number;
 }
@@ -194,6 +198,7 @@ function encodeMachine(machine: VmMachine): Buffer {
   for (const step of machine.script) encodeStep(fields, step);
   if (machine.state !== undefined) fields.text(vmMachineTag.state, machine.state);
   if (machine.templateMemory !== undefined) fields.text(vmMachineTag.templateMemory, machine.templateMemory);
+  if (machine.memory !== undefined) fields.text(vmMachineTag.memory, machine.memory);
   return fields.number(vmMachineTag.bootTimeout, machine.bootTimeout).finish();
 }
 

@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../engine/instance.ts';
 import { startMachines } from './machines.ts';
-import { expectShared } from './shared-folder.ts';
+import { expectReadableWithoutName, expectShared } from './shared-folder.ts';
 
 describe('the files of a virtual machine', () => {
   let instance: Instance;
@@ -33,6 +33,25 @@ describe('the files of a virtual machine', () => {
 
   it('are shared by bind mounts and volumes, both ways, with owners and modes', async () => {
     await expectShared(instance, folder);
+  });
+
+  it('are seen as the host changes them, at once', async () => {
+    const seen = async () =>
+      inside('cd /bound; cat changing 2>&1; stat -c "%a %s %u" changing 2>&1; ls other 2>&1 || true');
+    await writeFile(`${folder}/changing`, 'short\n', { mode: 0o644 });
+    expect(await seen()).toMatch(/^short\n644 6 0\n/);
+    await writeFile(`${folder}/changing`, 'much longer\n');
+    await chmod(`${folder}/changing`, 0o600);
+    await chown(`${folder}/changing`, 5, 5);
+    expect(await seen()).toMatch(/^much longer\n600 12 5\n/);
+    await rename(`${folder}/changing`, `${folder}/other`);
+    expect(await seen()).toMatch(/No such file.*No such file.*\nother$/s);
+    await rm(`${folder}/other`);
+    expect(await seen()).not.toMatch(/\nother$/);
+  });
+
+  it('stay readable for who has them open when they have lost their names', async () => {
+    await expectReadableWithoutName(instance);
   });
 
   it('may be single, and read-only', async () => {

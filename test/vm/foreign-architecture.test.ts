@@ -153,7 +153,7 @@ describe('a virtual machine with another processor than the host', () => {
     await instance.berthOk(['rm', '-f', 'vm']);
   });
 
-  it('boots where its folders are shared by virtiofs', async () => {
+  it('has folders that are shared by virtiofs', async () => {
     const options = ['-m', '256m', '--annotation', 'berth.shares=virtiofs', '-v', `${folder}:/shared`];
     const { stdout, stderr } = await machine(
       ...options,

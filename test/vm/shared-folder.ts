@@ -18,3 +18,9 @@ export async function expectShared(instance: Instance, folder: string): Promise<
   const read = ['run', '--rm', '-v', 'data:/data', 'busybox', 'cat', '/data/file'];
   expect(await instance.berthOk(read)).toBe('volume');
 }
+
+/** Shows that what is removed while it is open can be read to its end. */
+export async function expectReadableWithoutName(instance: Instance): Promise<void> {
+  const script = 'echo kept >/bound/gone; exec 3</bound/gone; rm /bound/gone; test ! -e /bound/gone; cat <&3';
+  expect(await instance.berthOk(['exec', 'vm', 'sh', '-c', script])).toBe('kept');
+}

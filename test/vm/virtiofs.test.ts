@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../engine/instance.ts';
 import { startMachines } from './machines.ts';
-import { expectShared } from './shared-folder.ts';
+import { expectReadableWithoutName, expectShared } from './shared-folder.ts';
 
 const VIRTIOFS = ['--isolation', 'vm', '--annotation', 'berth.shares=virtiofs'];
 
@@ -60,10 +60,12 @@ describe('folders that are shared by virtiofs', () => {
     expect(await readdir(folder)).not.toContain('x');
   });
 
-  it('need a boot, which inspect explains', async () => {
-    expect(await instance.berthOk(['inspect', '-f', '{{.Berth.VirtualMachine.Start}}', 'vm'])).toBe(
-      'cold: its folders are shared by virtiofs, which no template has',
-    );
+  it('start from a template, as other machines do', async () => {
+    expect(await instance.berthOk(['inspect', '-f', '{{.Berth.VirtualMachine.Start}}', 'vm'])).toBe('warm');
+  });
+
+  it('stay readable for who has them open when they have lost their names', async () => {
+    await expectReadableWithoutName(instance);
   });
 
   it('are served by a process that is nobody, has no network and sees nothing else of the host', async () => {
