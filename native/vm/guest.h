@@ -105,6 +105,8 @@ struct process *process_start(struct guest *guest, const void *payload, size_t l
 void process_connect(struct process *process, int connection);
 
 void process_signal(struct process *process, int number);
+/* Nobody waits for it any more: it is killed; of one that has not started, whose guest may never say more, nothing is kept open. */
+void process_abandon(struct process *process);
 void process_resize(struct process *process, uint16_t rows, uint16_t columns);
 
 #endif

@@ -243,6 +243,14 @@ void process_signal(struct process *process, int number) {
     send_numbers(process, GUEST_SIGNAL, &numbers);
 }
 
+void process_abandon(struct process *process) {
+    process->context = NULL;
+    process_signal(process, SIGKILL);
+    if (process->started) return;
+    input_close(&process->input);
+    for (int index = 0; index < 2; index++) output_close(&process->output[index]);
+}
+
 void process_resize(struct process *process, uint16_t rows, uint16_t columns) {
     static const uint16_t TAGS[] = {GUEST_TAG_ROWS, GUEST_TAG_COLUMNS};
     uint64_t values[] = {rows, columns};

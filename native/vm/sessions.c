@@ -1,6 +1,5 @@
 /* The control socket: what berthd and the proxies of `berth-vm exec` ask (common/vm-plan.h). */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,10 +56,7 @@ void session_free(struct session *session) {
         *link = session->next;
         break;
     }
-    if (session->process) {
-        session->process->context = NULL;
-        process_signal(session->process, SIGKILL);
-    }
+    if (session->process) process_abandon(session->process);
     for (size_t index = 0; index < PASSED_MAX; index++) close_fd(&session->streams[index]);
     if (session->is_open) connection_release(&session->connection);
     else loop_close(&monitor->loop, &session->first);

@@ -328,6 +328,18 @@ static void little_is_kept_for_a_guest_that_takes_nothing(void) {
     close_play(&play);
 }
 
+/* A guest that never says whether a process has started keeps none of our descriptors. */
+static void a_process_that_nobody_waits_for_keeps_nothing_open(void) {
+    struct play play;
+    char byte;
+    open_play(&play);
+    start_process(&play);
+    process_abandon(play.process);
+    CHECK(hear(&play).type == GUEST_SIGNAL);
+    CHECK(read(play.output, &byte, 1) == 0 && play.process->input.watch.fd < 0);
+    close_play(&play);
+}
+
 static void a_reason_is_no_command_of_a_terminal(void) {
     AUTO_BUFFER fields = {0};
     struct failure why;
@@ -421,6 +433,7 @@ int main(void) {
     requests_get_their_answers();
     a_ready_guest_says_its_version();
     little_is_kept_for_a_guest_that_takes_nothing();
+    a_process_that_nobody_waits_for_keeps_nothing_open();
     a_reason_is_no_command_of_a_terminal();
     what_cannot_be_ends_the_channel();
     a_process_ends_by_no_signal_that_stops_it();
