@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { runChecked } from '../src/base/index.ts';
@@ -86,6 +86,40 @@ export async function withMachine<T>(
   } finally {
     await docker(berth, 'rm', '-f', name);
   }
+}
+
+/** Of QEMU, in KiB. */
+export interface Memory {
+  readonly resident: number;
+  readonly own: number;
+  /** Of that, what it has written: the rest are pages of files that nobody else has mapped just now. */
+  readonly written: number;
+  readonly proportional: number;
+}
+
+/** Once two readings are the same: a machine gives memory back for some seconds after its start. */
+export async function settledMemory(engine: Engine, name: string): Promise<Memory> {
+  let before: Memory | undefined;
+  for (;;) {
+    const now = await memoryOf(engine, name);
+    if (before !== undefined && now.resident === before.resident && now.own === before.own) return now;
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, 6000));
+  }
+}
+
+/** QEMU is the child of the machine's monitor, which is its PID 1 for the host. */
+async function memoryOf(engine: Engine, name: string): Promise<Memory> {
+  const monitor = await docker(engine, 'inspect', '-f', '{{.State.Pid}}', name);
+  const [qemu] = readFileSync(`/proc/${monitor}/task/${monitor}/children`, 'utf8').split(' ');
+  const text = readFileSync(`/proc/${qemu}/smaps_rollup`, 'utf8');
+  const field = (title: string) => Number(new RegExp(`^${title}: +(\\d+) kB`, 'm').exec(text)?.[1]);
+  return {
+    resident: field('Rss'),
+    own: field('Private_Clean') + field('Private_Dirty'),
+    written: field('Private_Dirty'),
+    proportional: field('Pss'),
+  };
 }
 
 /** From now on machines boot, as templates have no place. */

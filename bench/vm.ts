@@ -1,6 +1,6 @@
 // Measures virtual machines, beside containers of the same image; writes its table into bench/README.md.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { docker, type Engine } from './engines.ts';
@@ -9,7 +9,9 @@ import { currentLoad, machine, verdict } from './report.ts';
 import {
   keepNoTemplates,
   type MachineBench,
+  type Memory,
   median,
+  settledMemory,
   startMachineBench,
   VM,
   whileBusy,
@@ -26,15 +28,6 @@ interface Times {
   readonly cold: number;
   /** Or why it failed. */
   readonly exec: number | string;
-}
-
-/** Of QEMU, in KiB. */
-interface Memory {
-  readonly resident: number;
-  readonly own: number;
-  /** Of that, what it has written: the rest are pages of files that nobody else has mapped just now. */
-  readonly written: number;
-  readonly proportional: number;
 }
 
 /** Milliseconds to look at 5,000 files of a folder of the host's, by what shares it. */
@@ -85,31 +78,6 @@ async function looksAtFiles(bench: MachineBench): Promise<Looks> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-/** Once two readings are the same: a machine gives memory back for some seconds after its start. */
-async function settledMemory(engine: Engine, name: string): Promise<Memory> {
-  let before: Memory | undefined;
-  for (;;) {
-    const now = await memoryOf(engine, name);
-    if (before !== undefined && now.resident === before.resident && now.own === before.own) return now;
-    before = now;
-    await new Promise((resolve) => setTimeout(resolve, 6000));
-  }
-}
-
-/** QEMU is the child of the machine's monitor, which is its PID 1 for the host. */
-async function memoryOf(engine: Engine, name: string): Promise<Memory> {
-  const monitor = await docker(engine, 'inspect', '-f', '{{.State.Pid}}', name);
-  const [qemu] = readFileSync(`/proc/${monitor}/task/${monitor}/children`, 'utf8').split(' ');
-  const text = readFileSync(`/proc/${qemu}/smaps_rollup`, 'utf8');
-  const field = (title: string) => Number(new RegExp(`^${title}: +(\\d+) kB`, 'm').exec(text)?.[1]);
-  return {
-    resident: field('Rss'),
-    own: field('Private_Clean') + field('Private_Dirty'),
-    written: field('Private_Dirty'),
-    proportional: field('Pss'),
-  };
 }
 
 /** What QEMU takes for many machines of one image that all run, in KiB for each. */

@@ -251,5 +251,12 @@ describe('a virtual machine with another processor than the host', () => {
       /^ {2}\w+:\n {3}Accelerator: tcg \(this host's processor is \w+\)\n {3}Hypervisor: QEMU/,
     );
     expect(foreign).toBeGreaterThan(own);
+    const { Runtimes } = (await instance.api('GET /info')).body as {
+      Runtimes: Record<string, { status?: Record<string, string> }>;
+    };
+    const platforms = Runtimes.vm?.status?.['berth.platforms'];
+    expect(platforms).toMatch(
+      new RegExp(`^linux/${ownArchitecture} \\((kvm|tcg)\\), linux/${FOREIGN.name} \\(tcg\\)$`),
+    );
   });
 });

@@ -71,6 +71,7 @@ async function infoAnswer({ parts, containers, images }: Engine) {
   const count = (status: string) => all.filter(({ state }) => state.status === status).length;
   const { settings, runtimes } = parts;
   const { cgroups } = parts.hostFacts;
+  const machines = await machineHosts(parts.machines);
   return {
     ID: settings.instance,
     Containers: all.length,
@@ -117,12 +118,21 @@ async function infoAnswer({ parts, containers, images }: Engine) {
       IndexConfigs: {},
       Mirrors: settings.mirrors,
     },
-    Runtimes: Object.fromEntries([...runtimes.available.values()].map(({ name, path }) => [name, { path }])),
+    Runtimes: {
+      ...Object.fromEntries([...runtimes.available.values()].map(({ name, path }) => [name, { path }])),
+      ...machineRuntime(parts.machines, machines),
+    },
     DefaultRuntime: runtimes.preferred?.name ?? '',
     Swarm: { LocalNodeState: 'inactive' },
     LiveRestoreEnabled: true,
     Isolation: '',
-    Berth: { VirtualMachines: await machineHosts(parts.machines) }, // an extension
+    // An extension; the members of this host's own architecture are there twice, for clients that know no other.
+    Berth: {
+      VirtualMachines: {
+        ...machines.map(machineInfo)[0],
+        Architectures: machines.map(machineInfo),
+      },
+    },
     InitBinary: 'berth-init',
     CDISpecDirs: settings.cdiFolders,
     SecurityOptions: ['name=seccomp,profile=builtin', ...(cgroups.version === 2 ? ['name=cgroupns'] : [])],
@@ -130,17 +140,35 @@ async function infoAnswer({ parts, containers, images }: Engine) {
   };
 }
 
-/** What virtual machines run on here, or why they do not: those of this host's architecture, and of each that they can have. */
-async function machineHosts(machines: VirtualMachines) {
-  const hosts = await Promise.all(
-    machines.architectures.map(async (architecture) =>
-      machineHost(architecture, await machines.describe(architecture)),
-    ),
-  );
-  return { ...hosts[0], Architectures: hosts };
+/** What virtual machines of one architecture run on here, or why they do not. */
+interface ArchitectureHost {
+  readonly architecture: string;
+  readonly host: MachineHost;
 }
 
-function machineHost(architecture: string, { accelerator, hypervisor, kernel, programs }: MachineHost) {
+/** Of each that they can have, this host's first. */
+function machineHosts(machines: VirtualMachines): Promise<readonly ArchitectureHost[]> {
+  return Promise.all(
+    machines.architectures.map(async (architecture) => {
+      return { architecture, host: await machines.describe(architecture) };
+    }),
+  );
+}
+
+/** The runtime that clients ask for virtual machines by; of a status Docker says that its keys are the runtime's own. */
+function machineRuntime({ runtime: { path } }: VirtualMachines, hosts: readonly ArchitectureHost[]) {
+  const possible = hosts.filter(({ host: { hypervisor, kernel, programs } }) =>
+    [hypervisor, kernel, programs].every(({ state }) => state !== 'missing'),
+  );
+  if (possible.length === 0) return {};
+  const platforms = possible.map(
+    ({ architecture, host }) => `linux/${architecture} (${host.accelerator.name})`,
+  );
+  return { vm: { path, status: { 'berth.platforms': platforms.join(', ') } } };
+}
+
+function machineInfo({ architecture, host }: ArchitectureHost) {
+  const { accelerator, hypervisor, kernel, programs } = host;
   return {
     Architecture: architecture,
     Accelerator: accelerator.name,
