@@ -48,9 +48,23 @@ static void on_script_failed(struct qmp *qmp, const struct failure *why) {
     boot_give_up(container_of(qmp, struct monitor, qmp), why);
 }
 
+/* A guest stands still when it is told to, and when the host's disk has no room for what it writes. */
+static void note_stop(struct monitor *monitor) {
+    monitor->is_paused = true;
+    sessions_stopped(monitor);
+}
+
+static void note_io_error(struct monitor *monitor, struct span data) {
+    struct span no_room = json_member(data, "nospace");
+    if (no_room.at && span_holds(no_room, "true")) monitor->lacks_room = true;
+}
+
 static void on_event(struct qmp *qmp, struct span name, struct span line) {
     struct monitor *monitor = container_of(qmp, struct monitor, qmp);
     sessions_tell(monitor, line);
+    if (json_is_text(name, "STOP")) note_stop(monitor);
+    if (json_is_text(name, "RESUME")) monitor->is_paused = monitor->lacks_room = false;
+    if (json_is_text(name, "BLOCK_IO_ERROR")) note_io_error(monitor, json_member(line, "data"));
     if (!json_is_text(name, "SHUTDOWN")) return;
     struct span reason = json_member(json_member(line, "data"), "reason");
     if (reason.at) json_text(reason, monitor->shutdown_reason, sizeof(monitor->shutdown_reason));

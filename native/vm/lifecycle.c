@@ -29,12 +29,31 @@ void machine_kill(struct monitor *monitor) {
     if (monitor->qemu > 0) kill(monitor->qemu, SIGKILL);
 }
 
+static void tell(struct monitor *monitor, const char *message) {
+    int fd = monitor->terminal >= 0 ? monitor->terminal : STDERR_FILENO;
+    const char *end = monitor->terminal >= 0 ? "\r\n" : "\n";
+    char line[1200];
+    int length = snprintf(line, sizeof(line), "berth: %s%s", message, end);
+    if (write_all(fd, line, (size_t)length) < 0) return; /* nobody is left to tell */
+}
+
+/* Its process has ended as it should have; what it had written before is not all there. */
+static void tell_of_loss(struct monitor *monitor) {
+    tell(monitor, "what was written last is lost: the host's disk has no room for it");
+    monitor->exit_code = EXIT_OF_A_DEAD_MACHINE;
+    monitor->exit_signal = 0;
+}
+
 void machine_timed_out(struct monitor *monitor) {
     struct failure why;
     fail(&why, FAILURE_INTERNAL, "the virtual machine had not booted after %llu s",
          (unsigned long long)(monitor->plan.machines[monitor->machine].boot_timeout / 1000));
-    if (monitor->phase >= PHASE_RUNNING) machine_kill(monitor);
-    else boot_give_up(monitor, &why);
+    if (monitor->phase < PHASE_RUNNING) {
+        boot_give_up(monitor, &why);
+        return;
+    }
+    if (monitor->phase == PHASE_ENDING && monitor->lacks_room) tell_of_loss(monitor);
+    machine_kill(monitor);
 }
 
 /* ---- the start ---- */
@@ -160,14 +179,6 @@ void machine_ready(struct monitor *monitor) {
 }
 
 /* ---- the end ---- */
-
-static void tell(struct monitor *monitor, const char *message) {
-    int fd = monitor->terminal >= 0 ? monitor->terminal : STDERR_FILENO;
-    const char *end = monitor->terminal >= 0 ? "\r\n" : "\n";
-    char line[1200];
-    int length = snprintf(line, sizeof(line), "berth: %s%s", message, end);
-    if (write_all(fd, line, (size_t)length) < 0) return; /* nobody is left to tell */
-}
 
 static const char *reason_of(const struct monitor *monitor) {
     const char *reason = monitor->shutdown_reason;

@@ -63,7 +63,9 @@ struct monitor {
     struct process *init; /* NULL before and after */
     struct failure failure; /* of the start */
     bool has_failed;
-    bool is_paused;
+    bool is_paused; /* its processors stand still */
+    bool lacks_room; /* as the host's disk has none for what it writes */
+    struct errand *resuming; /* who waits for the guest to go on; NULL: nobody */
     int exit_code;
     int exit_signal;
 
@@ -115,6 +117,8 @@ void computer_agent_free(struct agent_port *port);
 int signals_open(struct monitor *monitor, struct failure *why);
 
 /* sessions.c: the control socket. */
+/* The guest's processors stand still from now on, whoever has stopped them. */
+void sessions_stopped(struct monitor *monitor);
 int sessions_open(struct monitor *monitor, struct failure *why);
 
 /* monitor.c: runs until the machine has ended; does not return but by exiting as the guest's process did. */

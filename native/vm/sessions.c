@@ -76,12 +76,20 @@ static void on_paused(void *context, const struct failure *why, struct span line
     else if (session) session_answer(session, id, GUEST_OK);
 }
 
-static void on_time_set(struct request *request, const struct frame *frame) {
+/* Tells who waits for it how a resume has gone; `why` is NULL when it went well. */
+static void end_resume(struct monitor *monitor, const struct failure *why) {
     uint16_t id;
-    struct session *session = errand_end(request->context, &id);
-    if (!session) return;
-    if (frame->type == GUEST_ERROR) session_pass_on(session, id, frame);
-    else session_answer(session, id, GUEST_OK);
+    if (!monitor->resuming) return;
+    struct session *session = errand_end(monitor->resuming, &id);
+    monitor->resuming = NULL;
+    if (session && why) connection_refuse(&session->connection, id, why);
+    else if (session) session_answer(session, id, GUEST_OK);
+}
+
+static void on_time_set(struct request *request, const struct frame *frame) {
+    struct failure why;
+    if (frame->type == GUEST_ERROR) guest_failure(frame, &why);
+    end_resume(request->context, frame->type == GUEST_ERROR ? &why : NULL);
 }
 
 /* The guest's clock stood still with its processors; a computer's is its own affair. */
@@ -89,18 +97,28 @@ static void on_resumed(void *context, const struct failure *why, struct span lin
     (void)line;
     struct errand *errand = context;
     struct monitor *monitor = errand->monitor;
-    bool is_ours = !monitor->plan.is_computer;
+    struct failure no_clock;
     AUTO_BUFFER time = {0};
+    end_resume(monitor, NULL); /* two at once: the second one's answer is the first one's, too */
+    monitor->resuming = errand;
     if (!why) monitor->is_paused = false;
-    if (!why && is_ours && field_append_number(&time, GUEST_TAG_TIME, now()) == 0 &&
-        guest_ask(&monitor->guest, GUEST_SET_TIME, time.data, time.length, on_time_set, errand)) {
+    if (why || monitor->plan.is_computer) {
+        end_resume(monitor, why);
         return;
     }
-    uint16_t id;
-    struct session *session = errand_end(errand, &id);
-    if (session && why) connection_refuse(&session->connection, id, why);
-    else if (session && !is_ours) session_answer(session, id, GUEST_OK);
-    else if (session) session_refuse(session, id, FAILURE_INTERNAL, "the guest's clock could not be set");
+    if (field_append_number(&time, GUEST_TAG_TIME, now()) == 0 &&
+        guest_ask(&monitor->guest, GUEST_SET_TIME, time.data, time.length, on_time_set, monitor)) {
+        return;
+    }
+    fail(&no_clock, FAILURE_INTERNAL, "the guest's clock could not be set");
+    end_resume(monitor, &no_clock);
+}
+
+void sessions_stopped(struct monitor *monitor) {
+    struct failure why;
+    fail(&why, FAILURE_UNAVAILABLE, "the virtual machine stands still again%s",
+         monitor->lacks_room ? ": the host's disk has no room for what it writes" : "");
+    end_resume(monitor, &why);
 }
 
 static void freeze(struct session *session, const struct frame *frame) {
@@ -127,10 +145,16 @@ static void send_state(struct session *session, const struct frame *frame) {
     connection_send(&session->connection, VM_CONTROL_STATE_IS, frame->id, fields.data, fields.length);
 }
 
-/* Whether a request can be answered while the guest's processors stand still. */
+/* Whether a request cannot be answered while the guest's processors stand still. */
 static bool needs_guest(const struct session *session, const struct frame *frame) {
-    return !session->monitor->plan.is_computer && !session->process && frame->type != VM_CONTROL_RESUME &&
-           frame->type != VM_CONTROL_STATE;
+    if (session->monitor->plan.is_computer || session->process) return false;
+    switch (frame->type) {
+        case VM_CONTROL_RESUME:
+        case VM_CONTROL_STATE:
+        case VM_CONTROL_QMP:
+        case VM_CONTROL_EVENTS: return false;
+        default: return true;
+    }
 }
 
 static void on_frame(struct connection *connection, const struct frame *frame) {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseReference } from '../base/index.ts';
+import { NO_LIMITS } from './no-limits.ts';
 import { type BuildOptions, missingForBuilds, TestBuilder } from './testing/test-builder.ts';
 
 const missing = missingForBuilds();
@@ -260,7 +261,8 @@ describe.skipIf(missing !== undefined)(`a build (${missing ?? 'root, crun and bu
         target: undefined,
         noCache: false,
         pull: false,
-        isolation: { kind: 'container' },
+        isolation: 'container',
+        limits: NO_LIMITS,
         network: 'default',
         platform: { os: 'linux', architecture: 'amd64' },
       },

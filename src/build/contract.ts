@@ -26,12 +26,29 @@ export interface BuildRequest {
   readonly isolation: Isolation;
   /** The network of RUN steps that do not name one. */
   readonly network: RunStep['network'];
+  /** What each of them may use. */
+  readonly limits: StepLimits;
 }
 
-/** A container, or a virtual machine with so many bytes of memory (undefined: what a machine has by default). */
-export type Isolation =
-  | { readonly kind: 'container' }
-  | { readonly kind: 'vm'; readonly memory: number | undefined };
+/** Namespaces of the host's kernel, or a virtual machine. */
+export type Isolation = 'container' | 'vm';
+
+/** As in the resources of a container; 0 and "" are no limit, and what a virtual machine has by default. */
+export interface StepLimits {
+  /** Bytes. */
+  readonly memory: number;
+  /** Memory and swap together, in bytes; -1: unlimited swap. */
+  readonly memorySwap: number;
+  readonly cpuShares: number;
+  /** Microseconds. */
+  readonly cpuPeriod: number;
+  /** Microseconds. */
+  readonly cpuQuota: number;
+  readonly cpusetCpus: string;
+  readonly cpusetMems: string;
+  /** Bytes of /dev/shm; 0: 64 MiB. */
+  readonly shmSize: number;
+}
 
 /** The folders that a client lends to a build. */
 export interface ClientFolders {
@@ -113,6 +130,7 @@ export interface RunStep {
   readonly isolation: Isolation;
   /** What the process runs on. */
   readonly architecture: string;
+  readonly limits: StepLimits;
   readonly onOutput: (text: string) => void;
   readonly signal: AbortSignal;
 }

@@ -248,9 +248,9 @@ export class StageBuild {
     const { host, request, signal } = this.#scope;
     const args = commandArgs(instruction.command, state.config);
     const visible = visibleArgs(state);
-    const { isolation, platform } = request;
+    const { isolation, limits, platform } = request;
     const network = instruction.network === 'default' ? request.network : instruction.network;
-    const elsewhere = isolation.kind === 'container' ? [] : [isolation.kind, platform.architecture];
+    const elsewhere = isolation === 'container' ? [] : [isolation, platform.architecture];
     const key = stepKey(state.key, 'run', args, visible, network, ...elsewhere);
     const prefix = visible.length === 0 ? '' : `|${visible.length} ${visible.join(' ')} `;
     const createdBy = `RUN ${prefix}${args.join(' ')} # buildkit`;
@@ -264,6 +264,7 @@ export class StageBuild {
         network,
         isolation,
         architecture: platform.architecture,
+        limits,
         onOutput: (text) => {
           this.#links.say(text);
           report.output(text);

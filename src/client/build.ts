@@ -3,7 +3,7 @@ import type { BuildContextOptions } from './build-context.ts';
 import { type CredentialSource, registryConfig } from './images.ts';
 import { progressMessages } from './streams.ts';
 import type { Transport } from './transport.ts';
-import type { ProgressMessage } from './types/index.ts';
+import type { ContainerLimits, ProgressMessage } from './types/index.ts';
 
 /**
  * A folder as the context of a build: without what its .dockerignore (or `<Dockerfile>.dockerignore`) leaves out, with modes,
@@ -41,8 +41,11 @@ export interface BuildOptions {
   readonly shmSize?: number;
   /** "vm": each RUN step has a virtual machine of its own. */
   readonly isolation?: string;
-  /** Bytes of that machine. */
-  readonly memory?: number;
+  /** What each of them may use, as in {@link ContainerLimits}. */
+  readonly limits?: Pick<
+    ContainerLimits,
+    'Memory' | 'MemorySwap' | 'CpuShares' | 'CpuPeriod' | 'CpuQuota' | 'CpusetCpus' | 'CpusetMems'
+  >;
   readonly signal?: AbortSignal;
 }
 
@@ -79,7 +82,13 @@ export class Build {
         cachefrom: options.cacheFrom === undefined ? undefined : JSON.stringify(options.cacheFrom),
         shmsize: options.shmSize,
         isolation: options.isolation,
-        memory: options.memory,
+        memory: options.limits?.Memory,
+        memswap: options.limits?.MemorySwap,
+        cpushares: options.limits?.CpuShares,
+        cpuperiod: options.limits?.CpuPeriod,
+        cpuquota: options.limits?.CpuQuota,
+        cpusetcpus: options.limits?.CpusetCpus,
+        cpusetmems: options.limits?.CpusetMems,
         rm: true,
         forcerm: true,
         version: '1',

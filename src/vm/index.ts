@@ -20,5 +20,6 @@ export * from './contract.ts';
 export * from './control.ts';
 export * from './from-spec.ts';
 export { MACHINE_DISK } from './machine-folder.ts';
+export { goOnWithRoom, standsStillForRoom } from './room.ts';
 export * from './virtual-machines.ts';
 export { DEFAULT_DISK_SIZE } from './writable-disk.ts';

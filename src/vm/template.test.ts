@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { errorMessage } from '../base/index.ts';
+import { machineArguments } from './machine-arguments.ts';
 import { type TemplateRecipe, Templates, templateKey } from './template.ts';
 
 let folder: string;
@@ -42,9 +43,40 @@ test.for([
   },
 );
 
+test.for(['template', 'warm'] as const)(
+  'another template is for a change of what QEMU is told: a new argument of one that is %s',
+  (kind) => {
+    const changed: typeof machineArguments = (shape, origin, shares) => [
+      ...machineArguments(shape, origin, shares),
+      ...(origin.kind === kind ? ['-global', 'virtio-blk-device.seg-max-adjust=off'] : []),
+    ];
+    expect(templateKey(recipe, changed)).not.toBe(templateKey(recipe));
+  },
+);
+
+test('a prune leaves the templates that new machines would begin from, and no other', async () => {
+  const directory = join(folder, 'pruned');
+  const templates = new Templates(directory, folder);
+  const present = [recipe, { ...recipe, shape: { ...recipe.shape, processors: 4, cards: 0 } }].map((one) =>
+    templateKey(one),
+  );
+  const stale = [
+    templateKey({ ...recipe, kernelDigest: 'another' }),
+    templateKey(recipe, (...given) => [...machineArguments(...given), '-global']),
+    '0123456789abcdef-tcg',
+    'new-abandoned',
+  ];
+  for (const name of [...present, ...stale]) await mkdir(join(directory, name), { recursive: true });
+  await templates.prune([recipe]);
+  expect((await readdir(directory)).toSorted()).toEqual(present.toSorted());
+  await templates.prune([]);
+  expect(await readdir(directory)).toEqual([]);
+});
+
 test('where files are and how often the counter was measured changes no template', () => {
   const boot = { kernel: '/other', initramfs: '/other', counterKilohertz: 2_600_001 };
-  expect(templateKey({ ...recipe, boot })).toBe(templateKey(recipe));
+  const elsewhere: TemplateRecipe = { ...recipe, boot };
+  expect(templateKey(elsewhere)).toBe(templateKey(recipe));
 });
 
 test('a QEMU that ends is told with its last words, is not tried again at once, and leaves nothing', async () => {

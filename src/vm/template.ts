@@ -2,11 +2,19 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BerthError, digestOf, errorMessage, syncDirectory, systemErrorCode } from '../base/index.ts';
+import { isArchitectureName } from './architecture.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import type { Boot, MachineShape } from './machine-arguments.ts';
+import {
+  type Boot,
+  bootSteps,
+  type MachineShape,
+  machineArguments,
+  migrationCapabilities,
+  restoreSteps,
+} from './machine-arguments.ts';
 import { bootTemplate } from './template-boot.ts';
 
-/** Whenever what is in a template's folder, or what a clone expects of it, changes. */
+/** Whenever what is in a template's folder changes. What QEMU is told is in the key. */
 const FORMAT = 4;
 
 /** How far two measurements of the same counter may be apart. */
@@ -118,7 +126,8 @@ export class Templates {
 
   #isStale(name: string, bases: readonly TemplateBasis[]): boolean {
     if (name.startsWith(UNFINISHED)) return this.#making.size === 0;
-    return !bases.some((basis) => name.startsWith(`${basisKey(basis)}-`));
+    const shape = shapeIn(name);
+    return shape === undefined || !bases.some((basis) => name === templateKey({ ...basis, shape }));
   }
 
   /** Gives up what is being made. */
@@ -209,16 +218,47 @@ export class Templates {
   }
 }
 
-/** The same recipe has the same key. How often the counter was measured does not matter. */
-export function templateKey(recipe: TemplateRecipe): string {
-  const { architecture, accelerator, processors, memory, cards } = recipe.shape;
-  return `${basisKey(recipe)}-${architecture}-${accelerator}-${processors}x${memory / 1024 ** 2}M-${cards}`;
+/**
+ * The same recipe has the same key, as long as `argumentsOf` tells QEMU the same. Where files are and how often the counter was
+ * measured does not matter.
+ */
+export function templateKey(
+  {
+    hypervisor,
+    kernelDigest,
+    initramfsDigest,
+    processor,
+    shape,
+  }: TemplateBasis & Pick<TemplateRecipe, 'shape'>,
+  argumentsOf = machineArguments,
+): string {
+  const { path, version, identity } = hypervisor;
+  const said = whatQemuIsTold(shape, argumentsOf);
+  const parts = [FORMAT, path, version, identity, kernelDigest, initramfsDigest, processor, said];
+  const digest = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+  const { architecture, accelerator, processors, memory, cards } = shape;
+  return `${digest}-${architecture}-${accelerator}-${processors}x${memory / 1024 ** 2}M-${cards}`;
 }
 
-function basisKey({ hypervisor, kernelDigest, initramfsDigest, processor }: TemplateBasis): string {
-  const { path, version, identity } = hypervisor;
-  const parts = [FORMAT, path, version, identity, kernelDigest, initramfsDigest, processor];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+function shapeIn(key: string): MachineShape | undefined {
+  const [, architecture = '', accelerator, processors, mebibytes, cards] =
+    /^[0-9a-f]{16}-(\w+)-(tcg|kvm)-(\d+)x(\d+)M-(\d+)$/.exec(key) ?? [];
+  if (!isArchitectureName(architecture) || (accelerator !== 'tcg' && accelerator !== 'kvm')) return undefined;
+  const memory = Number(mebibytes) * 1024 ** 2;
+  return { architecture, accelerator, processors: Number(processors), memory, cards: Number(cards) };
+}
+
+/** All that decides whether a clone goes on from what a template was when it was saved, with the same paths on every host. */
+function whatQemuIsTold(shape: MachineShape, argumentsOf: typeof machineArguments): unknown {
+  const boot = { kernel: '/kernel', initramfs: '/initramfs', counterKilohertz: 1 };
+  const shares = { kind: '9p', folder: '/shares' } as const;
+  const disks = { layers: '/layers', writable: '/writable' };
+  return {
+    template: argumentsOf(shape, { kind: 'template', boot, memoryFile: '/memory' }, shares),
+    saved: [bootSteps({ layers: undefined, writable: undefined }), migrationCapabilities],
+    clone: argumentsOf(shape, { kind: 'warm', memoryFile: '/memory' }, shares),
+    restored: restoreSteps(disks),
+  };
 }
 
 function isSameCounter(kept: number | null, measured: number | undefined): boolean {

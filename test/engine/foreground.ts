@@ -26,6 +26,11 @@ export class Foreground {
     }
   }
 
+  /** What it has printed so far. */
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
   /** Resolves once a line has the text. */
   async said(text: string): Promise<void> {
     while (!this.#lines.some((line) => line.includes(text))) {

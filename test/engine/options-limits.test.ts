@@ -46,6 +46,18 @@ describe('a container is limited as its options say', () => {
     expect(await refused('--cpuset-cpus', '4000')).toContain('Requested CPUs are not available');
   });
 
+  it('and so is each step of a build', async () => {
+    const files = [LIMIT_FILES.memory, LIMIT_FILES.quota, LIMIT_FILES.cpus].join('; ');
+    const input = `FROM busybox\nRUN ${files}; df -m /dev/shm | tail -n 1\n`;
+    const options = ['-m', '64m', '--cpu-quota', '20000', '--cpuset-cpus', '0', '--shm-size', '8m'];
+    const output = await instance.berthOk(['build', '--no-cache', ...options, '-'], {
+      input,
+    });
+    expect(output).toMatch(new RegExp(`^${64 * MIB}\n20000( 100000)?\n0\nshm +8 `, 'm'));
+    const refusal = await instance.berth(['build', '--no-cache', '-m', '1m', '-'], { input });
+    expect([refusal.code, refusal.stderr]).toEqual([1, expect.stringContaining('Minimum memory limit')]);
+  });
+
   it('by the number of its processes', async () => {
     const script = 'for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done; wait';
     const { stderr } = await inBusybox(script, '--pids-limit', '5');

@@ -6,7 +6,10 @@ import { release } from 'node:os';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/base/index.ts';
+import { MachineControl } from '../../src/vm/index.ts';
+import { Foreground } from '../engine/foreground.ts';
 import type { Instance } from '../engine/instance.ts';
+import { processorQuota } from './control-group-file.ts';
 import { startMachines } from './machines.ts';
 
 const ROOT = `${import.meta.dirname}/../..`;
@@ -81,6 +84,43 @@ describe('a build whose RUN steps are in virtual machines', () => {
     expect(said).toContain('uid=1000 gid=1001 groups=1001\n/some/where\nblue round\n');
     expect(stdout).not.toContain(`\n${release()}\n`);
     expect(Number(/MemTotal: +(\d+) kB/.exec(stdout)?.[1])).toBeLessThan(256 * 1024);
+  });
+
+  it('gives it the processors and the /dev/shm that it asks for, and so much of their time', async () => {
+    const script =
+      'grep -c ^processor /proc/cpuinfo; df -m /dev/shm | tail -1; echo begun; while :; do :; done';
+    const dockerfile = `FROM busybox\nRUN --network=none ${script}\n`;
+    const limits = ['-m', '128m', '--shm-size', '8m', '--cpu-period', '50000', '--cpu-quota', '75000'];
+    await writeFile(`${folder}/Dockerfile`, dockerfile);
+    const options = ['--isolation', 'vm', ...limits, folder];
+    const client = new Foreground(`${ROOT}/bin/berth`, ['build', '--no-cache', ...options], {
+      env: { ...process.env, DOCKER_HOST: `unix://${instance.socketPath}` },
+    });
+    try {
+      await client.said('begun');
+      expect(client.lines).toContain('2');
+      expect(client.lines.some((line) => /^shm +8 /.test(line))).toBe(true);
+      const [step] = await steps();
+      const { pid } = await new MachineControl(`${instance.execRoot}/runtime/${step}`).state();
+      expect(await processorQuota(pid)).toBe('75000');
+    } finally {
+      client.child.kill('SIGTERM');
+      await rm(`${folder}/Dockerfile`);
+    }
+    await expect.poll(steps, { timeout: 30_000 }).toEqual([]);
+  });
+
+  it('refuses limits that no machine can have, and more memory than there is, before anything runs', async () => {
+    const refused = async (...options: string[]) => {
+      const { code, stderr } = await inMachines('FROM busybox\nRUN true\n', '--no-cache', ...options);
+      expect(code).toBe(1);
+      return stderr;
+    };
+    expect(await refused('-m', '200m', '--memory-swap', '900m')).toContain(
+      'a virtual machine cannot have --memory-swap: its kernel has no swap space',
+    );
+    expect(await refused('-m', '1000g')).toContain('1000GiB of memory');
+    expect(await steps()).toEqual([]);
   });
 
   it('has the default network with its names, or none, and not that of the host', async () => {

@@ -5,12 +5,12 @@ import { type Instance, startInstance } from '../engine/instance.ts';
 export const KERNELS = `${process.env.BERTH_CACHE ?? '/var/cache/berth'}/machine-kernels`;
 
 /**
- * Starts berthd in fresh folders, with a kernel as if it had fetched one before, and busybox. The data root is not on a
- * tmpfs: QEMU opens what is below it without the host's caches.
+ * Starts berthd in fresh folders, with a kernel as if it had fetched one before, and busybox. The data root is a new folder
+ * in `place`.
  */
-export async function startMachines(): Promise<Instance> {
+export async function startMachines(place = '/tmp'): Promise<Instance> {
   await using cleanup = new AsyncDisposableStack();
-  const dataRoot = await mkdtemp('/tmp/berth-machines-');
+  const dataRoot = await mkdtemp(`${place}/berth-machines-`);
   cleanup.defer(() => rm(dataRoot, { recursive: true, force: true }));
   await mkdir(`${dataRoot}/vm`, { recursive: true });
   // What another set-up is just unpacking there is not a kernel yet.

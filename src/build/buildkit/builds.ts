@@ -1,6 +1,7 @@
 import { notImplemented } from '../../base/index.ts';
 import type { Builder, SolvedBuild } from '../builder.ts';
 import type { BuildEvent, ClientFolders } from '../contract.ts';
+import { NO_LIMITS } from '../no-limits.ts';
 import { StepReports } from '../step-report.ts';
 import { SessionFolder } from './diff-copy.ts';
 import { DockerfileText } from './dockerfile-text.ts';
@@ -58,7 +59,8 @@ export class Builds {
           ...asIs,
           context: uploaded ?? folders,
           tags: [],
-          isolation: { kind: 'container' },
+          isolation: 'container',
+          limits: NO_LIMITS,
           credentialsFor: (domain) => session.credentials(domain, signal),
         },
         emit,

@@ -23,6 +23,7 @@ import {
   type RunStep,
   type StepEnd,
 } from '../index.ts';
+import { NO_LIMITS } from '../no-limits.ts';
 
 const NATIVE = join(import.meta.dirname, '../../../native/build');
 const BUSYBOX = '/bin/busybox';
@@ -120,7 +121,8 @@ export class TestBuilder implements AsyncDisposable {
         target: undefined,
         noCache: false,
         pull: false,
-        isolation: { kind: 'container' },
+        isolation: 'container',
+        limits: NO_LIMITS,
         network: 'default',
         platform: { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch },
         ...request,

@@ -10,11 +10,12 @@ import {
   type ProgressMessage,
 } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
+import { type ProcessLimitFlags, processLimitOptions, processLimits } from '../container/limits.ts';
 import { parsePairs, splitPair } from '../filters.ts';
 import { CliCommand, listOption, parsedOption } from '../grammar.ts';
 import { showProgress } from '../output/progress.ts';
 
-interface BuildFlags {
+interface BuildFlags extends ProcessLimitFlags {
   readonly addHost: readonly string[];
   readonly buildArg: readonly string[];
   /** False when --no-cache was given. */
@@ -24,7 +25,6 @@ interface BuildFlags {
   readonly iidfile?: string;
   readonly isolation?: string;
   readonly label: readonly string[];
-  readonly memory?: number;
   readonly network?: string;
   readonly platform?: string;
   readonly progress: 'auto' | 'plain';
@@ -47,7 +47,6 @@ export function buildCommand(cli: Cli, path: string): CliCommand {
     .option('--iidfile <string>', 'Write the image ID to the file')
     .option('--isolation <string>', 'Isolation technology of RUN instructions ("default", "vm")')
     .addOption(listOption('--label <list>', 'Set metadata for an image'))
-    .addOption(parsedOption('-m, --memory <bytes>', 'Memory of a RUN instruction ("vm" only)', parseSize))
     .option('--network <string>', 'Set the networking mode for the RUN instructions')
     .option('--no-cache', 'Do not use cache when building the image')
     .option('--platform <string>', 'Set platform if the engine has several')
@@ -62,6 +61,7 @@ export function buildCommand(cli: Cli, path: string): CliCommand {
     .addOption(listOption('-t, --tag <list>', 'Name and optionally a tag in the "name:tag" format'))
     .option('--target <string>', 'Set the target build stage to build')
     .action((context: string, flags: BuildFlags) => build(cli, context, flags));
+  for (const option of processLimitOptions()) command.addOption(option);
   return command;
 }
 
@@ -92,7 +92,7 @@ function buildOptions(flags: BuildFlags, env: NodeJS.ProcessEnv): BuildOptions {
     cacheFrom: flags.cacheFrom.length === 0 ? undefined : flags.cacheFrom,
     shmSize: flags.shmSize,
     isolation: flags.isolation,
-    memory: flags.memory,
+    limits: processLimits(flags),
   };
 }
 

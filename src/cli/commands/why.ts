@@ -34,9 +34,18 @@ async function endsOf(client: EngineClient, name: string): Promise<ContainerEnds
 }
 
 /** The text for one container, without a newline at its end. */
-export function explain({ Name, State, Status, Ends, LogDriver }: ContainerEnds, all: boolean): string {
+export function explain(
+  { Name, State, Status, Reason = '', Ends, LogDriver }: ContainerEnds,
+  all: boolean,
+): string {
+  const standstill =
+    State === 'paused' && Reason !== ''
+      ? [
+          `  It stands still: ${Reason}. It goes on when space is freed on the file system of berthd's data root.`,
+        ]
+      : [];
   const [last, ...earlier] = Ends;
-  const head = `${Name}: ${Status}`;
+  const head = [`${Name}: ${Status}`, ...standstill].join('\n');
   if (last === undefined) {
     return `${head}\n  ${State === 'created' ? 'It was never started.' : 'It has not ended yet since berth keeps reports.'}`;
   }

@@ -272,6 +272,8 @@ export interface ContainerEnds {
   readonly Name: string;
   readonly State: ContainerStatus;
   readonly Status: string;
+  /** Why it does not run or stands still, in a few words; "" and absent where there is no reason. */
+  readonly Reason?: string;
   readonly LogDriver: string;
   /** The newest first. */
   readonly Ends: readonly ContainerEnd[];

@@ -5,6 +5,7 @@ import { requireRuntime, type Supervisor } from '../../runtime/index.ts';
 import { stepSpec } from '../containers/spec.ts';
 import type { Networks } from '../networks.ts';
 import type { EngineParts } from '../parts.ts';
+import { sharedMemory, stepResources } from './step-limits.ts';
 import { connectStep, disconnectStep, type StepNetwork, writeStepFiles } from './step-network.ts';
 import { explainStep, runToEnd } from './step-process.ts';
 
@@ -14,6 +15,7 @@ export async function runContainerStep(
   networks: Networks,
   step: RunStep,
 ): Promise<StepEnd> {
+  stepResources(step, parts.hostFacts); // says what cannot be limited
   const id = newContainerId();
   const directory = `${parts.settings.dataRoot}/build/steps/${id}`;
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -30,6 +32,7 @@ export async function runContainerStep(
       accounts: supervisor.accounts,
       files: await writeStepFiles(directory, step, connected),
       facts: parts.hostFacts,
+      resources: step.limits,
     });
     await writeFile(
       `${directory}/config.json`,
@@ -66,12 +69,9 @@ function launchStep(
       network: namespace,
       ports: [],
       log: { driver: 'none', path: `${directory}/log`, maxSize: 0, maxFiles: 0 },
-      shmSize: STEP_SHARED_MEMORY,
+      shmSize: sharedMemory(step),
       runtime: { path: runtime.path, args: runtime.args, root: `${parts.settings.execRoot}/runtime` },
     },
     step.signal,
   );
 }
-
-/** Bytes of a step's /dev/shm. */
-export const STEP_SHARED_MEMORY = 64 * 1024 * 1024;

@@ -21,7 +21,7 @@ export function createBuildHost(
     resolveImage: (reference, options) => resolveImage(images, reference, options),
     imageMade: (image, news) => announceImage(events, image, news),
     runStep: (step) =>
-      step.isolation.kind === 'vm'
+      step.isolation === 'vm'
         ? runMachineStep(parts, { networks, briefMachines }, step)
         : runContainerStep(parts, networks, step),
   };

@@ -3,14 +3,15 @@ import type { RunStep, StepEnd } from '../../build/index.ts';
 import { controlGroupFolders, type OciSpec } from '../../runtime/index.ts';
 import { DEFAULT_DISK_SIZE, type GuestSetup, MACHINE_DISK, setupPayload } from '../../vm/index.ts';
 import { stepSpec } from '../containers/spec.ts';
+import { wantedResources } from '../containers/vm/allotment.ts';
 import type { BriefMachine, BriefMachines } from '../containers/vm/brief-machines.ts';
 import { defaultRoutes, interfaceOf } from '../containers/vm/bundle.ts';
 import { openDiskFiles } from '../containers/vm/disk-files.ts';
 import { execPayload, guestFacts } from '../containers/vm/payload.ts';
-import { requireArchitecture } from '../containers/vm/refuse.ts';
+import { refuseLimits, requireArchitecture } from '../containers/vm/refuse.ts';
 import type { Networks } from '../networks.ts';
 import type { EngineParts } from '../parts.ts';
-import { STEP_SHARED_MEMORY } from './container-step.ts';
+import { sharedMemory, stepResources } from './step-limits.ts';
 import { connectStep, disconnectStep, STEP_HOSTNAME, type StepNetwork, stepFiles } from './step-network.ts';
 import { explainStep, runToEnd } from './step-process.ts';
 
@@ -41,6 +42,7 @@ export async function runMachineStep(
         throw await explainStep(parts, step, asBerthError(error));
       },
     );
+    machine.requireRoom('what the step writes');
     if (exitCode === 0) {
       const disk = {
         layers: step.root.layers,
@@ -74,8 +76,9 @@ async function startable(
   used.defer(() => disconnectStep(parts, network));
   const { layers } = step.root;
   const architecture = requireArchitecture('of this build', step.architecture, parts.machines.architectures);
-  const memory = step.isolation.kind === 'vm' ? step.isolation.memory : undefined;
-  const wanted = { cpus: undefined, memory };
+  refuseLimits(step.limits);
+  const resources = stepResources(step, parts.hostFacts);
+  const wanted = wantedResources({ resources: { nanoCpus: 0, ...step.limits } });
   const { namespace } = network;
   const machine = used.use(
     await briefMachines.open(
@@ -87,14 +90,21 @@ async function startable(
   const { supervisor, directory } = machine;
   const { networkPath: namespacePath, accounts } = supervisor;
   const { instance } = parts.settings;
-  const spec = stepSpec(step, { id, instance, directory, namespacePath, accounts, files: [], facts });
+  const spec = stepSpec(step, {
+    ...{ id, instance, directory, namespacePath, accounts, facts },
+    ...{ files: [], resources: {} }, // a guest has them by what it is made of
+  });
   await machine.prepare(
     {
       disk: { size: DEFAULT_DISK_SIZE },
       ...(namespacePath === undefined || network.endpoint === undefined
         ? {}
         : { network: { namespace: namespacePath, interfaces: [network.endpoint.containerInterface] } }),
-      controlGroups: await controlGroupFolders(spec.linux.cgroupsPath, {}, parts.hostFacts.cgroups),
+      controlGroups: await controlGroupFolders(
+        spec.linux.cgroupsPath,
+        resources.cpu === undefined ? {} : { cpu: resources.cpu },
+        parts.hostFacts.cgroups,
+      ),
       setup: setupPayload(await setupOf(networks, step, network, spec)),
       process: execPayload(spec.process, false),
     },
@@ -122,7 +132,7 @@ async function setupOf(
     files: files.map(({ name, text }) => ({ path: `/etc/${name}`, content: Buffer.from(text) })),
     mounts: [],
     sysctls: linux.sysctl ?? {},
-    shmSize: STEP_SHARED_MEMORY,
+    shmSize: sharedMemory(step),
     maskedPaths: linux.maskedPaths,
     readonlyPaths: linux.readonlyPaths,
     nameService: false,

@@ -36,7 +36,7 @@ export function explainStep(parts: EngineParts, step: RunStep, error: BerthError
     env,
     workingDir: config.WorkingDir ?? '/',
     user: config.User ?? '',
-    on: { architecture, isMachine: isolation.kind === 'vm' },
+    on: { architecture, isMachine: isolation === 'vm' },
   };
   return explainCommandFailure(error, query, parts.log, async () => ({
     worker: await parts.launcher.openFiles(root),

@@ -7,7 +7,7 @@ import { type ContainerContext, emit } from './context.ts';
 import { imageOf } from './create.ts';
 import { packChanges } from './files/pack-changes.ts';
 import type { Healthcheck } from './healthcheck.ts';
-import { pauseContainer, unpauseContainer } from './stop.ts';
+import { pauseContainer, unpauseContainer } from './pause.ts';
 
 /** How an image is made of a container (POST /commit). */
 export interface CommitOptions {

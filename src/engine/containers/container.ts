@@ -319,8 +319,12 @@ export interface MachineDetails {
 
 export type ContainerState =
   | { readonly status: 'created'; readonly error?: StartError }
-  | ({ readonly status: 'running' } & RunningDetails)
-  | ({ readonly status: 'paused' } & RunningDetails)
+  | ({ readonly status: 'running'; readonly noRoom?: never } & RunningDetails)
+  | ({
+      readonly status: 'paused';
+      /** Nobody has paused it: a virtual machine whose disk has no room on the host, which goes on when there is. */
+      readonly noRoom?: true;
+    } & RunningDetails)
   | ({ readonly status: 'restarting' } & Ended & KeptNetwork)
   | ({ readonly status: 'exited' } & Ended);
 
@@ -362,6 +366,12 @@ export function isActive(state: ContainerState): state is ActiveState {
 /** Whether a process of the container exists now, or its restart policy will make one. */
 export function isAlive(state: ContainerState): state is AliveState {
   return isActive(state) || state.status === 'restarting';
+}
+
+/** Why a container stands still that nobody has paused, in a few words; undefined for others. */
+export function standstillReason(state: ContainerState): string | undefined {
+  if (state.status !== 'paused' || !state.noRoom) return undefined;
+  return "the host's disk has no room for what it writes";
 }
 
 /** Whether it runs an image's program in a virtual machine (`--isolation vm`). */

@@ -17,6 +17,7 @@ import { removeLocked } from './remove.ts';
 import { berthdRestarts, scheduleRestart } from './restart.ts';
 import { explainStartFailure, startExitCode } from './start-failure.ts';
 import { releaseGuest } from './vm/guest.ts';
+import { watchRoom } from './vm/room.ts';
 import { limitRestarted } from './vm/update.ts';
 
 /** Does what follows the ends of a container's runs, when they come: network, state, events, --rm. */
@@ -38,7 +39,9 @@ async function noteRestart(context: ContainerContext, id: ContainerId, event: Re
   else {
     noteRestarted(context, id, event.started);
     const record = context.collection.get(id);
-    if (record !== undefined) await limitRestarted(context, record);
+    if (record === undefined) return;
+    watchRoom(context, record);
+    await limitRestarted(context, record);
   }
 }
 

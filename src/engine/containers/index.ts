@@ -22,6 +22,7 @@ import { ContainerFiles } from './files/index.ts';
 import { type Health, HealthChecks } from './health.ts';
 import { type LogEntry, type LogOptions, readLogs } from './logs/index.ts';
 import { connectToNetwork, disconnectFromNetwork } from './network-changes.ts';
+import { pauseContainer, unpauseContainer } from './pause.ts';
 import { listProcesses, type ProcessTable } from './processes.ts';
 import { type PublishedPortReport, reportPublishedPorts } from './published-ports.ts';
 import { type RemoveOptions, removeContainer, volumeUsers } from './remove.ts';
@@ -32,11 +33,9 @@ import { type Reading, watchUsage } from './stats.ts';
 import {
   type KillOptions,
   killContainer,
-  pauseContainer,
   restartContainer,
   type StopOptions,
   stopContainer,
-  unpauseContainer,
 } from './stop.ts';
 import { type ContainerChange, updateContainer } from './update.ts';
 import { type WaitCondition, type WaitResult, waitForContainer } from './wait.ts';

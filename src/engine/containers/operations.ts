@@ -1,5 +1,11 @@
 import { conflict, internal } from '../../base/index.ts';
-import { type ActiveState, type ContainerRecord, type ContainerState, isActive } from './container.ts';
+import {
+  type ActiveState,
+  type ContainerRecord,
+  type ContainerState,
+  isActive,
+  standstillReason,
+} from './container.ts';
 
 /** The states of a container, in the order of its life. */
 export const STATES = ['created', 'running', 'paused', 'restarting', 'exited'] as const;
@@ -221,7 +227,16 @@ export function admit(
   if (effect.kind !== 'refused') return effect.kind === 'done';
   const { id, name } = record;
   const values: Readonly<Record<string, string>> = { id, name, reference };
-  throw conflict(effect.words.replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole));
+  const words = effect.words.replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole);
+  throw conflict(words, standstillHint(record.state));
+}
+
+/** Of what nobody has paused. */
+function standstillHint(state: ContainerState): { readonly hint?: string } {
+  const reason = standstillReason(state);
+  return reason === undefined
+    ? {}
+    : { hint: `It stands still, as ${reason}: free space there, and it goes on` };
 }
 
 /** As {@link admit}, of an operation that is for containers with a process: their state. */

@@ -15,6 +15,7 @@ import { reportPortRefusals } from './port-refusals.ts';
 import { removeLocked } from './remove.ts';
 import { resumeRestart } from './restart.ts';
 import { startLocked } from './start.ts';
+import { watchRoom } from './vm/room.ts';
 import { limitRestarted } from './vm/update.ts';
 
 /** Containers found alive, and those that ended while berthd was away. */
@@ -90,6 +91,7 @@ async function settle(context: ContainerContext, found: readonly Found[]): Promi
       await context.collection.exclusively(record.id, () => makeUp(context, record, supervisor.past));
       reportPortRefusals(context, one.record, one.supervisor);
       watchForEnd(context, one.record.id, one.supervisor);
+      watchRoom(context, record);
       if (isComputer(record)) endInterruptedSnapshot(context, record);
     } else {
       const { record, status } = one;

@@ -19,6 +19,7 @@ import {
   type Propagation,
   parseDeviceRule,
   processSpec,
+  type ResourceInput,
   requirePropagation,
   resolveDevice,
   resolveUser,
@@ -144,9 +145,10 @@ export function stepSpec(
     accounts: Supervisor['accounts'];
     files: readonly FileMount[];
     facts: HostFacts;
+    resources: ResourceInput;
   },
 ): OciSpec {
-  const { facts, files } = prepared;
+  const { facts, files, resources } = prepared;
   const isolated: NamespaceInput = { kind: 'new' };
   const { namespacePath } = prepared;
   return containerSpec(
@@ -175,7 +177,7 @@ export function stepSpec(
         cgroup: cgroupNamespace(facts),
       },
       seccomp: { kind: 'default' },
-      resources: {},
+      resources,
       oomScoreAdj: 0,
       sysctls: {},
       devices: [],

@@ -36,6 +36,7 @@ import { specOf } from './spec.ts';
 import { explainStartFailure, startExitCode } from './start-failure.ts';
 import { type PreparedStart, writeMachineBundle } from './vm/bundle.ts';
 import { releaseGuest, startedMachine } from './vm/guest.ts';
+import { watchRoom } from './vm/room.ts';
 import { fillVolumes } from './volume-copy.ts';
 
 /** What a start reports beside success. */
@@ -144,6 +145,7 @@ async function prepareAndRun(
     emit(context, started, 'start');
     reportPortRefusals(context, started, supervisor);
     watchForEnd(context, record.id, supervisor);
+    watchRoom(context, record);
     return bundle.warnings;
   } catch (error) {
     await abandon(context, record, supervisor);

@@ -1,10 +1,18 @@
 import { constants } from 'node:os';
 import { type ContainerId, errorMessage, invalid, isBerthError } from '../../base/index.ts';
 import type { Supervisor } from '../../runtime/index.ts';
-import { type ContainerRecord, hasOwnKernel, isActive, isComputer, isMachine } from './container.ts';
+import {
+  type ActiveState,
+  type ContainerRecord,
+  hasOwnKernel,
+  isActive,
+  isComputer,
+  isMachine,
+} from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
 import { deafness, type SentSignal, type SignalSender } from './end-cause.ts';
-import { admit, admitActive } from './operations.ts';
+import { admit } from './operations.ts';
+import { unpauseContainer } from './pause.ts';
 import { startLocked } from './start.ts';
 import {
   isDroppedByPid1,
@@ -120,30 +128,6 @@ export async function restartContainer(
   });
 }
 
-export async function pauseContainer(context: ContainerContext, reference: string): Promise<void> {
-  await changePause(context, reference, 'pause');
-}
-
-export async function unpauseContainer(context: ContainerContext, reference: string): Promise<void> {
-  await changePause(context, reference, 'unpause');
-}
-
-async function changePause(
-  context: ContainerContext,
-  reference: string,
-  operation: 'pause' | 'unpause',
-): Promise<void> {
-  const { id } = context.collection.find(reference);
-  await context.collection.exclusively(id, async () => {
-    const record = context.collection.find(id);
-    const state = admitActive(record, operation);
-    const { supervisor } = runningOf(context, record);
-    await (operation === 'pause' ? supervisor.pause() : supervisor.resume());
-    const status = operation === 'pause' ? 'paused' : 'running';
-    emit(context, context.collection.setState(id, { ...state, status }), operation);
-  });
-}
-
 /**
  * Signals PID 1, then kills it when the grace time is over. A signal that the kernel drops for this PID 1 goes to the
  * container's other processes, so that a shell's child can end in peace; a PID 1 that is alone is killed at once. Resolves
@@ -163,7 +147,7 @@ export async function endProcess(
   const { by, signal, grace } = options;
   const ended = endOf(context, record.id);
   await supervisor.cancelRestart().catch(unlessEnded);
-  if (record.state.status === 'paused') await supervisor.resume();
+  if (record.state.status === 'paused') await goOnToEnd(record.state, supervisor);
   const { reached, unreceived } = await deliver(context, record, supervisor, options);
   const timers = [unreceived];
   if (reached && grace >= 0 && signal !== constants.signals.SIGKILL) {
@@ -179,6 +163,12 @@ export async function endProcess(
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
+}
+
+/** A machine whose disk has no room on the host may not get far, whatever it says: it is killed in the end. */
+async function goOnToEnd({ noRoom }: ActiveState, supervisor: Supervisor): Promise<void> {
+  const resumed = supervisor.resume();
+  await (noRoom === true ? resumed.catch(() => {}) : resumed);
 }
 
 /** Why it is killed after all. */
@@ -234,7 +224,8 @@ async function send(
   { by, signal }: Pick<EndOptions, 'by' | 'signal'>,
 ): Promise<void> {
   const isKept = isMachine(record) && signal === constants.signals.SIGKILL && by !== 'rm';
-  if (isKept && record.state.status === 'running') await killGuest(context, record, supervisor);
+  const { state } = context.collection.get(record.id) ?? record; // it may stand still since
+  if (isKept && state.status === 'running') await killGuest(context, record, supervisor);
   else await supervisor.signal(signal);
 }
 

@@ -16,17 +16,12 @@ import { isComputer } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from '../containers/context.ts';
 import type { ContainerRecord, EndReport, Health } from '../containers/index.ts';
 import { type LogEntry, type LogOptions, readLogs } from '../containers/logs/index.ts';
+import { pauseContainer, unpauseContainer } from '../containers/pause.ts';
 import { removeContainer } from '../containers/remove.ts';
 import { renameContainer } from '../containers/rename.ts';
 import { startContainer } from '../containers/start.ts';
 import { type Reading, watchUsage } from '../containers/stats.ts';
-import {
-  killContainer,
-  pauseContainer,
-  restartContainer,
-  stopContainer,
-  unpauseContainer,
-} from '../containers/stop.ts';
+import { killContainer, restartContainer, stopContainer } from '../containers/stop.ts';
 import { type WaitCondition, type WaitResult, waitForContainer } from '../containers/wait.ts';
 import { requireGoingOn, requirePaused, requireRunning, requireStopped } from './admission.ts';
 import { exportMachine, type ImportRequest, importMachine } from './archive.ts';

@@ -6,6 +6,7 @@ import {
   commandOf,
   type Health,
   isActive,
+  standstillReason,
 } from '../../engine/index.ts';
 import { mountPoints, type NetworkFacts, networks, sizeMembers } from './container.ts';
 import { networkMode } from './host-config.ts';
@@ -85,16 +86,16 @@ interface RowText {
   readonly after: string;
 }
 
-/** An extension: why it ended or was not started, in a few words; `Status` is Docker's to the letter. */
+/** An extension: why it ended, was not started or stands still, in a few words; `Status` is Docker's to the letter. */
 function reasonMember(state: ContainerState) {
   const reason = reasonOf(state);
   return reason === undefined ? {} : { Berth: { Reason: reason } };
 }
 
-/** Why it does not run, in a few words. */
+/** Why it does not run or stands still, in a few words. */
 export function reasonOf(state: ContainerState): string | undefined {
   if (state.status === 'created') return state.error?.message;
-  return isActive(state) ? undefined : state.reason;
+  return isActive(state) ? standstillReason(state) : state.reason;
 }
 
 /** As `docker ps` shows an argument: quoted where a shell would need it. */

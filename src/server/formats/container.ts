@@ -12,6 +12,7 @@ import {
   isActive,
   type NetworkAttachment,
   shortReason,
+  standstillReason,
 } from '../../engine/index.ts';
 import type { Endpoint } from '../../network/index.ts';
 import { showEndpointOptions } from '../endpoint-options.ts';
@@ -97,7 +98,7 @@ export function stateInspect(state: ContainerState, health: Health | undefined) 
     Dead: false,
     Pid: active?.pid ?? 0,
     ExitCode: ended?.exitCode ?? failed?.exitCode ?? 0,
-    Error: ended?.error ?? failed?.message ?? '',
+    Error: ended?.error ?? failed?.message ?? standstillReason(state) ?? '',
     StartedAt: active?.startedAt ?? ended?.startedAt ?? NEVER,
     FinishedAt: ended?.finishedAt ?? NEVER,
     ...(health === undefined ? {} : { Health: healthInspect(health) }),

@@ -40,7 +40,7 @@ const REFUSED = [
   'cachefrom',
   'outputs',
   'extrahosts',
-  'cpuquota',
+  'ulimits',
   'cgroupparent',
   'networkmode',
 ];
@@ -58,6 +58,7 @@ function parseBuild(request: FastifyRequest): BuildRequest {
     });
   }
   const args = query.json('buildargs');
+  const isolation = isolationNamed(query.text('isolation'));
   return {
     context: contextStream(request),
     dockerfile: query.text('dockerfile') || 'Dockerfile',
@@ -70,22 +71,29 @@ function parseBuild(request: FastifyRequest): BuildRequest {
     noCache: query.flag('nocache'),
     pull: query.flag('pull'),
     credentialsFor: parseRegistryConfig(request.headers['x-registry-config']),
-    platform: buildPlatform(platformOf(query), isolation(query)),
-    isolation: isolation(query),
+    platform: buildPlatform(platformOf(query), isolation),
+    isolation,
     network: 'default',
+    limits: {
+      memory: query.number('memory') ?? 0,
+      memorySwap: query.number('memswap') ?? 0,
+      cpuShares: query.number('cpushares') ?? 0,
+      cpuPeriod: query.number('cpuperiod') ?? 0,
+      cpuQuota: query.number('cpuquota') ?? 0,
+      cpusetCpus: query.text('cpusetcpus'),
+      cpusetMems: query.text('cpusetmems'),
+      shmSize: query.number('shmsize') ?? 0,
+    },
   };
 }
 
-function isolation(query: Query): Isolation {
-  const name = query.text('isolation');
-  const memory = query.number('memory') ?? 0;
+function isolationNamed(name: string): Isolation {
   switch (name) {
     case '':
     case 'default':
-      if (memory > 0) throw notImplemented('the build option "memory" is there for virtual machines only');
-      return { kind: 'container' };
+      return 'container';
     case 'vm':
-      return { kind: 'vm', memory: memory > 0 ? memory : undefined };
+      return 'vm';
     default:
       throw unknownIsolation(name);
   }
@@ -97,12 +105,12 @@ function labels(query: Query): Record<string, string> {
 }
 
 /** A container's RUN steps need this host's processor; a virtual machine may have another one. */
-function buildPlatform(wanted: Platform | undefined, { kind }: Isolation): BuildRequest['platform'] {
+function buildPlatform(wanted: Platform | undefined, isolation: Isolation): BuildRequest['platform'] {
   const own = parsePlatform('');
   const { os, architecture } = wanted ?? own;
   if (os === 'linux' && architecture === own.architecture) return { os, architecture };
   const isPossible = os === 'linux' && isArchitectureName(architecture);
-  if (isPossible && kind === 'vm') return { os, architecture };
+  if (isPossible && isolation === 'vm') return { os, architecture };
   const hint = `This host builds for linux/${own.architecture}${isPossible ? `, and for linux/${architecture} with --isolation vm` : ''}`;
   throw notImplemented(`building for ${os}/${architecture} is not there yet`, { hint });
 }

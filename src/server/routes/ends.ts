@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ContainerRecord, Engine } from '../../engine/index.ts';
 import { endInspect } from '../formats/container.ts';
-import { statusText } from '../formats/container-summary.ts';
+import { reasonOf, statusText } from '../formats/container-summary.ts';
 
 /** GET /berth/containers/{id}/ends and /berth/machines/{id}/ends, an extension: why one died, or why it did not start. */
 export function endRoutes(app: FastifyInstance, { containers, machines }: Engine): void {
@@ -21,6 +21,7 @@ function endsOf(lives: Engine['containers'] | Engine['machines'], record: Contai
     Name: record.name,
     State: record.state.status,
     Status: statusText(record.state, lives.health(record)),
+    Reason: reasonOf(record.state) ?? '',
     LogDriver: record.host.log.driver,
     Ends: lives.ends(record).map(endInspect),
   };

@@ -3,7 +3,14 @@ import { dirname } from 'node:path';
 import { conflict, invalid, isBerthError, notFound, notImplemented } from '../../../base/index.ts';
 import type { FileWorker, Launcher } from '../../../runtime/index.ts';
 import { MACHINE_DISK } from '../../../vm/index.ts';
-import { type ContainerMount, type ContainerRecord, isActive, isAlive, isMachine } from '../container.ts';
+import {
+  type ContainerMount,
+  type ContainerRecord,
+  isActive,
+  isAlive,
+  isMachine,
+  standstillReason,
+} from '../container.ts';
 import { type ContainerContext, containerDirectory, runningOf } from '../context.ts';
 import { imageOf } from '../create.ts';
 import { diskSizeOf } from '../vm/allotment.ts';
@@ -101,8 +108,12 @@ export async function openChanges(context: ContainerContext, record: ContainerRe
 function isReadable({ name, state }: ContainerRecord): boolean {
   if (state.status === 'running') return true;
   if (state.status === 'paused') {
+    const reason = standstillReason(state);
     throw conflict(`the virtual machine ${name} is paused, and its files with it`, {
-      hint: `Let it go on first: berth unpause ${name}`,
+      hint:
+        reason === undefined
+          ? `Let it go on first: berth unpause ${name}`
+          : `It stands still, as ${reason}: free space there, and it goes on`,
     });
   }
   if (isAlive(state)) {

@@ -24,7 +24,11 @@ export function allotmentsOf(records: readonly ContainerRecord[]): Allotment[] {
 }
 
 /** As the options say it. */
-export function wantedResources({ resources }: Pick<HostOptions, 'resources'>): WantedResources {
+export function wantedResources({
+  resources,
+}: {
+  readonly resources: Pick<HostOptions['resources'], 'nanoCpus' | 'cpuQuota' | 'cpuPeriod' | 'memory'>;
+}): WantedResources {
   const { nanoCpus, cpuQuota, cpuPeriod, memory } = resources;
   return { cpus: wantedCpus(nanoCpus, cpuQuota, cpuPeriod), memory: memory > 0 ? memory : undefined };
 }

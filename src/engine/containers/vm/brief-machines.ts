@@ -1,16 +1,25 @@
 import { mkdir } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { type ContainerId, isBerthError, newContainerId, Timeline } from '../../../base/index.ts';
+import {
+  type ContainerId,
+  errorMessage,
+  isBerthError,
+  newContainerId,
+  Timeline,
+  unavailable,
+} from '../../../base/index.ts';
 import type { NamespaceHandle } from '../../../network/index.ts';
 import type { ExitStatus, Supervisor } from '../../../runtime/index.ts';
 import {
   type Allotment,
   type ArchitectureName,
+  ComputerControl,
   hostArchitecture,
   MachineControl,
   type MachineControlGroup,
   type MachineNetwork,
   type MachineStart,
+  standsStillForRoom,
   type WantedResources,
 } from '../../../vm/index.ts';
 import type { EngineParts } from '../../parts.ts';
@@ -130,6 +139,7 @@ export class BriefMachine implements AsyncDisposable {
   readonly #parts: EngineParts;
   readonly #opened: Opened;
   #planned: MachineStart | undefined;
+  #lackedRoom = false;
 
   constructor(parts: EngineParts, opened: Opened) {
     this.id = opened.id;
@@ -166,9 +176,33 @@ export class BriefMachine implements AsyncDisposable {
     this.#planned = start;
   }
 
-  /** To be called when it has just started: what came of its template is for the next machine to know. */
+  /**
+   * To be called when it has just started: what came of its template is for the next machine to know. From now on it is ended
+   * when the host's disk has no room for what it writes: nobody could let it go on.
+   */
   async noteStart(): Promise<void> {
+    void this.#endWithoutRoom().catch((error: unknown) => {
+      this.#parts.log.error({ id: this.id, error: errorMessage(error) }, 'a machine may stand still');
+    });
     if (this.#planned !== undefined) await startOf(this.#parts, this.id, this.#planned);
+  }
+
+  /** Throws `unavailable` when it was ended for want of room on the host's disk for `what`. */
+  requireRoom(what: string): void {
+    if (!this.#lackedRoom) return;
+    throw unavailable(`no space left on device: there is no room for ${what}`, {
+      hint: 'Free space on the file system of the data root, then try again',
+    });
+  }
+
+  async #endWithoutRoom(): Promise<void> {
+    const { settings, machines } = this.#parts;
+    const control = new ComputerControl(`${settings.execRoot}/runtime/${this.id}`, machines.runtime.path);
+    for await (const lacksRoom of standsStillForRoom(control)) {
+      if (!lacksRoom) continue;
+      this.#lackedRoom = true;
+      await this.supervisor.signal(constants.signals.SIGKILL).catch(unlessEnded);
+    }
   }
 
   /** Ends its process, so that its guest brings everything to its disk, and tells how it ended; one that does not end is killed. */

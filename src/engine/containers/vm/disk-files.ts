@@ -50,6 +50,7 @@ export async function openDiskFiles(
 /** By the signal that it was sent, and by no other way. */
 async function endWell(machine: BriefMachine): Promise<void> {
   const status = await machine.end();
+  machine.requireRoom("what is copied to the virtual machine's disk");
   if (status.kind === 'exited' && status.signal === constants.signals.SIGTERM) return;
   throw unavailable('the virtual machine that had the files ended before everything was on its disk', {
     hint: 'Copy them again',

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { type BerthError, invalid, systemErrorCode } from '../../../base/index.ts';
 import { type ArchitectureName, isArchitectureName } from '../../../vm/index.ts';
-import type { ContainerMount, HostOptions } from '../container.ts';
+import type { ContainerMount, HostOptions, ResourceLimits } from '../container.ts';
 
 /** Something that a container can be asked for and a virtual machine cannot, and why. */
 interface Refusal {
@@ -15,12 +15,21 @@ const OWN_KERNEL = 'it has a kernel of its own, in which there is nothing of the
 
 /** Throws `invalid` naming the first option that a virtual machine cannot have, with the reason. */
 export function refuseContainerOptions(host: HostOptions): void {
-  const refusal = [
+  refuseFirst([
     ...namespaceRefusals(host),
     ...deviceRefusals(host),
-    ...limitRefusals(host),
+    ...limitRefusals(host.resources),
     ...otherRefusals(host),
-  ].find(({ isAsked }) => isAsked);
+  ]);
+}
+
+/** The same of limits alone. */
+export function refuseLimits(limits: Pick<ResourceLimits, 'memory' | 'memorySwap'>): void {
+  refuseFirst(limitRefusals(limits));
+}
+
+function refuseFirst(refusals: readonly Refusal[]): void {
+  const refusal = refusals.find(({ isAsked }) => isAsked);
   if (refusal === undefined) return;
   throw invalid(`a virtual machine cannot have ${refusal.what}: ${refusal.why}`, { hint: refusal.hint });
 }
@@ -67,8 +76,13 @@ function deviceRefusals({
   ];
 }
 
-function limitRefusals({ resources, oomScoreAdj }: HostOptions): Refusal[] {
-  const { memory, memorySwap, memoryReservation, memorySwappiness, oomKillDisable = false } = resources;
+function limitRefusals({
+  memory,
+  memorySwap,
+  memoryReservation = 0,
+  memorySwappiness,
+  oomKillDisable = false,
+}: Pick<ResourceLimits, 'memory' | 'memorySwap'> & Partial<ResourceLimits>): Refusal[] {
   return [
     {
       isAsked: memorySwap !== 0 && memorySwap !== memory && memorySwap !== 2 * memory,
@@ -94,20 +108,20 @@ function limitRefusals({ resources, oomScoreAdj }: HostOptions): Refusal[] {
       why: 'its kernel would stand still for ever',
       hint: 'Give it more memory with -m',
     },
+  ];
+}
+
+function otherRefusals({ securityOpt, oomScoreAdj }: HostOptions): Refusal[] {
+  const seccomp = securityOpt.find(
+    (option) => /^seccomp[=:]/.test(option) && !/[=:](builtin|unconfined)$/.test(option),
+  );
+  return [
     {
       isAsked: oomScoreAdj !== 0,
       what: '--oom-score-adj',
       why: "it is about the host's choice among its processes, and a machine's are not among them",
       hint: 'Leave it out',
     },
-  ];
-}
-
-function otherRefusals({ securityOpt }: HostOptions): Refusal[] {
-  const seccomp = securityOpt.find(
-    (option) => /^seccomp[=:]/.test(option) && !/[=:](builtin|unconfined)$/.test(option),
-  );
-  return [
     {
       isAsked: seccomp !== undefined,
       what: 'a seccomp profile',

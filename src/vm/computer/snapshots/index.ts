@@ -1,3 +1,3 @@
 export type * from './contract.ts';
 export { QemuSnapshots } from './qemu-snapshots.ts';
-export { goOnWithRoom, letGoOn } from './take-live.ts';
+export { letGoOn } from './take-live.ts';

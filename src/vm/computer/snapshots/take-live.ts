@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { asBerthError, conflict, crashPoint, unavailable } from '../../../base/index.ts';
+import { guestStatus, NO_ROOM } from '../../room.ts';
 import { explainNoSpace } from '../disks/qemu-img.ts';
 import type { ComputerEvent } from '../events.ts';
 import type { ComputerEventStream, ComputerMonitor } from '../monitor.ts';
@@ -66,25 +67,10 @@ export async function takeLiveSnapshot(
   }
 }
 
-/** QEMU's word for a guest that stands still because a write of it found no room; it is made again when the guest goes on. */
-const NO_ROOM = 'io-error';
-
-/** Lets a guest go on that stood still for want of room on the host's disk, where there may be some by now; false for another one. */
-export async function goOnWithRoom(control: Pick<ComputerMonitor, 'execute'>): Promise<boolean> {
-  try {
-    if ((await statusOf(control)) !== NO_ROOM) return false;
-    await control.execute('cont');
-    return true;
-  } catch (error) {
-    if (asBerthError(error).kind !== 'unavailable') throw error; // it has ended, or is just starting
-    return false;
-  }
-}
-
 /** For a guest that a snapshot has stopped, and whose snapshot nobody finishes any more. Nothing happens for another one. */
 export async function letGoOn(control: Pick<ComputerMonitor, 'execute'>): Promise<void> {
   try {
-    if ((await statusOf(control)) === 'running') return;
+    if ((await guestStatus(control)) === 'running') return;
     await control.execute('migrate_cancel'); // by itself, QEMU goes on after a migration that came to nothing
     if ((await statusAfterMigration(control)) === 'postmigrate') await control.execute('cont');
   } catch (error) {
@@ -95,14 +81,14 @@ export async function letGoOn(control: Pick<ComputerMonitor, 'execute'>): Promis
 /** QEMU tells that a migration is completed some moments before the guest can go on, and has no event for that. */
 async function statusAfterMigration(control: Pick<ComputerMonitor, 'execute'>): Promise<string> {
   for (;;) {
-    const status = await statusOf(control);
+    const status = await guestStatus(control);
     if (status !== 'finish-migrate') return status;
   }
 }
 
 /** Throws `conflict` for a guest that stands still. */
 export async function requireRunning(control: ComputerMonitor): Promise<void> {
-  const status = await statusOf(control);
+  const status = await guestStatus(control);
   if (status === 'running') return;
   if (status === NO_ROOM) {
     throw conflict("the machine stands still: the host's disk had no room for what it wrote", {
@@ -123,11 +109,6 @@ export async function snapshotInDisks(
     data: { device, name: tag },
   }));
   if (actions.length > 0) await control.execute('transaction', { actions });
-}
-
-async function statusOf(control: Pick<ComputerMonitor, 'execute'>): Promise<string> {
-  const status = await control.execute('query-status');
-  return isObject(status) ? String(status.status) : 'unknown';
 }
 
 async function configure(control: ComputerMonitor, stop: number): Promise<void> {
