@@ -52,6 +52,7 @@ static void on_script_failed(struct qmp *qmp, const struct failure *why) {
 static void note_stop(struct monitor *monitor) {
     monitor->is_paused = true;
     sessions_stopped(monitor);
+    if (monitor->lacks_room) machine_lacks_room(monitor);
 }
 
 static void note_io_error(struct monitor *monitor, struct span data) {

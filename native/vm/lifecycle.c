@@ -37,6 +37,13 @@ static void tell(struct monitor *monitor, const char *message) {
     if (write_all(fd, line, (size_t)length) < 0) return; /* nobody is left to tell */
 }
 
+/* Who looks at its output would wait for something that does not come. Once is enough: it may happen every second. */
+void machine_lacks_room(struct monitor *monitor) {
+    if (monitor->phase != PHASE_RUNNING || monitor->plan.is_computer || monitor->told_of_room) return;
+    monitor->told_of_room = true;
+    tell(monitor, "the virtual machine stands still: the host's disk has no room for what it writes");
+}
+
 /* Its process has ended as it should have; what it had written before is not all there. */
 static void tell_of_loss(struct monitor *monitor) {
     tell(monitor, "what was written last is lost: the host's disk has no room for it");

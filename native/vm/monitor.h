@@ -65,6 +65,7 @@ struct monitor {
     bool has_failed;
     bool is_paused; /* its processors stand still */
     bool lacks_room; /* as the host's disk has none for what it writes */
+    bool told_of_room;
     struct errand *resuming; /* who waits for the guest to go on; NULL: nobody */
     int exit_code;
     int exit_signal;
@@ -88,6 +89,8 @@ void machine_ran_out_of_memory(struct monitor *monitor);
 void machine_ready(struct monitor *monitor);
 void machine_fail(struct monitor *monitor, const struct failure *why);
 void machine_kill(struct monitor *monitor);
+/* Its guest stands still, as the host's disk has no room for what it writes. */
+void machine_lacks_room(struct monitor *monitor);
 /* A child has ended. */
 void machine_reaped(struct monitor *monitor);
 /* 0: it does not go off. */

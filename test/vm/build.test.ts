@@ -88,7 +88,7 @@ describe('a build whose RUN steps are in virtual machines', () => {
 
   it('gives it the processors and the /dev/shm that it asks for, and so much of their time', async () => {
     const script =
-      'grep -c ^processor /proc/cpuinfo; df -m /dev/shm | tail -1; echo begun; while :; do :; done';
+      'grep -c ^processor /proc/cpuinfo; df -m /dev/shm | tail -1; printf "be%s\\n" gun; while :; do :; done';
     const dockerfile = `FROM busybox\nRUN --network=none ${script}\n`;
     const limits = ['-m', '128m', '--shm-size', '8m', '--cpu-period', '50000', '--cpu-quota', '75000'];
     await writeFile(`${folder}/Dockerfile`, dockerfile);
@@ -100,8 +100,9 @@ describe('a build whose RUN steps are in virtual machines', () => {
       await client.said('begun');
       expect(client.lines).toContain('2');
       expect(client.lines.some((line) => /^shm +8 /.test(line))).toBe(true);
-      const [step] = await steps();
-      const { pid } = await new MachineControl(`${instance.execRoot}/runtime/${step}`).state();
+      const runtime = `${instance.execRoot}/runtime`;
+      const [machine] = await readdir(runtime);
+      const { pid } = await new MachineControl(`${runtime}/${machine}`).state();
       expect(await processorQuota(pid)).toBe('75000');
     } finally {
       client.child.kill('SIGTERM');
@@ -185,10 +186,9 @@ describe('a build whose RUN steps are in virtual machines', () => {
     expect(kernel).not.toBe(release());
   });
 
-  it('is refused where the isolation has another name, or a container is to have the memory', async () => {
+  it('is refused where the isolation has another name, or the memory is too little to boot', async () => {
     const dockerfile = 'FROM busybox\nRUN true\n';
     expect((await build(dockerfile, '--isolation', 'hyperv')).stderr).toContain('invalid isolation (hyperv)');
-    expect((await build(dockerfile, '-m', '256m')).stderr).toContain('virtual machines only');
     expect((await inMachines(dockerfile, '--no-cache', '-m', '16m')).stderr).toContain(
       'cannot boot with 16MiB',
     );

@@ -77,6 +77,8 @@ describe('a full disk of the host', () => {
       expect(await instance.berthOk(['why', 'writes'])).toContain(`It stands still: ${REASON}.`);
       const { stderr } = await instance.berth(['exec', 'writes', 'true']);
       expect(stderr).toContain(`It stands still, as ${REASON}: free space there, and it goes on`);
+      const { stderr: said } = await instance.berth(['logs', 'writes']);
+      expect(said).toBe(`berth: the virtual machine stands still: ${REASON}\n`);
       await instance.killDaemon();
       await instance.startDaemon();
       expect(await instance.berthOk(['ps', '-q', '--filter', 'status=paused'])).not.toBe('');
@@ -88,21 +90,26 @@ describe('a full disk of the host', () => {
     await instance.berthOk(['rm', 'writes']);
   });
 
-  it('does not keep one from being stopped or removed', async () => {
+  it('does not keep one from being stopped, killed or removed', async () => {
     await using _full = await fill();
-    await standstill('stopped', `${WRITE} && sync; exec sleep 1000`);
-    await instance.berthOk(['stop', '-t', '0', 'stopped']);
-    const format = '{{.State.Status}} {{.State.ExitCode}}';
-    expect(await instance.berthOk(['inspect', '-f', format, 'stopped'])).toBe('exited 137');
-    await instance.berthOk(['rm', 'stopped']);
+    for (const end of [['stop', '-t', '0'], ['kill']]) {
+      await standstill('ended', `${WRITE} && sync; exec sleep 1000`);
+      await instance.berthOk([...end, 'ended']);
+      const format = '{{.State.Status}} {{.State.ExitCode}}';
+      expect(await instance.berthOk(['inspect', '-f', format, 'ended'])).toBe('exited 137');
+      await instance.berthOk(['rm', 'ended']);
+    }
     await standstill('removed', `${WRITE} && sync; exec sleep 1000`);
     await instance.berthOk(['rm', '-f', 'removed']);
   });
 
   it('is told by one that has ended, and whose last writes are lost for it', async () => {
     await using _full = await fill(2 * MIB);
-    // So little that its kernel still has it in memory when the process ends.
-    const run = ['run', '--rm', ...MACHINE, 'busybox', 'sh', '-c', 'head -c 6m /dev/urandom >/file'];
+    // Its kernel still has it in memory when the process ends.
+    const late = ['dirty_background_bytes', 'dirty_bytes'].flatMap((name) => [
+      ...['--sysctl', `vm.${name}=${64 * MIB}`],
+    ]);
+    const run = ['run', '--rm', ...MACHINE, ...late, 'busybox', 'sh', '-c', 'head -c 6m /dev/urandom >/file'];
     const { code, stderr } = await instance.berth(run);
     expect([code, stderr]).toEqual([
       255,

@@ -160,6 +160,19 @@ describe('the processes of a virtual machine', () => {
     await instance.berthOk(['rm', '-f', 'killed']);
   });
 
+  it('are killed, also while it is paused, with what they have written before', async () => {
+    await machine('still', 'cat /written; echo kept >/written; echo done; sleep 1000');
+    await expect.poll(() => instance.berthOk(['logs', 'still']), { timeout: 20_000 }).toContain('done');
+    await instance.berthOk(['pause', 'still']);
+    expect((await instance.berth(['top', 'still'])).stderr).toContain(
+      'the virtual machine still is paused, and tells nothing of its processes. Let it go on first: berth unpause still',
+    );
+    await instance.berthOk(['kill', 'still']);
+    expect(await exitCode('still')).toBe('137');
+    expect(await instance.berthOk(['cp', 'still:/written', '-'])).toContain('kept');
+    await instance.berthOk(['rm', 'still']);
+  });
+
   it('are started again by the restart policy, as often as it says', async () => {
     await machine('again', 'echo run; exit 5', '--restart', 'on-failure:2');
     await expect.poll(() => state('again'), { timeout: 50_000 }).toBe('exited');

@@ -374,6 +374,13 @@ export function standstillReason(state: ContainerState): string | undefined {
   return "the host's disk has no room for what it writes";
 }
 
+/** How a container that stands still goes on. */
+export function goingOnHint({ name, state }: Pick<ContainerRecord, 'name' | 'state'>): string {
+  const reason = standstillReason(state);
+  if (reason === undefined) return `Let it go on first: berth unpause ${name}`;
+  return `It stands still, as ${reason}: free space there, and it goes on`;
+}
+
 /** Whether it runs an image's program in a virtual machine (`--isolation vm`). */
 export function isMachine({ host }: Pick<ContainerRecord, 'host'>): boolean {
   return host.isolation === 'vm';

@@ -3,6 +3,7 @@ import {
   type ActiveState,
   type ContainerRecord,
   type ContainerState,
+  goingOnHint,
   isActive,
   standstillReason,
 } from './container.ts';
@@ -228,15 +229,7 @@ export function admit(
   const { id, name } = record;
   const values: Readonly<Record<string, string>> = { id, name, reference };
   const words = effect.words.replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole);
-  throw conflict(words, standstillHint(record.state));
-}
-
-/** Of what nobody has paused. */
-function standstillHint(state: ContainerState): { readonly hint?: string } {
-  const reason = standstillReason(state);
-  return reason === undefined
-    ? {}
-    : { hint: `It stands still, as ${reason}: free space there, and it goes on` };
+  throw conflict(words, standstillReason(record.state) === undefined ? {} : { hint: goingOnHint(record) });
 }
 
 /** As {@link admit}, of an operation that is for containers with a process: their state. */

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { invalid, run, unavailable } from '../../base/index.ts';
+import { conflict, invalid, run, unavailable } from '../../base/index.ts';
 import { findControlGroup } from '../../runtime/index.ts';
-import { type ContainerRecord, isMachine } from './container.ts';
+import { type ContainerRecord, goingOnHint, isMachine } from './container.ts';
 import { type ContainerContext, emit } from './context.ts';
 import { admitActive } from './operations.ts';
 import { controlOf } from './vm/guest.ts';
@@ -37,6 +37,12 @@ async function listGuestProcesses(
   record: ContainerRecord,
   options: readonly string[],
 ): Promise<ProcessTable> {
+  const { name, state } = record;
+  if (state.status === 'paused') {
+    throw conflict(`the virtual machine ${name} is paused, and tells nothing of its processes`, {
+      hint: goingOnHint(record),
+    });
+  }
   const control = controlOf(context, record);
   const [records, accounts] = await Promise.all([control.processes(), control.statistics()]);
   const table = guestProcessTable(records, options, { accounts });

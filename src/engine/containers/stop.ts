@@ -78,14 +78,14 @@ export async function killContainer(
   admit(record, 'kill', reference);
   if (record.state.status === 'restarting') {
     // As in Docker, any signal: there is no process that it could be meant for.
-    context.collection.update(record.id, { stoppedByUser: true });
+    context.collection.prepare(record.id, { stoppedByUser: true });
     await endProcess(context, record, { by: 'kill', signal: number, grace: -1 });
     return;
   }
   const { supervisor } = runningOf(context, record);
   const ended = number === constants.signals.SIGKILL ? endOf(context, record.id) : undefined;
   if (endsForGood(record, number)) {
-    context.collection.update(record.id, { stoppedByUser: true });
+    context.collection.prepare(record.id, { stoppedByUser: true });
     await supervisor.cancelRestart();
   }
   const pid = supervisor.started?.pid;
@@ -94,7 +94,7 @@ export async function killContainer(
   await send(context, record, supervisor, { by: 'kill', signal: number });
   const isPaused = record.state.status === 'paused';
   // A process that stands still takes no signal; SIGKILL ends it, so that there is nothing to go on.
-  if (isPaused && ended !== undefined) await supervisor.resume();
+  if (isPaused && ended !== undefined && !hasOwnKernel(record)) await supervisor.resume();
   for (const other of others) signalIfThere(other, number);
   emit(context, record, 'kill', { signal: String(number) });
   if (isPaused && ended === undefined) await unpauseContainer(context, record.id);
@@ -225,8 +225,9 @@ async function send(
 ): Promise<void> {
   const isKept = isMachine(record) && signal === constants.signals.SIGKILL && by !== 'rm';
   const { state } = context.collection.get(record.id) ?? record; // it may stand still since
-  if (isKept && state.status === 'running') await killGuest(context, record, supervisor);
-  else await supervisor.signal(signal);
+  if (!isKept || !isActive(state) || state.noRoom === true) return await supervisor.signal(signal);
+  if (state.status === 'paused') await supervisor.resume();
+  await killGuest(context, record, supervisor);
 }
 
 /** A guest sees to its own processes. */

@@ -6,10 +6,10 @@ import { MACHINE_DISK } from '../../../vm/index.ts';
 import {
   type ContainerMount,
   type ContainerRecord,
+  goingOnHint,
   isActive,
   isAlive,
   isMachine,
-  standstillReason,
 } from '../container.ts';
 import { type ContainerContext, containerDirectory, runningOf } from '../context.ts';
 import { imageOf } from '../create.ts';
@@ -108,12 +108,8 @@ export async function openChanges(context: ContainerContext, record: ContainerRe
 function isReadable({ name, state }: ContainerRecord): boolean {
   if (state.status === 'running') return true;
   if (state.status === 'paused') {
-    const reason = standstillReason(state);
     throw conflict(`the virtual machine ${name} is paused, and its files with it`, {
-      hint:
-        reason === undefined
-          ? `Let it go on first: berth unpause ${name}`
-          : `It stands still, as ${reason}: free space there, and it goes on`,
+      hint: goingOnHint({ name, state }),
     });
   }
   if (isAlive(state)) {
