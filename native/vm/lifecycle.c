@@ -39,7 +39,12 @@ static void tell(struct monitor *monitor, const char *message) {
 
 /* Who looks at its output would wait for something that does not come. Once is enough: it may happen every second. */
 void machine_lacks_room(struct monitor *monitor) {
-    if (monitor->phase != PHASE_RUNNING || monitor->plan.is_computer || monitor->told_of_room) return;
+    struct failure why;
+    if (monitor->plan.is_computer) return;
+    fail(&why, FAILURE_UNAVAILABLE, "no space left on device: the host's disk has no room for what the virtual machine writes");
+    if (monitor->phase == PHASE_BOOTING) boot_give_up(monitor, &why);
+    else if (monitor->phase < PHASE_RUNNING) machine_fail_start(monitor, &why);
+    if (monitor->phase != PHASE_RUNNING || monitor->told_of_room) return;
     monitor->told_of_room = true;
     tell(monitor, "the virtual machine stands still: the host's disk has no room for what it writes");
 }
