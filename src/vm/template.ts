@@ -256,8 +256,10 @@ function whatQemuIsTold(shape: MachineShape, argumentsOf: typeof machineArgument
   return {
     template: argumentsOf(shape, { kind: 'template', boot, memoryFile: '/memory' }, shares),
     saved: [bootSteps({ layers: undefined, writable: undefined }), migrationCapabilities],
-    clone: argumentsOf(shape, { kind: 'warm', memoryFile: '/memory' }, shares),
-    restored: restoreSteps(disks),
+    clones: (['9p', 'virtiofs'] as const).map((kind) => [
+      argumentsOf(shape, { kind: 'warm', memoryFile: '/memory' }, { kind, folder: '/shares' }),
+      restoreSteps(disks, kind),
+    ]),
   };
 }
 
