@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runChecked } from '../../src/base/index.ts';
-import { ComputerControl } from '../../src/vm/index.ts';
 import { tracesOf } from '../engine/traces.ts';
 import { TinyMachines } from './tiny-machines.ts';
 
 const MIB = 1024 ** 2;
 const FULL = 'no space left on device: there is no room for';
+const NO_ROOM = "the host's disk has no room for what it writes";
 const HINT = 'Free space on the file system of the data root, then try again';
 
 describe('a full disk (a tmpfs of 64 MiB)', () => {
@@ -70,22 +70,30 @@ describe('a full disk (a tmpfs of 64 MiB)', () => {
     await berth('rm', '-f', 'live');
   });
 
-  it('holds a machine that writes still, without an error inside, until it is let go on', async () => {
+  it('holds a machine that writes still, without an error inside, and says so, until there is room', async () => {
     await machines.run('writer', '-m', '128m');
     const { Id } = await machines.client.machines.inspect('writer');
     await using console = await machines.console('writer');
     {
       await using _full = await fillUpTo(0);
-      const control = new ComputerControl(`${machines.instance.execRoot}/runtime/${Id}`, 'berth-vm');
-      await using events = await control.events();
+      const filters = { type: ['machine'], event: ['pause'] };
+      const pauses = await machines.client.system.events({ filters });
       console.type('!');
-      await events.find(({ name }) => name === 'STOP');
+      const { value: pause } = await pauses.next();
+      expect(pause?.Actor).toMatchObject({ ID: Id, Attributes: { reason: NO_ROOM } });
+      expect(await machines.client.machines.inspect('writer')).toMatchObject({
+        State: { Status: 'paused', Error: NO_ROOM },
+      });
+      expect(await berth('ls', '--format', '{{.Status}}')).toMatch(/\(Paused\)/);
+      expect(await machines.instance.berthOk(['why', 'writer'])).toContain(`It stands still: ${NO_ROOM}`);
+      expect(await machines.refusal('exec', 'writer', 'true')).toContain(
+        `the machine writer stands still, as ${NO_ROOM}`,
+      );
+      expect(await berth('start', 'writer')).toBe('writer'); // which finds no room again
     }
-    expect(await machines.refusal('snapshot', 'create', 'writer', 'one')).toContain(
-      "the machine stands still: the host's disk had no room for what it wrote",
-    );
-    expect(await berth('start', 'writer')).toBe('writer');
     await console.shows('wrote');
+    const status = async () => (await machines.client.machines.inspect('writer')).State.Status;
+    await expect.poll(status, { timeout: 60_000 }).toBe('running'); // its system is faster than berthd's record
     await berth('snapshot', 'create', 'writer', 'one');
     await berth('rm', '-f', 'writer');
   });

@@ -1,5 +1,5 @@
 import { conflict } from '../../base/index.ts';
-import { type ContainerRecord, isActive, isAlive } from '../containers/container.ts';
+import { type ContainerRecord, isActive, isAlive, standstillReason } from '../containers/container.ts';
 
 type Named = Pick<ContainerRecord, 'name' | 'state'>;
 
@@ -14,6 +14,12 @@ export function requireRunning({ name, state }: Named): void {
 export function requireGoingOn({ name, state }: Named): void {
   requireRunning({ name, state });
   if (state.status !== 'paused') return;
+  const reason = standstillReason(state);
+  if (reason !== undefined) {
+    throw conflict(`the machine ${name} stands still, as ${reason}`, {
+      hint: 'It goes on when space is freed on the file system of the data root',
+    });
+  }
   throw conflict(`the machine ${name} is paused`, { hint: `Let it go on: berth vm unpause ${name}` });
 }
 

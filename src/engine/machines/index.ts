@@ -12,7 +12,7 @@ import {
 import { type Attachment, attachToContainer, resizeContainer } from '../containers/attach.ts';
 import { computerControl } from '../containers/computer/control.ts';
 import { computerFiles } from '../containers/computer/files.ts';
-import { isComputer } from '../containers/container.ts';
+import { isComputer, standstillReason } from '../containers/container.ts';
 import { type ContainerContext, containerDirectory, emit, logPath } from '../containers/context.ts';
 import type { ContainerRecord, EndReport, Health } from '../containers/index.ts';
 import { type LogEntry, type LogOptions, readLogs } from '../containers/logs/index.ts';
@@ -82,9 +82,12 @@ export class Machines {
 
   /** One that stands still, as the host's disk was full, goes on. False when it ran already. */
   async start(reference: string, timeline = new Timeline()): Promise<boolean> {
-    const { id } = this.find(reference);
-    const { alreadyRunning } = await startContainer(this.#context, id, timeline);
-    return !alreadyRunning || goOnWithRoom(computerControl(this.#context, this.find(id)));
+    const { id, state } = this.find(reference);
+    const standsStill = standstillReason(state) !== undefined;
+    const { alreadyRunning } = standsStill
+      ? { alreadyRunning: true }
+      : await startContainer(this.#context, id, timeline);
+    return !alreadyRunning || goOnWithRoom(computerControl(this.#context, { id }));
   }
 
   /** Presses the power button, and ends it by force after `timeout` seconds (negative: never); false when it did not run. */

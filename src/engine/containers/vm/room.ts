@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type ContainerId, errorMessage } from '../../../base/index.ts';
 import { standsStillForRoom } from '../../../vm/index.ts';
 import { computerControl } from '../computer/control.ts';
-import { type ContainerRecord, isMachine, standstillReason } from '../container.ts';
+import { type ContainerRecord, hasOwnKernel, standstillReason } from '../container.ts';
 import { type ContainerContext, containerDirectory, emit } from '../context.ts';
 import { unpauseContainer } from '../pause.ts';
 
@@ -14,11 +14,11 @@ const ENOUGH = 16 * 1024 ** 2;
 const LOOK_EVERY = 1000;
 
 /**
- * Watches a virtual machine until it ends: when a write to its disk finds no room on the host its guest stands still, which
+ * Watches a virtual machine, of either kind, until it ends: when a write to its disk finds no room on the host its guest stands still, which
  * is then its state, and goes on as soon as there is room again.
  */
 export function watchRoom(context: ContainerContext, record: Pick<ContainerRecord, 'id' | 'host'>): void {
-  if (!isMachine(record)) return;
+  if (!hasOwnKernel(record)) return;
   const { id } = record;
   watch(context, id).catch((error: unknown) => {
     const details = { id, error: errorMessage(error) };
