@@ -85,6 +85,7 @@ enum vm_machine_tag {
     VM_MACHINE_BOOT_TIMEOUT = 8,    /* milliseconds until the guest must be ready, or a computer's script done */
     VM_MACHINE_FILE_SERVER = 9,     /* fields of its own: PROGRAM, ARGUMENT and FILE */
     VM_MACHINE_MEMORY = 10,         /* path of a file on the host: the machine has a copy as its memory, which a file server can map */
+    VM_MACHINE_FILE_SIZE = 11,      /* bytes: QEMU makes no file longer than this, however long it was; absent: as it likes */
 };
 
 enum vm_file_tag {

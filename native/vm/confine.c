@@ -24,17 +24,22 @@ const uint64_t FILE_SERVER_CAPABILITIES = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE)
 #define PROCESSES_MAX 1024
 #define DESCRIPTORS_MAX 65536
 
-static int set_limits(struct failure *why) {
-    static const struct {
+/* A program that has been taken over could otherwise fill the host's disk through a file that it may write to. */
+static int set_limits(rlim_t file_size, struct failure *why) {
+    const struct {
         int resource;
         rlim_t value;
-    } LIMITS[] = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, PROCESSES_MAX}, {RLIMIT_NOFILE, DESCRIPTORS_MAX}, {RLIMIT_MSGQUEUE, 0}};
-    for (size_t index = 0; index < sizeof(LIMITS) / sizeof(*LIMITS); index++) {
+    } limits[] = {{RLIMIT_CORE, 0},
+                  {RLIMIT_NPROC, PROCESSES_MAX},
+                  {RLIMIT_NOFILE, DESCRIPTORS_MAX},
+                  {RLIMIT_MSGQUEUE, 0},
+                  {RLIMIT_FSIZE, file_size}};
+    for (size_t index = 0; index < sizeof(limits) / sizeof(*limits); index++) {
         struct rlimit limit;
-        if (getrlimit((unsigned)LIMITS[index].resource, &limit) < 0) return fail_errno(why, "QEMU's limits");
-        if (LIMITS[index].value < limit.rlim_max) limit.rlim_max = LIMITS[index].value;
+        if (getrlimit((unsigned)limits[index].resource, &limit) < 0) return fail_errno(why, "QEMU's limits");
+        if (limits[index].value < limit.rlim_max) limit.rlim_max = limits[index].value;
         limit.rlim_cur = limit.rlim_max;
-        if (setrlimit((unsigned)LIMITS[index].resource, &limit) < 0) return fail_errno(why, "QEMU's limits");
+        if (setrlimit((unsigned)limits[index].resource, &limit) < 0) return fail_errno(why, "QEMU's limits");
     }
     return 0;
 }
@@ -56,8 +61,8 @@ static int set_capabilities(uint64_t mask, struct failure *why) {
     return syscall(SYS_capset, &header, data) < 0 ? fail_errno(why, "capabilities") : 0;
 }
 
-int confine_program(int user_namespace, uint64_t capabilities, struct failure *why) {
-    if (set_limits(why) < 0) return -1;
+int confine_program(int user_namespace, uint64_t capabilities, rlim_t file_size, struct failure *why) {
+    if (set_limits(file_size, why) < 0) return -1;
     if (setns(user_namespace, CLONE_NEWUSER) < 0) return fail_errno(why, "QEMU's user namespace");
     if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
         return fail_errno(why, "QEMU's user");

@@ -3,6 +3,7 @@
 #define BERTH_VM_CONFINE_H
 
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "common/failure.h"
 
@@ -14,9 +15,10 @@ extern const uint64_t FILE_SERVER_CAPABILITIES;
 
 /*
  * Becomes root of `user_namespace` with no capability but those of the mask (bit N is capability N), there and for
- * everything that is executed, with limits, without new privileges; killed when the parent dies. The caller is root.
+ * everything that is executed, with limits, one of them that no file becomes longer than `file_size` bytes through it
+ * (RLIMIT_FSIZE), without new privileges; killed when the parent dies. The caller is root.
  */
-int confine_program(int user_namespace, uint64_t capabilities, struct failure *why);
+int confine_program(int user_namespace, uint64_t capabilities, rlim_t file_size, struct failure *why);
 
 /*
  * What a guest sends is read by us: from now on we can end QEMU and enlarge pipes, and open, execute and mount nothing.

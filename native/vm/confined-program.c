@@ -97,7 +97,7 @@ static void become(const struct confined_program *program, const struct confinem
     reset_signals();
     bool confined = qemu_root_enter(program->plan, program->extra, confinement->scratch, confinement->user_namespace,
                                     confinement->owner, &why) == 0 &&
-                    confine_program(confinement->user_namespace, program->capabilities, &why) == 0 &&
+                    confine_program(confinement->user_namespace, program->capabilities, program->file_size, &why) == 0 &&
                     monitor_lives(ties.alive);
     if (confined) {
         if (arrange_descriptors(program, &report) < 0) fail_errno(&why, "the descriptors of %s", program->plan->path);

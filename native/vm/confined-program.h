@@ -2,6 +2,7 @@
 #ifndef BERTH_VM_CONFINED_PROGRAM_H
 #define BERTH_VM_CONFINED_PROGRAM_H
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "machine-plan.h"
@@ -20,6 +21,7 @@ struct confined_program {
     const struct program_plan *plan;
     const struct file_plan *extra; /* one file more in its root; NULL: none */
     uint64_t capabilities;
+    rlim_t file_size; /* no file becomes longer through it */
     char *const *environment;
     /* What its descriptors are from 0 on, and from a number behind on; -1: /dev/null. */
     const int *first;

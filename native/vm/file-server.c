@@ -33,6 +33,7 @@ pid_t file_server_start(const struct program_plan *plan, const struct confinemen
     const struct confined_program program = {
         .plan = plan,
         .capabilities = FILE_SERVER_CAPABILITIES,
+        .file_size = RLIM_INFINITY, /* of the folder's file system's */
         .environment = environment,
         .first = descriptors,
         .first_count = sizeof(descriptors) / sizeof(*descriptors),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,6 +105,7 @@ static int take_machine_field(const struct field *field, void *into, struct fail
         case VM_MACHINE_STATE: return take_text(field, &machine->state, why);
         case VM_MACHINE_MEMORY: return take_text(field, &machine->memory, why);
         case VM_MACHINE_TEMPLATE_MEMORY: return take_text(field, &machine->template_memory, why);
+        case VM_MACHINE_FILE_SIZE: return take_number_to(field, INT64_MAX, &machine->file_size, why);
         case VM_MACHINE_BOOT_TIMEOUT: return take_number_to(field, BOOT_TIMEOUT_MAX, &machine->boot_timeout, why);
         default: return field_broken(field, why);
     }
@@ -112,6 +114,7 @@ static int take_machine_field(const struct field *field, void *into, struct fail
 static int take_machine(const struct field *outer, struct vm_plan *plan, struct failure *why) {
     struct machine_plan *machine = add_item(&plan->machines, &plan->machine_count, sizeof(*machine));
     if (!machine) return field_broken(outer, why);
+    machine->file_size = RLIM_INFINITY;
     if (take_inner_fields(outer, take_machine_field, machine, why) < 0) return -1;
     if (machine->qemu.path && machine->boot_timeout > 0) return 0;
     return fail(why, FAILURE_INVALID, "a machine of the plan lacks its program or its boot's time");

@@ -42,6 +42,7 @@ struct machine_plan {
     char *state;           /* NULL: none */
     char *template_memory; /* NULL: none */
     char *memory;          /* NULL: none */
+    uint64_t file_size;    /* bytes: QEMU's files become no longer; RLIM_INFINITY: as long as it likes */
     uint64_t boot_timeout; /* milliseconds */
 };
 

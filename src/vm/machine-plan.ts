@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import type { MachineRequest } from './contract.ts';
 import { fileServer } from './file-server.ts';
 import { writeLayerDisk } from './layer-disk.ts';
@@ -40,6 +40,8 @@ export interface MachineBody {
   readonly files: readonly VmFile[];
   /** What it shares: QEMU opens it itself, or this server does. */
   readonly shares: MachineShares;
+  /** Bytes that the longest file has to which it may write; undefined: in a shared folder, files are as long as its guest makes them. */
+  readonly fileSizeLimit: number | undefined;
 }
 
 /** By virtiofs a server has the shares in its root, and QEMU sees an empty folder in their place. */
@@ -70,6 +72,7 @@ export async function coldMachine(body: MachineBody, boot: Boot, folder: Machine
     script: bootSteps(body.disks),
     state: undefined,
     templateMemory: undefined,
+    fileSizeLimit: body.fileSizeLimit,
     bootTimeout: COLD_TIMEOUT_MS,
   };
 }
@@ -87,6 +90,7 @@ export async function warmMachine(
     ...serverOf(body),
     script: restoreSteps(body.disks, device.kind),
     state: await folder.keep(template.state, 'state'),
+    fileSizeLimit: body.fileSizeLimit,
     bootTimeout: WARM_TIMEOUT_MS,
   };
   const program = (files: readonly VmFile[]) =>
@@ -112,6 +116,7 @@ export interface MachineFiles {
   readonly disks: MachineDisks;
   readonly files: readonly VmFile[];
   readonly shares: MachineShares;
+  readonly fileSizeLimit: number | undefined;
 }
 
 /** Makes a machine's disks and finds what it shares. Files of the host's root are root's for QEMU, too, which is another user. */
@@ -130,7 +135,23 @@ export async function machineFiles(
     disks: { layers: layers[0]?.name, writable: writable[0]?.name },
     files: [...layers, ...writable, ...shares.files],
     shares: shares.by,
+    fileSizeLimit: await fileSizeLimit(request, writable, shares.by),
   };
+}
+
+/** QEMU reads and writes disks by whole ones of these, also where a disk ends within one (bytes). */
+const LARGEST_SECTOR = 4096;
+
+/** With a server of files, QEMU's memory is a file, too. */
+async function fileSizeLimit(
+  { shares, allotment }: MachineRequest,
+  disks: readonly VmFile[],
+  { kind }: MachineShares,
+): Promise<number | undefined> {
+  if (kind === '9p' && shares.some(({ readOnly }) => !readOnly)) return undefined;
+  const sizes = await Promise.all(disks.map(async ({ hostPath }) => (await stat(hostPath)).size));
+  const longest = Math.max(0, ...sizes, kind === 'virtiofs' ? allotment.memory : 0);
+  return Math.ceil(longest / LARGEST_SECTOR) * LARGEST_SECTOR;
 }
 
 /** The descriptor first. */

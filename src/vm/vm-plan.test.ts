@@ -32,6 +32,7 @@ const machine: plan.VmMachine = {
   ],
   state: '/template/state',
   templateMemory: '/memory',
+  fileSizeLimit: 0,
   bootTimeout: 30_000,
 };
 
@@ -66,7 +67,10 @@ describe("a machine's plan", () => {
 
   test('is written with every field, commands and events in their order', () => {
     const bytes = plan.encodeVmPlan({
-      machines: [machine, { ...machine, state: undefined, templateMemory: undefined }],
+      machines: [
+        machine,
+        { ...machine, state: undefined, templateMemory: undefined, fileSizeLimit: undefined },
+      ],
       uidBase: 2_000_000,
       network: { namespace: '/proc/1/fd/9', interfaces: ['eth0', 'eth1'] },
       cgroups: [{ folder: '/sys/fs/cgroup/x', settings: [{ file: 'pids.max', value: '99' }] }],
@@ -77,7 +81,7 @@ describe("a machine's plan", () => {
     const fields = decodeFields(bytes);
     expect(fields.map(({ tag }) => tag)).toEqual([1, 1, 2, 3, 4, 4, 5, 6, 7]);
     const [warm, cold] = fields.slice(0, 2).map(({ value }) => texts(value));
-    expect(warm?.map(([tag]) => tag)).toEqual([1, 2, 2, 3, 4, 5, 4, 6, 7, 8]);
+    expect(warm?.map(([tag]) => tag)).toEqual([1, 2, 2, 3, 4, 5, 4, 6, 7, 11, 8]);
     expect(warm?.[4]).toEqual([plan.vmMachineTag.qmp, '{"execute":"qmp_capabilities"}']);
     expect(cold?.map(([tag]) => tag)).toEqual([1, 2, 2, 3, 4, 5, 4, 8]);
     const awaited = decodeFields(fields[0]?.value ?? Buffer.of())[5]?.value ?? Buffer.of();

@@ -56,6 +56,7 @@ export const vmMachineTag = {
   bootTimeout: 8,
   fileServer: 9,
   memory: 10,
+  fileSize: 11,
 } as const;
 
 export const vmFileTag = { hostPath: 1, name: 2, writable: 3, idmap: 4 } as const;
@@ -116,6 +117,8 @@ export interface VmMachine extends VmProgram {
   readonly templateMemory: string | undefined;
   /** A file on the host, of which descriptor 8 is a copy in memory. */
   readonly memory?: string;
+  /** Bytes: none of QEMU's files becomes longer, as none of what it has to do makes one longer; undefined: they may. */
+  readonly fileSizeLimit?: number | undefined;
   /** Milliseconds until the guest must be ready. */
   readonly bootTimeout: number;
 }
@@ -199,6 +202,7 @@ function encodeMachine(machine: VmMachine): Buffer {
   if (machine.state !== undefined) fields.text(vmMachineTag.state, machine.state);
   if (machine.templateMemory !== undefined) fields.text(vmMachineTag.templateMemory, machine.templateMemory);
   if (machine.memory !== undefined) fields.text(vmMachineTag.memory, machine.memory);
+  if (machine.fileSizeLimit !== undefined) fields.number(vmMachineTag.fileSize, machine.fileSizeLimit);
   return fields.number(vmMachineTag.bootTimeout, machine.bootTimeout).finish();
 }
 

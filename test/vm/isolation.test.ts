@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CommandResult, Instance } from '../engine/instance.ts';
 import { startMachines } from './machines.ts';
@@ -43,6 +43,32 @@ describe('machines that begin as copies of one template', () => {
     expect(wall).toBeLessThanOrEqual(after);
     expect(first).toBeGreaterThan(0);
     expect(second).toBeGreaterThanOrEqual(first ?? Number.NaN);
+  });
+});
+
+describe('the QEMU of a machine', () => {
+  const MIB = 1024 ** 2;
+
+  /** Bytes, or "unlimited". */
+  async function longestFile(name: string): Promise<string | undefined> {
+    const monitor = await instance.berthOk(['inspect', '-f', '{{.State.Pid}}', name]);
+    const qemu = (await readFile(`/proc/${monitor}/task/${monitor}/children`, 'utf8')).trim();
+    const limits = await readFile(`/proc/${qemu}/limits`, 'utf8');
+    return /^Max file size +(\S+)/m.exec(limits)?.[1];
+  }
+
+  it('can make no file longer than its disk', async () => {
+    const size = ['--storage-opt', 'size=48m'];
+    await instance.berthOk(['run', '-d', '--name', 'small', ...size, ...MACHINE, 'sleep', '1000']);
+    expect(await longestFile('small')).toBe(String(48 * MIB));
+    await instance.berthOk(['rm', '-f', 'small']);
+  });
+
+  it('is not limited so in a shared folder, whose files are as long as they become', async () => {
+    const volume = ['-v', 'data:/data'];
+    await instance.berthOk(['run', '-d', '--name', 'shares', ...volume, ...MACHINE, 'sleep', '1000']);
+    expect(await longestFile('shares')).toBe('unlimited');
+    await instance.berthOk(['rm', '-f', 'shares']);
   });
 });
 

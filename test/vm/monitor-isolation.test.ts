@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { chown, lstat, mkdir, readdir, readFile, readlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { collect, ended, readUntil } from '../../src/runtime/test-instance.ts';
+import type { VmMachine } from '../../src/vm/vm-plan.ts';
 import { HandMadeMachines, privateKilobytes, type RunningMachine, UID_BASE } from './hand-made-machine.ts';
 
 /** chown, dac_override, dac_read_search, fowner and fsetid: what giving files their owners takes. */
@@ -90,6 +91,32 @@ describe("a virtual machine's QEMU", () => {
         (target) => !/^(socket:|pipe:|anon_inode:|\/dev\/null|\/disk\/|\/shares|$)/.test(target),
       ),
     ).toEqual([]);
+  });
+
+  test('makes no file longer than its plan lets it, as it could if its guest took it over', async () => {
+    const SIZE = 1024 ** 2;
+    const disk = join(machines.instance.folder, 'growing');
+    await writeFile(disk, '');
+    await truncate(disk, SIZE);
+    const grow = (fileSizeLimit: number | undefined) => (good: VmMachine) => {
+      const node = { 'node-name': 'growing', driver: 'raw', file: { driver: 'file', filename: '/growing' } };
+      const script = [
+        ...good.script.slice(0, -1),
+        { command: { execute: 'blockdev-add', arguments: node } },
+        { command: { execute: 'block_resize', arguments: { 'node-name': 'growing', size: 2 * SIZE } } },
+        ...good.script.slice(-1),
+      ];
+      const files = [...good.files, { hostPath: disk, name: '/growing', writable: true, idmap: true }];
+      return [{ ...good, files, script, fileSizeLimit }];
+    };
+    const limited = await machines.prepare({ machines: grow(SIZE) });
+    await expect(limited.supervisor.run()).rejects.toThrow('Could not resize file: File too large');
+    await ended(limited.supervisor);
+    expect((await lstat(disk)).size).toBe(SIZE);
+
+    const free = await machines.start({ machines: grow(undefined) });
+    await ended(free.supervisor);
+    expect((await lstat(disk)).size).toBe(2 * SIZE);
   });
 
   test('ends with its monitor, however that ends', async () => {

@@ -28,6 +28,7 @@ static void append_machine(struct buffer *out) {
     field_append_text(&machine, VM_MACHINE_QMP, "{\"execute\":\"cont\"}");
     field_append(&machine, VM_MACHINE_AWAIT, await.data, await.length);
     field_append_text(&machine, VM_MACHINE_MEMORY, "/data/template/memory");
+    field_append_number(&machine, VM_MACHINE_FILE_SIZE, 1 << 20);
     field_append_number(&machine, VM_MACHINE_BOOT_TIMEOUT, 30000);
     field_append(out, VM_PLAN_MACHINE, machine.data, machine.length);
 }
@@ -66,6 +67,7 @@ static void a_whole_plan_is_understood(void) {
     CHECK(plan.machine_count == 1 && plan.uid_base == 1000000 && plan.taps.count == 1);
     const struct machine_plan *machine = &plan.machines[0];
     CHECK(machine->qemu.arguments.count == 2 && machine->qemu.file_count == 1 && machine->qemu.files[0].writable);
+    CHECK(machine->file_size == 1 << 20);
     CHECK(!machine->qemu.files[0].idmap && machine->boot_timeout == 30000);
     CHECK(strcmp(machine->memory, "/data/template/memory") == 0);
     const struct program_plan *server = &machine->file_server;
