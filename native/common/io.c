@@ -96,8 +96,9 @@ int receive_fd(int socket) {
         struct cmsghdr align;
     } control;
     struct iovec part = {.iov_base = data, .iov_len = sizeof(data)};
+    /* Without the padding, which the kernel would take for room for another one. */
     struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_LEN(sizeof(int))};
     if (RETRY(recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0) return -1;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||

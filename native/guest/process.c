@@ -221,8 +221,9 @@ static ssize_t receive_word(int channel, char *word, size_t size, int *descripto
         struct cmsghdr align;
     } control;
     struct iovec part = {.iov_base = word, .iov_len = size};
+    /* Without the padding, which the kernel would take for room for another one. */
     struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_LEN(sizeof(int))};
     ssize_t length = RETRY(recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT));
     *descriptor = -1;
     struct cmsghdr *header = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
