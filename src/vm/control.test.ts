@@ -83,6 +83,50 @@ describe("the client of a machine's monitor", () => {
     await expect(ended.statistics()).rejects.toMatchObject({ kind: 'unavailable' });
   });
 
+  describe('of a guest that stays silent', () => {
+    /** The promise resolves when a request is there. */
+    async function silent(patience: number) {
+      const asked = Promise.withResolvers<void>();
+      await monitor(() => {
+        asked.resolve();
+        return Buffer.alloc(0);
+      });
+      return { control: new MachineControl(folder, { patience }), asked: asked.promise };
+    }
+
+    const REQUESTS: Record<string, (control: MachineControl, signal?: AbortSignal) => Promise<unknown>> = {
+      statistics: (control, signal) => control.statistics(signal),
+      processes: (control, signal) => control.processes(signal),
+      state: (control, signal) => control.state(signal),
+      'a kill': (control, signal) => control.killAll(signal),
+      'a file': (control, signal) => control.putFile('/etc/hosts', Buffer.alloc(0), signal),
+      'its files': (control, signal) => control.openFiles('root', signal),
+    };
+
+    it.each(Object.entries(REQUESTS))('waits for %s no longer than its patience', async (_name, ask) => {
+      const { control } = await silent(1);
+      await expect(ask(control)).rejects.toMatchObject({
+        kind: 'unavailable',
+        message: "the virtual machine's guest has not answered for 0.001 s",
+      });
+    });
+
+    it.each([
+      ...Object.entries(REQUESTS),
+      [
+        'a connection',
+        (control: MachineControl, signal?: AbortSignal) => control.connect(1, ['::1'], signal),
+      ],
+    ] as const)('waits for %s no longer than whoever asks', async (_name, ask) => {
+      const { control, asked } = await silent(1_000_000);
+      const asker = new AbortController();
+      const answer = ask(control, asker.signal);
+      await asked;
+      asker.abort(new Error('the client has gone'));
+      await expect(answer).rejects.toThrow('the client has gone');
+    });
+  });
+
   it('does not wait for an answer of a monitor that goes away', async () => {
     const control = await monitor((_type, _payload, socket) => {
       socket.destroy();

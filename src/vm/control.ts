@@ -31,14 +31,23 @@ export interface MachineState {
 }
 
 /**
+ * What a guest may take for an answer that it always has (milliseconds). However busy the host is, it is there in a tenth of this; one
+ * that is silent for longer has a kernel that hangs, or does not want to answer.
+ */
+const PATIENCE = 30_000;
+
+/**
  * What the monitor of a running machine is asked. `folder` is the machine's folder below the runtime's root. Each request
- * has a connection of its own. Throws `unavailable` when the machine has ended or its guest does not answer.
+ * has a connection of its own. Throws `unavailable` when the machine has ended or its guest does not answer within `patience`
+ * milliseconds, and the reason of a `signal` that is aborted before.
  */
 export class MachineControl {
   readonly #folder: string;
+  readonly #patience: number;
 
-  constructor(folder: string) {
+  constructor(folder: string, { patience = PATIENCE }: { readonly patience?: number } = {}) {
     this.#folder = folder;
+    this.#patience = patience;
   }
 
   /** The accounts of the guest by their names: its processes' control group's, like cpu.stat, and meminfo, stat and net/dev of /proc. */
@@ -83,24 +92,31 @@ export class MachineControl {
     await this.#ask(guestMessage.putFile, request.finish(), signal);
   }
 
-  /** A socket to berth's file worker in the guest; the worker ends with it. */
+  /** A socket to berth's file worker in the guest; the worker ends with it, and it when `signal` is aborted. */
   openFiles(place: WorkerPlace, signal?: AbortSignal): Promise<Socket> {
-    return this.#stream(workerPayload(place), signal);
+    return this.#stream(workerPayload(place), { patience: this.#patience, signal });
   }
 
-  /** A socket to a port inside the guest, at the first of the addresses that accepts. Throws `unavailable` with the reason when none does. */
+  /**
+   * A socket to a port inside the guest, at the first of the addresses that accepts, for as long as it takes to find out. Throws
+   * `unavailable` with the reason when none does. The socket ends when `signal` is aborted.
+   */
   connect(port: number, addresses: readonly string[], signal?: AbortSignal): Promise<Socket> {
-    return this.#stream(connectPayload(port, addresses), signal);
+    return this.#stream(connectPayload(port, addresses), { patience: undefined, signal });
   }
 
   /** The input and output of a process that is started for it, and ends with it. */
-  async #stream(process: Uint8Array, signal?: AbortSignal): Promise<Socket> {
+  async #stream(
+    process: Uint8Array,
+    { patience, signal }: { readonly patience: number | undefined; readonly signal: AbortSignal | undefined },
+  ): Promise<Socket> {
     const connection = await MonitorConnection.open(this.#folder, signal);
     try {
-      await connection.request(vmControl.stream, process);
+      await connection.request(vmControl.stream, process, patience);
       return connection.release();
     } catch (error) {
       connection.close();
+      signal?.throwIfAborted();
       throw error;
     }
   }
@@ -108,7 +124,10 @@ export class MachineControl {
   async #ask(type: number, payload: Uint8Array, signal?: AbortSignal): Promise<Frame> {
     const connection = await MonitorConnection.open(this.#folder, signal);
     try {
-      return await connection.request(type, payload);
+      return await connection.request(type, payload, this.#patience);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
     } finally {
       connection.close();
     }

@@ -59,14 +59,30 @@ export class MonitorConnection {
     }
   }
 
-  /** Throws `unavailable` with the monitor's own words when it refuses, and when the machine ends before it answers. */
-  async request(type: number, payload: Uint8Array): Promise<Frame> {
+  /**
+   * Throws `unavailable` with the monitor's own words when it refuses, when the machine ends before it answers, and when
+   * it has not answered after `patience` milliseconds; undefined: it may take as long as it likes.
+   */
+  async request(type: number, payload: Uint8Array, patience?: number): Promise<Frame> {
     this.#answer = Promise.withResolvers<Frame>();
     this.#socket.write(encodeFrame(type, 1, payload));
-    const answer = await this.#answer.promise;
+    const answer = await this.#answerWithin(patience);
     if (answer.type !== guestMessage.error) return answer;
     const message = decodeFields(answer.payload).find(({ tag }) => tag === guestTag.message)?.value;
     throw unavailable(message?.toString() ?? 'the virtual machine gave no reason');
+  }
+
+  async #answerWithin(patience: number | undefined): Promise<Frame> {
+    const answer = this.#answer ?? Promise.withResolvers<Frame>();
+    if (patience === undefined) return answer.promise;
+    const giveUp = () =>
+      answer.reject(unavailable(`the virtual machine's guest has not answered for ${patience / 1000} s`));
+    const timer = setTimeout(giveUp, patience);
+    try {
+      return await answer.promise;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** What follows is the socket's reader's. */

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { collect, ended, readUntil } from '../../src/runtime/test-instance.ts';
+import { MachineControl } from '../../src/vm/control.ts';
 import {
   guestProcess,
   HandMadeMachines,
@@ -175,6 +176,26 @@ describe('a virtual machine that runs', () => {
 
   test('costs little on the host beside QEMU', async () => {
     expect(await privateKilobytes(machine.pid)).toBeLessThan(1536);
+  });
+});
+
+describe('a guest that answers nothing', () => {
+  test('is not waited for, and is asked again when it does', async () => {
+    const machine = await machines.start({ args: shell('echo up; exec sleep 1000') });
+    await readUntil(machine.session, 'up');
+    const qemu = await machine.qemu();
+    process.kill(qemu, 'SIGSTOP');
+    const hurried = new MachineControl(join(machine.plan.runtime.root, machine.plan.id), { patience: 1 });
+    await expect(hurried.statistics()).rejects.toThrow('has not answered');
+    await expect(hurried.openFiles('root')).rejects.toThrow('has not answered');
+    const asker = new AbortController();
+    const answer = machine.control.processes(asker.signal);
+    asker.abort(new Error('the client has gone'));
+    await expect(answer).rejects.toThrow('the client has gone');
+    process.kill(qemu, 'SIGCONT');
+    expect(await commands(machine)).toEqual(['sleep 1000']);
+    await machine.supervisor.signal(9);
+    await ended(machine.supervisor);
   });
 });
 

@@ -6,6 +6,9 @@ import { openRoot } from './files/open.ts';
 /** As they are in a root: empty where there is no such file. */
 type Accounts = Supervisor['accounts'];
 
+/** For reading two small files in a virtual machine, whose guest may be silent (milliseconds). */
+const PATIENCE = 30_000;
+
 /**
  * The accounts by which `user` is found in a container that runs. What its programs have made of them since it was started counts;
  * only root, whom nobody asks for, is not looked up each time.
@@ -17,7 +20,7 @@ export async function accountsFor(
   user: string,
 ): Promise<Accounts> {
   if (['', '0', 'root'].includes(user)) return accounts;
-  await using root = await openRoot(context, record);
+  await using root = await openRoot(context, record, { signal: AbortSignal.timeout(PATIENCE) });
   return await readAccounts(root); // before it is closed
 }
 

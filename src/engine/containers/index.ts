@@ -175,8 +175,8 @@ export class Containers {
   }
 
   /** The container's processes as the host's `ps` shows them; `options` are ps's own. */
-  processes(reference: string, options: readonly string[]): Promise<ProcessTable> {
-    return listProcesses(this.#context, this.#own(reference), options);
+  processes(reference: string, options: readonly string[], signal: AbortSignal): Promise<ProcessTable> {
+    return listProcesses(this.#context, this.#own(reference), options, signal);
   }
 
   /** What the container uses, now and each second; see {@link watchUsage}. */

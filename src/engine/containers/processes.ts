@@ -20,10 +20,11 @@ export async function listProcesses(
   context: ContainerContext,
   reference: string,
   options: readonly string[],
+  signal: AbortSignal,
 ): Promise<ProcessTable> {
   const record = context.collection.find(reference);
   const { pid } = admitActive(record, 'top');
-  if (isMachine(record)) return listGuestProcesses(context, record, options);
+  if (isMachine(record)) return listGuestProcesses(context, record, options, signal);
   const pids = await processesOf(context, record.id, pid);
   const { code, stdout, stderr } = await run('ps', options);
   if (code !== 0) throw invalid(`ps ${options.join(' ')} failed: ${firstLine(stderr)}`);
@@ -36,6 +37,7 @@ async function listGuestProcesses(
   context: ContainerContext,
   record: ContainerRecord,
   options: readonly string[],
+  signal: AbortSignal,
 ): Promise<ProcessTable> {
   const { name, state } = record;
   if (state.status === 'paused') {
@@ -44,7 +46,7 @@ async function listGuestProcesses(
     });
   }
   const control = controlOf(context, record);
-  const [records, accounts] = await Promise.all([control.processes(), control.statistics()]);
+  const [records, accounts] = await Promise.all([control.processes(signal), control.statistics(signal)]);
   const table = guestProcessTable(records, options, { accounts });
   emit(context, record, 'top');
   return table;

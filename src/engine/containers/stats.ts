@@ -73,18 +73,17 @@ async function* watch(
   signal: AbortSignal,
 ): AsyncGenerator<Reading> {
   let before: Usage | undefined;
-  for (;;) {
-    const record = context.collection.get(id);
-    if (record === undefined) return;
-    const usage = await readContainerUsage(context, record);
-    yield { record, usage, before };
-    before = usage;
-    try {
+  try {
+    for (;;) {
+      const record = context.collection.get(id);
+      if (record === undefined) return;
+      const usage = await readContainerUsage(context, record, signal);
+      yield { record, usage, before };
+      before = usage;
       await delay(INTERVAL, undefined, { signal });
-    } catch (error) {
-      if (signal.aborted) return;
-      throw error;
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   }
 }
 
@@ -92,10 +91,11 @@ async function* watch(
 async function readContainerUsage(
   context: ContainerContext,
   record: ContainerRecord,
+  signal: AbortSignal,
 ): Promise<Usage | undefined> {
   const { id, state, host } = record;
   if (!isActive(state)) return undefined;
-  if (isMachine(record)) return readGuestUsage(context, record);
+  if (isMachine(record)) return readGuestUsage(context, record, signal);
   const { pid, computer } = state;
   try {
     const group = await findControlGroup({ pid, id }, context.parts.hostFacts.cgroups.version);
@@ -141,15 +141,16 @@ async function readGuestMemory(
   }
 }
 
-/** Undefined when the guest has just ended, or stands still. */
+/** Undefined when the guest has just ended, stands still, or does not answer. */
 async function readGuestUsage(
   context: ContainerContext,
   record: ContainerRecord,
+  signal: AbortSignal,
 ): Promise<Usage | undefined> {
   if (record.state.status !== 'running') return undefined;
   try {
     const control = controlOf(context, record);
-    const [accounts, cpu] = await Promise.all([control.statistics(), readHostCpu()]);
+    const [accounts, cpu] = await Promise.all([control.statistics(signal), readHostCpu()]);
     const interfaces = parseInterfaces(accounts.get('net/dev') ?? '');
     const usage = await guestUsage(accounts);
     if (usage === undefined) return undefined;

@@ -10,7 +10,8 @@ export function containerFileRoutes(app: FastifyInstance, engine: Engine): void 
   const { files } = engine.containers;
 
   app.head<Reference>('/containers/:name/archive', async (request, reply) => {
-    const facts = await files.stat(request.params.name, new Query(request.query).text('path'));
+    const path = new Query(request.query).text('path');
+    const facts = await files.stat(request.params.name, path, clientSignal(request));
     reply.header('X-Docker-Container-Path-Stat', pathStatHeader(facts));
   });
 

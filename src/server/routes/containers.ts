@@ -142,7 +142,11 @@ export function containerRoutes(app: FastifyInstance, engine: Engine): void {
 
   app.get<Reference>('/containers/:name/top', async (request) => {
     const options = new Query(request.query).text('ps_args') || '-ef';
-    const { titles, processes } = await containers.processes(request.params.name, options.split(/\s+/));
+    const { titles, processes } = await containers.processes(
+      request.params.name,
+      options.split(/\s+/),
+      clientSignal(request),
+    );
     return { Processes: processes, Titles: titles };
   });
 

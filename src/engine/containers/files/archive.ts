@@ -19,10 +19,15 @@ export interface PathFacts {
 }
 
 /** Tells what is at a path; throws `not-found`. */
-export function statPath(context: ContainerContext, reference: string, text: string): Promise<PathFacts> {
+export function statPath(
+  context: ContainerContext,
+  reference: string,
+  text: string,
+  signal: AbortSignal,
+): Promise<PathFacts> {
   const wanted = parseContainerPath(text);
   return settled(context, reference, async (record) => {
-    await using place = await openPlace(context, record, wanted.path);
+    await using place = await openPlace(context, record, wanted.path, signal);
     return await factsOf(record, place, wanted, text); // before the place is closed
   });
 }
@@ -40,7 +45,7 @@ export async function readArchive(
   const wanted = parseContainerPath(text);
   const opened = Promise.withResolvers<{ facts: PathFacts; archive: Readable }>();
   settled(context, reference, async (record) => {
-    await using place = await openPlace(context, record, wanted.path);
+    await using place = await openPlace(context, record, wanted.path, signal);
     const facts = await factsOf(record, place, wanted, text);
     const source = wanted.isFolder ? await followLinks(place.worker, place.path) : place.path;
     const archive = await place.worker.pack(source, { as: wanted.name, signal });
@@ -64,14 +69,14 @@ export function writeArchive(
 ): Promise<void> {
   const wanted = parseContainerPath(text);
   return settled(context, reference, async (record) => {
-    await using place = await openPlace(context, record, wanted.path);
+    await using place = await openPlace(context, record, wanted.path, options.signal);
     const stat = await place.worker.stat(place.path, { follow: true });
     if (stat === undefined) throw missingFile(record, text);
     if (stat.type !== 'directory') throw invalid('extraction point is not a directory');
     const folder = await followLinks(place.worker, place.path);
     checkWritable(record, isActive(record.state) ? folder : wanted.path);
     await unpackAt(context, place, folder, await plainTar(tar), {
-      owner: options.asUser ? await userOf(context, record, place) : undefined,
+      owner: options.asUser ? await userOf(context, record, place, options.signal) : undefined,
       signal: options.signal,
     });
     emit(context, record, 'extract-to-dir');
@@ -131,9 +136,10 @@ async function userOf(
   context: ContainerContext,
   record: ContainerRecord,
   { worker, hostFolder }: OpenPlace,
+  signal: AbortSignal,
 ): Promise<{ uid: number; gid: number } | undefined> {
   if (record.config.user === '') return undefined;
-  await using own = hostFolder === undefined ? undefined : await openRoot(context, record);
+  await using own = hostFolder === undefined ? undefined : await openRoot(context, record, { signal });
   const { uid, gid } = resolveUser(record.config.user, await readAccounts(own ?? worker));
   return { uid, gid };
 }

@@ -14,7 +14,7 @@ export async function exportContainer(
 ): Promise<Readable> {
   const opened = Promise.withResolvers<Readable>();
   settled(context, reference, async (record) => {
-    await using root = await openRoot(context, record, { mounts: false });
+    await using root = await openRoot(context, record, { mounts: false, signal });
     const archive = await root.pack('/', { as: '', signal });
     emit(context, record, 'export');
     opened.resolve(archive);

@@ -15,8 +15,8 @@ export class ContainerFiles {
     this.#context = context;
   }
 
-  stat(reference: string, path: string): Promise<PathFacts> {
-    return statPath(this.#context, reference, path);
+  stat(reference: string, path: string, signal: AbortSignal): Promise<PathFacts> {
+    return statPath(this.#context, reference, path, signal);
   }
 
   read(

@@ -30,16 +30,18 @@ export interface OpenPlace extends AsyncDisposable {
 /**
  * Opens the place that a path of a container leads to. In a stopped one, whose mounts do not exist, a volume or bind
  * mount is found by the path alone: symlinks that lead into one are not followed. The caller holds the container's
- * lock unless it runs.
+ * lock unless it runs. A place in a virtual machine is closed when `signal` is aborted.
  */
 export async function openPlace(
   context: ContainerContext,
   record: ContainerRecord,
   path: string,
+  signal: AbortSignal,
 ): Promise<OpenPlace> {
-  if (isActive(record.state)) return placeIn(await openRoot(context, record), path);
-  const mount = mountAt(record.mounts, path);
-  if (mount === undefined || mount.type === 'tmpfs') return placeIn(await openRoot(context, record), path);
+  const mount = isActive(record.state) ? undefined : mountAt(record.mounts, path);
+  if (mount === undefined || mount.type === 'tmpfs') {
+    return placeIn(await openRoot(context, record, { signal }), path);
+  }
   const files = await openHostFolder(context, mount);
   const inside = path.slice(mount.target.replace(/\/+$/, '').length) || '/';
   return { ...placeIn(files, inside), hostFolder: mount.source };
@@ -73,16 +75,21 @@ async function forgetEarlier(launcher: Launcher, source: string): Promise<void> 
   }
 }
 
-/** A container's whole file system; volumes are in it while the container runs, unless `mounts` is false. */
+/**
+ * A container's whole file system; volumes are in it while the container runs, unless `mounts` is false. A virtual machine's is closed
+ * when `signal` is aborted.
+ */
 export async function openRoot(
   context: ContainerContext,
   record: ContainerRecord,
-  { mounts } = { mounts: true },
+  options: { readonly mounts?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<FileWorker> {
   const { launcher } = context.parts;
+  const { mounts = true, signal } = options;
   if (isMachine(record)) {
-    if (isReadable(record)) return openGuestFiles(context, record, { mounts });
-    return openDiskFiles(context.briefMachines, await writtenDisk(context, record), 'rootAlone');
+    if (isReadable(record)) return openGuestFiles(context, record, options);
+    const waiting = signal === undefined ? {} : { signal };
+    return openDiskFiles(context.briefMachines, await writtenDisk(context, record), 'rootAlone', waiting);
   }
   if (isActive(record.state)) {
     return launcher.openContainerFiles(runningOf(context, record).supervisor, { mounts });
@@ -99,9 +106,13 @@ export async function openRoot(
 }
 
 /** What a virtual machine has written, as its guest or, while it does not run, another one reads it. The caller holds the lock unless it runs. */
-export async function openChanges(context: ContainerContext, record: ContainerRecord): Promise<FileWorker> {
-  if (isReadable(record)) return openGuestChanges(context, record);
-  return openDiskFiles(context.briefMachines, await writtenDisk(context, record), 'changes');
+export async function openChanges(
+  context: ContainerContext,
+  record: ContainerRecord,
+  signal: AbortSignal,
+): Promise<FileWorker> {
+  if (isReadable(record)) return openGuestChanges(context, record, signal);
+  return openDiskFiles(context.briefMachines, await writtenDisk(context, record), 'changes', { signal });
 }
 
 /** Whether its own guest can be asked for a virtual machine's files. Throws `conflict` where neither that nor another one can. */

@@ -15,7 +15,7 @@ export async function packChanges(
   }
   const opened = Promise.withResolvers<Readable>();
   settled(context, record.id, async (current) => {
-    await using changes = await openChanges(context, current);
+    await using changes = await openChanges(context, current, signal);
     const tar = await changes.packChanges('/', { signal });
     opened.resolve(tar);
     await untilClosed(tar);

@@ -17,21 +17,25 @@ export async function releaseGuest({ parts }: ContainerContext, record: Containe
   if (isComputer(record)) await parts.computers.release(record.id);
 }
 
-/** File operations in the root of a guest that runs, its mounts included unless `mounts` is false. */
+/**
+ * File operations in the root of a guest that runs, its mounts included unless `mounts` is false. A guest may never answer: what
+ * waits for it fails when `signal` is aborted.
+ */
 export async function openGuestFiles(
   context: ContainerContext,
   record: Pick<ContainerRecord, 'id'>,
-  { mounts } = { mounts: true },
+  { mounts = true, signal }: { readonly mounts?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<FileWorker> {
-  return fileWorkerBehind(await controlOf(context, record).openFiles(mounts ? 'root' : 'rootAlone'));
+  return fileWorkerBehind(await controlOf(context, record).openFiles(mounts ? 'root' : 'rootAlone', signal));
 }
 
-/** File operations in the layer that a guest writes to. */
+/** File operations in the layer that a guest writes to; see {@link openGuestFiles}. */
 export async function openGuestChanges(
   context: ContainerContext,
   record: Pick<ContainerRecord, 'id'>,
+  signal: AbortSignal,
 ): Promise<FileWorker> {
-  return fileWorkerBehind(await controlOf(context, record).openFiles('changes'));
+  return fileWorkerBehind(await controlOf(context, record).openFiles('changes', signal));
 }
 
 /**
