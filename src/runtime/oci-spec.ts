@@ -38,7 +38,13 @@ export interface ProcessInput {
   readonly noNewPrivileges: boolean;
   readonly ulimits: readonly UlimitInput[];
   /** Size of the terminal at the start. */
-  readonly consoleSize?: { readonly rows: number; readonly columns: number };
+  readonly consoleSize?: ConsoleSize | undefined;
+}
+
+/** Of a terminal, in characters. */
+export interface ConsoleSize {
+  readonly rows: number;
+  readonly columns: number;
 }
 
 /** Everything that a container's OCI configuration is made from, already parsed and checked for form. */

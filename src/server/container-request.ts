@@ -8,6 +8,7 @@ import {
   type NewContainer,
   parseLogConfig,
 } from '../engine/index.ts';
+import { parseConsoleSize } from './console-size.ts';
 import { cleanTarget, parseMounts, parseTmpfs } from './container-mounts.ts';
 import { parseResources, parseRestart } from './container-resources.ts';
 import { parseEndpointOptions } from './endpoint-options.ts';
@@ -125,6 +126,7 @@ function parseHost(host: Fields): HostOptions {
     ports: parsePorts(host.object('PortBindings')),
     publishAllPorts: host.flag('PublishAllPorts'),
     autoRemove,
+    consoleSize: parseConsoleSize(host),
     restart,
     privileged: host.flag('Privileged'),
     readonlyRootfs: host.flag('ReadonlyRootfs'),

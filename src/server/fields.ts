@@ -39,6 +39,15 @@ export class Fields {
     return this.#typed(name, 'a number', read) ?? fallback;
   }
 
+  /** A list of whole numbers, none below 0. */
+  counts(name: string): number[] {
+    const isCount = (item: unknown) => Number.isSafeInteger(item) && Number(item) >= 0;
+    const isCounts = (list: unknown): list is number[] => Array.isArray(list) && list.every(isCount);
+    return (
+      this.#typed(name, 'a list of whole numbers', (value) => (isCounts(value) ? value : undefined)) ?? []
+    );
+  }
+
   texts(name: string): string[] {
     return this.optionalTexts(name) ?? [];
   }

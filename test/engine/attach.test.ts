@@ -87,6 +87,37 @@ describe('clients that are attached', () => {
     await instance.berthOk(['rm', '-f', 'left']);
   });
 
+  it('get a terminal that has its size when the program starts', async () => {
+    const made = await instance.api('POST /containers/create?name=sized', {
+      ...{ Image: 'busybox', Tty: true, Cmd: ['stty', 'size'], HostConfig: { ConsoleSize: [12, 34] } },
+    });
+    expect(made.status).toBe(201);
+    await instance.api('POST /containers/sized/start');
+    const log = await instance.api('GET /containers/sized/logs?stdout=1&follow=1');
+    expect(log.body).toBe('12 34\r\n');
+    const inspected = await instance.api('GET /containers/sized/json');
+    expect(inspected.body).toMatchObject({ HostConfig: { ConsoleSize: [12, 34] } });
+    await instance.berthOk(['rm', '-f', 'sized']);
+  });
+
+  it('get it for a command, too: the size that its start asks for, else its creation', async () => {
+    await instance.berthOk(['run', '-d', '--name', 'host', 'busybox', 'sleep', '1000']);
+    const stty = { Cmd: ['stty', 'size'], AttachStdout: true, Tty: true };
+    const cases = [
+      { create: { ConsoleSize: [33, 77] }, start: {}, seen: '33 77\r\n' },
+      { create: { ConsoleSize: [33, 77] }, start: { ConsoleSize: [44, 88] }, seen: '44 88\r\n' },
+    ];
+    for (const { create, start, seen } of cases) {
+      const { body } = await instance.api('POST /containers/host/exec', { ...stty, ...create });
+      const { Id: id } = body as { Id: string };
+      expect(await rest(await hijacked(`/exec/${id}/start`, { Tty: true, ...start }))).toBe(seen);
+    }
+    const refused = await instance.api('POST /containers/host/exec', { ...stty, ConsoleSize: [-1, 2] });
+    const message = 'invalid JSON: ConsoleSize must be a list of whole numbers';
+    expect(refused).toEqual({ status: 400, body: { message } });
+    await instance.berthOk(['rm', '-f', 'host']);
+  });
+
   it('leave a command by the detach keys, which goes on and tells its exit code', async () => {
     await instance.berthOk(['run', '-d', '--name', 'host', 'busybox', 'sleep', '1000']);
     const script = 'echo begun; while [ ! -e /go ]; do sleep 0.1; done; exit 7';

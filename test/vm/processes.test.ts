@@ -67,6 +67,15 @@ describe('the processes of a virtual machine', () => {
     expect(JSON.stringify((await output).body)).toContain('33 77');
   });
 
+  it('have it from their start on', async () => {
+    const created = await instance.api('POST /containers/vm/exec', {
+      ...{ AttachStdout: true, Tty: true, ConsoleSize: [33, 77], Cmd: ['stty', 'size'] },
+    });
+    const { Id: id } = created.body as { Id: string };
+    const output = await instance.api(`POST /exec/${id}/start`, { Tty: true });
+    expect(JSON.stringify(output.body)).toContain('33 77');
+  });
+
   it('are listed by top with their numbers inside, and measured by stats', async () => {
     const top = await instance.berthOk(['top', 'vm']);
     expect(top.split('\n')[0]?.trim().split(/\s+/)).toEqual([

@@ -65,6 +65,7 @@ async function exec(
     WorkingDir: flags.workdir,
     Privileged: flags.privileged,
     DetachKeys: flags.detachKeys,
+    ...(tty && process.stdout.isTTY ? { ConsoleSize: [process.stdout.rows, process.stdout.columns] } : {}),
   });
   try {
     if (!detach) {

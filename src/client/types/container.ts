@@ -345,6 +345,8 @@ export interface ExecCreateRequest {
   readonly Env?: readonly string[];
   readonly Privileged?: boolean;
   readonly DetachKeys?: string;
+  /** Rows and columns. */
+  readonly ConsoleSize?: readonly [number, number];
 }
 
 export interface ExecInspect {

@@ -1,6 +1,6 @@
 import type { ContainerId, Digest, PortProtocol } from '../../base/index.ts';
 import type { Endpoint, InterfaceOptions, Shape } from '../../network/index.ts';
-import type { DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
+import type { ConsoleSize, DeviceLimitKind, PortPlan } from '../../runtime/index.ts';
 import type { ArchitectureName, MachineStart } from '../../vm/index.ts';
 import type { ComputerDetails, MachineOptions } from './computer/options.ts';
 import type { SentSignal } from './end-cause.ts';
@@ -76,6 +76,8 @@ export interface HostOptions {
   readonly ports: readonly PortBinding[];
   readonly publishAllPorts: boolean;
   readonly autoRemove: boolean;
+  /** Of its terminal, from its start on; absent: none was asked for. */
+  readonly consoleSize?: ConsoleSize | undefined;
   readonly restart: RestartPolicy;
   readonly privileged: boolean;
   readonly readonlyRootfs: boolean;

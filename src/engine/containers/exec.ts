@@ -8,7 +8,7 @@ import {
   newExecId,
   notFound,
 } from '../../base/index.ts';
-import type { ExecSession, ExitStatus, Supervisor } from '../../runtime/index.ts';
+import type { ConsoleSize, ExecSession, ExitStatus, Supervisor } from '../../runtime/index.ts';
 import { accountsFor } from './accounts.ts';
 import { type ContainerRecord, isMachine } from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
@@ -28,6 +28,8 @@ export interface ExecConfig {
   readonly attachStdout: boolean;
   readonly attachStderr: boolean;
   readonly privileged: boolean;
+  /** Of its terminal, from its start on. */
+  readonly consoleSize?: ConsoleSize | undefined;
   /** A health check of berth's. */
   readonly probe?: boolean;
   /** By which a client leaves the terminal. */
@@ -81,8 +83,9 @@ export class Execs {
   /**
    * Checks whether it can be run, and returns what runs it. Throws what is known before there is a process: what the
    * container cannot give, an unknown user say. What it returns throws as a container's start does; the exec has then ended.
+   * `consoleSize` goes before the one that it was created with.
    */
-  async prepare(reference: string): Promise<() => Promise<ExecSession>> {
+  async prepare(reference: string, consoleSize?: ConsoleSize): Promise<() => Promise<ExecSession>> {
     const exec = this.get(reference);
     if (exec.state.status !== 'created') throw conflict(`exec command ${exec.id} has already run`);
     const record = this.#context.collection.find(exec.containerId);
@@ -90,7 +93,8 @@ export class Execs {
     const { supervisor } = runningOf(this.#context, record);
     void this.#context.parts.gracePeriod.begin();
     const accounts = await accountsFor(this.#context, record, supervisor, userOf(record, exec.config));
-    const spec = execSpec(this.#context, record, exec.config, accounts);
+    const config = consoleSize === undefined ? exec.config : { ...exec.config, consoleSize };
+    const spec = execSpec(this.#context, record, config, accounts);
     return () => this.#start(exec, record, supervisor, spec);
   }
 

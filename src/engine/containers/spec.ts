@@ -77,6 +77,7 @@ export async function specOf(
       edits.additionalGids.map(String),
     ),
     terminal: config.tty,
+    consoleSize: host.consoleSize,
     id: record.id,
     instance: context.parts.settings.instance,
     root: 'rootfs',
@@ -128,6 +129,7 @@ export function execSpec(
       { accounts },
     ),
     terminal: config.tty,
+    consoleSize: config.consoleSize,
     privileged: config.privileged || record.host.privileged,
   };
   const { value: process } = processSpec(input, factsFor(context, record));

@@ -31,7 +31,7 @@ export function hostConfig({ host, name }: ContainerRecord, facts: HostConfigFac
     AutoRemove: host.autoRemove,
     VolumeDriver: host.volumeDriver ?? '',
     VolumesFrom: listOrNull(host.volumesFrom),
-    ConsoleSize: [0, 0],
+    ConsoleSize: [host.consoleSize?.rows ?? 0, host.consoleSize?.columns ?? 0],
     CapAdd: listOrNull(host.capAdd),
     CapDrop: listOrNull(host.capDrop),
     CgroupnsMode: host.cgroupnsMode || facts.cgroupNamespace,

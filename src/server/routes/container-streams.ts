@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DEFAULT_DETACH_KEYS, errorMessage, invalid, parseDetachKeys } from '../../base/index.ts';
 import type { Engine, ExecConfig } from '../../engine/index.ts';
+import { parseConsoleSize } from '../console-size.ts';
 import { Fields, Query } from '../fields.ts';
 import { hijack, MULTIPLEXED_STREAM, RAW_STREAM, takeConnection } from '../hijack.ts';
 import { clientSignal, multiplexed, pump } from '../streams.ts';
@@ -37,8 +38,9 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
   app.post<ExecReference>('/exec/:id/start', async (request, reply) => {
     const { execs } = containers;
     const { config } = execs.get(request.params.id);
-    const start = await execs.prepare(request.params.id);
-    if (new Fields(request.body).flag('Detach')) {
+    const body = new Fields(request.body);
+    const start = await execs.prepare(request.params.id, parseConsoleSize(body));
+    if (body.flag('Detach')) {
       void drain((await start()).output());
       reply.code(200);
       return;
@@ -157,6 +159,7 @@ function parseExec(body: Fields): ExecConfig {
     attachStdout: body.flag('AttachStdout'),
     attachStderr: body.flag('AttachStderr'),
     privileged: body.flag('Privileged'),
+    consoleSize: parseConsoleSize(body),
   };
 }
 
