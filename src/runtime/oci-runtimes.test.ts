@@ -7,7 +7,7 @@ import { runChecked } from '../base/index.ts';
 import { findOciRuntimes, requireRuntime } from './oci-runtimes.ts';
 
 const runtimes = await findOciRuntimes();
-const installed = [...runtimes.available.keys()].sort().join(', ') || 'none';
+const installed = [...runtimes.available.keys(), 'vm'].sort().join(', ');
 const hasMixedCgroups = existsSync('/sys/fs/cgroup/unified/cgroup.controllers');
 
 describe('findOciRuntimes', () => {

@@ -70,7 +70,7 @@ export function requireRuntime(runtimes: OciRuntimes, name: string | undefined):
   if (runtime !== undefined) return runtime;
   if (name) {
     throw invalid(`unknown or invalid runtime name: ${name}`, {
-      hint: `This host has ${[...runtimes.available.keys()].sort().join(', ') || 'none'}`,
+      hint: `This host has ${[...runtimes.available.keys(), 'vm'].sort().join(', ')}`,
     });
   }
   throw invalid('no OCI runtime is installed', { hint: 'Install crun or runc' });

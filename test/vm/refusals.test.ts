@@ -45,6 +45,17 @@ describe('what a virtual machine cannot have', () => {
     expect(await instance.berthOk(['ps', '-aq'])).toBe('');
   });
 
+  it('is a kernel for a container, which says how to have one', async () => {
+    const { code, stderr } = await instance.berth(['create', '--kernel', '/kernel', 'busybox', 'true']);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(
+        "a container cannot have the kernel /kernel: it runs on the host's. Add --isolation vm",
+      ),
+    ]);
+    expect(await instance.berthOk(['ps', '-aq'])).toBe('');
+  });
+
   it('is a kernel that is not there, or is none', async () => {
     const run = (kernel: string) =>
       instance.berth(['run', '--rm', '--isolation', 'vm', '--kernel', kernel, 'busybox', 'true']);

@@ -15,6 +15,7 @@ import { requestedDevices } from './device-requests.ts';
 import { probePlan } from './healthcheck.ts';
 import { parseSecurity, seccompOf } from './security.ts';
 import { signalNumber } from './stop-signal.ts';
+import { refuseMachineOptions } from './vm/check.ts';
 import { guestFacts } from './vm/payload.ts';
 
 /**
@@ -29,7 +30,10 @@ export async function checkOptions(
   const { hostFacts, runtimes } = context.parts;
   const isVm = isMachine({ host });
   const facts = isVm ? guestFacts(hostFacts) : hostFacts;
-  if (!isVm) requireRuntime(runtimes, host.runtime);
+  if (!isVm) {
+    requireRuntime(runtimes, host.runtime);
+    refuseMachineOptions(host);
+  }
   if (config.stopSignal !== undefined) signalNumber(config.stopSignal);
   requireHealthcheck(config, host.restart);
   if (Math.abs(host.oomScoreAdj) > 1000) {

@@ -1,9 +1,9 @@
-import { unavailable } from '../../../base/index.ts';
+import { invalid, unavailable } from '../../../base/index.ts';
 import type { ArchitectureName, Part } from '../../../vm/index.ts';
 import type { HostOptions } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 import { wantedResources } from './allotment.ts';
-import { kernelOf, shareTransportOf } from './bundle.ts';
+import { KERNEL_ANNOTATION, kernelOf, shareTransportOf } from './bundle.ts';
 import { refuseContainerOptions } from './refuse.ts';
 
 /**
@@ -23,6 +23,18 @@ export async function checkMachine(
   requirePart(programs);
   if (own === undefined) requirePart(kernel);
   parts.machines.allot(wantedResources(host), []);
+}
+
+/** Throws `invalid` for a container that is asked for what only a virtual machine has: it would be without it, in silence. */
+export function refuseMachineOptions({ annotations = {} }: HostOptions): void {
+  if (annotations[KERNEL_ANNOTATION] !== undefined) {
+    throw invalid(
+      `a container cannot have the kernel ${annotations[KERNEL_ANNOTATION]}: it runs on the host's`,
+      {
+        hint: 'Add --isolation vm (docker: --runtime vm) for a virtual machine with that kernel, or leave it out',
+      },
+    );
+  }
 }
 
 function requirePart(part: Part<unknown>): void {
