@@ -92,42 +92,86 @@ static bool is_open(const struct port_plan *plan) {
     return plan->host_port == 0 || plan->host_port_last > plan->host_port;
 }
 
+static bool is_ipv6(const struct port_plan *plan) {
+    return strchr(plan->host_ip, ':') != NULL;
+}
+
 /* A container port that is published on IPv4 and IPv6 with a port to be chosen gets the same on both. */
 static uint16_t twin_port(const struct ports *ports, const struct port_plan *plan) {
-    for (size_t index = 0; index < ports->count; index++) {
-        const struct port *other = ports->items[index];
+    for (size_t index = ports->count; index > 0; index--) {
+        const struct port *other = ports->items[index - 1];
         if (other->watch.fd >= 0 && other->plan.protocol == plan->protocol &&
-            other->plan.container_port == plan->container_port && other->plan.host_port == plan->host_port) {
+            other->plan.container_port == plan->container_port && other->plan.host_port == plan->host_port &&
+            is_ipv6(&other->plan) != is_ipv6(plan)) {
             return other->bound;
         }
     }
     return 0;
 }
 
+/* A port that is chosen for every IPv4 address is one that its twin can have. Where there is no IPv6, it has none. */
+static bool is_free_for_twin(const struct port_plan *plan, uint16_t number) {
+    if (strcmp(plan->host_ip, "0.0.0.0") != 0) return true;
+    char everywhere[] = "::";
+    const struct port_plan twin = {.protocol = plan->protocol, .host_ip = everywhere};
+    struct failure ignored;
+    errno = 0;
+    AUTO_CLOSE fd = bind_at(&twin, number, &ignored);
+    return fd >= 0 || errno != EADDRINUSE;
+}
+
+/* One port of a range. */
+static int bind_for_both(const struct port_plan *plan, uint16_t number, uint16_t *bound, struct failure *why) {
+    AUTO_CLOSE fd = bind_at(plan, number, why);
+    *bound = number;
+    if (fd < 0 || is_free_for_twin(plan, number)) return take_fd(&fd);
+    errno = EADDRINUSE;
+    return fail_errno(why, "bind");
+}
+
+#define CHOICES_MAX 64
+
+/* What the kernel chose in vain is held until it has chosen better, as it would choose it again. */
+static int bind_any(const struct port_plan *plan, unsigned choices, uint16_t *bound, struct failure *why) {
+    AUTO_CLOSE fd = bind_at(plan, 0, why);
+    if (fd < 0) return -1;
+    *bound = port_of(fd);
+    if (is_free_for_twin(plan, *bound)) return take_fd(&fd);
+    if (choices > 1) return bind_any(plan, choices - 1, bound, why);
+    errno = EADDRINUSE;
+    return fail_errno(why, "bind");
+}
+
 /* Dynamic ports (RFC 6335, 6): those of SCTP are chosen here, as a kernel without it cannot. */
 #define DYNAMIC_FIRST 49152
 
-static int bind_port(const struct ports *ports, const struct port_plan *plan, uint16_t *bound, struct failure *why) {
-    *bound = is_open(plan) ? twin_port(ports, plan) : 0;
-    int fd = *bound ? bind_at(plan, *bound, why) : -1;
-    bool is_chosen_here = plan->protocol == PORT_SCTP && plan->host_port == 0;
-    uint32_t first = is_chosen_here ? DYNAMIC_FIRST : plan->host_port;
-    uint32_t last = is_chosen_here ? UINT16_MAX : is_open(plan) && plan->host_port ? plan->host_port_last : plan->host_port;
+static int bind_first(const struct port_plan *plan, uint16_t *bound, struct failure *why) {
+    uint32_t first = plan->host_port ? plan->host_port : DYNAMIC_FIRST;
+    uint32_t last = plan->host_port ? plan->host_port_last : UINT16_MAX;
+    int fd = -1;
     for (uint32_t port = first; fd < 0 && port <= last; port++) {
         errno = 0;
-        *bound = (uint16_t)port;
-        fd = bind_at(plan, *bound, why);
+        fd = bind_for_both(plan, (uint16_t)port, bound, why);
         if (fd < 0 && errno != EADDRINUSE) break;
     }
-    if (fd >= 0 && *bound == 0) *bound = port_of(fd);
     return fd;
 }
 
+static int bind_port(const struct ports *ports, const struct port_plan *plan, uint16_t *bound, struct failure *why) {
+    *bound = is_open(plan) ? twin_port(ports, plan) : plan->host_port;
+    int fd = *bound ? bind_at(plan, *bound, why) : -1;
+    if (fd >= 0 || !is_open(plan)) return fd;
+    bool is_kernels_choice = plan->host_port == 0 && plan->protocol != PORT_SCTP;
+    return is_kernels_choice ? bind_any(plan, CHOICES_MAX, bound, why) : bind_first(plan, bound, why);
+}
+
 static int explain(const struct port_plan *plan, struct failure *why) {
-    bool v6 = strchr(plan->host_ip, ':') != NULL;
-    const char *format = v6 ? "[%s]:%u/%s" : "%s:%u/%s";
+    const char *format = is_ipv6(plan) ? "[%s]:%u/%s" : "%s:%u/%s";
     char name[96];
     snprintf(name, sizeof(name), format, plan->host_ip, plan->host_port, protocol_name(plan->protocol));
+    if (errno == EADDRINUSE && plan->host_port == 0) {
+        return fail(why, FAILURE_CONFLICT, "no free port was found at %s for %s", plan->host_ip, protocol_name(plan->protocol));
+    }
     if (errno == EADDRINUSE && is_open(plan)) {
         return fail(why, FAILURE_CONFLICT, "every port from %s to %u is already in use", name, plan->host_port_last);
     }

@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import type { PortProtocol } from '../base/index.ts';
 import { RESOLVER_ADDRESS } from './container-files.ts';
 
@@ -37,6 +38,13 @@ export async function listeningPorts(pid: number, protocol: PortProtocol): Promi
   const all = await listSockets(`/proc/${pid}/net`, protocol);
   const sockets = all.filter(({ address }) => address !== RESOLVER_ADDRESS);
   return [...new Set(sockets.map(({ port }) => port))].sort((a, b) => a - b);
+}
+
+/** Whether the host has IPv6: only its loopback address says so for certain, in a kernel without and where it is disabled. */
+export function hasIPv6(): boolean {
+  return Object.values(networkInterfaces()).some((addresses = []) =>
+    addresses.some(({ address }) => address === '::1'),
+  );
 }
 
 interface ListeningSocket {

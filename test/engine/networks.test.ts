@@ -110,11 +110,12 @@ describe('networks', () => {
     const table = 'table inet own { chain f { type filter hook forward priority 0; policy drop; }; }';
     await runChecked('nft', ['-f', '-'], { input: table });
     try {
-      const [, first = '', second = ''] = (await instance.berthOk(['ports', 'reached'])).split('\n');
+      const [, first, onIPv6, second] = (await instance.berthOk(['ports', 'reached'])).split('\n');
       expect(first).toMatch(
         /^reached +80\/tcp +0\.0\.0\.0:\d+ +this host; stopped for other hosts by the policy of /,
       );
       expect(first).toMatch(/of chain f in table inet own; nothing listens on 80 in the container$/);
+      expect(onIPv6).toMatch(/^reached +80\/tcp +\[::\]:\d+ +this host, other hosts; nothing listens on 80/);
       expect(second).toMatch(/^reached +81\/tcp +127\.0\.0\.1:\d+ +this host$/);
     } finally {
       await runChecked('nft', ['delete', 'table', 'inet', 'own']);

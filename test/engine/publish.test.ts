@@ -22,31 +22,32 @@ describe('changing the published ports of a container', () => {
 
   it('publishes more while it runs, and over restarts of the container and of berthd', async () => {
     expect(await update('--publish-add', '127.0.0.1::80', '--publish-add', '80')).toMatchObject({ code: 0 });
-    const [local = '', everywhere = ''] = await places();
+    const [local = '', everywhere = '', onIPv6 = ''] = await places();
     expect(local).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(everywhere).toMatch(/^0\.0\.0\.0:\d+$/);
-    expect([await page(local), await page(everywhere)]).toEqual(['web\n', 'web\n']);
+    expect(onIPv6).toBe(everywhere.replace('0.0.0.0', '[::]'));
+    for (const place of [local, everywhere, onIPv6]) expect(await page(place)).toBe('web\n');
 
     await instance.killDaemon();
     expect(await page(local)).toBe('web\n');
     await instance.startDaemon();
-    expect(await places()).toEqual([local, everywhere]);
+    expect(await places()).toEqual([local, everywhere, onIPv6]);
     expect(await page(everywhere)).toBe('web\n');
 
     await instance.berthOk(['restart', '-t', '0', 'web']);
     const after = await places();
-    expect(after).toHaveLength(2);
+    expect(after).toHaveLength(3);
     for (const place of after) expect(await page(place)).toBe('web\n');
   });
 
   it('withdraws one place, or all of a port', async () => {
-    const [local = '', everywhere = ''] = await places();
+    const [local = '', everywhere = '', onIPv6 = ''] = await places();
     await instance.berthOk(['update', '--publish-rm', `${local}:80`, 'web']);
-    expect(await places()).toEqual([everywhere]);
+    expect(await places()).toEqual([everywhere, onIPv6]);
     await expect(page(local)).rejects.toThrow('fetch failed');
     await instance.berthOk(['update', '--publish-rm', '80', 'web']);
     expect(await places()).toEqual([]);
-    await expect(page(everywhere)).rejects.toThrow('fetch failed');
+    for (const place of [everywhere, onIPv6]) await expect(page(place)).rejects.toThrow('fetch failed');
     await instance.berthOk(['restart', '-t', '0', 'web']);
     expect(await places()).toEqual([]);
   });

@@ -1,10 +1,11 @@
 import { type ContainerId, invalid, isBerthError, isPortProtocol, notFound } from '../../base/index.ts';
-import type {
-  BridgeNetwork,
-  Endpoint,
-  NamespaceHandle,
-  Network,
-  WantedAddresses,
+import {
+  type BridgeNetwork,
+  type Endpoint,
+  hasIPv6,
+  type NamespaceHandle,
+  type Network,
+  type WantedAddresses,
 } from '../../network/index.ts';
 import type { PortPlan } from '../../runtime/index.ts';
 import { isLinked } from '../networks.ts';
@@ -161,10 +162,10 @@ export function portPlans(
   const isHeld = (hostIp: string) =>
     (hostIp.includes(':') ? gatewayModes.ipv6 : gatewayModes.ipv4) !== 'routed';
   return bindings.flatMap((binding) => {
-    const plan = { ...binding, hostIp: binding.hostIp === '' ? everywhere : binding.hostIp };
-    const held = withIPv6(plan).filter(({ hostIp }) => isHeld(hostIp));
+    const places = binding.hostIp === '' ? implicitPlaces(everywhere) : [binding.hostIp];
+    const held = places.filter(isHeld).map((hostIp) => ({ ...binding, hostIp }));
     const plans = held.map((each) => ({ ...each, containerIp: reachedAt(first, each.hostIp) }));
-    return plan.protocol === 'sctp' ? translatable(plans) : plans;
+    return binding.protocol === 'sctp' ? translatable(plans) : plans;
   });
 }
 
@@ -186,9 +187,9 @@ function translatable(plans: readonly PortPlan[]): PortPlan[] {
 
 const isLoopback = (address: string) => address === '::1' || address.startsWith('127.');
 
-/** A port for every IPv4 address is held on IPv6 too, as Docker does; a kernel-chosen one stays on IPv4. */
-function withIPv6<Plan extends { readonly hostIp: string; readonly hostPort: number }>(port: Plan): Plan[] {
-  return port.hostIp === '0.0.0.0' && port.hostPort !== 0 ? [port, { ...port, hostIp: '::' }] : [port];
+/** Every IPv4 address means every IPv6 one, too, as of Docker, where the host has IPv6. The supervisor gives both the same port. */
+function implicitPlaces(everywhere: string): string[] {
+  return everywhere === '0.0.0.0' && hasIPv6() ? [everywhere, '::'] : [everywhere];
 }
 
 /** Where clients of a host's address are sent: to the address of its family, where the container has one. */

@@ -12,6 +12,7 @@ import { networkChanges } from './network-changes.ts';
 import { networkOptions } from './network-options.ts';
 import { badOptions, options } from './options.ts';
 import { images, networks, system, volumes } from './others.ts';
+import { publishedPorts } from './published-ports.ts';
 import { pushes } from './push.ts';
 import { registry } from './registry.ts';
 
@@ -42,6 +43,7 @@ export const scripts: readonly Script[] = [
   networks,
   networkOptions,
   networkChanges,
+  publishedPorts,
   volumes,
   builds,
   events,
