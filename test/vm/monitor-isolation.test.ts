@@ -5,7 +5,15 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { collect, ended, readUntil } from '../../src/runtime/test-instance.ts';
-import type { VmMachine } from '../../src/vm/vm-plan.ts';
+import {
+  VM_AGENT_DESCRIPTOR,
+  VM_FILE_SERVER_DESCRIPTOR,
+  VM_GUEST_AGENT_DESCRIPTOR,
+  VM_MEMORY_DESCRIPTOR,
+  VM_QMP_DESCRIPTOR,
+  VM_STATE_DESCRIPTOR,
+  type VmMachine,
+} from '../../src/vm/vm-plan.ts';
 import { HandMadeMachines, privateKilobytes, type RunningMachine, UID_BASE } from './hand-made-machine.ts';
 
 /** chown, dac_override, dac_read_search, fowner and fsetid: what giving files their owners takes. */
@@ -29,6 +37,24 @@ afterAll(async () => {
   await ended(machine.supervisor);
   await machines[Symbol.asyncDispose]();
 });
+
+/** The plan of these machines has no use for them. */
+const NOT_USED = [
+  VM_STATE_DESCRIPTOR,
+  VM_GUEST_AGENT_DESCRIPTOR,
+  VM_FILE_SERVER_DESCRIPTOR,
+  VM_MEMORY_DESCRIPTOR,
+];
+
+/** What each of a process's descriptors leads to. */
+async function descriptorsOf(pid: number): Promise<ReadonlyMap<number, string>> {
+  const folder = `/proc/${pid}/fd`;
+  const entries = (await readdir(folder)).map(async (fd) => {
+    // One that is closed meanwhile leads nowhere.
+    return [Number(fd), await readlink(`${folder}/${fd}`).catch(() => '')] as const;
+  });
+  return new Map((await Promise.all(entries)).filter(([, target]) => target !== ''));
+}
 
 async function statusOf(pid: number): Promise<Record<string, string>> {
   const lines = (await readFile(`/proc/${pid}/status`, 'utf8')).split('\n');
@@ -82,15 +108,25 @@ describe("a virtual machine's QEMU", () => {
   });
 
   test('has no descriptor but its channels and its files', async () => {
-    const folder = `/proc/${qemu}/fd`;
-    const targets = await Promise.all(
-      (await readdir(folder)).map((fd) => readlink(`${folder}/${fd}`).catch(() => '')),
+    const own = await descriptorsOf(qemu);
+    const monitors = new Set((await descriptorsOf(machine.pid)).values());
+    const named = [...own].map(([number, target]) => {
+      // The other end of a pipe is the same inode; that of a socket has another one.
+      if (target.startsWith('pipe:'))
+        return `${number} is a pipe to ${monitors.has(target) ? 'the monitor' : '?'}`;
+      if (target.startsWith('socket:')) return `${number} is a socket`;
+      if (target === '/dev/null') return `${number} is nothing`;
+      return target;
+    });
+    const files = ['head', 'tail', 'vmdk'].map((end) => `/disk/layers.${end}`);
+    expect(named.filter((name) => name !== 'anon_inode:[eventfd]').sort()).toEqual(
+      [
+        ...['0 is nothing', '1 is a pipe to the monitor', '2 is a pipe to the monitor'],
+        ...[VM_AGENT_DESCRIPTOR, VM_QMP_DESCRIPTOR].map((number) => `${number} is a socket`),
+        ...NOT_USED.map((number) => `${number} is nothing`),
+        ...['anon_inode:[signalfd]', '/disk/layer-0', ...files, '/shares'],
+      ].sort(),
     );
-    expect(
-      targets.filter(
-        (target) => !/^(socket:|pipe:|anon_inode:|\/dev\/null|\/disk\/|\/shares|$)/.test(target),
-      ),
-    ).toEqual([]);
   });
 
   test('makes no file longer than its plan lets it, as it could if its guest took it over', async () => {
