@@ -11,8 +11,8 @@
 #include "boot.h"
 #include "common/frame.h"
 #include "common/guest-protocol.h"
-#include "common/in-root.h"
 #include "common/io.h"
+#include "passwd.h"
 
 #define FILE_MAX (64u * 1024)
 /* So many processes at most, with so much of each one's command: an answer fits into a frame whatever they do. */
@@ -63,8 +63,7 @@ void append_statistics(struct buffer *payload) {
 /* The name that the root's passwd has for it, else the number. */
 static void user_name(uid_t uid, char *name, size_t size) {
     AUTO_CLOSE root = open(ROOT_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int passwd = root < 0 ? -1 : open_in_root(root, "/etc/passwd", O_RDONLY);
-    FILE *file = passwd < 0 ? NULL : fdopen(passwd, "re");
+    FILE *file = root < 0 ? NULL : passwd_in_root(root);
     snprintf(name, size, "%u", uid);
     for (struct passwd *entry; file && (entry = fgetpwent(file));) {
         if (entry->pw_uid != uid) continue;

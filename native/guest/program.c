@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "passwd.h"
 #include "root-view.h"
 
 #define USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -67,7 +68,7 @@ static char **argument_list(const struct process_plan *plan) {
 /* The home folder in the root's passwd; "/" for who is not in it. */
 static void find_home(uid_t uid, char *home, size_t size) {
     snprintf(home, size, "HOME=/");
-    FILE *file = fopen("/etc/passwd", "re");
+    FILE *file = passwd_here();
     if (!file) return;
     for (struct passwd *entry; (entry = fgetpwent(file));) {
         if (entry->pw_uid != uid || entry->pw_dir[0] == 0) continue;

@@ -163,6 +163,15 @@ describe('in a guest', () => {
     expect(accounts.meminfo).toContain('MemTotal:');
   });
 
+  test('does not wait at a named pipe in the place of /etc/passwd', async () => {
+    await said(guest, 'mv /etc/passwd /etc/kept && mkfifo /etc/passwd');
+    const list = await guest.ask(guestMessage.processes);
+    const users = decodeFields(list).map(({ value }) => textOf(decodeFields(value), recordTag.user));
+    expect(users).toContain('0');
+    expect(await said(guest, 'echo $HOME')).toBe('/');
+    await said(guest, 'mv /etc/kept /etc/passwd');
+  });
+
   test('ends at its limit of processes, and lives on', async () => {
     const { stderr } = await guest.run([
       '/bin/sh',
