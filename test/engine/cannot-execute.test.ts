@@ -158,6 +158,11 @@ describe('a command that cannot be executed is explained from its file', () => {
       code: 1,
       said: expect.stringContaining('unable to find user roott'),
     });
+    const created = await instance.api('POST /containers/host/exec', { Cmd: ['true'], User: 'roott' });
+    expect([created.status, JSON.stringify(created.body)]).toEqual([
+      400,
+      expect.stringContaining('unable to find user roott: no matching entries in passwd file'),
+    ]);
     for (const runtime of ['crun', 'runc']) {
       const options = ['--runtime', runtime, '-w', '/etc/passwd', 'busybox', 'true'];
       expect((await refused('run', '--rm', ...options)).said).toContain(

@@ -8,7 +8,13 @@ import {
   newExecId,
   notFound,
 } from '../../base/index.ts';
-import type { ConsoleSize, ExecSession, ExitStatus, Supervisor } from '../../runtime/index.ts';
+import {
+  type ConsoleSize,
+  type ExecSession,
+  type ExitStatus,
+  resolveUser,
+  type Supervisor,
+} from '../../runtime/index.ts';
 import { accountsFor } from './accounts.ts';
 import { type ContainerRecord, isMachine } from './container.ts';
 import { type ContainerContext, emit, runningOf } from './context.ts';
@@ -63,7 +69,9 @@ export class Execs {
     });
   }
 
-  create(reference: string, config: ExecConfig): ExecId {
+  /** Throws `invalid` for no command and for an unknown user: Docker's CLI takes what follows for a stream, and shows no reason. */
+  async create(reference: string, config: ExecConfig): Promise<ExecId> {
+    await this.#requireUser(reference, config);
     const record = this.#context.collection.findContainer(reference);
     admit(record, 'exec');
     if (config.args.length === 0) throw invalid('no exec command specified');
@@ -72,6 +80,14 @@ export class Execs {
     this.#byId.set(id, { id, containerId: record.id, config, state: { status: 'created' } });
     emit(this.#context, record, `exec_create: ${inWords(config)}`, { execID: id });
     return id;
+  }
+
+  async #requireUser(reference: string, { user }: ExecConfig): Promise<void> {
+    if (/^(\d+(:\d+)?)?$/.test(user)) return; // is there without an account
+    const record = this.#context.collection.findContainer(reference);
+    admit(record, 'exec');
+    const { supervisor } = runningOf(this.#context, record);
+    resolveUser(user, await accountsFor(this.#context, record, supervisor, user), []);
   }
 
   /** Runs it; the session ends with the process. Throws as {@link prepare} and what it returns do. */

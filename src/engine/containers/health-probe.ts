@@ -120,7 +120,7 @@ async function runCommand(
   const start = new Date();
   const finished = (exitCode: number, output: string) => ({ start, end: new Date(), exitCode, output });
   try {
-    const id = execs.create(container, { ...PROBE, args: plan.args });
+    const id = await execs.create(container, { ...PROBE, args: plan.args });
     using _forgotten = { [Symbol.dispose]: () => execs.forget(id) };
     await using session = await context.probes.start(container, () => execs.start(id));
     const output = firstOutput(session);

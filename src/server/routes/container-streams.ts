@@ -30,8 +30,8 @@ export function containerStreamRoutes(app: FastifyInstance, engine: Engine): voi
     });
   });
 
-  app.post<Reference>('/containers/:name/exec', (request, reply) => {
-    const id = containers.execs.create(request.params.name, parseExec(new Fields(request.body)));
+  app.post<Reference>('/containers/:name/exec', async (request, reply) => {
+    const id = await containers.execs.create(request.params.name, parseExec(new Fields(request.body)));
     reply.code(201).send({ Id: id });
   });
 
