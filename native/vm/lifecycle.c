@@ -13,6 +13,7 @@
 #include "confine.h"
 #include "monitor.h"
 #include "runtime-log.h"
+#include "stream.h"
 
 /* After the last process: so long the guest has to write everything to its disks. */
 #define POWER_OFF_MILLISECONDS 10000
@@ -34,7 +35,7 @@ static void tell(struct monitor *monitor, const char *message) {
     const char *end = monitor->terminal >= 0 ? "\r\n" : "\n";
     char line[1200];
     int length = snprintf(line, sizeof(line), "berth: %s%s", message, end);
-    if (write_all(fd, line, (size_t)length) < 0) return; /* nobody is left to tell */
+    if (output_say(fd, line, (size_t)length) < 0) return; /* nobody is left to tell */
 }
 
 /* Who looks at its output would wait for something that does not come. Once is enough: it may happen every second. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -92,6 +93,17 @@ void output_flush(struct output *output) {
     }
     write_pending(output);
     if (output->pending.length == 0) loop_watch(output->loop, &output->watch, 0);
+}
+
+int output_say(int fd, const char *text, size_t length) {
+    ssize_t written = RETRY(write(fd, text, length));
+    if (written < 0 && errno == EAGAIN) {
+        /* Beyond its present size: pieces that do not fill their pages leave less room than there seems to be. */
+        int size = fcntl(fd, F_GETPIPE_SZ);
+        if (size > 0) fcntl(fd, F_SETPIPE_SZ, size + PIPE_BUF);
+        written = RETRY(write(fd, text, length));
+    }
+    return written == (ssize_t)length ? 0 : -1;
 }
 
 void output_close(struct output *output) {

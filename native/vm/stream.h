@@ -40,6 +40,9 @@ void output_flush(struct output *output);
 
 void output_close(struct output *output);
 
+/* Writes a line of our own, of at most PIPE_BUF bytes, to a pipe made as large as that needs. -1: nobody reads it any more. */
+int output_say(int fd, const char *text, size_t length);
+
 /* From a descriptor to the guest. */
 struct input {
     struct watch watch;
