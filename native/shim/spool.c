@@ -56,8 +56,19 @@ static void give_space_back(struct spool *spool) {
     spool->punched = spool->read;
 }
 
+/* Of what frames take at the beginning of `data`: the first one, and all that end within `limit`. */
+static size_t whole_frames(const uint8_t *data, size_t length, size_t limit) {
+    struct frame frame;
+    size_t taken = 0, used;
+    while (frame_decode(data + taken, length - taken, FRAME_MAX, &frame, &used) == FRAME_WHOLE) {
+        if (taken > 0 && taken + used > limit) break;
+        taken += used;
+    }
+    return taken;
+}
+
 static int take_rest(struct spool *spool, struct buffer *out, size_t limit) {
-    size_t count = spool->rest.length < limit ? spool->rest.length : limit;
+    size_t count = whole_frames(spool->rest.data, spool->rest.length, limit);
     if (buffer_append(out, spool->rest.data, count) < 0) return -1;
     buffer_consume(&spool->rest, count);
     return 0;
@@ -71,12 +82,20 @@ static void close_file(struct spool *spool) {
 int spool_take(struct spool *spool, struct buffer *out, size_t limit) {
     uint64_t left = spool->written - spool->read;
     if (left == 0) return take_rest(spool, out, limit);
-    size_t wanted = left < limit ? (size_t)left : limit;
-    uint8_t *room = buffer_reserve(out, wanted);
-    ssize_t count = room ? RETRY(pread(spool->file, room, wanted, (off_t)spool->read)) : -1;
-    if (count <= 0) return -1;
-    out->length += (size_t)count;
-    spool->read += (uint64_t)count;
+    size_t whole = 0;
+    for (size_t wanted = limit; whole == 0; wanted *= 2) {
+        if (wanted > left) wanted = (size_t)left;
+        uint8_t *room = buffer_reserve(out, wanted);
+        ssize_t count = room ? RETRY(pread(spool->file, room, wanted, (off_t)spool->read)) : -1;
+        if (count < 0) return -1;
+        whole = whole_frames(room, (size_t)count, limit);
+        if (whole == 0 && wanted == left) {
+            errno = EIO;
+            return -1;
+        }
+    }
+    out->length += whole;
+    spool->read += whole;
     if (spool->read == spool->written) close_file(spool);
     else give_space_back(spool);
     return 0;

@@ -27,7 +27,10 @@ bool spool_is_on_disk(const struct spool *spool);
 /* Appends one frame; -1 when memory is short. */
 int spool_append(struct spool *spool, uint8_t type, const void *payload, size_t length);
 
-/* Moves the oldest bytes to the end of `out`, at most `limit`; -1 when they cannot be read. */
+/*
+ * Moves the oldest frames to the end of `out`: those that take at most `limit` bytes, or one that is longer. Each is moved whole, as
+ * answers to the client go in between. -1 when they cannot be read.
+ */
 int spool_take(struct spool *spool, struct buffer *out, size_t limit);
 
 void spool_close(struct spool *spool);

@@ -11,6 +11,7 @@ import {
   IMAGE_POINTS,
   MACHINE_IMPORT_POINTS,
   NETWORK_POINTS,
+  NEW_DISK_POINTS,
   OPERATIONS,
 } from './operations.ts';
 import { printedSeed } from './random.ts';
@@ -76,7 +77,13 @@ describe('after a SIGKILL of berthd in the middle of an operation, the next star
 
 it('every crash point belongs to an operation', () => {
   const ofImages = Object.values(OPERATIONS).flatMap(({ points }) => points);
-  const ofMachines = [...IMAGE_POINTS, ...DOWNLOAD_POINTS, ...MACHINE_IMPORT_POINTS, ...CLONE_POINTS];
+  const ofMachines = [
+    ...IMAGE_POINTS,
+    ...DOWNLOAD_POINTS,
+    ...MACHINE_IMPORT_POINTS,
+    ...CLONE_POINTS,
+    ...NEW_DISK_POINTS,
+  ];
   const visited = new Set<string>([...ofImages, ...ofMachines, ...CONTAINER_POINTS, ...NETWORK_POINTS]);
   expect(CRASH_POINTS.filter((point) => !visited.has(point))).toEqual([]);
 });

@@ -28,6 +28,27 @@ static void gives_back_what_it_took(void) {
     CHECK(frame.type == MESSAGE_STDERR && frame.length == 0);
 }
 
+/* What the client is told besides goes in between. */
+static void never_ends_within_a_frame(void) {
+    static const uint8_t data[1000];
+    struct spool spool = {.file = -1};
+    for (int count = 0; count < 5; count++) CHECK(spool_append(&spool, MESSAGE_STDOUT, data, sizeof(data)) == 0);
+    CHECK(frame_append(&spool.rest, MESSAGE_STDERR, 0, data, sizeof(data)) == 0);
+    CHECK(frame_append(&spool.rest, MESSAGE_STDERR, 0, data, sizeof(data)) == 0);
+    const size_t limit = 2500, frame_size = FRAME_HEADER + sizeof(data);
+    static const size_t expected[] = {2, 2, 1, 2};
+    for (size_t take = 0; take < 4; take++) {
+        AUTO_BUFFER out = {0};
+        CHECK(spool_take(&spool, &out, limit) == 0);
+        CHECK(out.length == expected[take] * frame_size);
+        struct frame frame;
+        size_t used;
+        CHECK(frame_decode(out.data, out.length, FRAME_MAX, &frame, &used) == FRAME_WHOLE);
+        CHECK(frame.type == (take < 3 ? MESSAGE_STDOUT : MESSAGE_STDERR) && frame.length == sizeof(data));
+    }
+    CHECK(spool_length(&spool) == 0);
+}
+
 static void the_disk_has_the_space_of_what_was_read(void) {
     static uint8_t data[1024 * 1024];
     struct spool spool = {.file = -1};
@@ -48,6 +69,7 @@ int main(void) {
     char folder[] = "/tmp/berth-spool-XXXXXX";
     CHECK(mkdtemp(folder) && chdir(folder) == 0);
     gives_back_what_it_took();
+    never_ends_within_a_frame();
     the_disk_has_the_space_of_what_was_read();
     CHECK(chdir("/") == 0 && rmdir(folder) == 0);
     return 0;
