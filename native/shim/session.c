@@ -135,6 +135,7 @@ static void deliver(struct session *session, uint8_t type, const void *data, siz
     bool behind = spool_length(&session->spool) > 0 || connection_queued(&session->connection) > SESSION_QUEUE_MAX;
     if (!has_spool(session) || !behind) connection_send(&session->connection, type, 0, data, length);
     else if (spool_append(&session->spool, type, data, length) < 0) cut_off(session);
+    else connection_ask(&session->connection); /* the queue may be sent with an answer, which tells nobody */
 }
 
 /* The client has taken all that was queued. */
