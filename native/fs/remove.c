@@ -12,6 +12,9 @@
 #include "fs/folder.h"
 #include "fs/fail-call.h"
 
+/* So often a folder is emptied again, in which somebody still makes files. */
+#define ROUNDS 100
+
 static int remove_entry(int parent, const char *name, struct failure *failure);
 
 /* The last component is split off, so that one function removes every level. */
@@ -60,7 +63,11 @@ static int remove_content(int parent, const char *name, struct failure *failure)
 static int remove_entry(int parent, const char *name, struct failure *failure) {
     if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
     if (errno != EISDIR) return fail_call(failure, "%s cannot be removed", name);
-    if (remove_content(parent, name, failure) < 0) return -1;
-    if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+    /* A supervisor whose container has ended may be compressing its last log files. */
+    for (int round = 0; round < ROUNDS; round++) {
+        if (remove_content(parent, name, failure) < 0) return -1;
+        if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+        if (errno != ENOTEMPTY) break;
+    }
     return fail_call(failure, "the folder %s cannot be removed", name);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -189,6 +190,32 @@ static void removing_follows_no_link(const char *folder) {
     CHECK(remove_tree(folder, &failure) == 0 && access("/etc", F_OK) == 0);
 }
 
+/* As a log's compression does, which outlives its container for a moment. */
+static void make_files_in(const char *path) {
+    char name[300];
+    for (int count = 0; count < 90; count++) {
+        snprintf(name, sizeof name, "%s/%d", path, count);
+        int file = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        if (file < 0) _exit(errno == ENOENT ? 0 : 1);
+        close(file);
+    }
+    _exit(0);
+}
+
+static void removing_takes_what_comes_meanwhile(void) {
+    char path[] = "/tmp/berth-trees-XXXXXX";
+    int status;
+    CHECK(mkdtemp(path));
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) make_files_in(path);
+    char first[300];
+    snprintf(first, sizeof first, "%s/0", path);
+    while (access(first, F_OK) < 0) continue;
+    CHECK(remove_tree(path, &failure) == 0 && access(path, F_OK) < 0 && errno == ENOENT);
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
 int main(void) {
     char folder[] = "/tmp/berth-trees-XXXXXX";
     CHECK(mkdtemp(folder));
@@ -202,6 +229,7 @@ int main(void) {
     a_layer_hides_in_the_form_of_overlayfs(root);
     a_content_that_cannot_be_is_refused(root);
     removing_follows_no_link(folder);
+    removing_takes_what_comes_meanwhile();
     close(root);
     bytes_free(&archive);
     return 0;
