@@ -1,4 +1,5 @@
 import { invalid, notImplemented } from '../../base/index.ts';
+import { parsePlatform } from '../../registry/index.ts';
 import type { BuildRequest } from '../contract.ts';
 
 /** What a client's attributes for the Dockerfile frontend ask of a build; sessions are by id. */
@@ -142,7 +143,7 @@ function network(mode: string | undefined): FrontendRequest['network'] {
   }
 }
 
-export const OWN_PLATFORM = { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
+export const OWN_PLATFORM = parsePlatform('');
 
 function platform(text: string): FrontendRequest['platform'] {
   const { os, architecture } = OWN_PLATFORM;

@@ -15,6 +15,21 @@ import type { ComposeContext } from './context.ts';
 const timeoutOption = () =>
   parsedOption('-t, --timeout <seconds>', 'Seconds in which containers have to stop', parseWholeNumber);
 
+/** A command that takes services and no options. */
+function servicesCommand(
+  context: ComposeContext,
+  path: string,
+  summary: string,
+  act: typeof startServices,
+): CliCommand {
+  const command = new CliCommand(path, summary);
+  command
+    .usage('[SERVICE...]')
+    .argument('[services...]')
+    .action(async (services: readonly string[]) => act(await context.run(), context.selected(services)));
+  return command;
+}
+
 export function stopCommand(context: ComposeContext, path: string): CliCommand {
   const command = new CliCommand(path, 'Stop services');
   command
@@ -28,47 +43,19 @@ export function stopCommand(context: ComposeContext, path: string): CliCommand {
 }
 
 export function killCommand(context: ComposeContext, path: string): CliCommand {
-  const command = new CliCommand(path, 'Force stop service containers');
-  command
-    .usage('[SERVICE...]')
-    .argument('[services...]')
-    .action(async (services: readonly string[]) => {
-      await killServices(await context.run(), context.selected(services));
-    });
-  return command;
+  return servicesCommand(context, path, 'Force stop service containers', killServices);
 }
 
 export function pauseCommand(context: ComposeContext, path: string): CliCommand {
-  const command = new CliCommand(path, 'Pause services');
-  command
-    .usage('[SERVICE...]')
-    .argument('[services...]')
-    .action(async (services: readonly string[]) => {
-      await pauseServices(await context.run(), context.selected(services));
-    });
-  return command;
+  return servicesCommand(context, path, 'Pause services', pauseServices);
 }
 
 export function unpauseCommand(context: ComposeContext, path: string): CliCommand {
-  const command = new CliCommand(path, 'Unpause services');
-  command
-    .usage('[SERVICE...]')
-    .argument('[services...]')
-    .action(async (services: readonly string[]) => {
-      await unpauseServices(await context.run(), context.selected(services));
-    });
-  return command;
+  return servicesCommand(context, path, 'Unpause services', unpauseServices);
 }
 
 export function startCommand(context: ComposeContext, path: string): CliCommand {
-  const command = new CliCommand(path, 'Start services');
-  command
-    .usage('[SERVICE...]')
-    .argument('[services...]')
-    .action(async (services: readonly string[]) => {
-      await startServices(await context.run(), context.selected(services));
-    });
-  return command;
+  return servicesCommand(context, path, 'Start services', startServices);
 }
 
 export function restartCommand(context: ComposeContext, path: string): CliCommand {

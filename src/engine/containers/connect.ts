@@ -161,8 +161,10 @@ export function portPlans(
     network?.driver === 'bridge' ? network : {};
   const isHeld = (hostIp: string) =>
     (hostIp.includes(':') ? gatewayModes.ipv6 : gatewayModes.ipv4) !== 'routed';
+  // Once for all ports: to look costs more the more interfaces the host has.
+  const implicit = bindings.some(({ hostIp }) => hostIp === '') ? implicitPlaces(everywhere) : [];
   return bindings.flatMap((binding) => {
-    const places = binding.hostIp === '' ? implicitPlaces(everywhere) : [binding.hostIp];
+    const places = binding.hostIp === '' ? implicit : [binding.hostIp];
     const held = places.filter(isHeld).map((hostIp) => ({ ...binding, hostIp }));
     const plans = held.map((each) => ({ ...each, containerIp: reachedAt(first, each.hostIp) }));
     return binding.protocol === 'sctp' ? translatable(plans) : plans;
